@@ -1,0 +1,158 @@
+// Writes facts into the page. Every element is looked up once; nothing is written that has not changed.
+
+import { MILESTONES } from './chart.js';
+import {
+  formatBytes,
+  formatCount,
+  formatCountOf,
+  formatDuration,
+  formatMilliseconds,
+  formatPercent,
+  formatRate,
+  formatReason,
+} from './format.js';
+
+const BYTES_PER_PARAMETER = 4; // a full gradient travels as f32
+const STALE_AFTER_MS = 4000;
+
+const byId = new Map();
+function element(id) {
+  if (!byId.has(id)) byId.set(id, document.getElementById(id));
+  return byId.get(id);
+}
+
+function setText(id, text) {
+  const target = element(id);
+  if (target.textContent !== text) target.textContent = text;
+}
+
+function setNumber(id, value, text) {
+  setText(id, text);
+  element(id).dataset.value = Number.isFinite(value) ? String(value) : '';
+}
+
+/** The status line and the buttons, as status-line.js describes them. */
+export function showStatusLine({ state, headline, detail, countdown, buttons }) {
+  element('status').dataset.state = state;
+  document.documentElement.dataset.state = state;
+  setText('status-headline', headline);
+  setText('status-detail', detail);
+  setText('status-countdown', countdown);
+  setText('start-label', state === 'paused' ? 'Resume' : 'Start');
+  showButtons(buttons);
+}
+
+function showButtons(buttons) {
+  const names = Object.keys(buttons);
+  const losesFocus = names.some((name) => element(name) === document.activeElement && !buttons[name]);
+  for (const name of names) element(name).disabled = !buttons[name];
+  // A disabled button drops the keyboard focus to the top of the page; hand it to a neighbour instead.
+  const next = names.find((name) => buttons[name]) ?? 'status';
+  if (losesFocus) element(next).focus();
+}
+
+/** This visitor's counters; parameters is null before the first status. */
+export function showOwnShare(totals, rate, parameters) {
+  const fullBytes = parameters === null ? null : totals.accepted * BYTES_PER_PARAMETER * parameters;
+  setNumber('own-accepted', totals.accepted, formatCount(totals.accepted));
+  setNumber('own-rejected', totals.rejected, formatCount(totals.rejected));
+  setNumber('own-rate', rate, formatRate(rate));
+  setNumber('own-compute', totals.compute_ms, formatMilliseconds(totals.compute_ms));
+  setNumber('own-bytes', totals.bytes_sent, formatBytes(totals.bytes_sent));
+  setNumber('own-full-bytes', fullBytes, formatBytes(fullBytes));
+  const share = fullBytes > 0 ? totals.bytes_sent / fullBytes : 0;
+  element('own-saving-bar').style.width = `${Math.min(100, share * 100)}%`;
+  setText(
+    'own-saving',
+    share > 0 && share < 1 ? `${formatCount(1 / share)} times fewer bytes.` : 'Signs instead of full gradients.',
+  );
+}
+
+/** Everything the server says about the run. */
+export function showRun(status) {
+  showAccuracy(status.held_out, status.data);
+  showPlan(status.run.progress, status.accepted);
+  showFleet(status);
+  const zeroth = status.run.order === 'zeroth';
+  setText('what-is-sent', zeroth ? 'one sign bit per direction it tried' : 'one sign bit per parameter');
+  setText('facts', facts(status));
+}
+
+function showAccuracy(heldOut, data) {
+  setNumber('accuracy', heldOut.accuracy, formatPercent(heldOut.accuracy));
+  setText('accuracy-caption', `of ${formatCount(data.held_out_count)} held-out digits read correctly`);
+}
+
+function showPlan(progress, accepted) {
+  const planned = Number.isFinite(progress);
+  setText('plan-label', planned ? 'Planned answers' : 'No planned end');
+  element('plan').value = planned ? progress : 0;
+  setText('plan-text', planned ? `${formatPercent(progress)} done` : `${formatCountOf(accepted, 'answer')} so far`);
+}
+
+function showFleet({ volunteers, contributions_per_s: rate, accepted, rejected, run }) {
+  setNumber('fleet-volunteers', volunteers.connected, formatCount(volunteers.connected));
+  setText(
+    'fleet-active',
+    `${volunteers.connected === 1 ? 'volunteer' : 'volunteers'} now, ${formatCount(volunteers.active)} answering`,
+  );
+  setNumber('fleet-rate', rate, formatRate(rate));
+  setNumber('fleet-accepted', accepted, formatCount(accepted));
+  setNumber('fleet-uptime', run.uptime_s, formatDuration(run.uptime_s));
+  const reasons = Object.entries(rejected).filter(([, count]) => count > 0);
+  const total = reasons.reduce((sum, [, count]) => sum + count, 0);
+  setNumber('fleet-rejected', total, formatCount(total));
+  setList(
+    'fleet-rejections',
+    reasons.length === 0
+      ? ['None so far.']
+      : reasons.map(([reason, count]) => `${formatReason(reason)}: ${formatCount(count)}`),
+  );
+}
+
+function setList(id, lines) {
+  const list = element(id);
+  const key = lines.join('\n');
+  if (list.dataset.lines === key) return;
+  list.dataset.lines = key;
+  list.replaceChildren(
+    ...lines.map((text) => {
+      const item = document.createElement('li');
+      item.textContent = text;
+      return item;
+    }),
+  );
+}
+
+function facts({ model, data, run, traffic }) {
+  return [
+    `Model ${model.name}, ${formatCount(model.parameters)} parameters`,
+    `Data ${data.name}`,
+    `Run ${run.id.slice(0, 8)}`,
+    `Server received ${formatBytes(traffic.received_bytes)}, sent ${formatBytes(traffic.sent_bytes)}`,
+  ].join(' · ');
+}
+
+/** How old the fleet's numbers are, said only when they are old. */
+export function showFreshness(receivedAt, now) {
+  const age = receivedAt === null ? 0 : now - receivedAt;
+  const stale = age > STALE_AFTER_MS && !document.hidden;
+  setText('fleet-note', stale ? `as of ${formatDuration(age / 1000)} ago` : '');
+  document.documentElement.classList.toggle('stale', stale);
+}
+
+/** When each milestone was first reached. */
+export function showMilestones(points) {
+  element('chart-empty').hidden = points.length > 0;
+  for (const milestone of MILESTONES) {
+    const item = element('milestones').querySelector(`[data-milestone="${milestone}"]`);
+    const reached = points.find((point) => point.accuracy >= milestone);
+    const texts = reached
+      ? [`after ${formatDuration(reached.elapsed_s)}`, formatCountOf(reached.accepted, 'answer')]
+      : ['not yet', ''];
+    item.classList.toggle('reached', Boolean(reached));
+    item.querySelectorAll('span').forEach((span, index) => {
+      if (span.textContent !== texts[index]) span.textContent = texts[index];
+    });
+  }
+}
