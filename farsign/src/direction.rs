@@ -1,0 +1,489 @@
+//! Directions `a_k`: the rows of a matrix `A`, `[K, d]`, that a seed determines.
+//!
+//! ```text
+//!   coordinate         a_k = e_k                     K = d: every coordinate; K < d: K of them, drawn by the seed
+//!   hadamard{block}    rows of blockdiag(H_n D_n) / sqrt(n)          H the Sylvester matrix, D random signs
+//!   rademacher         a_k[i] = +-1 / sqrt(d)                        independent signs
+//!   sparse{nonzeros}   a_k[i] = +-1 / sqrt(nonzeros) on a support of its own     K * nonzeros <= d
+//! ```
+//!
+//! Every direction has length 1; within one `A` they are orthogonal (rademacher: nearly so). The blocks of
+//! `hadamard` have `block` coordinates each; what is left at the end is split into falling powers of two, so that
+//! `A` stays square and orthogonal for any `d`.
+//!
+//! The worker needs `A g` ([`Directions::project`]), the server `A' s` ([`Directions::accumulate`]), a zeroth-order
+//! estimate one row at a time ([`Directions::add_row`]). [`Directions::entry`] is the definition the three are
+//! tested against.
+
+use crate::random::{Stream, permutation_prefix};
+use crate::sign::SignBits;
+
+/// How directions are made of a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DirectionFamily {
+    /// Coordinate axes.
+    Coordinate,
+    /// Block-wise randomized Hadamard transform; `block` is a power of two.
+    Hadamard {
+        /// Coordinates in a block.
+        block: u32,
+    },
+    /// Dense random signs.
+    Rademacher,
+    /// Random signs on a few coordinates; the supports of one task's directions do not meet.
+    Sparse {
+        /// Coordinates in a direction.
+        nonzeros: u32,
+    },
+}
+
+/// A family, how many directions a task has (`K`), and the number of parameters (`d`). Valid by construction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectionSpec {
+    family: DirectionFamily,
+    count: usize,
+    parameters: usize,
+}
+
+/// Why a family cannot give so many directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DirectionError {
+    /// `K` outside `1..=d`.
+    #[error("expected 1 to {parameters} directions (the number of parameters), found {found}")]
+    Count {
+        /// Directions asked for.
+        found: usize,
+        /// `d`.
+        parameters: usize,
+    },
+    /// The block of `hadamard` is no power of two, or outside 2 to 65,536.
+    #[error("expected a Hadamard block that is a power of two from 2 to 65536, found {found}")]
+    Block {
+        /// Block asked for.
+        found: u32,
+    },
+    /// The supports of `sparse` do not fit beside each other.
+    #[error(
+        "expected nonzeros of 1 to {most} ({count} directions over {parameters} parameters), found {found}"
+    )]
+    Nonzeros {
+        /// Nonzeros asked for.
+        found: u32,
+        /// Largest that fits.
+        most: usize,
+        /// `K`.
+        count: usize,
+        /// `d`.
+        parameters: usize,
+    },
+    /// `K * d` of `rademacher` above [`DirectionSpec::MAX_DENSE`].
+    #[error("expected directions x parameters of at most {max} for rademacher, found {found}", max = DirectionSpec::MAX_DENSE)]
+    Dense {
+        /// The product.
+        found: u64,
+    },
+}
+
+impl DirectionSpec {
+    /// Most entries a dense `A` may have: drawing them is the cost of a task.
+    pub const MAX_DENSE: u64 = 1 << 27;
+
+    /// `count` directions of `family` over `parameters` parameters.
+    ///
+    /// # Errors
+    /// When the family cannot give them.
+    pub fn new(family: DirectionFamily, count: usize, parameters: usize) -> Result<Self, DirectionError> {
+        if !(1..=parameters).contains(&count) {
+            return Err(DirectionError::Count { found: count, parameters });
+        }
+        match family {
+            DirectionFamily::Hadamard { block }
+                if !block.is_power_of_two() || !(2..=65_536).contains(&block) =>
+            {
+                Err(DirectionError::Block { found: block })
+            }
+            DirectionFamily::Sparse { nonzeros }
+                if !(1..=parameters / count).contains(&(nonzeros as usize)) =>
+            {
+                Err(DirectionError::Nonzeros { found: nonzeros, most: parameters / count, count, parameters })
+            }
+            DirectionFamily::Rademacher if count as u64 * parameters as u64 > Self::MAX_DENSE => {
+                Err(DirectionError::Dense { found: count as u64 * parameters as u64 })
+            }
+            _ => Ok(Self { family, count, parameters }),
+        }
+    }
+
+    /// The family.
+    pub fn family(&self) -> DirectionFamily {
+        self.family
+    }
+
+    /// Directions a task has, `K`.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Number of parameters, `d`.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+}
+
+/// The directions of one seed, in buffers that are used again for the next.
+#[derive(Clone, Debug)]
+pub struct Directions {
+    spec: DirectionSpec,
+    seed: u64,
+    /// `coordinate` and `hadamard`: the row each direction is, `[K]`, empty when all rows are taken in order.
+    /// `sparse`: the supports one after the other, `[K * nonzeros]`.
+    chosen: Vec<u32>,
+    /// `hadamard`: the diagonal of D, `[d]`. `sparse`: the value of each support entry, `[K * nonzeros]`.
+    values: Vec<f32>,
+    scratch: Vec<f32>,
+}
+
+/// Apart from the seed's first stream, so that signs and choices do not repeat each other's bits.
+const SIGN_STREAM: u64 = 0x5eed_0f51_6e5f_0001;
+
+impl Directions {
+    /// The directions of `seed`.
+    pub fn new(spec: DirectionSpec, seed: u64) -> Self {
+        let mut made = Self { spec, seed, chosen: Vec::new(), values: Vec::new(), scratch: Vec::new() };
+        made.draw(seed);
+        made
+    }
+
+    /// The directions of another seed, in the same buffers.
+    pub fn reseed(&mut self, seed: u64) {
+        if seed != self.seed {
+            self.draw(seed);
+        }
+    }
+
+    /// What these are directions of.
+    pub fn spec(&self) -> DirectionSpec {
+        self.spec
+    }
+
+    fn draw(&mut self, seed: u64) {
+        self.seed = seed;
+        let (count, parameters) = (self.spec.count, self.spec.parameters);
+        let mut choices = Stream::new(seed);
+        let mut signs = SignStream::new(seed ^ SIGN_STREAM);
+        match self.spec.family {
+            DirectionFamily::Coordinate | DirectionFamily::Hadamard { .. } if count == parameters => {
+                self.chosen.clear();
+            }
+            DirectionFamily::Coordinate | DirectionFamily::Hadamard { .. } => {
+                permutation_prefix(&mut choices, parameters, count, &mut self.chosen);
+            }
+            DirectionFamily::Sparse { nonzeros } => {
+                permutation_prefix(&mut choices, parameters, count * nonzeros as usize, &mut self.chosen);
+            }
+            DirectionFamily::Rademacher => {}
+        }
+        self.values.clear();
+        match self.spec.family {
+            DirectionFamily::Hadamard { .. } => self.values.extend((0..parameters).map(|_| signs.next())),
+            DirectionFamily::Sparse { nonzeros } => {
+                let scale = 1.0 / (nonzeros as f32).sqrt();
+                self.values.extend(self.chosen.iter().map(|_| scale * signs.next()));
+            }
+            DirectionFamily::Coordinate | DirectionFamily::Rademacher => {}
+        }
+    }
+
+    /// `a_k[i]`, by definition. Slow; the other methods are tested against it.
+    pub fn entry(&self, k: usize, i: usize) -> f32 {
+        match self.spec.family {
+            DirectionFamily::Coordinate => f32::from(self.row(k) == i),
+            DirectionFamily::Hadamard { block } => {
+                let row = self.row(k);
+                let (start, size) = block_of(row, block as usize, self.spec.parameters);
+                if !(start..start + size).contains(&i) {
+                    return 0.0;
+                }
+                sylvester(row - start, i - start) * self.values[i] / (size as f32).sqrt()
+            }
+            DirectionFamily::Rademacher => {
+                let mut signs = self.rademacher_row(k);
+                (0..=i).fold(0.0, |_, _| signs.next()) / (self.spec.parameters as f32).sqrt()
+            }
+            DirectionFamily::Sparse { .. } => {
+                let (support, values) = self.support(k);
+                support.iter().position(|&c| c as usize == i).map_or(0.0, |p| values[p])
+            }
+        }
+    }
+
+    /// `A g` into `y`, `[K]`, for a vector `g`, `[d]`.
+    pub fn project(&mut self, g: &[f32], y: &mut [f32]) {
+        match self.spec.family {
+            DirectionFamily::Coordinate if self.chosen.is_empty() => y.copy_from_slice(g),
+            DirectionFamily::Coordinate => {
+                y.iter_mut().zip(&self.chosen).for_each(|(y, &c)| *y = g[c as usize]);
+            }
+            DirectionFamily::Hadamard { block } => {
+                self.scratch.clear();
+                self.scratch.extend(g.iter().zip(&self.values).map(|(g, d)| g * d));
+                transform(&mut self.scratch, block as usize);
+                if self.chosen.is_empty() {
+                    y.copy_from_slice(&self.scratch);
+                } else {
+                    y.iter_mut().zip(&self.chosen).for_each(|(y, &c)| *y = self.scratch[c as usize]);
+                }
+            }
+            DirectionFamily::Rademacher | DirectionFamily::Sparse { .. } => {
+                for (k, y) in y.iter_mut().enumerate() {
+                    *y = 0.0;
+                    self.for_each_entry(k, |i, a| *y += a * g[i]);
+                }
+            }
+        }
+    }
+
+    /// `x <- x + scale A' s` for signs `s`, `[K]`.
+    pub fn accumulate(&mut self, signs: &SignBits, scale: f32, x: &mut [f32]) {
+        match self.spec.family {
+            DirectionFamily::Coordinate if self.chosen.is_empty() => {
+                x.iter_mut().zip(signs.iter()).for_each(|(x, s)| *x += scale * s);
+            }
+            DirectionFamily::Hadamard { block } => {
+                self.scratch.clear();
+                if self.chosen.is_empty() {
+                    self.scratch.extend(signs.iter());
+                } else {
+                    self.scratch.resize(self.spec.parameters, 0.0);
+                    self.chosen.iter().zip(signs.iter()).for_each(|(&c, s)| self.scratch[c as usize] = s);
+                }
+                transform(&mut self.scratch, block as usize); // H is symmetric
+                for ((x, h), d) in x.iter_mut().zip(&self.scratch).zip(&self.values) {
+                    *x += scale * h * d;
+                }
+            }
+            _ => {
+                for (k, s) in signs.iter().enumerate() {
+                    self.add_row(k, scale * s, x);
+                }
+            }
+        }
+    }
+
+    /// `x <- x + scale a_k`.
+    pub fn add_row(&self, k: usize, scale: f32, x: &mut [f32]) {
+        self.for_each_entry(k, |i, a| x[i] += scale * a);
+    }
+
+    /// Visits the entries of `a_k` that may differ from zero, in order of the support.
+    fn for_each_entry(&self, k: usize, mut visit: impl FnMut(usize, f32)) {
+        match self.spec.family {
+            DirectionFamily::Coordinate => visit(self.row(k), 1.0),
+            DirectionFamily::Hadamard { block } => {
+                let row = self.row(k);
+                let (start, size) = block_of(row, block as usize, self.spec.parameters);
+                let scale = 1.0 / (size as f32).sqrt();
+                (start..start + size)
+                    .for_each(|i| visit(i, sylvester(row - start, i - start) * self.values[i] * scale));
+            }
+            DirectionFamily::Rademacher => {
+                let mut signs = self.rademacher_row(k);
+                let scale = 1.0 / (self.spec.parameters as f32).sqrt();
+                (0..self.spec.parameters).for_each(|i| visit(i, scale * signs.next()));
+            }
+            DirectionFamily::Sparse { .. } => {
+                let (support, values) = self.support(k);
+                support.iter().zip(values).for_each(|(&i, &a)| visit(i as usize, a));
+            }
+        }
+    }
+
+    fn row(&self, k: usize) -> usize {
+        self.chosen.get(k).map_or(k, |&row| row as usize)
+    }
+
+    fn support(&self, k: usize) -> (&[u32], &[f32]) {
+        let nonzeros = self.chosen.len() / self.spec.count;
+        let range = k * nonzeros..(k + 1) * nonzeros;
+        (&self.chosen[range.clone()], &self.values[range])
+    }
+
+    /// Row `k` has a stream of its own, seeded by output `k + 1` of the seed's stream.
+    fn rademacher_row(&self, k: usize) -> SignStream {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        SignStream::new(Stream::new(self.seed.wrapping_add(STEP.wrapping_mul(k as u64))).bits())
+    }
+}
+
+/// Random signs, 64 from each output of a stream, least significant bit first; 1 is +1.
+struct SignStream {
+    stream: Stream,
+    bits: u64,
+    left: u32,
+}
+
+impl SignStream {
+    fn new(seed: u64) -> Self {
+        Self { stream: Stream::new(seed), bits: 0, left: 0 }
+    }
+
+    fn next(&mut self) -> f32 {
+        if self.left == 0 {
+            (self.bits, self.left) = (self.stream.bits(), 64);
+        }
+        let sign = if self.bits & 1 == 1 { 1.0 } else { -1.0 };
+        self.bits >>= 1;
+        self.left -= 1;
+        sign
+    }
+}
+
+/// Entry of the Sylvester-Hadamard matrix: -1 to the number of ones that row and column share.
+fn sylvester(row: usize, column: usize) -> f32 {
+    if (row & column).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 }
+}
+
+/// Sizes of the blocks that `d` coordinates are split into: whole blocks, then falling powers of two.
+fn block_sizes(block: usize, d: usize) -> impl Iterator<Item = usize> {
+    let tail = d % block;
+    let falling = (0..usize::BITS).rev().map(|bit| 1 << bit).filter(move |size| tail & size != 0);
+    std::iter::repeat_n(block, d / block).chain(falling)
+}
+
+/// Start and size of the block that coordinate `i` of `d` lies in.
+fn block_of(i: usize, block: usize, d: usize) -> (usize, usize) {
+    let whole = d - d % block;
+    if i < whole {
+        return (i - i % block, block);
+    }
+    let mut start = whole;
+    for size in block_sizes(block, d % block) {
+        if i < start + size {
+            return (start, size);
+        }
+        start += size;
+    }
+    unreachable!("coordinate {i} of {d}")
+}
+
+/// The orthonormal Hadamard transform of every block, in place.
+fn transform(v: &mut [f32], block: usize) {
+    let (d, mut rest) = (v.len(), v);
+    for size in block_sizes(block, d) {
+        let (here, after) = rest.split_at_mut(size);
+        rest = after;
+        let mut half = 1;
+        while half < size {
+            for pair in here.chunks_exact_mut(2 * half) {
+                let (low, high) = pair.split_at_mut(half);
+                low.iter_mut().zip(high).for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
+            }
+            half *= 2;
+        }
+        let scale = 1.0 / (size as f32).sqrt();
+        here.iter_mut().for_each(|v| *v *= scale);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn family() -> impl Strategy<Value = DirectionFamily> {
+        prop_oneof![
+            Just(DirectionFamily::Coordinate),
+            (1u32..7).prop_map(|log| DirectionFamily::Hadamard { block: 1 << log }),
+            Just(DirectionFamily::Rademacher),
+            (1u32..5).prop_map(|nonzeros| DirectionFamily::Sparse { nonzeros }),
+        ]
+    }
+
+    fn directions() -> impl Strategy<Value = Directions> {
+        (family(), 1usize..150, any::<u64>(), 0.0f64..1.2).prop_map(|(family, d, seed, share)| {
+            let fits =
+                if let DirectionFamily::Sparse { nonzeros } = family { d / nonzeros as usize } else { d };
+            let (d, fits) = if fits == 0 { (d * 5, d) } else { (d, fits) };
+            let count = ((fits as f64 * share) as usize).clamp(1, fits);
+            Directions::new(DirectionSpec::new(family, count, d).unwrap(), seed)
+        })
+    }
+
+    fn vector(seed: u64, len: usize) -> Vec<f32> {
+        let mut stream = Stream::new(seed);
+        (0..len).map(|_| stream.unit() - 0.5).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn fast_paths_match_the_definition(mut a in directions(), seed: u64) {
+            let (count, d) = (a.spec.count, a.spec.parameters);
+            let g = vector(seed, d);
+            let mut y = vec![f32::NAN; count];
+            a.project(&g, &mut y);
+            let mut signs = SignBits::default();
+            signs.set_from(&y, seed);
+            let mut x = g.clone();
+            a.accumulate(&signs, 0.25, &mut x);
+            let s: Vec<f32> = signs.iter().collect();
+            for k in 0..count {
+                let expected: f32 = (0..d).map(|i| a.entry(k, i) * g[i]).sum();
+                prop_assert!((y[k] - expected).abs() < 1e-5, "y[{}] is {}, expected {}", k, y[k], expected);
+                let mut row = vec![0.0; d];
+                a.add_row(k, 1.0, &mut row);
+                prop_assert!((0..d).all(|i| (row[i] - a.entry(k, i)).abs() < 1e-6));
+            }
+            for i in 0..d {
+                let expected = g[i] + 0.25 * (0..count).map(|k| a.entry(k, i) * s[k]).sum::<f32>();
+                prop_assert!((x[i] - expected).abs() < 1e-5, "x[{}] is {}, expected {}", i, x[i], expected);
+            }
+        }
+
+        #[test]
+        fn directions_are_orthonormal(a in directions()) {
+            let (count, d) = (a.spec.count, a.spec.parameters);
+            let exact = a.spec.family != DirectionFamily::Rademacher;
+            for k in 0..count {
+                for l in 0..=k {
+                    let dot: f32 = (0..d).map(|i| a.entry(k, i) * a.entry(l, i)).sum();
+                    let expected = f32::from(k == l);
+                    prop_assert!(!(exact || k == l) || (dot - expected).abs() < 1e-5, "a_{} . a_{} = {}", k, l, dot);
+                }
+            }
+        }
+
+        #[test]
+        fn reseeding_equals_making_anew(mut a in directions(), seed: u64) {
+            a.reseed(seed);
+            let fresh = Directions::new(a.spec, seed);
+            prop_assert_eq!(&a.chosen, &fresh.chosen);
+            prop_assert_eq!(&a.values, &fresh.values);
+        }
+    }
+
+    #[test]
+    fn dense_rows_are_nearly_orthogonal() {
+        let spec = DirectionSpec::new(DirectionFamily::Rademacher, 20, 10_000).unwrap();
+        let mut a = Directions::new(spec, 3);
+        for k in 0..20 {
+            let (mut row, mut dots) = (vec![0.0; 10_000], vec![0.0; 20]);
+            a.add_row(k, 1.0, &mut row);
+            a.project(&row, &mut dots);
+            let off_diagonal = dots.iter().enumerate().filter(|(l, _)| *l != k).map(|(_, dot)| dot.abs());
+            assert!(off_diagonal.fold(0.0, f32::max) < 0.05, "rows of seed 3 lean on row {k}");
+        }
+    }
+
+    #[test]
+    fn impossible_specs_are_named() {
+        let new = |family, count| DirectionSpec::new(family, count, 100);
+        assert!(matches!(new(DirectionFamily::Coordinate, 0), Err(DirectionError::Count { found: 0, .. })));
+        assert!(matches!(new(DirectionFamily::Coordinate, 101), Err(DirectionError::Count { .. })));
+        let block = DirectionFamily::Hadamard { block: 48 };
+        assert_eq!(new(block, 10), Err(DirectionError::Block { found: 48 }));
+        let sparse = DirectionFamily::Sparse { nonzeros: 11 };
+        assert!(matches!(new(sparse, 10), Err(DirectionError::Nonzeros { found: 11, most: 10, .. })));
+        let dense = DirectionSpec::new(DirectionFamily::Rademacher, 20_000, 20_000);
+        assert_eq!(dense, Err(DirectionError::Dense { found: 400_000_000 }));
+    }
+}

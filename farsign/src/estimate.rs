@@ -1,0 +1,95 @@
+//! Estimates `g` of directional derivatives.
+//!
+//! ```text
+//!   first order    g_k = a_k . grad F(x_v; xi)                                      one gradient for all directions
+//!   zeroth order   g_k = [F(x_v + delta a_k; xi) - F(x_v - delta a_k; xi)] / (2 delta)     two losses a direction
+//! ```
+//!
+//! A first-order estimate is kept as the gradient itself, because the average of `A grad F` over tasks is `A` times
+//! the average; see [`crate::tracker`].
+
+use crate::direction::Directions;
+use crate::kernels::reference::Reference;
+use crate::minibatch::Minibatch;
+
+/// What a volunteer computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Order {
+    /// Gradients.
+    First,
+    /// Losses only, at distance `delta` on both sides.
+    Zeroth {
+        /// Finite-difference radius, above 0.
+        delta: f32,
+    },
+}
+
+/// Zeroth-order estimates into `g`, `[K]`; `shifted` is scratch space, `[d]`.
+pub fn zeroth_order(
+    kernel: &mut Reference,
+    at: Point<'_>,
+    directions: &Directions,
+    delta: f32,
+    shifted: &mut Vec<f32>,
+    g: &mut [f32],
+) {
+    for (k, g) in g.iter_mut().enumerate() {
+        let mut loss_at = |by: f32| {
+            shifted.clear();
+            shifted.extend_from_slice(at.x);
+            directions.add_row(k, by, shifted);
+            kernel.loss(shifted, at.batch)
+        };
+        *g = (loss_at(delta) - loss_at(-delta)) / (2.0 * delta);
+    }
+}
+
+/// Where a function is evaluated: parameters `x`, `[d]`, and the minibatch both sides share.
+#[derive(Clone, Copy, Debug)]
+pub struct Point<'a> {
+    /// Parameters, `[d]`.
+    pub x: &'a [f32],
+    /// Minibatch `xi`.
+    pub batch: &'a Minibatch,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::direction::{DirectionFamily, DirectionSpec};
+    use crate::model::Architecture;
+    use crate::random::Stream;
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn both_orders_estimate_the_same_derivatives(seed: u64, which in 0usize..4) {
+            let family = [
+                DirectionFamily::Coordinate, DirectionFamily::Hadamard { block: 16 },
+                DirectionFamily::Rademacher, DirectionFamily::Sparse { nonzeros: 3 },
+            ][which];
+            let architecture = Architecture::new(vec![6, 3]).unwrap();
+            let d = architecture.parameters();
+            let mut stream = Stream::new(seed);
+            let x: Vec<f32> = (0..d).map(|_| stream.unit() - 0.5).collect();
+            let batch = Minibatch {
+                inputs: Array2::from_shape_fn((8, 6), |_| stream.unit()),
+                labels: (0..8).map(|_| stream.below(3) as u8).collect(),
+            };
+            let mut kernel = Reference::new(&architecture);
+            let mut directions = Directions::new(DirectionSpec::new(family, 7, d).unwrap(), seed);
+
+            let (mut gradient, mut first) = (vec![0.0; d], vec![0.0; 7]);
+            kernel.loss_and_gradient(&x, &batch, &mut gradient);
+            directions.project(&gradient, &mut first);
+            let mut zeroth = vec![0.0; 7];
+            let at = Point { x: &x, batch: &batch };
+            zeroth_order(&mut kernel, at, &directions, 1e-2, &mut Vec::new(), &mut zeroth);
+            for k in 0..7 {
+                prop_assert!((first[k] - zeroth[k]).abs() < 1e-3, "{:?}: {} and {}", family, first[k], zeroth[k]);
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Loss and gradient in ndarray: one dense layer after the other, forward then backward.
+//!
+//! ```text
+//!   forward    h_0 = inputs,  z_l = h_(l-1) W_l + b_l,  h_l = max(z_l, 0),  p = softmax(z_L)
+//!   loss       F = mean over the batch of -ln p[label]
+//!   backward   dz_L = (p - onehot(label)) / batch,  dW_l = h_(l-1)' dz_l,  db_l = sum dz_l,
+//!              dz_(l-1) = (dz_l W_l') where h_(l-1) > 0
+//! ```
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, Zip};
+
+use crate::dataset::Dataset;
+use crate::math;
+use crate::minibatch::Minibatch;
+use crate::model::{Architecture, Layer};
+
+/// Held-out images are evaluated in chunks of this many.
+const EVALUATION_BATCH: usize = 250;
+
+/// A model's computations, with buffers that are used again for every batch of the same size.
+#[derive(Debug)]
+pub struct Reference {
+    layers: Vec<Layer>,
+    /// Output of each layer, `[batch, outputs]`; after a loss, the last holds `dF/dz_L`.
+    outputs: Vec<Array2<f32>>,
+    /// `dF/dz` of each layer but the last, `[batch, outputs]`.
+    deltas: Vec<Array2<f32>>,
+}
+
+/// How well a model does on images it was not trained on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Share of images classified right, 0 to 1.
+    pub accuracy: f32,
+    /// Mean cross-entropy in nats.
+    pub loss: f32,
+}
+
+impl Reference {
+    /// Computations for models of this architecture.
+    pub fn new(architecture: &Architecture) -> Self {
+        let layers = architecture.layers();
+        let empty = vec![Array2::zeros((0, 0)); layers.len()];
+        Self { outputs: empty.clone(), deltas: empty, layers }
+    }
+
+    /// Mean cross-entropy of parameters `x`, `[d]`, on a minibatch.
+    pub fn loss(&mut self, x: &[f32], batch: &Minibatch) -> f32 {
+        self.forward(x, batch.inputs.view());
+        let logits = self.outputs.last_mut().expect("an architecture has layers");
+        softmax_cross_entropy(logits.view_mut(), &batch.labels)
+    }
+
+    /// Loss, and the gradient of it into `gradient`, `[d]`.
+    pub fn loss_and_gradient(&mut self, x: &[f32], batch: &Minibatch, gradient: &mut [f32]) -> f32 {
+        let loss = self.loss(x, batch);
+        self.backward(x, batch, gradient);
+        loss
+    }
+
+    /// Accuracy and loss of `x` on a whole dataset.
+    pub fn evaluate(&mut self, x: &[f32], data: &Dataset) -> Evaluation {
+        let (mut right, mut loss, mut batch) = (0usize, 0.0f64, Minibatch::default());
+        for start in (0..data.len()).step_by(EVALUATION_BATCH) {
+            let end = (start + EVALUATION_BATCH).min(data.len());
+            batch.slice(data, start..end);
+            self.forward(x, batch.inputs.view());
+            let logits = self.outputs.last_mut().expect("an architecture has layers");
+            right += count_right(logits.view(), &batch.labels);
+            let mean = softmax_cross_entropy(logits.view_mut(), &batch.labels);
+            loss += f64::from(mean) * (end - start) as f64;
+        }
+        let count = data.len() as f64;
+        Evaluation { accuracy: (right as f64 / count) as f32, loss: (loss / count) as f32 }
+    }
+
+    fn forward(&mut self, x: &[f32], inputs: ArrayView2<'_, f32>) {
+        let batch = inputs.nrows();
+        for (l, layer) in self.layers.iter().enumerate() {
+            let (before, from_here) = self.outputs.split_at_mut(l);
+            let out = &mut from_here[0];
+            resize(out, batch, layer.outputs);
+            let h = before.last().map_or(inputs, |h| h.view());
+            out.assign(&biases(layer, x));
+            general_mat_mul(1.0, &h, &weights(layer, x), 1.0, out);
+            if l + 1 < self.layers.len() {
+                out.mapv_inplace(|z| if z > 0.0 { z } else { 0.0 });
+            }
+        }
+    }
+
+    fn backward(&mut self, x: &[f32], batch: &Minibatch, gradient: &mut [f32]) {
+        let last = self.layers.len() - 1;
+        std::mem::swap(&mut self.deltas[last], &mut self.outputs[last]);
+        for (l, layer) in self.layers.iter().enumerate().rev() {
+            let (earlier, from_here) = self.deltas.split_at_mut(l);
+            let delta = &from_here[0];
+            let h = if l == 0 { batch.inputs.view() } else { self.outputs[l - 1].view() };
+            let (mut dw, mut db) = split_gradient(layer, gradient);
+            general_mat_mul(1.0, &h.t(), delta, 0.0, &mut dw);
+            db.assign(&delta.sum_axis(Axis(0)));
+            if let Some(before) = earlier.last_mut() {
+                resize(before, batch.labels.len(), layer.inputs);
+                general_mat_mul(1.0, delta, &weights(layer, x).t(), 0.0, before);
+                Zip::from(before).and(&h).for_each(|d, &h| *d = if h > 0.0 { *d } else { 0.0 });
+            }
+        }
+        std::mem::swap(&mut self.deltas[last], &mut self.outputs[last]);
+    }
+}
+
+fn resize(buffer: &mut Array2<f32>, rows: usize, columns: usize) {
+    if buffer.dim() != (rows, columns) {
+        *buffer = Array2::zeros((rows, columns));
+    }
+}
+
+fn weights<'a>(layer: &Layer, x: &'a [f32]) -> ArrayView2<'a, f32> {
+    ArrayView2::from_shape((layer.inputs, layer.outputs), &x[layer.weights.clone()])
+        .expect("a layer's range has the layer's shape")
+}
+
+fn biases<'a>(layer: &Layer, x: &'a [f32]) -> ArrayView1<'a, f32> {
+    ArrayView1::from(&x[layer.biases.clone()])
+}
+
+fn split_gradient<'a>(
+    layer: &Layer,
+    gradient: &'a mut [f32],
+) -> (ArrayViewMut2<'a, f32>, ArrayViewMut1<'a, f32>) {
+    let here = &mut gradient[layer.weights.start..layer.biases.end];
+    let (dw, db) = here.split_at_mut(layer.weights.len());
+    let dw = ArrayViewMut2::from_shape((layer.inputs, layer.outputs), dw);
+    (dw.expect("a layer's range has the layer's shape"), ArrayViewMut1::from(db))
+}
+
+/// Mean cross-entropy of the logits `[batch, classes]`, which are replaced by its derivative.
+fn softmax_cross_entropy(mut logits: ArrayViewMut2<'_, f32>, labels: &[u8]) -> f32 {
+    let scale = 1.0 / labels.len() as f32;
+    let mut loss = 0.0f32;
+    for (mut row, &label) in logits.rows_mut().into_iter().zip(labels) {
+        let highest = row.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+        loss -= row[usize::from(label)] - highest;
+        row.mapv_inplace(|z| math::exp(z - highest));
+        let sum = row.sum();
+        loss += math::ln(sum);
+        row.mapv_inplace(|e| e / sum * scale);
+        row[usize::from(label)] -= scale;
+    }
+    loss * scale
+}
+
+fn count_right(logits: ArrayView2<'_, f32>, labels: &[u8]) -> usize {
+    let likeliest = |row: ArrayView1<'_, f32>| {
+        row.iter().enumerate().fold(0, |best, (class, &z)| if z > row[best] { class } else { best })
+    };
+    let predicted = logits.rows().into_iter().map(likeliest);
+    predicted.zip(labels).filter(|(class, label)| *class == usize::from(**label)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::DatasetParts;
+    use proptest::prelude::*;
+
+    fn batch(values: &[f32], labels: &[u8], pixels: usize) -> Minibatch {
+        let inputs = Array2::from_shape_vec((labels.len(), pixels), values.to_vec()).unwrap();
+        Minibatch { inputs, labels: labels.to_vec() }
+    }
+
+    /// Loss by its definition, in f64, with nothing shared with the kernel.
+    fn loss_by_definition(widths: &[usize], x: &[f32], batch: &Minibatch) -> f64 {
+        let mut total = 0.0;
+        for (input, &label) in batch.inputs.rows().into_iter().zip(&batch.labels) {
+            let mut h: Vec<f64> = input.iter().map(|&v| f64::from(v)).collect();
+            let mut start = 0;
+            for (l, w) in widths.windows(2).enumerate() {
+                let (weights, biases) = (&x[start..start + w[0] * w[1]], start + w[0] * w[1]);
+                let z = |o: usize| {
+                    let dot: f64 = (0..w[0]).map(|i| h[i] * f64::from(weights[i * w[1] + o])).sum();
+                    dot + f64::from(x[biases + o])
+                };
+                let rectify = l + 2 < widths.len();
+                h = (0..w[1]).map(z).map(|z| if rectify { z.max(0.0) } else { z }).collect();
+                start = biases + w[1];
+            }
+            total += h.iter().map(|z| z.exp()).sum::<f64>().ln() - h[usize::from(label)];
+        }
+        total / batch.labels.len() as f64
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn loss_and_gradient_match_their_definitions(
+            inner in prop::collection::vec(1usize..7, 1..4), classes in 2usize..5,
+            size in 1usize..6, seed: u64,
+        ) {
+            let mut widths = inner;
+            widths.push(classes);
+            let mut stream = crate::random::Stream::new(seed);
+            let architecture = Architecture::new(widths.clone()).unwrap();
+            let x: Vec<f32> = (0..architecture.parameters()).map(|_| stream.unit() - 0.5).collect();
+            let values: Vec<f32> = (0..size * widths[0]).map(|_| stream.unit()).collect();
+            let labels: Vec<u8> = (0..size).map(|_| stream.below(classes as u64) as u8).collect();
+            let batch = batch(&values, &labels, widths[0]);
+
+            let mut gradient = vec![f32::NAN; x.len()];
+            let mut kernel = Reference::new(&architecture);
+            let loss = kernel.loss_and_gradient(&x, &batch, &mut gradient);
+            prop_assert!((f64::from(loss) - loss_by_definition(&widths, &x, &batch)).abs() < 1e-5);
+            prop_assert_eq!(kernel.loss(&x, &batch), loss, "loss alone differs from loss with gradient");
+            for k in 0..x.len() {
+                let at = |by: f32| {
+                    let mut x = x.clone();
+                    x[k] += by;
+                    (f64::from(x[k]), loss_by_definition(&widths, &x, &batch))
+                };
+                let slope = |a: (f64, f64), b: (f64, f64)| (b.1 - a.1) / (b.0 - a.0);
+                // The two one-sided slopes differ where a ReLU bends in between; any slope between them is right.
+                let (left, right) = (slope(at(-1e-4), at(0.0)), slope(at(0.0), at(1e-4)));
+                let range = left.min(right) - 2e-3..=left.max(right) + 2e-3;
+                prop_assert!(range.contains(&f64::from(gradient[k])),
+                    "derivative {} is {}, expected within {:?}", k, gradient[k], range);
+            }
+        }
+    }
+
+    #[test]
+    fn evaluation_counts_right_answers_over_chunks() {
+        let count = EVALUATION_BATCH + 7;
+        let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
+        let mut images: Vec<u8> = labels.iter().map(|l| l * 255).collect();
+        images[3] = 0; // label 1 that looks like 0
+        let data = Dataset::from_parts(DatasetParts { rows: 1, cols: 1, images, labels }).unwrap();
+        let architecture = Architecture::new(vec![1, 2]).unwrap();
+        // Class 1 when the one pixel is bright: logits (0, 8 v - 4).
+        let evaluation = Reference::new(&architecture).evaluate(&[0.0, 8.0, 0.0, -4.0], &data);
+        assert_eq!(evaluation.accuracy, (count - 1) as f32 / count as f32);
+        assert!(evaluation.loss > 0.0 && evaluation.loss < 0.1, "{evaluation:?}");
+    }
+}

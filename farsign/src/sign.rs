@@ -1,0 +1,144 @@
+//! Packed sign bits: what a volunteer sends.
+//!
+//! ```text
+//!   sign k  ->  bit k % 8 (least significant first) of byte k / 8;  1 is +1, 0 is -1;  spare bits are 0
+//! ```
+
+use crate::random::Stream;
+
+/// One sign per direction, `[directions]`, a bit each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignBits {
+    count: usize,
+    bytes: Vec<u8>,
+}
+
+/// Why bytes are not the sign bits that were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignBitsError {
+    /// The number of bytes does not hold the number of signs.
+    #[error("expected {expected} bytes of sign bits, found {found}")]
+    Length {
+        /// `ceil(count / 8)`.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// Bits behind the last sign must be zero.
+    #[error("expected the spare bits of the last byte to be 0, found byte {found:#04x}")]
+    Spare {
+        /// The last byte.
+        found: u8,
+    },
+}
+
+impl SignBits {
+    /// Reads `count` signs from their packed form.
+    ///
+    /// # Errors
+    /// When the length is wrong or a spare bit is set.
+    pub fn from_bytes(bytes: &[u8], count: usize) -> Result<Self, SignBitsError> {
+        let (expected, found) = (count.div_ceil(8), bytes.len());
+        if expected != found {
+            return Err(SignBitsError::Length { expected, found });
+        }
+        if let Some(&last) = bytes.last()
+            && !count.is_multiple_of(8)
+            && last >> (count % 8) != 0
+        {
+            return Err(SignBitsError::Spare { found: last });
+        }
+        Ok(Self { count, bytes: bytes.to_vec() })
+    }
+
+    /// Takes the sign of every `y`; a zero takes bit `k % 64` of output `k / 64` of the coin stream instead, so
+    /// that a direction without information pushes nowhere on average.
+    pub fn set_from(&mut self, y: &[f32], coin_seed: u64) {
+        self.count = y.len();
+        self.bytes.clear();
+        let mut coins = Stream::new(coin_seed);
+        for block in y.chunks(64) {
+            let toss = coins.bits();
+            let bits = block.iter().enumerate().fold(0u64, |bits, (k, &v)| {
+                let up = v > 0.0 || (v == 0.0 && toss >> k & 1 == 1);
+                bits | u64::from(up) << k
+            });
+            self.bytes.extend_from_slice(&bits.to_le_bytes()[..block.len().div_ceil(8)]);
+        }
+    }
+
+    /// The opposite of every sign.
+    #[must_use]
+    pub fn flipped(&self) -> Self {
+        let mut bytes: Vec<u8> = self.bytes.iter().map(|b| !b).collect();
+        if let Some(last) = bytes.last_mut()
+            && !self.count.is_multiple_of(8)
+        {
+            *last &= (1 << (self.count % 8)) - 1;
+        }
+        Self { count: self.count, bytes }
+    }
+
+    /// Number of signs.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The packed form.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The signs as `+1.0` or `-1.0`, in order.
+    pub fn iter(&self) -> impl Iterator<Item = f32> + '_ {
+        (0..self.count).map(|k| if self.bytes[k / 8] >> (k % 8) & 1 == 1 { 1.0 } else { -1.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn packing_keeps_every_sign(y in prop::collection::vec(-1.0f32..1.0, 0..300), seed: u64) {
+            let mut bits = SignBits::default();
+            bits.set_from(&y, seed);
+            prop_assert_eq!(bits.as_bytes().len(), y.len().div_ceil(8));
+            for (k, (s, v)) in bits.iter().zip(&y).enumerate() {
+                prop_assert!(*v == 0.0 || s * v > 0.0, "sign {} of {} is {}", k, v, s);
+            }
+            prop_assert_eq!(SignBits::from_bytes(bits.as_bytes(), y.len()), Ok(bits));
+        }
+
+        #[test]
+        fn flipping_negates_every_sign(y in prop::collection::vec(-1.0f32..1.0, 1..300), seed: u64) {
+            let mut bits = SignBits::default();
+            bits.set_from(&y, seed);
+            let flipped = bits.flipped();
+            prop_assert!(bits.iter().zip(flipped.iter()).all(|(a, b)| a == -b));
+            prop_assert!(SignBits::from_bytes(flipped.as_bytes(), y.len()).is_ok());
+        }
+    }
+
+    #[test]
+    fn zeros_take_fair_coins_from_the_seed() {
+        let (zeros, mut bits) = (vec![0.0; 10_000], SignBits::default());
+        bits.set_from(&zeros, 7);
+        let sum: f32 = bits.iter().sum();
+        assert!(sum.abs() < 500.0, "coins of seed 7 lean: {sum} of 10000");
+        let mut other = SignBits::default();
+        other.set_from(&zeros, 8);
+        assert_ne!(bits, other);
+    }
+
+    #[test]
+    fn wrong_lengths_and_spare_bits_are_named() {
+        let read = |bytes: &[u8], count| SignBits::from_bytes(bytes, count);
+        assert_eq!(read(&[0, 0], 8), Err(SignBitsError::Length { expected: 1, found: 2 }));
+        assert_eq!(read(&[], 1), Err(SignBitsError::Length { expected: 1, found: 0 }));
+        assert_eq!(read(&[0b1000], 3), Err(SignBitsError::Spare { found: 8 }));
+        assert!(read(&[0b0111], 3).is_ok());
+    }
+}

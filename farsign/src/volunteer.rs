@@ -1,0 +1,234 @@
+//! A volunteer without its socket: frames in, frames out.
+//!
+//! The browser and the native program both drive this; neither knows the algorithm or the protocol. Buffers are
+//! made when the settings come and used for every task, so memory does not grow.
+
+use crate::dataset::Dataset;
+use crate::direction::Directions;
+use crate::estimate::{Order, Point, zeroth_order};
+use crate::kernels::reference::Reference;
+use crate::minibatch::Minibatch;
+use crate::sign::SignBits;
+use crate::task::{Goodbye, RejectReason, RunSettings, Task};
+use crate::tracker::Tracker;
+use crate::wire::{ClientFrame, ServerRecord, SnapshotBody, Welcome, WireError, read_server_frame};
+use std::sync::Arc;
+
+/// What a frame from the server brought, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The session has begun.
+    Joined,
+    /// An answer was applied; with the number of accepted messages of the run.
+    Accepted(u64),
+    /// An answer was not applied.
+    Rejected(RejectReason),
+    /// There is a task to work on: call [`Volunteer::answer`].
+    Task(Task),
+    /// The server ends the session.
+    Goodbye(Goodbye),
+}
+
+/// Why a volunteer cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VolunteerError {
+    /// The frame cannot be read.
+    #[error("cannot read the server's message: {0}")]
+    Wire(#[from] WireError),
+    /// The server trains on other data.
+    #[error("the server's training data is not the data this volunteer loaded; load it again")]
+    OtherData,
+    /// A record before the welcome.
+    #[error("expected a welcome first")]
+    NoWelcome,
+    /// A snapshot of another size than the model.
+    #[error("expected a snapshot of {expected} parameters, found {found}")]
+    SnapshotSize {
+        /// `d`.
+        expected: usize,
+        /// Parameters in the snapshot.
+        found: usize,
+    },
+    /// A task for a snapshot this volunteer does not have.
+    #[error("expected a task for snapshot {expected:?}, found one for {found}")]
+    SnapshotVersion {
+        /// The snapshot at hand.
+        expected: Option<u64>,
+        /// The one the task names.
+        found: u64,
+    },
+    /// A loss or gradient that is not finite; nothing is sent.
+    #[error("the estimate at snapshot {version} is not finite")]
+    NonFinite {
+        /// The snapshot.
+        version: u64,
+    },
+}
+
+/// A volunteer's state between frames.
+#[derive(Debug)]
+pub struct Volunteer {
+    data: Arc<Dataset>,
+    session: Option<Session>,
+}
+
+/// What lives as long as a session.
+#[derive(Debug)]
+struct Session {
+    settings: RunSettings,
+    kernel: Reference,
+    directions: Directions,
+    tracker: Tracker,
+    batch: Minibatch,
+    /// Parameters of the snapshot, `[d]`, and its version.
+    x: Vec<f32>,
+    version: Option<u64>,
+    /// The estimate: a gradient, `[d]`, or `[K]` in zeroth order.
+    estimate: Vec<f32>,
+    /// Projections of the tracker, `[K]`, in first order.
+    projections: Vec<f32>,
+    /// Shifted parameters, `[d]`, in zeroth order.
+    shifted: Vec<f32>,
+    signs: SignBits,
+}
+
+impl Volunteer {
+    /// A volunteer with the training data at hand.
+    pub fn new(data: Arc<Dataset>) -> Self {
+        Self { data, session: None }
+    }
+
+    /// Takes in a frame from the server and adds what it brought to `events`.
+    ///
+    /// # Errors
+    /// When the frame cannot be read or does not fit the session; the connection is of no use then.
+    pub fn receive(&mut self, frame: &[u8], events: &mut Vec<Event>) -> Result<(), VolunteerError> {
+        for record in read_server_frame(frame)? {
+            match record? {
+                ServerRecord::Welcome(welcome) => {
+                    self.welcome(*welcome)?;
+                    events.push(Event::Joined);
+                }
+                ServerRecord::Snapshot(snapshot) => self.session()?.take_snapshot(snapshot)?,
+                ServerRecord::Task(task) => events.push(Event::Task(task)),
+                ServerRecord::Accepted { accepted, .. } => events.push(Event::Accepted(accepted)),
+                ServerRecord::Rejected { reason, .. } => events.push(Event::Rejected(reason)),
+                ServerRecord::Goodbye(goodbye) => events.push(Event::Goodbye(goodbye)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Works on a task: the signs to send.
+    ///
+    /// # Errors
+    /// When the snapshot of the task is not at hand, or the estimate is not finite.
+    pub fn work(&mut self, task: &Task) -> Result<&SignBits, VolunteerError> {
+        let data = Arc::clone(&self.data);
+        self.session()?.work(task, &data)
+    }
+
+    /// Works on a task and writes the answer's frame into `out`.
+    ///
+    /// # Errors
+    /// As [`Volunteer::work`].
+    pub fn answer(&mut self, task: &Task, out: &mut Vec<u8>) -> Result<(), VolunteerError> {
+        let signs = self.work(task)?;
+        ClientFrame::answer(task.id, signs, out);
+        Ok(())
+    }
+
+    /// Number of parameters of the model, once joined.
+    pub fn parameters(&self) -> Option<usize> {
+        self.session.as_ref().map(|session| session.settings.directions.parameters())
+    }
+
+    /// Version of the snapshot at hand.
+    pub fn snapshot_version(&self) -> Option<u64> {
+        self.session.as_ref().and_then(|session| session.version)
+    }
+
+    fn session(&mut self) -> Result<&mut Session, VolunteerError> {
+        self.session.as_mut().ok_or(VolunteerError::NoWelcome)
+    }
+
+    fn welcome(&mut self, welcome: Welcome) -> Result<(), VolunteerError> {
+        let settings = welcome.settings;
+        let fits = settings.train_digest == self.data.digest()
+            && settings.architecture.inputs() == self.data.pixels()
+            && settings.architecture.classes() >= self.data.classes();
+        if !fits {
+            return Err(VolunteerError::OtherData);
+        }
+        self.session = Some(Session::new(settings));
+        Ok(())
+    }
+}
+
+impl Session {
+    fn new(settings: RunSettings) -> Self {
+        let (count, d) = (settings.directions.count(), settings.directions.parameters());
+        let estimates = if settings.order == Order::First { d } else { count };
+        Self {
+            kernel: Reference::new(&settings.architecture),
+            directions: Directions::new(settings.directions, 0),
+            tracker: Tracker::default(),
+            batch: Minibatch::default(),
+            x: Vec::with_capacity(d),
+            version: None,
+            estimate: vec![0.0; estimates],
+            projections: vec![0.0; count],
+            shifted: Vec::new(),
+            signs: SignBits::default(),
+            settings,
+        }
+    }
+
+    fn take_snapshot(&mut self, snapshot: SnapshotBody<'_>) -> Result<(), VolunteerError> {
+        let (expected, found) = (self.settings.directions.parameters(), snapshot.parameters());
+        if expected != found {
+            return Err(VolunteerError::SnapshotSize { expected, found });
+        }
+        self.version = None;
+        snapshot.unpack(&mut self.x)?;
+        self.version = Some(snapshot.version);
+        Ok(())
+    }
+
+    fn work(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
+        if self.version != Some(task.snapshot_version) {
+            let (expected, found) = (self.version, task.snapshot_version);
+            return Err(VolunteerError::SnapshotVersion { expected, found });
+        }
+        self.batch.draw(data, task.minibatch_seed, self.settings.batch as usize);
+        self.directions.reseed(task.direction_seed);
+        if task.reset_tracker {
+            self.tracker.reset();
+        }
+        self.estimate();
+        if self.estimate.iter().any(|g| !g.is_finite()) {
+            return Err(VolunteerError::NonFinite { version: task.snapshot_version });
+        }
+        let tracked = self.tracker.update(&self.estimate, self.settings.beta);
+        if self.settings.order == Order::First {
+            self.directions.project(tracked, &mut self.projections);
+            self.signs.set_from(&self.projections, task.coin_seed);
+        } else {
+            self.signs.set_from(tracked, task.coin_seed);
+        }
+        Ok(&self.signs)
+    }
+
+    fn estimate(&mut self) {
+        match self.settings.order {
+            Order::First => {
+                self.kernel.loss_and_gradient(&self.x, &self.batch, &mut self.estimate);
+            }
+            Order::Zeroth { delta } => {
+                let at = Point { x: &self.x, batch: &self.batch };
+                let (kernel, shifted, g) = (&mut self.kernel, &mut self.shifted, &mut self.estimate);
+                zeroth_order(kernel, at, &self.directions, delta, shifted, g);
+            }
+        }
+    }
+}
