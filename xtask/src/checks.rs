@@ -1,0 +1,202 @@
+//! `cargo xtask test`: every check and test of the project, in order, stopping at the first failure.
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::browser::{BROWSER_VARIABLE, DRIVER_VARIABLE};
+use crate::shell::{Result, Shell, executable, run as start};
+use crate::toolchain::WASM_TARGET;
+use crate::{build, tools};
+
+/// Seconds that all browser unit tests of one package may take together; the runner's own limit of 20 is too short
+/// for a busy machine.
+const BROWSER_UNIT_TEST_SECONDS: &str = "300";
+
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    /// Earlier steps whose result this one uses.
+    needs: &'static [&'static str],
+    run: fn(&Shell) -> Result<()>,
+}
+
+const STEPS: [Step; 10] = [
+    Step { name: "tools", about: "what the tests need is installed", needs: &[], run: install_tools },
+    Step { name: "format", about: "the code is formatted", needs: &["tools"], run: format },
+    Step { name: "lint", about: "no compiler or clippy warnings", needs: &["tools"], run: lint },
+    Step { name: "lint-wasm", about: "the same for the browser's part", needs: &["tools"], run: lint_wasm },
+    Step { name: "web", about: "the page's WebAssembly part builds", needs: &["tools"], run: build::web },
+    Step { name: "server", about: "the server builds", needs: &["web"], run: build::server },
+    Step { name: "native", about: "tests on this machine", needs: &["server"], run: native_tests },
+    Step {
+        name: "wasm",
+        about: "the algorithm's tests in a browser",
+        needs: &["tools"],
+        run: algorithm_in_browser,
+    },
+    Step {
+        name: "wasm-worker",
+        about: "the worker's tests in a browser",
+        needs: &["tools"],
+        run: worker_in_browser,
+    },
+    Step {
+        name: "browser",
+        about: "the page, worked as a person would",
+        needs: &["server"],
+        run: page_tests,
+    },
+];
+
+/// Prints one line for each step.
+pub fn describe() {
+    for step in &STEPS {
+        println!("  {:12} {}", step.name, step.about);
+    }
+}
+
+/// Runs the named steps and what they need, or all of them when none is named.
+pub fn run(shell: &Shell, names: &[String]) -> Result<ExitCode> {
+    let mut durations: Vec<(&str, Duration)> = Vec::new();
+    for step in select(names)? {
+        println!("\n=== {}: {} ===", step.name, step.about);
+        let started = Instant::now();
+        let result = (step.run)(shell);
+        durations.push((step.name, started.elapsed()));
+        println!("=== {} took {:.1} s ===", step.name, started.elapsed().as_secs_f64());
+        if let Err(message) = result {
+            eprintln!("error: {message}");
+            report(&durations);
+            let passed = durations.len() - 1;
+            let name = step.name;
+            println!("{passed} passed, 1 failed: {name}. To run it again: cargo xtask test {name}");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    report(&durations);
+    println!("{} passed, 0 failed", durations.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(durations: &[(&str, Duration)]) {
+    println!();
+    for (name, duration) in durations {
+        println!("{name:12} {:7.1} s", duration.as_secs_f64());
+    }
+    let total: Duration = durations.iter().map(|(_, duration)| *duration).sum();
+    println!("{:12} {:7.1} s", "together", total.as_secs_f64());
+}
+
+/// The steps to run, in their usual order.
+fn select(names: &[String]) -> Result<Vec<&'static Step>> {
+    if let Some(unknown) = names.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
+        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        return Err(format!("there is no step `{unknown}`; the steps are {}", known.join(", ")));
+    }
+    let mut wanted: Vec<&str> = names.iter().map(String::as_str).collect();
+    // Needs point backwards only, so one pass from the end finds all of them.
+    for step in STEPS.iter().rev() {
+        if wanted.contains(&step.name) {
+            wanted.extend(step.needs);
+        }
+    }
+    Ok(STEPS.iter().filter(|step| names.is_empty() || wanted.contains(&step.name)).collect())
+}
+
+fn install_tools(shell: &Shell) -> Result<()> {
+    tools::install(shell).map(|_| ())
+}
+
+fn format(shell: &Shell) -> Result<()> {
+    start(&mut shell.cargo(&["fmt", "--all", "--check"]))
+}
+
+fn lint(shell: &Shell) -> Result<()> {
+    start(&mut shell.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn lint_wasm(shell: &Shell) -> Result<()> {
+    let packages = ["-p", "farsign", "-p", "farsign-worker"];
+    let mut command = shell.cargo(&["clippy", "--target", WASM_TARGET, "--all-targets"]);
+    start(command.args(packages).args(["--", "-D", "warnings"]))
+}
+
+fn native_tests(shell: &Shell) -> Result<()> {
+    start(with_server(shell, &mut shell.cargo(&["test", "--workspace"])))
+}
+
+fn page_tests(shell: &Shell) -> Result<()> {
+    let browser = tools::install(shell)?;
+    let mut command =
+        shell.cargo(&["test", "-p", "farsign-tests", "--features", "browser", "--test", "browser"]);
+    command.args(["--", "--nocapture"]);
+    command.env(BROWSER_VARIABLE, &browser.program).env(DRIVER_VARIABLE, &browser.driver);
+    start(with_server(shell, &mut command))
+}
+
+/// Tells tests where the server is that they are to start.
+fn with_server<'command>(shell: &Shell, command: &'command mut Command) -> &'command mut Command {
+    command.env("FARSIGN_BIN", shell.server_binary())
+}
+
+fn algorithm_in_browser(shell: &Shell) -> Result<()> {
+    wasm_pack_test(shell, "farsign")
+}
+
+fn worker_in_browser(shell: &Shell) -> Result<()> {
+    wasm_pack_test(shell, "worker-wasm")
+}
+
+fn wasm_pack_test(shell: &Shell, folder: &str) -> Result<()> {
+    let browser = tools::install(shell)?;
+    let programs = tools::programs(shell);
+    let mut command = shell.command(programs.join(executable("wasm-pack")));
+    // Without `--mode no-install` it would look for its own downloads instead of the programs beside it.
+    command.args(["test", "--headless", "--chrome", "--mode", "no-install", "--chromedriver"]);
+    command.arg(&browser.driver).arg(folder);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(programs).chain(std::env::split_paths(&path));
+    let path =
+        std::env::join_paths(folders).map_err(|error| format!("the search path is unusable: {error}"))?;
+    start(command.env("PATH", path).env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_UNIT_TEST_SECONDS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selected(names: &[&str]) -> Vec<&'static str> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        select(&names).unwrap().iter().map(|step| step.name).collect()
+    }
+
+    #[test]
+    fn every_need_is_an_earlier_step() {
+        for (position, step) in STEPS.iter().enumerate() {
+            for need in step.needs {
+                assert!(
+                    STEPS[..position].iter().any(|earlier| earlier.name == *need),
+                    "{} needs {need}",
+                    step.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn without_names_every_step_runs() {
+        assert_eq!(selected(&[]).len(), STEPS.len());
+    }
+
+    #[test]
+    fn a_named_step_brings_what_it_stands_on() {
+        assert_eq!(selected(&["browser"]), ["tools", "web", "server", "browser"]);
+        assert_eq!(selected(&["lint", "tools"]), ["tools", "lint"]);
+    }
+
+    #[test]
+    fn an_unknown_step_is_refused_with_the_known_ones() {
+        let Err(message) = select(&["brwoser".to_owned()]) else { panic!("accepted") };
+        assert!(message.contains("brwoser") && message.contains("browser"), "{message}");
+    }
+}
