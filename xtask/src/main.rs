@@ -5,6 +5,7 @@
 mod browser;
 mod build;
 mod checks;
+mod mnist_subset;
 mod serve;
 mod shell;
 mod toolchain;
@@ -25,6 +26,7 @@ Usage: cargo xtask <command>
                      with names of steps, run those and what they stand on
   tools              install only what the tests need: into .tools/, and Chromium
                      through apt-get where that is possible
+  data-subset        make data/mnist-10k again from its source (a maintainer's command)
   help               print this text
 ";
 
@@ -52,6 +54,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
             checks::describe();
             Ok(ExitCode::SUCCESS)
         }
+        "data-subset" => mnist_subset::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
         "serve" => serve::run(&Shell::open()?, rest),
         "test" => checks::run(&Shell::open()?, rest),
         "tools" => tools::install(&Shell::open()?).map(|_| ExitCode::SUCCESS),
