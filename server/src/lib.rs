@@ -1,1 +1,4 @@
 //! FAR-SIGN.
+
+pub mod data_fetch;
+pub mod dataset_source;

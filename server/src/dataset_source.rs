@@ -1,0 +1,229 @@
+//! Where the data comes from: the digits built into the program, or a folder with four IDX files.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use axum::body::Bytes;
+use farsign::dataset::{Dataset, DatasetError, IdxFile, IdxPair, MAX_FILE_BYTES};
+use flate2::{Compression, write::GzEncoder};
+use thiserror::Error;
+
+/// The files of a dataset, by their usual names: training images and labels, held-out images and labels.
+pub const FILE_NAMES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
+/// In the order of [`FILE_NAMES`].
+const BUILT_IN: [&[u8]; 4] = [
+    include_bytes!("../../data/mnist-10k/train-images-idx3-ubyte.gz"),
+    include_bytes!("../../data/mnist-10k/train-labels-idx1-ubyte.gz"),
+    include_bytes!("../../data/mnist-10k/t10k-images-idx3-ubyte.gz"),
+    include_bytes!("../../data/mnist-10k/t10k-labels-idx1-ubyte.gz"),
+];
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// [`Dataset::digest`] of MNIST's training set.
+const MNIST_TRAIN_DIGEST: [u8; 32] = [
+    0xc5, 0x09, 0x7f, 0xdd, 0x51, 0xcf, 0xdb, 0xe7, 0x69, 0x5f, 0xd9, 0xdf, 0x36, 0x12, 0x69, 0x56, 0x96,
+    0x86, 0x4b, 0x5c, 0x42, 0x4f, 0x58, 0xd8, 0x43, 0xff, 0xdc, 0x5d, 0x33, 0x5e, 0x99, 0x14,
+];
+
+/// The data of a run, and the files that volunteers download.
+#[derive(Clone, Debug)]
+pub struct TrainAndHeldOut {
+    /// What volunteers train on.
+    pub train: Dataset,
+    /// What only the server sees, to measure accuracy with.
+    pub held_out: Dataset,
+    /// What the page calls the data.
+    pub name: String,
+    /// The IDX file of the training images, gzipped.
+    pub train_images_gz: Bytes,
+    /// The IDX file of the training labels, gzipped.
+    pub train_labels_gz: Bytes,
+}
+
+/// Why there is no data to train on.
+#[derive(Debug, Error)]
+pub enum DatasetSourceError {
+    /// `--data` names something else than a folder.
+    #[error(
+        "expected a folder with four IDX files at {}, found no folder there; `farsign data fetch` downloads MNIST, \
+         and without --data the built-in digits are used",
+        folder.display()
+    )]
+    NoFolder {
+        /// What `--data` names.
+        folder: PathBuf,
+    },
+    /// Some of the four files are not in the folder.
+    #[error(
+        "expected four IDX files, .gz or unpacked, in {}, found no {}; `farsign data fetch` downloads MNIST, and \
+         without --data the built-in digits are used",
+        folder.display(),
+        missing.join(", no ")
+    )]
+    MissingFiles {
+        /// Where they were looked for.
+        folder: PathBuf,
+        /// Their names, without `.gz`.
+        missing: Vec<&'static str>,
+    },
+    /// A file cannot be read.
+    #[error("could not read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is larger than any dataset that is accepted.
+    #[error("expected at most {limit} bytes in {}, found more", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// The files are there and are not a dataset.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+}
+
+/// Reads the four files in `folder`, or the built-in ones where there is no folder.
+///
+/// # Errors
+/// If a file is missing, cannot be read, or is broken: see [`DatasetSourceError`].
+pub fn load(folder: Option<&Path>) -> Result<TrainAndHeldOut, DatasetSourceError> {
+    match folder {
+        Some(folder) => from_folder(folder),
+        None => Ok(built_in()?),
+    }
+}
+
+/// The 10,000 digits of MNIST that are part of the program; `data/mnist-10k/README.md` says which.
+///
+/// # Errors
+/// If the program was built with broken files.
+pub fn built_in() -> Result<TrainAndHeldOut, DatasetError> {
+    let names = FILE_NAMES.map(|name| format!("built-in {name}.gz"));
+    assemble(&names, BUILT_IN.map(Bytes::from_static), |images| {
+        format!("MNIST, {} digits (built in)", thousands(images))
+    })
+}
+
+/// Reads a dataset in the format of MNIST from a folder. Each file may be gzipped or not, and may have a dot
+/// before `idx` in its name, as some tools unpack them.
+///
+/// # Errors
+/// If a file is missing, cannot be read, or is broken: see [`DatasetSourceError`].
+pub fn from_folder(folder: &Path) -> Result<TrainAndHeldOut, DatasetSourceError> {
+    if !folder.is_dir() {
+        return Err(DatasetSourceError::NoFolder { folder: folder.to_owned() });
+    }
+    let found = FILE_NAMES.map(|name| find(folder, name));
+    let missing: Vec<_> =
+        FILE_NAMES.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(&name, _)| name).collect();
+    let [Some(train_images), Some(train_labels), Some(images), Some(labels)] = found else {
+        return Err(DatasetSourceError::MissingFiles { folder: folder.to_owned(), missing });
+    };
+    let paths = [train_images, train_labels, images, labels];
+    let mut files = [const { Bytes::new() }; 4];
+    for (file, path) in files.iter_mut().zip(&paths) {
+        *file = read(path)?.into();
+    }
+    let names = paths.map(|path| path.display().to_string());
+    let mut data =
+        assemble(&names, files, |images| format!("{}, {} images", title(folder), thousands(images)))?;
+    if data.train.digest() == MNIST_TRAIN_DIGEST {
+        data.name = format!("MNIST, {} digits", thousands(data.train.len() + data.held_out.len()));
+    }
+    Ok(data)
+}
+
+/// Where a file of this name is, in the order of preference.
+pub(crate) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let dotted = name.replacen("-idx", ".idx", 1);
+    [format!("{name}.gz"), name.to_owned(), format!("{dotted}.gz"), dotted]
+        .into_iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&GZIP_MAGIC)
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a Vec takes everything")
+}
+
+/// Names and files come in the order of [`FILE_NAMES`]; `title` is told the number of images.
+fn assemble(
+    names: &[String; 4],
+    files: [Bytes; 4],
+    title: impl FnOnce(usize) -> String,
+) -> Result<TrainAndHeldOut, DatasetError> {
+    let file = |index: usize| IdxFile { name: &names[index], bytes: &files[index] };
+    let train = Dataset::training(IdxPair { images: file(0), labels: file(1) })?;
+    let held_out = Dataset::held_out(IdxPair { images: file(2), labels: file(3) }, &train)?;
+    let name = title(train.len() + held_out.len());
+    let [train_images_gz, train_labels_gz, ..] = files;
+    let gzipped = |file: Bytes| if is_gzip(&file) { file } else { gzip(&file).into() };
+    Ok(TrainAndHeldOut {
+        train,
+        held_out,
+        name,
+        train_images_gz: gzipped(train_images_gz),
+        train_labels_gz: gzipped(train_labels_gz),
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, DatasetSourceError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|source| DatasetSourceError::Read { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(DatasetSourceError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES });
+    }
+    Ok(bytes)
+}
+
+/// A folder's own name, also when it is given as `.` or ends in `..`.
+fn title(folder: &Path) -> String {
+    let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    absolute.file_name().unwrap_or(absolute.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// 10000 -> "10,000"
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (70_000, "70,000"), (1_234_567, "1,234,567")];
+        for (number, expected) in cases {
+            assert_eq!(thousands(number), expected);
+        }
+    }
+}
