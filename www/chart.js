@@ -134,9 +134,8 @@ export class AccuracyChart {
 
   #showReadout(index) {
     const point = this.#points[index ?? this.#points.length - 1];
-    const text = point
-      ? `${formatPercent(point.accuracy)} after ${formatCountOf(point.accepted, 'answer')}, ${formatDuration(point.elapsed_s)}`
-      : '';
+    const when = point && `${formatCountOf(point.accepted, 'answer')}, ${formatDuration(point.elapsed_s)}`;
+    const text = point ? `${formatPercent(point.accuracy)} after ${when}` : '';
     if (this.#readout.textContent !== text) this.#readout.textContent = text;
   }
 }
@@ -155,7 +154,10 @@ export function measuredPoints(heldOut, uptimeSeconds) {
 function summary(points) {
   const last = points.at(-1);
   if (!last) return 'Accuracy of the shared model: no measurement yet.';
-  return `Accuracy of the shared model against accepted answers: from ${formatPercent(points[0].accuracy)} to ${formatPercent(last.accuracy)} after ${formatCountOf(last.accepted, 'answer')}.`;
+  const from = formatPercent(points[0].accuracy);
+  const to = formatPercent(last.accuracy);
+  const after = formatCountOf(last.accepted, 'answer');
+  return `Accuracy of the shared model against accepted answers: from ${from} to ${to} after ${after}.`;
 }
 
 function formatTick(tick) {

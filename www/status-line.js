@@ -27,7 +27,7 @@ export function describe({ missing, volunteer, poll, accepted, now }) {
   }
   const finished = poll.status?.run.phase === 'finished' || volunteer.name === 'finished';
   if (finished) return line('finished', 'Finished.', finishedText(poll.status, accepted), NOTHING);
-  if (poll.failure && volunteer.name === 'idle') {
+  if (poll.failure && (volunteer.name === 'idle' || volunteer.name === 'stopped')) {
     return {
       ...line('unreachable', 'Server unreachable.', poll.failure.reason, START),
       countdown: countdown(poll.failure.retryAt, now),

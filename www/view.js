@@ -85,9 +85,11 @@ function showAccuracy(heldOut, data) {
 
 function showPlan(progress, accepted) {
   const planned = Number.isFinite(progress);
-  setText('plan-label', planned ? 'Planned answers' : 'No planned end');
-  element('plan').value = planned ? progress : 0;
-  setText('plan-text', planned ? `${formatPercent(progress)} done` : `${formatCountOf(accepted, 'answer')} so far`);
+  const plan = element('plan');
+  plan.parentElement.classList.toggle('open-ended', !planned);
+  plan.value = planned ? progress : 0;
+  setText('plan-label', planned ? 'Planned answers' : 'Open-ended');
+  setText('plan-text', planned ? `${formatPercent(progress)} done` : formatCountOf(accepted, 'answer'));
 }
 
 function showFleet({ volunteers, contributions_per_s: rate, accepted, rejected, run }) {
