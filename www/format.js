@@ -5,7 +5,7 @@ const NBSP = '\u00a0';
 
 const integer = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const threeFigures = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
+const threeFigures = new Intl.NumberFormat('en', { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
 
 const isNumber = (value) => typeof value === 'number' && Number.isFinite(value);
 
