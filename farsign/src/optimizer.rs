@@ -183,6 +183,11 @@ impl FarSign {
         &self.x
     }
 
+    /// Signs a message has, `K`.
+    pub fn directions(&self) -> usize {
+        self.directions.spec().count()
+    }
+
     /// Accepted messages, `n`.
     pub fn accepted(&self) -> u64 {
         self.accepted

@@ -29,7 +29,7 @@ mod settings;
 mod write;
 
 pub use read::{ClientRecord, ServerRecord, SnapshotBody, Welcome, read_client_frame, read_server_frame};
-pub use write::{ClientFrame, ServerFrame};
+pub use write::{ClientFrame, EncodedSnapshot, ServerFrame};
 
 /// The protocol version this crate speaks, first byte of every frame.
 pub const VERSION: u8 = 1;

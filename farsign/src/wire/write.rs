@@ -1,7 +1,9 @@
 //! Records to bytes.
 
 use super::settings::write_settings;
-use super::{MAX_AGENT_BYTES, VERSION, encoding, kind};
+use std::sync::{Arc, OnceLock};
+
+use super::{MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, encoding, kind};
 use crate::sign::SignBits;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 
@@ -43,6 +45,11 @@ impl<'a> ServerFrame<'a> {
         Self { out }
     }
 
+    /// Goes on with the frame that was started in `out`.
+    pub fn append(out: &'a mut Vec<u8>) -> Self {
+        Self { out }
+    }
+
     /// Adds a welcome.
     pub fn welcome(&mut self, volunteer: VolunteerId, settings: &RunSettings) -> &mut Self {
         self.record(kind::WELCOME, |out| {
@@ -62,15 +69,10 @@ impl<'a> ServerFrame<'a> {
         })
     }
 
-    /// Adds a snapshot of parameters `x`, `[d]`.
-    pub fn snapshot(&mut self, version: u64, x: &[f32]) -> &mut Self {
-        self.record(kind::SNAPSHOT, |out| {
-            out.reserve(13 + 4 * x.len());
-            out.extend(version.to_le_bytes());
-            out.push(encoding::F32);
-            out.extend((x.len() as u32).to_le_bytes());
-            x.iter().for_each(|v| out.extend(v.to_le_bytes()));
-        })
+    /// Adds a snapshot.
+    pub fn snapshot(&mut self, snapshot: &EncodedSnapshot) -> &mut Self {
+        self.out.extend(snapshot.record());
+        self
     }
 
     /// Adds an acknowledgement.
@@ -100,6 +102,34 @@ impl<'a> ServerFrame<'a> {
     fn record(&mut self, kind: u8, body: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
         record(self.out, kind, body);
         self
+    }
+}
+
+/// A snapshot's record, encoded once for all who are sent it, and only when somebody is.
+#[derive(Debug)]
+pub struct EncodedSnapshot {
+    version: u64,
+    x: Arc<[f32]>,
+    record: OnceLock<Vec<u8>>,
+}
+
+impl EncodedSnapshot {
+    /// Of parameters `x`, `[d]`.
+    pub fn new(version: u64, x: Arc<[f32]>) -> Self {
+        Self { version, x, record: OnceLock::new() }
+    }
+
+    fn record(&self) -> &[u8] {
+        self.record.get_or_init(|| {
+            let mut out = Vec::with_capacity(RECORD_HEADER_BYTES + 13 + 4 * self.x.len());
+            record(&mut out, kind::SNAPSHOT, |out| {
+                out.extend(self.version.to_le_bytes());
+                out.push(encoding::F32);
+                out.extend((self.x.len() as u32).to_le_bytes());
+                self.x.iter().for_each(|v| out.extend(v.to_le_bytes()));
+            });
+            out
+        })
     }
 }
 

@@ -1,0 +1,183 @@
+//! The API on one screen, and the life of a server: [`run`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Json};
+use axum::routing::get;
+use farsign::wire::ServerFrame;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tower_http::compression::CompressionLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::assets;
+use crate::config::Config;
+use crate::coordinator::{self, Handle};
+use crate::counters::Counters;
+use crate::dataset_source::TrainAndHeldOut;
+use crate::evaluation::{Evaluator, SharedHistory};
+use crate::session;
+use crate::status::{Rate, Status};
+
+/// What every request can see.
+#[derive(Debug)]
+pub struct App {
+    /// The run and its limits.
+    pub config: Config,
+    /// The data of the run.
+    pub data: TrainAndHeldOut,
+    /// The way to the optimizer, and its snapshots.
+    pub coordinator: Handle,
+    /// What happened so far.
+    pub counters: Arc<Counters>,
+    /// Evaluations so far.
+    pub history: SharedHistory,
+    /// How fast contributions come.
+    pub rate: Rate,
+    /// When the server started.
+    pub started: Instant,
+    /// A permit for each session; all are free again when the server has drained.
+    pub places: Arc<Semaphore>,
+    /// Turns true when the server is to stop.
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl App {
+    /// Sessions now.
+    pub fn connected(&self) -> usize {
+        self.config.limits.max_volunteers - self.places.available_permits()
+    }
+}
+
+/// Scripts from here only, no frames, no guessing of types.
+const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:; \
+                      object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
+
+/// Every path the server answers.
+pub fn router(app: Arc<App>) -> Router {
+    let header = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    Router::new()
+        .route("/ws", get(session::upgrade))
+        .route("/healthz", get(async || "ok"))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/snapshot", get(snapshot))
+        .route("/api/v1/dataset/train-images-idx3-ubyte.gz", get(train_images))
+        .route("/api/v1/dataset/train-labels-idx1-ubyte.gz", get(train_labels))
+        .fallback(get(assets::page))
+        .layer(CompressionLayer::new())
+        .layer(header(header::CONTENT_SECURITY_POLICY, POLICY))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .with_state(app)
+}
+
+async fn status(State(app): State<Arc<App>>) -> Json<Status> {
+    Json(Status::of(&app))
+}
+
+async fn snapshot(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let mut frame = Vec::new();
+    ServerFrame::new(&mut frame).snapshot(&app.coordinator.snapshot().encoded);
+    ([(header::CONTENT_TYPE, "application/octet-stream")], frame)
+}
+
+async fn train_images(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/gzip")], app.data.train_images_gz.clone())
+}
+
+async fn train_labels(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/gzip")], app.data.train_labels_gz.clone())
+}
+
+/// A server that is set up and not yet listening.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    stop: watch::Sender<bool>,
+    coordinator: std::thread::JoinHandle<()>,
+}
+
+impl Server {
+    /// Sets up the run.
+    ///
+    /// # Errors
+    /// When the system gives no thread for the optimizer.
+    pub fn new(config: Config, data: TrainAndHeldOut) -> std::io::Result<Self> {
+        let counters = Arc::new(Counters::default());
+        let (handle, thread) = coordinator::start(&config, Arc::clone(&counters))?;
+        let (stop, stopping) = watch::channel(false);
+        let app = App {
+            places: Arc::new(Semaphore::new(config.limits.max_volunteers)),
+            config,
+            data,
+            coordinator: handle,
+            counters,
+            history: SharedHistory::default(),
+            rate: Rate::default(),
+            started: Instant::now(),
+            stopping,
+        };
+        Ok(Self { app: Arc::new(app), stop, coordinator: thread })
+    }
+
+    /// What requests see; for those who report on the server.
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
+    }
+
+    /// Serves until `shutdown` is ready, then tells every session goodbye, waits for them within the drain timeout,
+    /// and lets the optimizer finish what it has taken.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
+        let Self { app, stop, coordinator } = self;
+        let background = [tokio::spawn(evaluate(Arc::clone(&app))), tokio::spawn(sample_rate(Arc::clone(&app)))];
+        let mut stopping = app.stopping.clone();
+        let until_stopped = async move { _ = stopping.wait_for(|stop| *stop).await };
+        let serve = axum::serve(listener, router(Arc::clone(&app))).with_graceful_shutdown(until_stopped);
+        let mut serve = tokio::spawn(serve.into_future());
+        let result = tokio::select! {
+            ended = &mut serve => ended.map_err(std::io::Error::other).flatten(),
+            () = shutdown => Ok(()),
+        };
+        stop.send_replace(true);
+        let everyone = app.places.acquire_many(app.config.limits.max_volunteers as u32);
+        if tokio::time::timeout(app.config.limits.drain_timeout, everyone).await.is_err() {
+            tracing::warn!(left = app.connected(), "sessions did not end in time");
+        }
+        serve.abort(); // idle keep-alive connections would hold it open
+        background.iter().for_each(tokio::task::JoinHandle::abort);
+        for task in background {
+            _ = task.await; // aborted
+        }
+        drop(app);
+        // Sessions that did not end in time still hold the coordinator; it ends with the process then.
+        let join = tokio::task::spawn_blocking(move || coordinator.join());
+        _ = tokio::time::timeout(Duration::from_secs(1), join).await;
+        result
+    }
+}
+
+async fn evaluate(app: Arc<App>) {
+    let evaluator = Evaluator {
+        architecture: app.config.run.architecture.clone(),
+        held_out: Arc::new(app.data.held_out.clone()),
+        every: app.config.evaluate_every,
+        started: app.started,
+        history: app.history.clone(),
+    };
+    evaluator.run(app.coordinator.snapshots()).await;
+}
+
+async fn sample_rate(app: Arc<App>) {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        let now = second.tick().await;
+        app.rate.sample(now.into_std(), app.coordinator.snapshot().accepted);
+    }
+}

@@ -1,0 +1,146 @@
+//! Which tasks are open, whose they are, and what became of the others.
+//!
+//! A volunteer has at most one open task. Closed tasks are remembered for a while, so that a replayed or misdirected
+//! answer gets the reason that fits; what is older than that is unknown. Memory is bounded by the number of
+//! volunteers and [`REMEMBERED`].
+
+use std::collections::{BTreeMap, HashMap};
+
+use farsign::assignment::Assignment;
+use farsign::task::{RejectReason, Task, TaskId, VolunteerId};
+
+/// Closed tasks that are remembered.
+pub const REMEMBERED: usize = 65_536;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open { direction_seed: u64 },
+    Answered,
+    Expired,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    volunteer: VolunteerId,
+    state: State,
+}
+
+/// The tasks of a run.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    issued: u64,
+    open: HashMap<VolunteerId, TaskId>,
+    entries: BTreeMap<TaskId, Entry>,
+}
+
+impl Ledger {
+    /// Opens a task for a volunteer. A task it had open before expires.
+    pub fn issue(
+        &mut self,
+        volunteer: VolunteerId,
+        assignment: Assignment,
+        snapshot_version: u64,
+    ) -> Task {
+        self.expire(volunteer);
+        self.issued += 1;
+        let id = TaskId(self.issued);
+        let Assignment { minibatch_seed, direction_seed, coin_seed, reset_tracker } = assignment;
+        self.open.insert(volunteer, id);
+        self.entries.insert(id, Entry { volunteer, state: State::Open { direction_seed } });
+        self.forget_oldest();
+        Task { id, snapshot_version, minibatch_seed, direction_seed, coin_seed, reset_tracker }
+    }
+
+    /// Closes a task with an answer, and gives the seed of its directions.
+    ///
+    /// # Errors
+    /// When the volunteer may not answer this task; nothing has changed then.
+    pub fn answer(&mut self, volunteer: VolunteerId, task: TaskId) -> Result<u64, RejectReason> {
+        let entry = self.entries.get_mut(&task).ok_or(RejectReason::UnknownTask)?;
+        if entry.volunteer != volunteer {
+            return Err(RejectReason::NotYourTask);
+        }
+        match entry.state {
+            State::Answered => Err(RejectReason::AlreadyAnswered),
+            State::Expired => Err(RejectReason::TaskExpired),
+            State::Open { direction_seed } => {
+                entry.state = State::Answered;
+                self.open.remove(&volunteer);
+                Ok(direction_seed)
+            }
+        }
+    }
+
+    /// Gives up a volunteer's open task, if it has one.
+    pub fn expire(&mut self, volunteer: VolunteerId) {
+        if let Some(task) = self.open.remove(&volunteer)
+            && let Some(entry) = self.entries.get_mut(&task)
+        {
+            entry.state = State::Expired;
+        }
+    }
+
+    /// Number of open tasks.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Keeps the memory bounded. A task that has stayed open while [`REMEMBERED`] others closed is forgotten too.
+    fn forget_oldest(&mut self) {
+        while self.entries.len() > REMEMBERED + self.open.len()
+            && let Some((_, entry)) = self.entries.pop_first()
+        {
+            if let State::Open { .. } = entry.state {
+                self.open.remove(&entry.volunteer);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: Assignment =
+        Assignment { minibatch_seed: 1, direction_seed: 2, coin_seed: 3, reset_tracker: false };
+    const A: VolunteerId = VolunteerId(1);
+    const B: VolunteerId = VolunteerId(2);
+
+    #[test]
+    fn a_task_takes_one_answer_from_its_owner() {
+        let mut ledger = Ledger::default();
+        let task = ledger.issue(A, ANY, 0);
+        assert_eq!(ledger.answer(B, task.id), Err(RejectReason::NotYourTask));
+        assert_eq!(ledger.answer(A, TaskId(99)), Err(RejectReason::UnknownTask));
+        assert_eq!(ledger.answer(A, task.id), Ok(2));
+        assert_eq!(ledger.answer(A, task.id), Err(RejectReason::AlreadyAnswered));
+        assert_eq!(ledger.answer(B, task.id), Err(RejectReason::NotYourTask));
+    }
+
+    #[test]
+    fn a_task_that_was_given_up_takes_none() {
+        let mut ledger = Ledger::default();
+        let (first, second) = (ledger.issue(A, ANY, 0), ledger.issue(A, ANY, 1));
+        assert_eq!(ledger.answer(A, first.id), Err(RejectReason::TaskExpired));
+        assert_eq!(ledger.open(), 1);
+        ledger.expire(A);
+        assert_eq!(ledger.answer(A, second.id), Err(RejectReason::TaskExpired));
+        assert_eq!(ledger.open(), 0);
+    }
+
+    #[test]
+    fn memory_stays_bounded_and_forgotten_tasks_are_unknown() {
+        let mut ledger = Ledger::default();
+        let first = ledger.issue(A, ANY, 0);
+        ledger.answer(A, first.id).unwrap();
+        let idle = ledger.issue(B, ANY, 0);
+        for _ in 0..3 * REMEMBERED {
+            let task = ledger.issue(A, ANY, 0);
+            ledger.answer(A, task.id).unwrap();
+        }
+        assert!(ledger.entries.len() <= REMEMBERED + 1);
+        assert_eq!(ledger.answer(A, first.id), Err(RejectReason::UnknownTask));
+        assert_eq!(ledger.answer(B, idle.id), Err(RejectReason::UnknownTask));
+        assert_eq!(ledger.open(), 0);
+    }
+}

@@ -1,0 +1,296 @@
+//! One volunteer's WebSocket, from hello to goodbye.
+//!
+//! ```text
+//!   connect --hello--> join --welcome, snapshot, task--> [ answer -- accepted | rejected, snapshot?, task? ]* --> goodbye
+//! ```
+//!
+//! A session holds one place, one open task and at most one frame in each direction. It ends when the volunteer
+//! leaves, breaks the protocol, lets a task expire or does not read, when the run is finished, or when the server
+//! stops. Its state is plain data on this task's stack; everything shared is behind [`App`].
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use farsign::task::{Goodbye, GoodbyeReason, TaskId, VolunteerId};
+use farsign::wire::{
+    ClientRecord, SUBPROTOCOL, ServerFrame, WireError, max_client_frame_bytes, read_client_frame,
+};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
+use tokio_tungstenite::tungstenite;
+
+use crate::app::App;
+use crate::coordinator::{NextTask, Outcome};
+
+/// Rejected answers in a row after which a session ends.
+const MOST_REJECTS: u32 = 8;
+
+/// The library's read buffer; frames are small, and there may be thousands of connections.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+
+/// Answers `GET /ws`.
+pub async fn upgrade(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> Response {
+    let largest = max_client_frame_bytes(app.config.run.directions.count());
+    let snapshot_bytes = 4 * app.config.run.architecture.parameters();
+    upgrade
+        .protocols([SUBPROTOCOL])
+        .max_frame_size(largest)
+        .max_message_size(largest)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * snapshot_bytes + 64 * 1024)
+        .on_upgrade(|socket| serve(app, socket))
+}
+
+/// Why a session ended.
+enum End {
+    /// The volunteer closed it, or the connection broke.
+    Left,
+    /// The server ends it with a last word.
+    Goodbye(GoodbyeReason),
+    /// The volunteer does not read; nothing more can be said.
+    Deaf,
+}
+
+impl From<WireError> for End {
+    fn from(error: WireError) -> Self {
+        Self::Goodbye(match error {
+            WireError::Version { .. } => GoodbyeReason::UnsupportedVersion,
+            _ => GoodbyeReason::Malformed,
+        })
+    }
+}
+
+/// What is known of the volunteer's side.
+struct Session {
+    app: Arc<App>,
+    socket: WebSocket,
+    /// Version of the snapshot sent last.
+    sent_version: Option<u64>,
+    /// Rejected answers since the last accepted one.
+    rejects: u32,
+    /// Frames are written here first, in a buffer that is used again.
+    frame: Vec<u8>,
+}
+
+async fn serve(app: Arc<App>, socket: WebSocket) {
+    let place = Arc::clone(&app.places).try_acquire_owned();
+    let mut session = Session { app, socket, sent_version: None, rejects: 0, frame: Vec::new() };
+    let end = match &place {
+        Ok(_) => session.run().await,
+        Err(_) => End::Goodbye(GoodbyeReason::ServerFull),
+    };
+    session.finish(end).await;
+    drop(place);
+}
+
+impl Session {
+    /// Runs the session; gives why it ended.
+    async fn run(&mut self) -> End {
+        let agent = match self.hello().await {
+            Ok(agent) => agent,
+            Err(end) => return end,
+        };
+        let (volunteer, first) = match self.app.coordinator.join().await {
+            Ok(Some(joined)) => joined,
+            Ok(None) => return End::Goodbye(GoodbyeReason::RunFinished),
+            Err(_) => return End::Goodbye(GoodbyeReason::ShuttingDown),
+        };
+        tracing::debug!(volunteer = volunteer.0, agent, "joined");
+        let end = match self.train(volunteer, first).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        self.app.coordinator.leave(volunteer).await;
+        end
+    }
+
+    async fn hello(&mut self) -> Result<String, End> {
+        let deadline = Instant::now() + self.app.config.limits.hello_timeout;
+        let frame = match timeout_at(deadline, self.receive()).await {
+            Ok(frame) => frame?,
+            Err(_) => return Err(End::Goodbye(GoodbyeReason::NoHello)),
+        };
+        match read_client_frame(&frame)? {
+            ClientRecord::Hello { agent } => Ok(agent.to_owned()),
+            ClientRecord::Answer { .. } => Err(End::Goodbye(GoodbyeReason::NoHello)),
+        }
+    }
+
+    async fn train(
+        &mut self,
+        volunteer: VolunteerId,
+        first: NextTask,
+    ) -> Result<std::convert::Infallible, End> {
+        self.frame.clear();
+        ServerFrame::new(&mut self.frame).welcome(volunteer, &self.app.config.run);
+        self.add_task(&first);
+        self.send().await?;
+        let mut expires = Instant::now() + self.app.config.limits.task_expiry;
+        loop {
+            let frame = timeout_at(expires, self.receive()).await;
+            let frame = frame.map_err(|_| End::Goodbye(GoodbyeReason::NoAnswer))??;
+            let ClientRecord::Answer { task, bits } = read_client_frame(&frame)? else {
+                return Err(End::Goodbye(GoodbyeReason::Malformed)); // a second hello
+            };
+            let bits = frame.slice_ref(bits);
+            let outcome = self.app.coordinator.answer(volunteer, task, bits).await;
+            let outcome = outcome.map_err(|_| End::Goodbye(GoodbyeReason::ShuttingDown))?;
+            if outcome.next.is_some() {
+                expires = Instant::now() + self.app.config.limits.task_expiry;
+            }
+            self.respond(task, &outcome).await?;
+        }
+    }
+
+    /// Acknowledges an answer, with the next task in the same frame.
+    async fn respond(&mut self, task: TaskId, outcome: &Outcome) -> Result<(), End> {
+        let mut frame = ServerFrame::new(&mut self.frame);
+        match outcome.verdict {
+            Ok(accepted) => {
+                frame.accepted(task, accepted);
+                self.rejects = 0;
+            }
+            Err(reason) => {
+                frame.rejected(task, reason);
+                self.rejects += 1;
+            }
+        }
+        if let Some(next) = &outcome.next {
+            self.add_task(next);
+        }
+        self.send().await?;
+        match () {
+            () if outcome.finished => Err(End::Goodbye(GoodbyeReason::RunFinished)),
+            () if self.rejects >= MOST_REJECTS => Err(End::Goodbye(GoodbyeReason::TooManyRejects)),
+            () => Ok(()),
+        }
+    }
+
+    /// Adds a task to the frame, and its snapshot when the volunteer's is older.
+    fn add_task(&mut self, next: &NextTask) {
+        let mut frame = ServerFrame::append(&mut self.frame);
+        if self.sent_version != Some(next.snapshot.version) {
+            frame.snapshot(&next.snapshot.encoded);
+            self.sent_version = Some(next.snapshot.version);
+        }
+        frame.task(&next.task);
+    }
+
+    /// The next binary message; pings the volunteer while it waits, and stops waiting when the server stops.
+    async fn receive(&mut self) -> Result<Bytes, End> {
+        let mut pings = tokio::time::interval(self.app.config.limits.ping_interval);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        pings.tick().await; // the first is at once
+        let mut stopping = self.app.stopping.clone();
+        loop {
+            tokio::select! {
+                message = self.socket.recv() => match message {
+                    Some(Ok(Message::Binary(frame))) => {
+                        self.app.counters.received_bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
+                        return Ok(frame);
+                    }
+                    Some(Ok(Message::Text(_))) => return Err(End::Goodbye(GoodbyeReason::Malformed)),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Close(_))) | None => return Err(End::Left),
+                    Some(Err(error)) => return Err(broken(error)),
+                },
+                _ = pings.tick() => self.write(Message::Ping(Bytes::new())).await?,
+                () = stopped(&mut stopping) => return Err(End::Goodbye(GoodbyeReason::ShuttingDown)),
+            }
+        }
+    }
+
+    async fn send(&mut self) -> Result<(), End> {
+        let frame = Bytes::copy_from_slice(&self.frame);
+        let length = frame.len() as u64;
+        self.write(Message::Binary(frame)).await?;
+        self.app.counters.sent_bytes.fetch_add(length, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), End> {
+        match timeout(self.app.config.limits.write_timeout, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Left),
+            Err(_) => Err(End::Deaf),
+        }
+    }
+
+    /// Says goodbye and closes the connection.
+    async fn finish(&mut self, end: End) {
+        let reason = match end {
+            End::Left => return,
+            End::Deaf => return self.app.counters.ended(GoodbyeReason::SlowReader),
+            End::Goodbye(reason) => reason,
+        };
+        self.app.counters.ended(reason);
+        let goodbye = Goodbye { reason, retry_after_ms: self.retry_after_ms(reason) };
+        ServerFrame::new(&mut self.frame).goodbye(goodbye);
+        if self.send().await.is_err() {
+            return;
+        }
+        let close = CloseFrame { code: close_code_of(reason), reason: reason.name().into() };
+        if self.write(Message::Close(Some(close))).await.is_ok() {
+            // Closing at once could reset the connection before the volunteer has read the goodbye.
+            let rest = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+            _ = timeout(LINGER, rest).await;
+        }
+    }
+
+    /// When a volunteer may come back: never where it would only be turned away again.
+    fn retry_after_ms(&self, reason: GoodbyeReason) -> Option<u32> {
+        let usual = self.app.config.limits.retry_after_ms;
+        match reason {
+            GoodbyeReason::ServerFull | GoodbyeReason::ShuttingDown => {
+                Some(usual + rand::random_range(0..=usual)) // spread out, or all come back at once
+            }
+            GoodbyeReason::NoAnswer | GoodbyeReason::NoHello | GoodbyeReason::SlowReader => Some(usual),
+            GoodbyeReason::UnsupportedVersion
+            | GoodbyeReason::Malformed
+            | GoodbyeReason::Oversize
+            | GoodbyeReason::TooManyRejects
+            | GoodbyeReason::RunFinished => None,
+        }
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    _ = stopping.wait_for(|stop| *stop).await; // a server that is gone has stopped too
+}
+
+/// How long a connection that was closed may take to close from the other side.
+const LINGER: Duration = Duration::from_secs(1);
+
+fn close_code_of(reason: GoodbyeReason) -> u16 {
+    match reason {
+        GoodbyeReason::UnsupportedVersion | GoodbyeReason::Malformed | GoodbyeReason::NoHello => {
+            close_code::PROTOCOL
+        }
+        GoodbyeReason::Oversize => close_code::SIZE,
+        GoodbyeReason::TooManyRejects => close_code::POLICY,
+        GoodbyeReason::ServerFull => close_code::AGAIN,
+        GoodbyeReason::ShuttingDown => close_code::AWAY,
+        GoodbyeReason::NoAnswer | GoodbyeReason::RunFinished | GoodbyeReason::SlowReader => {
+            close_code::NORMAL
+        }
+    }
+}
+
+/// A connection that fails has left, unless it failed because of what it sent.
+fn broken(error: axum::Error) -> End {
+    match error.into_inner().downcast::<tungstenite::Error>().map(|error| *error) {
+        Ok(tungstenite::Error::Capacity(_)) => End::Goodbye(GoodbyeReason::Oversize),
+        Ok(tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake))
+        | Err(_) => End::Left,
+        Ok(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_)) => {
+            End::Goodbye(GoodbyeReason::Malformed)
+        }
+        Ok(_) => End::Left,
+    }
+}

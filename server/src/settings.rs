@@ -1,0 +1,200 @@
+//! What a host can set, and where it comes from: a flag, else the environment, else the TOML file.
+//!
+//! Names and units are the same everywhere: `--task-expiry-ms`, `FARSIGN_TASK_EXPIRY_MS`, `task-expiry-ms = …`.
+//! Nothing is checked here but types; [`crate::config`] turns settings into a run and reports all mistakes at once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Declares the settings once: field, type, environment variable, help.
+macro_rules! settings {
+    ($($(#[doc = $help:literal])* $name:ident: $kind:ty, $env:literal;)*) => {
+        /// Settings of `farsign serve`; what is absent takes its default.
+        #[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct Settings {
+            $($(#[doc = $help])*
+            #[arg(long, env = $env)]
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub $name: Option<$kind>,)*
+        }
+
+        impl Settings {
+            /// These settings, and `other`'s where these have none.
+            #[must_use]
+            pub fn or(self, other: Self) -> Self {
+                Self { $($name: self.$name.or(other.$name),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Address and port to listen on [default: 127.0.0.1:8080; 0.0.0.0:8080 for other machines to reach it]
+    listen: SocketAddr, "FARSIGN_LISTEN";
+    /// Folder with four IDX files [default: the built-in 10,000 digits]
+    data: PathBuf, "FARSIGN_DATA";
+    /// Model to train [default: mlp]
+    model: ModelKind, "FARSIGN_MODEL";
+    /// Units of the mlp's one hidden layer, 1 to 65536 [default: 128]
+    hidden: u32, "FARSIGN_HIDDEN";
+    /// What volunteers compute: gradients (first) or losses only (zeroth) [default: first]
+    order: OrderKind, "FARSIGN_ORDER";
+    /// How a contribution moves the model [default: plain]
+    rule: RuleKind, "FARSIGN_RULE";
+    /// Family of directions [default: coordinate in first order, sparse in zeroth order]
+    directions: FamilyKind, "FARSIGN_DIRECTIONS";
+    /// Directions of a task [default: one for each parameter in first order, 64 in zeroth order]
+    direction_count: u32, "FARSIGN_DIRECTION_COUNT";
+    /// Coordinates of a hadamard block, a power of two [default: 64]
+    direction_block: u32, "FARSIGN_DIRECTION_BLOCK";
+    /// Coordinates of a sparse direction [default: 32]
+    direction_nonzeros: u32, "FARSIGN_DIRECTION_NONZEROS";
+    /// Tasks of a volunteer that share directions in zeroth order [default: 1]
+    direction_hold: u32, "FARSIGN_DIRECTION_HOLD";
+    /// Images in a minibatch, 1 to 65536 [default: 128]
+    batch: u32, "FARSIGN_BATCH";
+    /// Fast step size: weight of a volunteer's newest estimate, above 0 and at most 1 [default: 0.3]
+    beta: f32, "FARSIGN_BETA";
+    /// Finite-difference radius of zeroth order, above 0 [default: 0.01]
+    delta: f32, "FARSIGN_DELTA";
+    /// Slow step size of the first contribution [default: 0.001 softmax, 0.0005 mlp; 0.01 in zeroth order; 0.3 times that under vote]
+    alpha: f64, "FARSIGN_ALPHA";
+    /// How the slow step size falls [default: cosine]
+    schedule: ScheduleKind, "FARSIGN_SCHEDULE";
+    /// Contributions (by weight) until the cosine schedule ends and the model is finished [default: 10000]
+    horizon: f64, "FARSIGN_HORIZON";
+    /// Contributions until the power law sets in [default: 1000]
+    power_offset: f64, "FARSIGN_POWER_OFFSET";
+    /// Exponent of the power law [default: 0.75]
+    power_exponent: f64, "FARSIGN_POWER_EXPONENT";
+    /// Rate at which votes replace older ones, above 0 and at most 1 [default: 0.04]
+    vote_gamma: f32, "FARSIGN_VOTE_GAMMA";
+    /// Contributions that share a minibatch under vote [default: 25]
+    minibatch_window: u64, "FARSIGN_MINIBATCH_WINDOW";
+    /// Seed of the initial parameters and of all tasks [default: random]
+    seed: u64, "FARSIGN_SEED";
+    /// Accepted contributions between two evaluations on the held-out data [default: 50]
+    evaluate_every: u64, "FARSIGN_EVALUATE_EVERY";
+    /// Most volunteers at a time, 1 to 100000 [default: 1000]
+    max_volunteers: u32, "FARSIGN_MAX_VOLUNTEERS";
+    /// Time a volunteer has for a task before its place is freed, 1000 to 86400000 ms [default: 120000]
+    task_expiry_ms: u32, "FARSIGN_TASK_EXPIRY_MS";
+    /// Time a connection has for its first message, in ms [default: 10000]
+    hello_timeout_ms: u32, "FARSIGN_HELLO_TIMEOUT_MS";
+    /// Time a volunteer has to read what it was sent, in ms [default: 20000]
+    write_timeout_ms: u32, "FARSIGN_WRITE_TIMEOUT_MS";
+    /// Time between two pings of a connection, in ms [default: 30000]
+    ping_interval_ms: u32, "FARSIGN_PING_INTERVAL_MS";
+    /// Time a volunteer that was turned away is told to wait, in ms [default: 5000]
+    retry_after_ms: u32, "FARSIGN_RETRY_AFTER_MS";
+    /// Time open sessions have to end when the server stops, in ms [default: 5000]
+    drain_timeout_ms: u32, "FARSIGN_DRAIN_TIMEOUT_MS";
+}
+
+/// Models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// Softmax regression.
+    Softmax,
+    /// One hidden layer with ReLU.
+    Mlp,
+}
+
+/// What volunteers compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrderKind {
+    /// Gradients.
+    First,
+    /// Losses only.
+    Zeroth,
+}
+
+/// How a contribution moves the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleKind {
+    /// Every contribution is a step of its own.
+    Plain,
+    /// Contributions move a running vote, whose sign the step follows.
+    Vote,
+}
+
+/// Families of directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FamilyKind {
+    /// Coordinate axes.
+    Coordinate,
+    /// Randomized Hadamard transform in blocks.
+    Hadamard,
+    /// Dense random signs.
+    Rademacher,
+    /// Random signs on a few coordinates.
+    Sparse,
+}
+
+/// How the slow step size falls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleKind {
+    /// Half a cosine, to zero at the horizon.
+    Cosine,
+    /// Not at all; the run has no end.
+    Constant,
+    /// As a power of the accepted weight; the run has no end.
+    PowerLaw,
+}
+
+impl Settings {
+    /// Reads settings from TOML. Each key is read on its own, so that every mistake is found.
+    ///
+    /// # Errors
+    /// All mistakes of the text, each naming its key.
+    pub fn from_toml(text: &str) -> Result<Self, Vec<String>> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| vec![error.to_string()])?;
+        let (mut settings, mut mistakes) = (Self::default(), Vec::new());
+        for (key, value) in table {
+            let alone = toml::Table::from_iter([(key.clone(), value)]);
+            match alone.try_into::<Self>() {
+                Ok(one) => settings = settings.or(one),
+                Err(error) => mistakes.push(format!("{key}: {}", error.message().replace('\n', " "))),
+            }
+        }
+        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+
+    /// These settings as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("settings are plain values")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toml_reports_every_mistake_with_its_key() {
+        let text = "batch = 64\nmodel = \"cnn\"\nbatchsize = 1\nbeta = \"x\"\n";
+        let mistakes = Settings::from_toml(text).unwrap_err();
+        assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+        for (key, hint) in [("batchsize", "unknown field"), ("beta", "f32"), ("model", "`softmax`")] {
+            assert!(mistakes.iter().any(|m| m.starts_with(key) && m.contains(hint)), "{key} in {mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_both_survive_a_round_trip() {
+        let file = Settings::from_toml("batch = 64\nbeta = 0.5\nmodel = \"softmax\"").unwrap();
+        let flags = Settings { batch: Some(32), ..Settings::default() };
+        let merged = flags.or(file);
+        assert_eq!((merged.batch, merged.beta, merged.model), (Some(32), Some(0.5), Some(ModelKind::Softmax)));
+        assert_eq!(Settings::from_toml(&merged.to_toml()).unwrap(), merged);
+    }
+}

@@ -1,0 +1,175 @@
+//! `/api/v1/status`: what the page and other tools read. docs/protocol.md lists the fields.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use farsign::estimate::Order;
+use farsign::optimizer::Rule;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::evaluation::Point;
+
+/// The whole answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    run: Run,
+    model: Model,
+    data: Data,
+    volunteers: Volunteers,
+    /// Accepted contributions.
+    pub accepted: u64,
+    /// Rejected answers by reason.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// Sessions the server ended, by reason.
+    pub ended: BTreeMap<&'static str, u64>,
+    /// Accepted contributions per second, over the last ten seconds.
+    pub contributions_per_s: f64,
+    /// Evaluation on the held-out data.
+    pub held_out: HeldOut,
+    traffic: Traffic,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Run {
+    id: String,
+    phase: &'static str,
+    uptime_s: f64,
+    order: &'static str,
+    rule: &'static str,
+    progress: Option<f64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Model {
+    name: String,
+    layers: Vec<usize>,
+    parameters: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Data {
+    name: String,
+    train_count: usize,
+    held_out_count: usize,
+    rows: usize,
+    cols: usize,
+    classes: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Volunteers {
+    connected: usize,
+    active: usize,
+}
+
+/// Accuracy and loss over the run.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeldOut {
+    /// Newest accuracy, 0 to 1.
+    pub accuracy: Option<f32>,
+    /// Newest loss.
+    pub loss: Option<f32>,
+    /// Accepted contributions in the model these are of.
+    pub at_accepted: Option<u64>,
+    history: Vec<Point>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Traffic {
+    received_bytes: u64,
+    sent_bytes: u64,
+}
+
+impl Status {
+    /// The state of the server now.
+    pub fn of(app: &App) -> Self {
+        let snapshot = app.coordinator.snapshot();
+        let run = &app.config.run;
+        let newest = app.history.read(|history| history.newest());
+        Self {
+            run: Run {
+                id: format!("{:016x}", run.run_id),
+                phase: if snapshot.is_finished() { "finished" } else { "training" },
+                uptime_s: app.started.elapsed().as_secs_f64(),
+                order: if run.order == Order::First { "first" } else { "zeroth" },
+                rule: if app.config.assignment.rule == Rule::Plain { "plain" } else { "vote" },
+                progress: snapshot.progress,
+            },
+            model: Model {
+                name: run.architecture.to_string(),
+                layers: run.architecture.widths().to_vec(),
+                parameters: run.architecture.parameters(),
+            },
+            data: Data {
+                name: app.data.name.clone(),
+                train_count: app.data.train.len(),
+                held_out_count: app.data.held_out.len(),
+                rows: app.data.train.rows(),
+                cols: app.data.train.cols(),
+                classes: app.data.train.classes(),
+            },
+            volunteers: Volunteers { connected: app.connected(), active: snapshot.active },
+            accepted: snapshot.accepted,
+            rejected: app.counters.rejects_by_reason(),
+            ended: app.counters.goodbyes_by_reason(),
+            contributions_per_s: app.rate.per_second(),
+            held_out: HeldOut {
+                accuracy: newest.map(|point| point.accuracy),
+                loss: newest.map(|point| point.loss),
+                at_accepted: newest.map(|point| point.accepted),
+                history: app.history.read(|history| history.points()),
+            },
+            traffic: Traffic {
+                received_bytes: app.counters.received_bytes.load(Ordering::Relaxed),
+                sent_bytes: app.counters.sent_bytes.load(Ordering::Relaxed),
+            },
+        }
+    }
+}
+
+/// Rate of accepted contributions over the last ten seconds.
+#[derive(Debug, Default)]
+pub struct Rate {
+    /// A sample a second: when, and how many had been accepted.
+    samples: Mutex<VecDeque<(Instant, u64)>>,
+}
+
+impl Rate {
+    /// Seconds a rate looks back.
+    const WINDOW: usize = 10;
+
+    /// Takes a sample; called once a second.
+    pub fn sample(&self, now: Instant, accepted: u64) {
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        if samples.len() > Self::WINDOW {
+            samples.pop_front();
+        }
+        samples.push_back((now, accepted));
+    }
+
+    /// Accepted contributions per second; 0 before the second sample.
+    pub fn per_second(&self) -> f64 {
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(oldest), Some(newest)) = (samples.front(), samples.back()) else { return 0.0 };
+        let span: Duration = newest.0 - oldest.0;
+        if span.is_zero() { 0.0 } else { (newest.1 - oldest.1) as f64 / span.as_secs_f64() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_looks_back_ten_seconds() {
+        let (rate, start) = (Rate::default(), Instant::now());
+        assert_eq!(rate.per_second(), 0.0);
+        let at = |second: u64| start + Duration::from_secs(second);
+        (0..=30).for_each(|second| rate.sample(at(second), if second < 20 { 0 } else { (second - 20) * 7 }));
+        assert_eq!(rate.per_second(), 7.0);
+    }
+}
