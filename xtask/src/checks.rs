@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::browser::{BROWSER_VARIABLE, DRIVER_VARIABLE};
-use crate::shell::{Result, Shell, executable, run as start};
+use crate::shell::{Result, Shell, executable, run as start, run_and_read};
 use crate::toolchain::WASM_TARGET;
 use crate::{build, tools};
 
@@ -158,7 +158,19 @@ fn wasm_pack_test(shell: &Shell, folder: &str) -> Result<()> {
     let folders = std::iter::once(programs).chain(std::env::split_paths(&path));
     let path =
         std::env::join_paths(folders).map_err(|error| format!("the search path is unusable: {error}"))?;
-    start(command.env("PATH", path).env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_UNIT_TEST_SECONDS))
+    command.env("PATH", path).env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_UNIT_TEST_SECONDS);
+    // The runner calls a package without a single browser test a success.
+    match passed_tests(&run_and_read(&mut command)?) {
+        0 => Err(format!("no test of {folder} ran in the browser; are they marked #[wasm_bindgen_test]?")),
+        _ => Ok(()),
+    }
+}
+
+/// Adds up the lines of the form `test result: ok. 12 passed; 0 failed`.
+fn passed_tests(output: &str) -> u32 {
+    let counts =
+        output.lines().filter_map(|line| line.strip_prefix("test result: ok. ")?.split_once(" passed"));
+    counts.filter_map(|(count, _)| count.parse::<u32>().ok()).sum()
 }
 
 #[cfg(test)]
@@ -192,6 +204,14 @@ mod tests {
     fn a_named_step_brings_what_it_stands_on() {
         assert_eq!(selected(&["browser"]), ["tools", "web", "server", "browser"]);
         assert_eq!(selected(&["lint", "tools"]), ["tools", "lint"]);
+    }
+
+    #[test]
+    fn passed_tests_are_added_up() {
+        let output =
+            "no tests to run!\ntest result: ok. 12 passed; 0 failed\n\ntest result: ok. 3 passed; 0 failed";
+        assert_eq!(passed_tests(output), 15);
+        assert_eq!(passed_tests("no tests to run!\ntest result: ok. 0 passed; 0 failed\n"), 0);
     }
 
     #[test]

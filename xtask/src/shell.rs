@@ -1,8 +1,9 @@
 //! Where the workspace is, and how other programs are run from it.
 
 use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// Every failure here ends up as one sentence for the person at the terminal.
 pub type Result<T> = std::result::Result<T, String>;
@@ -70,10 +71,26 @@ pub fn executable(name: &str) -> String {
 pub fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
     let status = command.status().map_err(|error| cannot_start(command, &error))?;
-    if status.success() { Ok(()) } else { Err(format!("`{}` ended with {status}", shown(command))) }
+    succeeded(command, status)
 }
 
-/// Runs a command and returns what it printed to standard output.
+/// Like [`run`], but also returns what the command printed to standard output.
+pub fn run_and_read(command: &mut Command) -> Result<String> {
+    println!("$ {}", shown(command));
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| cannot_start(command, &error))?;
+    let mut output = String::new();
+    for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).split(b'\n')) {
+        let line = line.map_err(|error| format!("`{}` could not be read: {error}", shown(command)))?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        output.push_str(&line);
+        output.push('\n');
+    }
+    let status = child.wait().map_err(|error| format!("`{}` was lost: {error}", shown(command)))?;
+    succeeded(command, status).map(|()| output)
+}
+
+/// Runs a command silently and returns what it printed to standard output.
 pub fn capture(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| cannot_start(command, &error))?;
     if !output.status.success() {
@@ -91,6 +108,10 @@ pub fn find_program(names: &[&str]) -> Option<PathBuf> {
         .iter()
         .flat_map(|name| folders.iter().map(move |folder| folder.join(executable(name))))
         .find(|candidate| candidate.is_file())
+}
+
+fn succeeded(command: &Command, status: ExitStatus) -> Result<()> {
+    if status.success() { Ok(()) } else { Err(format!("`{}` ended with {status}", shown(command))) }
 }
 
 fn cannot_start(command: &Command, error: &std::io::Error) -> String {
@@ -174,6 +195,14 @@ mod tests {
         let mut command = Command::new("bin/cargo");
         command.args(["fmt", "--check"]);
         assert_eq!(shown(&command), "cargo fmt --check");
+    }
+
+    #[test]
+    fn what_a_command_prints_is_read_and_its_failure_is_an_error() {
+        let output = run_and_read(Command::new(cargo_program()).arg("--version")).unwrap();
+        assert!(output.starts_with("cargo "), "{output}");
+        let message = run_and_read(Command::new(cargo_program()).arg("no-such-subcommand")).unwrap_err();
+        assert!(message.contains("cargo no-such-subcommand"), "{message}");
     }
 
     #[test]
