@@ -138,6 +138,11 @@ impl Volunteer {
         Ok(())
     }
 
+    /// Ends the session; whether there was one.
+    pub fn leave(&mut self) -> bool {
+        self.session.take().is_some()
+    }
+
     /// Number of parameters of the model, once joined.
     pub fn parameters(&self) -> Option<usize> {
         self.session.as_ref().map(|session| session.settings.directions.parameters())

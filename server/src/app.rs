@@ -8,8 +8,9 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Json};
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use farsign::wire::ServerFrame;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -136,10 +137,12 @@ impl Server {
     /// When the listener fails.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
         let Self { app, stop, coordinator } = self;
-        let background = [tokio::spawn(evaluate(Arc::clone(&app))), tokio::spawn(sample_rate(Arc::clone(&app)))];
+        let background =
+            [tokio::spawn(evaluate(Arc::clone(&app))), tokio::spawn(sample_rate(Arc::clone(&app)))];
         let mut stopping = app.stopping.clone();
         let until_stopped = async move { _ = stopping.wait_for(|stop| *stop).await };
-        let serve = axum::serve(listener, router(Arc::clone(&app))).with_graceful_shutdown(until_stopped);
+        let serve = axum::serve(listener.tap_io(no_delay), router(Arc::clone(&app)))
+            .with_graceful_shutdown(until_stopped);
         let mut serve = tokio::spawn(serve.into_future());
         let result = tokio::select! {
             ended = &mut serve => ended.map_err(std::io::Error::other).flatten(),
@@ -160,6 +163,13 @@ impl Server {
         let join = tokio::task::spawn_blocking(move || coordinator.join());
         _ = tokio::time::timeout(Duration::from_secs(1), join).await;
         result
+    }
+}
+
+/// An answer waits for its acknowledgement; Nagle's algorithm would hold that back.
+fn no_delay(stream: &mut TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "could not turn Nagle's algorithm off");
     }
 }
 

@@ -17,11 +17,15 @@ pub async fn page(uri: Uri) -> Response {
         Some(file) => {
             let kind = file.metadata.mimetype().to_owned();
             // Names do not change with content, so a browser asks each time; everything is local and small.
-            ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache".to_owned())], Body::from(file.data))
+            (
+                [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache".to_owned())],
+                Body::from(file.data),
+            )
                 .into_response()
         }
         None if path.starts_with("pkg/") => {
-            let hint = "the browser worker is not built into this program; build it with `cargo xtask web` first";
+            let hint =
+                "the browser worker is not built into this program; build it with `cargo xtask web` first";
             (StatusCode::NOT_FOUND, hint).into_response()
         }
         None => (StatusCode::NOT_FOUND, "no such page").into_response(),

@@ -122,7 +122,8 @@ impl Config {
         let mut seeds = Stream::new(seed);
         let order = order(settings, &mut checker);
         let architecture = architecture(settings, train, &mut checker);
-        let directions = architecture.as_ref().and_then(|a| directions(settings, a.parameters(), &mut checker));
+        let directions =
+            architecture.as_ref().and_then(|a| directions(settings, a.parameters(), &mut checker));
         let rule = rule(settings, seeds.bits(), &mut checker);
         check_vote(rule, directions, &mut checker);
         let step_size = step_size(settings, &mut checker);
@@ -138,11 +139,16 @@ impl Config {
             order,
             rule,
             minibatch_window: at_least_one(&mut checker, "minibatch-window", settings.minibatch_window, 25),
-            direction_hold: at_least_one(&mut checker, "direction-hold", settings.direction_hold.map(u64::from), 1)
-                as u32,
+            direction_hold: at_least_one(
+                &mut checker,
+                "direction-hold",
+                settings.direction_hold.map(u64::from),
+                1,
+            ) as u32,
         };
         let evaluate_every = at_least_one(&mut checker, "evaluate-every", settings.evaluate_every, 50);
-        let (Some(architecture), Some(directions), true) = (architecture, directions, checker.0.is_empty()) else {
+        let (Some(architecture), Some(directions), true) = (architecture, directions, checker.0.is_empty())
+        else {
             return Err(Mistakes(checker.0));
         };
         let run = RunSettings {
@@ -195,9 +201,7 @@ fn directions(settings: &Settings, parameters: usize, checker: &mut Checker) -> 
         FamilyKind::Coordinate => DirectionFamily::Coordinate,
         FamilyKind::Hadamard => DirectionFamily::Hadamard { block: settings.direction_block.unwrap_or(64) },
         FamilyKind::Rademacher => DirectionFamily::Rademacher,
-        FamilyKind::Sparse => {
-            DirectionFamily::Sparse { nonzeros: settings.direction_nonzeros.unwrap_or(32) }
-        }
+        FamilyKind::Sparse => DirectionFamily::Sparse { nonzeros: settings.direction_nonzeros.unwrap_or(32) },
     };
     let usual = if is_zeroth(settings) { parameters.min(64) } else { parameters };
     let count = settings.direction_count.map_or(usual, |count| count as usize);

@@ -35,12 +35,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Opens a task for a volunteer. A task it had open before expires.
-    pub fn issue(
-        &mut self,
-        volunteer: VolunteerId,
-        assignment: Assignment,
-        snapshot_version: u64,
-    ) -> Task {
+    pub fn issue(&mut self, volunteer: VolunteerId, assignment: Assignment, snapshot_version: u64) -> Task {
         self.expire(volunteer);
         self.issued += 1;
         let id = TaskId(self.issued);

@@ -20,6 +20,8 @@ pub mod data_fetch;
 pub mod dataset_source;
 pub mod evaluation;
 pub mod ledger;
+pub mod progress;
 pub mod session;
 pub mod settings;
 pub mod status;
+pub mod volunteer;

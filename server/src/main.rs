@@ -1,2 +1,35 @@
-//! Entry.
-fn main() {}
+//! The `farsign` program: one binary for hosts and for native volunteers.
+
+mod commands;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Training by volunteers nobody needs to trust.
+#[derive(Debug, Parser)]
+#[command(name = "farsign", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the page and train a model with whoever joins
+    Serve(Box<commands::serve::Serve>),
+    /// Work for a server with this machine's processor
+    Volunteer(commands::volunteer::Volunteer),
+    /// Look after training data
+    #[command(subcommand)]
+    Data(commands::data::Data),
+}
+
+fn main() -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_env("FARSIGN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Volunteer(volunteer) => volunteer.run(),
+        Command::Data(data) => data.run(),
+    }
+}

@@ -194,7 +194,10 @@ mod tests {
         let file = Settings::from_toml("batch = 64\nbeta = 0.5\nmodel = \"softmax\"").unwrap();
         let flags = Settings { batch: Some(32), ..Settings::default() };
         let merged = flags.or(file);
-        assert_eq!((merged.batch, merged.beta, merged.model), (Some(32), Some(0.5), Some(ModelKind::Softmax)));
+        assert_eq!(
+            (merged.batch, merged.beta, merged.model),
+            (Some(32), Some(0.5), Some(ModelKind::Softmax))
+        );
         assert_eq!(Settings::from_toml(&merged.to_toml()).unwrap(), merged);
     }
 }

@@ -11,7 +11,7 @@ use farsign::optimizer::Rule;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::evaluation::Point;
+use crate::evaluation::{History, Point};
 
 /// The whole answer.
 #[derive(Clone, Debug, Serialize)]
@@ -89,7 +89,7 @@ impl Status {
     pub fn of(app: &App) -> Self {
         let snapshot = app.coordinator.snapshot();
         let run = &app.config.run;
-        let newest = app.history.read(|history| history.newest());
+        let newest = app.history.read(History::newest);
         Self {
             run: Run {
                 id: format!("{:016x}", run.run_id),
@@ -121,7 +121,7 @@ impl Status {
                 accuracy: newest.map(|point| point.accuracy),
                 loss: newest.map(|point| point.loss),
                 at_accepted: newest.map(|point| point.accepted),
-                history: app.history.read(|history| history.points()),
+                history: app.history.read(History::points),
             },
             traffic: Traffic {
                 received_bytes: app.counters.received_bytes.load(Ordering::Relaxed),

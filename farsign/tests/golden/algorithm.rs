@@ -1,0 +1,195 @@
+//! What seeds draw, and what is computed in a fixed order of operations.
+
+use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
+use farsign::minibatch;
+use farsign::model::Architecture;
+use farsign::optimizer::{Contribution, FarSign, FarSignOptions, Rule};
+use farsign::random::{Stream, permutation_prefix};
+use farsign::schedule::{Decay, StepSize};
+use farsign::sign::SignBits;
+use farsign::task::VolunteerId;
+use farsign::tracker::Tracker;
+use sha2::{Digest, Sha256};
+
+use crate::golden::Golden;
+
+#[cfg(not(target_family = "wasm"))]
+use core::prelude::v1::test;
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const SEEDS: [u64; 4] = [0, 1, 42, u64::MAX];
+
+/// Numbers in `[-0.5, 0.5)` to compute with.
+fn vector(seed: u64, len: usize) -> Vec<f32> {
+    let mut stream = Stream::new(seed);
+    (0..len).map(|_| stream.unit() - 0.5).collect()
+}
+
+fn digest(floats: &[f32]) -> [u8; 32] {
+    let bytes: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
+    Sha256::digest(bytes).into()
+}
+
+#[test]
+fn random() {
+    let mut golden = Golden::new("random.txt", include_str!("../../testdata/random.txt"));
+    for seed in SEEDS {
+        let mut stream = Stream::new(seed);
+        golden.longs(&format!("stream seed {seed}"), (0..8).map(|_| stream.bits()));
+        let mut stream = Stream::new(seed);
+        golden.floats(&format!("unit seed {seed}"), &[(); 8].map(|()| stream.unit()));
+        for (count, take) in [(10, 10), (11, 4), (7850, 16)] {
+            let mut out = Vec::new();
+            permutation_prefix(&mut Stream::new(seed), count, take, &mut out);
+            let name = format!("permutation seed {seed} count {count} take {take}");
+            golden.indices(&name, out.iter().map(|&index| index as usize));
+        }
+    }
+    golden.check();
+}
+
+#[test]
+fn minibatches() {
+    let mut golden = Golden::new("minibatches.txt", include_str!("../../testdata/minibatches.txt"));
+    for seed in SEEDS {
+        for (count, batch) in [(1, 3), (4, 8), (8500, 16), (60_000, 128)] {
+            let name = format!("seed {seed} count {count} batch {batch}");
+            golden.indices(&name, minibatch::indices(seed, count, batch));
+        }
+    }
+    golden.check();
+}
+
+/// Every family, whole and partial, with blocks that divide `d` and blocks that leave a tail (11 = 4 + 4 + 2 + 1).
+fn specs() -> Vec<DirectionSpec> {
+    let hadamard = |block| DirectionFamily::Hadamard { block };
+    let sparse = |nonzeros| DirectionFamily::Sparse { nonzeros };
+    let specs = [
+        (DirectionFamily::Coordinate, 11, 11),
+        (DirectionFamily::Coordinate, 4, 11),
+        (hadamard(4), 12, 12),
+        (hadamard(4), 11, 11),
+        (hadamard(4), 5, 11),
+        (hadamard(64), 90, 90),
+        (hadamard(16), 7, 45),
+        (DirectionFamily::Rademacher, 1, 11),
+        (DirectionFamily::Rademacher, 11, 11),
+        (DirectionFamily::Rademacher, 3, 70),
+        (sparse(1), 11, 11),
+        (sparse(2), 3, 11),
+        (sparse(32), 2, 70),
+    ];
+    specs.map(|(family, count, d)| DirectionSpec::new(family, count, d).unwrap()).to_vec()
+}
+
+#[test]
+fn directions() {
+    let mut golden = Golden::new("directions.txt", include_str!("../../testdata/directions.txt"));
+    for spec in specs() {
+        for seed in [0, 42] {
+            let (count, d) = (spec.count(), spec.parameters());
+            let mut directions = Directions::new(spec, seed);
+            let name = format!("{:?} {count} of {d} seed {seed}", spec.family());
+            for k in [0, count - 1].into_iter().take(count) {
+                let mut row = vec![0.0; d];
+                directions.add_row(k, 1.0, &mut row);
+                golden.floats(&format!("{name} row {k}"), &row);
+            }
+            let mut y = vec![0.0; count];
+            directions.project(&vector(7, d), &mut y);
+            golden.floats(&format!("{name} project"), &y);
+            let (mut signs, mut x) = (SignBits::default(), vector(8, d));
+            signs.set_from(&y, 9);
+            directions.accumulate(&signs, -0.01, &mut x);
+            golden.floats(&format!("{name} accumulate"), &x);
+        }
+    }
+    golden.check();
+}
+
+#[test]
+fn signs() {
+    let mut golden = Golden::new("signs.txt", include_str!("../../testdata/signs.txt"));
+    for len in [1, 7, 8, 9, 63, 64, 65, 130] {
+        for seed in [0, 42] {
+            let mut signs = SignBits::default();
+            signs.set_from(&vector(seed, len), seed);
+            golden.bytes(&format!("{len} numbers coin seed {seed}"), signs.as_bytes());
+            signs.set_from(&vec![0.0; len], seed);
+            golden.bytes(&format!("{len} zeros coin seed {seed}"), signs.as_bytes());
+            let mixed: Vec<f32> = (0..len).map(|k| [1e-45, -0.0, -1e-45, 0.0, 3e38][k % 5]).collect();
+            signs.set_from(&mixed, seed);
+            golden.bytes(&format!("{len} mixed coin seed {seed}"), signs.as_bytes());
+            golden.bytes(&format!("{len} mixed coin seed {seed} flipped"), signs.flipped().as_bytes());
+        }
+    }
+    golden.check();
+}
+
+#[test]
+fn initial_parameters() {
+    let mut golden = Golden::new("parameters.txt", include_str!("../../testdata/parameters.txt"));
+    for seed in [0, 42] {
+        for widths in [vec![3, 2], vec![3, 4, 2], vec![2, 3, 3, 2]] {
+            let architecture = Architecture::new(widths).unwrap();
+            golden.floats(&format!("{architecture} seed {seed}"), &architecture.initial_parameters(seed));
+        }
+        let mlp = Architecture::new(vec![784, 128, 10]).unwrap();
+        golden.bytes(&format!("{mlp} seed {seed} sha256"), &digest(&mlp.initial_parameters(seed)));
+    }
+    golden.check();
+}
+
+#[test]
+fn tracker() {
+    let mut golden = Golden::new("tracker.txt", include_str!("../../testdata/tracker.txt"));
+    for beta in [1.0, 0.3, 0.05] {
+        let mut tracker = Tracker::default();
+        for task in 0..6 {
+            let name = format!("beta {beta} task {task}");
+            golden.floats(&name, tracker.update(&vector(task, 5), beta));
+        }
+        tracker.reset();
+        golden.floats(&format!("beta {beta} after a reset"), tracker.update(&vector(6, 5), beta));
+        // What decays below the flush limit is zero, from one task to the next.
+        let mut last = [1e-28, -1e-30, 1.1e-30, 0.0, 1e-38];
+        for task in 0..30 {
+            last = tracker.update(&[0.0; 5], beta).try_into().unwrap();
+            if task == 0 {
+                tracker.reset();
+                tracker.update(&[1e-28, -1e-30, 1.1e-30, 0.0, 1e-38], beta);
+            }
+        }
+        golden.floats(&format!("beta {beta} decayed"), &last);
+    }
+    golden.check();
+}
+
+#[test]
+fn optimizer() {
+    let mut golden = Golden::new("optimizer.txt", include_str!("../../testdata/optimizer.txt"));
+    let rules = [("plain", Rule::Plain), ("vote", Rule::Vote { gamma: 0.04, direction_seed: 3 })];
+    let decays = [
+        ("constant", Decay::Constant),
+        ("cosine", Decay::Cosine { horizon: 50.0 }),
+        ("power", Decay::PowerLaw { offset: 10.0, exponent: 0.75 }),
+    ];
+    for (rule_name, rule) in rules {
+        for (decay_name, decay) in decays {
+            let directions = DirectionSpec::new(DirectionFamily::Hadamard { block: 4 }, 11, 11).unwrap();
+            let step_size = StepSize { initial: 0.01, decay };
+            let mut optimizer = FarSign::new(FarSignOptions { x: vector(1, 11), directions, step_size, rule });
+            let mut signs = SignBits::default();
+            for n in 0..40 {
+                signs.set_from(&vector(100 + n, 11), n);
+                // Volunteer 0 answers twice as often as 1 and 2.
+                let volunteer = VolunteerId([0, 1, 0, 2][n as usize % 4]);
+                let contribution = Contribution { volunteer, direction_seed: n, signs: &signs };
+                optimizer.apply(contribution).unwrap();
+            }
+            golden.floats(&format!("{rule_name} {decay_name} after 40"), optimizer.x());
+        }
+    }
+    golden.check();
+}

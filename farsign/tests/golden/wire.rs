@@ -1,0 +1,159 @@
+//! Every message, byte for byte, both ways: what is written is what is committed, and what is committed reads back.
+
+use std::sync::Arc;
+
+use farsign::direction::{DirectionFamily, DirectionSpec};
+use farsign::estimate::Order;
+use farsign::model::Architecture;
+use farsign::sign::SignBits;
+use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use farsign::wire::{
+    ClientFrame, ClientRecord, EncodedSnapshot, ServerFrame, ServerRecord, read_client_frame,
+    read_server_frame,
+};
+
+use crate::golden::Golden;
+
+#[cfg(not(target_family = "wasm"))]
+use core::prelude::v1::test;
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// A frame of the server made by `write`.
+pub fn server_frame(write: impl FnOnce(&mut ServerFrame<'_>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut ServerFrame::new(&mut out));
+    out
+}
+
+/// The one record of a frame.
+fn read(frame: &[u8]) -> ServerRecord<'_> {
+    let mut records = read_server_frame(frame).unwrap();
+    let record = records.next().unwrap().unwrap();
+    assert!(records.next().is_none(), "more than one record");
+    record
+}
+
+fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings {
+    let architecture = Architecture::new(vec![6, 4, 3]).unwrap();
+    let directions = DirectionSpec::new(family, count, architecture.parameters()).unwrap();
+    RunSettings {
+        run_id: 0x0123_4567_89ab_cdef,
+        architecture,
+        order,
+        directions,
+        batch: 128,
+        beta: 0.3,
+        task_expiry_ms: 60_000,
+        train_digest: std::array::from_fn(|i| i as u8),
+    }
+}
+
+#[test]
+fn volunteers_messages() {
+    let mut golden = Golden::new("client.txt", include_str!("../../testdata/client.txt"));
+    let mut frame = Vec::new();
+    for agent in ["a", "farsign 0.1.0", "Zürich ✓", &"x".repeat(64)] {
+        ClientFrame::hello(agent, &mut frame);
+        golden.bytes(&format!("hello {agent}"), &frame);
+        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello { agent }));
+    }
+    let mut cut = Vec::new();
+    ClientFrame::hello(&"x".repeat(65), &mut cut);
+    assert_eq!(cut, frame, "a name that is too long is cut to 64 bytes");
+
+    let mut signs = SignBits::default();
+    for (task, y) in [(1, vec![1.0]), (0x1122_3344_5566_7788, vec![-1.0; 8]), (u64::MAX, vec![1.0; 9])] {
+        signs.set_from(&y, 0);
+        ClientFrame::answer(TaskId(task), &signs, &mut frame);
+        golden.bytes(&format!("answer {task} of {} signs", y.len()), &frame);
+        let answer = ClientRecord::Answer { task: TaskId(task), bits: signs.as_bytes() };
+        assert_eq!(read_client_frame(&frame), Ok(answer));
+    }
+    golden.check();
+}
+
+#[test]
+fn welcomes() {
+    let mut golden = Golden::new("welcome.txt", include_str!("../../testdata/welcome.txt"));
+    let families = [
+        (DirectionFamily::Coordinate, 43),
+        (DirectionFamily::Hadamard { block: 8 }, 43),
+        (DirectionFamily::Rademacher, 5),
+        (DirectionFamily::Sparse { nonzeros: 3 }, 7),
+    ];
+    for order in [Order::First, Order::Zeroth { delta: 0.001 }] {
+        for (family, count) in families {
+            let settings = settings(order, family, count);
+            let frame = server_frame(|frame| _ = frame.welcome(VolunteerId(42), &settings));
+            golden.bytes(&format!("{order:?} {family:?} {count}"), &frame);
+            let ServerRecord::Welcome(welcome) = read(&frame) else { panic!("not read as a welcome") };
+            assert_eq!((welcome.volunteer, welcome.settings), (VolunteerId(42), settings));
+        }
+    }
+    golden.check();
+}
+
+#[test]
+fn servers_messages() {
+    let mut golden = Golden::new("server.txt", include_str!("../../testdata/server.txt"));
+    let mut add = |name: &str, write: &dyn Fn(&mut ServerFrame<'_>), expected: ServerRecord<'_>| {
+        let frame = server_frame(write);
+        golden.bytes(name, &frame);
+        assert_eq!(read(&frame), expected, "{name}");
+    };
+    for reset_tracker in [false, true] {
+        let task = Task {
+            id: TaskId(7),
+            snapshot_version: 3,
+            minibatch_seed: 0x1111_1111_1111_1111,
+            direction_seed: 0x2222_2222_2222_2222,
+            coin_seed: u64::MAX,
+            reset_tracker,
+        };
+        let name = if reset_tracker { "task with reset" } else { "task" };
+        add(name, &|frame| _ = frame.task(&task), ServerRecord::Task(task));
+    }
+    let accepted = ServerRecord::Accepted { task: TaskId(7), accepted: 1234 };
+    add("accepted", &|frame| _ = frame.accepted(TaskId(7), 1234), accepted);
+    for &reason in RejectReason::ALL {
+        let rejected = ServerRecord::Rejected { task: TaskId(7), reason };
+        add(&format!("rejected {}", reason.name()), &|frame| _ = frame.rejected(TaskId(7), reason), rejected);
+    }
+    for &reason in GoodbyeReason::ALL {
+        for (name, retry_after_ms) in [("for good", None), ("for now", Some(5_000))] {
+            let goodbye = Goodbye { reason, retry_after_ms };
+            let name = format!("goodbye {} {name}", reason.name());
+            add(&name, &|frame| _ = frame.goodbye(goodbye), ServerRecord::Goodbye(goodbye));
+        }
+    }
+    golden.check();
+}
+
+#[test]
+fn snapshots_and_whole_frames() {
+    let mut golden = Golden::new("snapshot.txt", include_str!("../../testdata/snapshot.txt"));
+    let x = [0.5, -0.5, 0.25, -0.0, 1e-45, f32::MIN, f32::MAX, 0.1, 1.0 / 3.0];
+    let snapshot = EncodedSnapshot::new(3, Arc::from(x));
+    let frame = server_frame(|frame| _ = frame.snapshot(&snapshot));
+    golden.bytes("snapshot", &frame);
+    let ServerRecord::Snapshot(body) = read(&frame) else { panic!("not read as a snapshot") };
+    let mut unpacked = Vec::new();
+    body.unpack(&mut unpacked).unwrap();
+    let bits = |x: &[f32]| x.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_eq!((body.version, body.parameters(), bits(&unpacked)), (3, 9, bits(&x)));
+
+    let task = Task {
+        id: TaskId(8),
+        snapshot_version: 3,
+        minibatch_seed: 1,
+        direction_seed: 2,
+        coin_seed: 3,
+        reset_tracker: false,
+    };
+    let frame = server_frame(|frame| _ = frame.accepted(TaskId(7), 1).snapshot(&snapshot).task(&task));
+    golden.bytes("accepted, snapshot, task", &frame);
+    assert_eq!(read_server_frame(&frame).unwrap().filter(Result::is_ok).count(), 3);
+    golden.bytes("no record", &server_frame(|_| ()));
+    golden.check();
+}

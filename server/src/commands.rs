@@ -1,0 +1,5 @@
+//! The commands of the program: arguments in, output for people out. What they do is in the library.
+
+pub mod data;
+pub mod serve;
+pub mod volunteer;

@@ -1,0 +1,115 @@
+//! `farsign serve`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use farsign_server::app::{App, Server};
+use farsign_server::config::Config;
+use farsign_server::dataset_source;
+use farsign_server::progress::LiveLine;
+use farsign_server::settings::Settings;
+use farsign_server::status::Status;
+use tokio::net::TcpListener;
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// TOML file with settings; flags and environment variables win over it
+    #[arg(long, env = "FARSIGN_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Print the settings given so far as TOML and exit
+    #[arg(long)]
+    print_config: bool,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Serve {
+    pub fn run(self) -> anyhow::Result<()> {
+        let settings = match &self.config {
+            Some(path) => self.settings.or(read(path)?),
+            None => self.settings,
+        };
+        if self.print_config {
+            print!("{}", settings.to_toml());
+            return Ok(());
+        }
+        let data = dataset_source::load(settings.data.as_deref())?;
+        let config = Config::new(&settings, &data.train, rand::random())?;
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(serve(Server::new(config, data)?))
+    }
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<Settings> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    match Settings::from_toml(&text) {
+        Ok(settings) => Ok(settings),
+        Err(mistakes) => bail!("mistakes in {}:\n  - {}", path.display(), mistakes.join("\n  - ")),
+    }
+}
+
+async fn serve(server: Server) -> anyhow::Result<()> {
+    let app = server.app();
+    let listen = app.config.listen;
+    let listener = TcpListener::bind(listen).await;
+    let listener = listener
+        .with_context(|| format!("could not listen on {listen}; another --listen HOST:PORT may be free"))?;
+    let address = listener.local_addr()?;
+    println!("Training {} on {} (seed {}).", app.config.run.architecture, app.data.name, app.config.seed);
+    println!("Open http://{address} and press Start. Ctrl-C stops the server.");
+    let live = tokio::spawn(live_line(Arc::clone(&app)));
+    server.run(listener, interrupted()).await.context("the server failed")?;
+    live.abort();
+    LiveLine::default().finish(&format!("Stopped. {}", line(&app)));
+    Ok(())
+}
+
+/// Ready at the first Ctrl-C or termination signal; a second one ends the process at once.
+async fn interrupted() {
+    wait_for_signal().await;
+    tokio::spawn(async {
+        wait_for_signal().await;
+        std::process::exit(130);
+    });
+}
+
+async fn wait_for_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    _ = tokio::signal::ctrl_c().await; // without signals there is nothing to wait for
+}
+
+async fn live_line(app: Arc<App>) {
+    let (mut live, mut second) = (LiveLine::default(), tokio::time::interval(Duration::from_secs(1)));
+    loop {
+        second.tick().await;
+        live.show(line(&app));
+    }
+}
+
+fn line(app: &App) -> String {
+    let status = Status::of(app);
+    let accuracy = status.held_out.accuracy.map_or("–".to_owned(), |a| format!("{:.1} %", 100.0 * a));
+    let rejected: u64 = status.rejected.values().sum();
+    let finished = if app.coordinator.snapshot().is_finished() { " · the model is finished" } else { "" };
+    format!(
+        "accepted {} · {:.0} per second · accuracy {accuracy} · volunteers {} · rejected {rejected}{finished}",
+        status.accepted,
+        status.contributions_per_s,
+        app.connected(),
+    )
+}

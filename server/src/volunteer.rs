@@ -1,0 +1,122 @@
+//! The native volunteer: the same algorithm as in the browser, on spare servers.
+//!
+//! Each worker is a thread with a connection of its own; they share the training data and nothing else. A worker
+//! that loses its connection comes back after a jittered wait, unless it was told not to.
+
+mod endpoint;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use farsign::dataset::Dataset;
+use farsign::task::{GoodbyeReason, RejectReason};
+use farsign::volunteer::VolunteerError;
+use tokio::sync::watch;
+
+pub use endpoint::{Endpoint, EndpointError};
+
+/// How a volunteer misbehaves, for demonstrations and tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Attack {
+    /// It does not.
+    #[default]
+    None,
+    /// It sends the opposite of every sign.
+    SignFlip,
+}
+
+/// What a fleet of native volunteers is started with.
+#[derive(Clone, Debug)]
+pub struct VolunteerOptions {
+    /// The server.
+    pub endpoint: Endpoint,
+    /// Workers, at least 1.
+    pub workers: usize,
+    /// How they misbehave.
+    pub attack: Attack,
+    /// Wait before each answer is sent, to leave the machine to others.
+    pub delay: Duration,
+}
+
+/// What the workers of a fleet have done together.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Answers the server accepted.
+    pub accepted: AtomicU64,
+    /// Answers the server rejected.
+    pub rejected: AtomicU64,
+    /// Workers with a session now.
+    pub connected: AtomicUsize,
+}
+
+impl Tally {
+    /// Answers the server accepted.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+}
+
+/// Why a worker ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkerEnd {
+    /// The model is finished.
+    Finished,
+    /// It was told to stop.
+    Stopped,
+    /// The server ended the session and does not want it back.
+    Removed(GoodbyeReason),
+    /// It cannot go on.
+    Failed(VolunteerError),
+}
+
+/// What a worker reports as it happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The session has begun.
+    Joined,
+    /// An answer was rejected.
+    Rejected(RejectReason),
+    /// No connection; the next attempt comes after so many milliseconds.
+    Waiting(u32, String),
+}
+
+/// Why a fleet could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// The training data could not be loaded.
+    #[error(transparent)]
+    Data(#[from] EndpointError),
+    /// The system gives no thread.
+    #[error("could not start a worker: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Runs workers until each has ended; blocking. `stop` turning true ends them all, `notice` is told what happens to
+/// which worker.
+///
+/// # Errors
+/// When the data cannot be loaded or a thread cannot be started.
+pub fn run(
+    options: &VolunteerOptions,
+    tally: &Arc<Tally>,
+    stop: &watch::Receiver<bool>,
+    notice: impl Fn(usize, Notice) + Send + Sync,
+) -> Result<Vec<WorkerEnd>, FleetError> {
+    let data: Arc<Dataset> = Arc::new(options.endpoint.training_data()?);
+    let notice = &notice;
+    std::thread::scope(|scope| {
+        let start = |index: usize| {
+            let (data, tally, stop) = (Arc::clone(&data), Arc::clone(tally), stop.clone());
+            let work = move || worker::run(options, data, &tally, stop, &|what| notice(index, what));
+            std::thread::Builder::new().name(format!("worker-{index}")).spawn_scoped(scope, work)
+        };
+        let workers: Result<Vec<_>, _> = (0..options.workers).map(start).collect();
+        let joined = |worker: std::thread::ScopedJoinHandle<'_, _>| {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        Ok(workers?.into_iter().map(joined).collect())
+    })
+}
