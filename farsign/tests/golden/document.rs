@@ -1,0 +1,242 @@
+//! The examples and check values of docs/protocol.md are what this crate does.
+
+use std::sync::Arc;
+
+use farsign::dataset::{Dataset, DatasetParts};
+use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
+use farsign::estimate::Order;
+use farsign::kernels::reference::Reference;
+use farsign::minibatch::{self, Minibatch};
+use farsign::model::Architecture;
+use farsign::random::{Stream, permutation_prefix};
+use farsign::sign::SignBits;
+use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use farsign::volunteer::{Event, Volunteer};
+use farsign::wire::{ClientFrame, EncodedSnapshot, max_client_frame_bytes};
+
+use crate::wire::server_frame;
+
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
+
+const TASK: Task = Task {
+    id: TaskId(7),
+    snapshot_version: 3,
+    minibatch_seed: 0x1111_1111_1111_1111,
+    direction_seed: 0x2222_2222_2222_2222,
+    coin_seed: 0x3333_3333_3333_3333,
+    reset_tracker: true,
+};
+
+const X: [f32; 9] = [0.5, -0.5, 0.25, 0.0, 1.0, -1.0, 2.0, -2.0, 0.125];
+
+fn train() -> Dataset {
+    let images = vec![0, 255, 255, 0, 255, 255, 51, 102];
+    Dataset::from_parts(DatasetParts { rows: 1, cols: 2, images, labels: vec![0, 1, 2, 0] }).unwrap()
+}
+
+fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings {
+    RunSettings {
+        run_id: 0x0123_4567_89ab_cdef,
+        architecture: Architecture::new(vec![2, 3]).unwrap(),
+        order,
+        directions: DirectionSpec::new(family, count, 9).unwrap(),
+        batch: 4,
+        beta: 0.3,
+        task_expiry_ms: 60_000,
+        train_digest: train().digest(),
+    }
+}
+
+/// The document has this text.
+#[track_caller]
+fn assert_documented(text: &str) {
+    assert!(DOCUMENT.contains(text), "docs/protocol.md does not say {text:?}");
+}
+
+fn joined(values: impl IntoIterator<Item = impl ToString>) -> String {
+    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// The document's blocks that are nothing but hexadecimal bytes.
+fn documented_bytes() -> Vec<Vec<u8>> {
+    let blocks = DOCUMENT.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let byte = |word: &str| (word.len() == 2).then(|| u8::from_str_radix(word, 16).ok()).flatten();
+    blocks.filter_map(|block| block.split_whitespace().map(byte).collect()).collect()
+}
+
+/// A volunteer that has taken in the document's welcome and snapshot, and the frame of its answer.
+fn answer(settings: &RunSettings) -> (Vec<Event>, Vec<u8>) {
+    let (mut volunteer, mut events, mut answer) = (Volunteer::new(Arc::new(train())), Vec::new(), Vec::new());
+    let snapshot = EncodedSnapshot::new(3, Arc::from(X));
+    let frame =
+        server_frame(|frame| _ = frame.welcome(VolunteerId(42), settings).snapshot(&snapshot).task(&TASK));
+    volunteer.receive(&frame, &mut events).unwrap();
+    volunteer.answer(&TASK, &mut answer).unwrap();
+    (events, answer)
+}
+
+#[test]
+fn examples_are_the_frames_of_one_session() {
+    let settings = settings(Order::First, DirectionFamily::Coordinate, 9);
+    let (events, answer) = answer(&settings);
+    assert_eq!(events, [Event::Joined, Event::Task(TASK)]);
+    let mut hello = Vec::new();
+    ClientFrame::hello("example/1.0", &mut hello);
+    let goodbye =
+        |reason, retry_after_ms| server_frame(|frame| _ = frame.goodbye(Goodbye { reason, retry_after_ms }));
+    let expected = [
+        hello,
+        answer,
+        server_frame(|frame| _ = frame.welcome(VolunteerId(42), &settings)),
+        server_frame(|frame| _ = frame.task(&TASK)),
+        server_frame(|frame| _ = frame.snapshot(&EncodedSnapshot::new(3, Arc::from(X)))),
+        server_frame(|frame| _ = frame.accepted(TaskId(7), 1234)),
+        server_frame(|frame| _ = frame.rejected(TaskId(7), RejectReason::NotYourTask)),
+        goodbye(GoodbyeReason::ServerFull, Some(5_000)),
+        goodbye(GoodbyeReason::RunFinished, None),
+        train().to_idx_images(),
+        train().to_idx_labels(),
+    ];
+    let documented = documented_bytes();
+    assert_eq!(documented.len(), expected.len(), "number of examples");
+    for (n, (documented, expected)) in documented.iter().zip(&expected).enumerate() {
+        assert_eq!(documented, expected, "example {n} of docs/protocol.md");
+    }
+}
+
+#[test]
+fn reasons_and_limits() {
+    for reason in RejectReason::ALL {
+        assert_documented(&format!("{} `{}`", reason.code(), reason.name()));
+    }
+    for reason in GoodbyeReason::ALL {
+        assert_documented(&format!("{} `{}`", reason.code(), reason.name()));
+    }
+    for directions in [1, 456, 457, 101_770] {
+        assert_eq!(max_client_frame_bytes(directions), 71.max(14 + directions.div_ceil(8)));
+    }
+    assert_documented("`max(71, 14 + ceil(K / 8))` bytes");
+    assert_documented("65,536 images");
+    assert_eq!((Architecture::MAX_WIDTHS, Architecture::MAX_WIDTH), (16, 1_048_576));
+    assert_documented("2 to 16 of them, each 1 to 1,048,576");
+    assert_eq!((Architecture::MAX_PARAMETERS, DirectionSpec::MAX_DENSE), (16_777_216, 134_217_728));
+    assert_documented("16,777,216");
+    assert_documented("134,217,728");
+}
+
+#[test]
+fn random_numbers() {
+    for (seed, name) in [(0, "0"), (42, "42"), (u64::MAX, "`0xffffffffffffffff`")] {
+        let mut stream = Stream::new(seed);
+        let (first, second) = (stream.bits(), stream.bits());
+        assert_documented(&format!("| {name} | `{first:016x}` | `{second:016x}` |"));
+    }
+    let batch = joined(minibatch::indices(42, 8500, 8));
+    assert_documented(&format!("A minibatch of 8 out of 8,500 images, seed 42: `{batch}`"));
+    let mut prefix = Vec::new();
+    permutation_prefix(&mut Stream::new(42), 11, 4, &mut prefix);
+    assert_documented(&format!("`permutation_prefix(42, 11, 4)` is `{}`", joined(&prefix)));
+    let mut coins = SignBits::default();
+    coins.set_from(&[0.0; 9], TASK.coin_seed);
+    let coins = joined(coins.iter().map(|sign| u8::from(sign > 0.0)));
+    assert_documented(&format!("The coins of seed `0x3333333333333333` begin with `{coins}`"));
+}
+
+/// The signs of `a_k`'s entries, after its length and scale have been checked.
+fn row(directions: &Directions, k: usize) -> Vec<&'static str> {
+    let d = directions.spec().parameters();
+    let row: Vec<f32> = (0..d).map(|i| directions.entry(k, i)).collect();
+    let nonzeros = row.iter().filter(|a| **a != 0.0).count();
+    assert!(row.iter().all(|a| *a == 0.0 || (a * a * nonzeros as f32 - 1.0).abs() < 1e-6));
+    let text = |a: &f32| match a {
+        a if *a > 0.0 => "+",
+        a if *a < 0.0 => "-",
+        _ => "0",
+    };
+    row.iter().map(text).collect()
+}
+
+#[test]
+fn directions() {
+    let made = |family, count| Directions::new(DirectionSpec::new(family, count, 11).unwrap(), 42);
+    let coordinate = made(DirectionFamily::Coordinate, 4);
+    let chosen = (0..4).map(|k| row(&coordinate, k).iter().position(|a| *a == "+").unwrap());
+    assert_documented(&format!("| coordinate, K = 4 | coordinates `{}` |", joined(chosen)));
+
+    let hadamard = made(DirectionFamily::Hadamard { block: 4 }, 4);
+    for (k, (scale, number)) in [("sqrt(2)", 8), ("2", 2), ("2", 4), ("2", 5)].into_iter().enumerate() {
+        let row = joined(row(&hadamard, k));
+        assert_documented(&format!("a_{k}, scale 1/{scale} | row {number}: `{row}` |"));
+    }
+    // The first row of each block is all D, and so are the blocks of one coordinate.
+    let whole = made(DirectionFamily::Hadamard { block: 4 }, 11);
+    let diagonal =
+        [0, 4, 8, 10].map(|k| row(&whole, k).into_iter().filter(|a| *a != "0").collect::<Vec<_>>());
+    assert_documented(&format!("| hadamard, block 4 | `D` = `{}` |", joined(diagonal.concat())));
+
+    let rademacher = made(DirectionFamily::Rademacher, 3);
+    for k in 0..3 {
+        let row = joined(row(&rademacher, k));
+        let scale = if k == 0 { "rademacher, scale 1/sqrt(11): " } else { "" };
+        assert_documented(&format!("| {scale}a_{k} | `{row}` |"));
+    }
+    let sparse = made(DirectionFamily::Sparse { nonzeros: 2 }, 3);
+    for (k, coordinates) in [[8, 2], [4, 5], [1, 10]].into_iter().enumerate() {
+        let row = row(&sparse, k);
+        assert_eq!(row.iter().filter(|a| **a != "0").count(), 2);
+        let entries = coordinates.map(|i| format!("`{}` at {i}", row[i])).join(", ");
+        assert_documented(&format!("a_{k} | {entries} |"));
+    }
+}
+
+#[test]
+fn the_whole_task() {
+    let digest = train().digest().map(|byte| format!("{byte:02x}")).concat();
+    assert_documented(&format!("Its digest is `{digest}`"));
+    let drawn = joined(minibatch::indices(TASK.minibatch_seed, 4, 4));
+    assert_documented(&format!("the minibatch is images `{drawn}`"));
+
+    let settings = settings(Order::First, DirectionFamily::Coordinate, 9);
+    let (mut batch, mut gradient) = (Minibatch::default(), [0.0; 9]);
+    batch.draw(&train(), TASK.minibatch_seed, 4);
+    let loss = Reference::new(&settings.architecture).loss_and_gradient(&X, &batch, &mut gradient);
+    assert_close("the loss is ", &[loss]);
+    assert_close("the gradient is `", &gradient);
+
+    let sparse = settings_of_the_zeroth_order();
+    let mut prefix = Vec::new();
+    permutation_prefix(&mut Stream::new(TASK.direction_seed), 9, 6, &mut prefix);
+    assert_documented(&format!("permutation prefix is `{}`", joined(&prefix)));
+    let directions = Directions::new(sparse.directions, TASK.direction_seed);
+    let signs = prefix.iter().enumerate().map(|(j, &i)| row(&directions, j / 2)[i as usize]);
+    assert_documented(&format!("its signs are `{}`", joined(signs)));
+    let mut projected = [0.0; 3];
+    Directions::new(sparse.directions, TASK.direction_seed).project(&gradient, &mut projected);
+    assert_close("estimates are close to\n`", &projected);
+    let (_, frame) = answer(&sparse);
+    assert_eq!(frame.len(), 15);
+    assert_documented(&format!("the sign bits are one byte, `{:02x}`", frame[14]));
+}
+
+fn settings_of_the_zeroth_order() -> RunSettings {
+    settings(Order::Zeroth { delta: 0.001 }, DirectionFamily::Sparse { nonzeros: 2 }, 3)
+}
+
+/// The numbers documented after `before` are `found`, as far as they are written out.
+#[track_caller]
+fn assert_close(before: &str, found: &[f32]) {
+    let (_, after) = DOCUMENT.split_once(before).unwrap_or_else(|| panic!("no {before:?}"));
+    let words = after.split([' ', '`', ';', '\n']).filter(|word| !word.is_empty());
+    for (documented, found) in words.zip(found) {
+        let decimals = documented.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let documented: f64 = documented.parse().unwrap();
+        let error = (documented - f64::from(*found)).abs();
+        assert!(
+            error < 2.0 * 0.1f64.powi(decimals as i32),
+            "{before}: {documented} documented, {found} found"
+        );
+    }
+}
