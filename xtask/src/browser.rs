@@ -25,7 +25,13 @@ pub struct Browser {
 
 impl fmt::Display for Browser {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the browser is {} ({})", self.program.display(), self.version)
+        write!(
+            formatter,
+            "Browser: {} {}, driven by {}",
+            self.program.display(),
+            self.version,
+            self.driver.display()
+        )
     }
 }
 

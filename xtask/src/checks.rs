@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use crate::browser::{BROWSER_VARIABLE, DRIVER_VARIABLE};
+use crate::browser::{self, BROWSER_VARIABLE, DRIVER_VARIABLE};
 use crate::shell::{Result, Shell, executable, run as start, run_and_read};
 use crate::toolchain::WASM_TARGET;
 use crate::{build, tools};
@@ -20,14 +20,26 @@ struct Step {
     run: fn(&Shell) -> Result<()>,
 }
 
-const STEPS: [Step; 10] = [
-    Step { name: "tools", about: "what the tests need is installed", needs: &[], run: install_tools },
-    Step { name: "format", about: "the code is formatted", needs: &["tools"], run: format },
-    Step { name: "lint", about: "no compiler or clippy warnings", needs: &["tools"], run: lint },
-    Step { name: "lint-wasm", about: "the same for the browser's part", needs: &["tools"], run: lint_wasm },
-    Step { name: "web", about: "the page's WebAssembly part builds", needs: &["tools"], run: build::web },
+/// Cheap ones first, and before anything slow whatever only a person can put right, such as a missing browser.
+const STEPS: [Step; 11] = [
+    Step {
+        name: "machine",
+        about: "Rust has the parts we need, and there is a browser",
+        needs: &[],
+        run: machine,
+    },
+    Step { name: "format", about: "the code is formatted", needs: &["machine"], run: format },
+    Step { name: "lint", about: "no compiler or clippy warnings", needs: &["machine"], run: lint },
+    Step { name: "lint-wasm", about: "the same for the browser's part", needs: &["machine"], run: lint_wasm },
+    Step { name: "web", about: "the page's WebAssembly part builds", needs: &["machine"], run: build::web },
     Step { name: "server", about: "the server builds", needs: &["web"], run: build::server },
     Step { name: "native", about: "tests on this machine", needs: &["server"], run: native_tests },
+    Step {
+        name: "tools",
+        about: "the browser test tools are installed",
+        needs: &["machine"],
+        run: tools::install,
+    },
     Step {
         name: "wasm",
         about: "the algorithm's tests in a browser",
@@ -103,8 +115,10 @@ fn select(names: &[String]) -> Result<Vec<&'static Step>> {
     Ok(STEPS.iter().filter(|step| names.is_empty() || wanted.contains(&step.name)).collect())
 }
 
-fn install_tools(shell: &Shell) -> Result<()> {
-    tools::install(shell).map(|_| ())
+fn machine(shell: &Shell) -> Result<()> {
+    let browser = tools::prepare_machine(shell)?;
+    println!("{browser}");
+    Ok(())
 }
 
 fn format(shell: &Shell) -> Result<()> {
@@ -126,7 +140,7 @@ fn native_tests(shell: &Shell) -> Result<()> {
 }
 
 fn page_tests(shell: &Shell) -> Result<()> {
-    let browser = tools::install(shell)?;
+    let browser = browser::ensure(shell)?;
     let mut command =
         shell.cargo(&["test", "-p", "farsign-tests", "--features", "browser", "--test", "browser"]);
     command.args(["--", "--nocapture"]);
@@ -148,7 +162,7 @@ fn worker_in_browser(shell: &Shell) -> Result<()> {
 }
 
 fn wasm_pack_test(shell: &Shell, folder: &str) -> Result<()> {
-    let browser = tools::install(shell)?;
+    let browser = browser::ensure(shell)?;
     let programs = tools::programs(shell);
     let mut command = shell.command(programs.join(executable("wasm-pack")));
     // Without `--mode no-install` it would look for its own downloads instead of the programs beside it.
@@ -202,8 +216,8 @@ mod tests {
 
     #[test]
     fn a_named_step_brings_what_it_stands_on() {
-        assert_eq!(selected(&["browser"]), ["tools", "web", "server", "browser"]);
-        assert_eq!(selected(&["lint", "tools"]), ["tools", "lint"]);
+        assert_eq!(selected(&["browser"]), ["machine", "web", "server", "browser"]);
+        assert_eq!(selected(&["wasm", "lint"]), ["machine", "lint", "tools", "wasm"]);
     }
 
     #[test]

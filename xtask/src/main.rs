@@ -57,7 +57,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
         "data-subset" => mnist_subset::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
         "serve" => serve::run(&Shell::open()?, rest),
         "test" => checks::run(&Shell::open()?, rest),
-        "tools" => tools::install(&Shell::open()?).map(|_| ExitCode::SUCCESS),
+        "tools" => checks::run(&Shell::open()?, &["tools".to_owned()]),
         "web" => build::web(&Shell::open()?).map(|()| ExitCode::SUCCESS),
         unknown => Err(format!("there is no command `{unknown}`; `cargo xtask help` lists them")),
     }

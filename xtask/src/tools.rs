@@ -27,13 +27,19 @@ struct Tool {
     binaries: &'static [&'static str],
 }
 
-/// Installs what is missing, and returns the browser to test with.
-pub fn install(shell: &Shell) -> Result<Browser> {
+/// Makes sure of the Rust toolchain's parts and of a browser, and returns the browser to test with.
+pub fn prepare_machine(shell: &Shell) -> Result<Browser> {
     toolchain::ensure_wasm_target(shell)?;
     toolchain::ensure_components(shell)?;
-    let browser = browser::ensure(shell)?;
+    browser::ensure(shell)
+}
+
+/// Compiles the tools that are missing or of another version.
+pub fn install(shell: &Shell) -> Result<()> {
     for tool in &needed(shell)? {
-        if !tool.is_installed(shell) {
+        if tool.is_installed(shell) {
+            println!("{} {} is there", tool.package, tool.version);
+        } else {
             tool.install(shell)?;
         }
     }
@@ -42,8 +48,7 @@ pub fn install(shell: &Shell) -> Result<Browser> {
         fs::remove_dir_all(&leftovers)
             .map_err(|error| format!("{} could not be removed: {error}", leftovers.display()))?;
     }
-    println!("Test tools are in {}; {browser}", shell.tools().display());
-    Ok(browser)
+    Ok(())
 }
 
 /// The folder that holds the installed programs.
