@@ -1,1 +1,53 @@
-//! FAR-SIGN.
+//! The volunteer in a browser's Web Worker.
+//!
+//! ```text
+//!   page  <--postMessage-->  worker.js  <-->  Volunteer (here)  <--WebSocket-->  server
+//!                                                 |
+//!                                                 v
+//!                                       farsign::volunteer: the algorithm
+//! ```
+//!
+//! Only conversions live here: browser events into the shared crate's calls, its results into reports for the page.
+//! The socket, the data and all computing stay in the worker, so the page never waits for them.
+
+mod data;
+mod driver;
+mod report;
+mod scope;
+mod socket;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use wasm_bindgen::prelude::*;
+
+use driver::Driver;
+
+/// A volunteer. Reports go to the callback it is made with, as the page's messages of type `state` and `progress`.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Volunteer(Rc<RefCell<Driver>>);
+
+#[wasm_bindgen]
+impl Volunteer {
+    /// A volunteer that does nothing until it is started.
+    #[wasm_bindgen(constructor)]
+    pub fn new(on_report: js_sys::Function) -> Self {
+        Self(Driver::new(on_report))
+    }
+
+    /// Works for the server with this WebSocket address, now or again.
+    pub fn start(&self, url: String) {
+        Driver::start(&self.0, url);
+    }
+
+    /// Closes the connection and computes nothing until started again.
+    pub fn pause(&self) {
+        Driver::pause(&self.0);
+    }
+
+    /// Closes the connection for good.
+    pub fn stop(&self) {
+        Driver::stop(&self.0);
+    }
+}

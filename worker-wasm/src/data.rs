@@ -1,0 +1,56 @@
+//! The training data, downloaded from the server.
+
+use farsign::dataset::{Dataset, IdxFile, IdxPair};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Response;
+
+use crate::scope;
+
+const IMAGES: &str = "train-images-idx3-ubyte.gz";
+const LABELS: &str = "train-labels-idx1-ubyte.gz";
+
+/// Downloads the training data of the server whose WebSocket address this is; else a sentence that says why not.
+pub async fn load(socket_url: &str) -> Result<Dataset, String> {
+    let base = data_url(socket_url);
+    let images = download(&format!("{base}{IMAGES}")).await?;
+    let labels = download(&format!("{base}{LABELS}")).await?;
+    Dataset::training(IdxPair {
+        images: IdxFile { name: IMAGES, bytes: &images },
+        labels: IdxFile { name: LABELS, bytes: &labels },
+    })
+    .map_err(|error| format!("The training data is broken: {error}."))
+}
+
+/// `ws://host/prefix/ws` -> `http://host/prefix/api/v1/dataset/`
+fn data_url(socket_url: &str) -> String {
+    let http = socket_url.replacen("ws", "http", 1);
+    let base = http.strip_suffix("ws").unwrap_or(&http);
+    format!("{base}api/v1/dataset/")
+}
+
+async fn download(url: &str) -> Result<Vec<u8>, String> {
+    let unreachable = |_| "The training data could not be downloaded: the server did not answer.".to_owned();
+    let response: Response = JsFuture::from(scope::fetch(url)).await.map_err(unreachable)?.unchecked_into();
+    if !response.ok() {
+        return Err(format!(
+            "The training data could not be downloaded: the server answered {}.",
+            response.status()
+        ));
+    }
+    let buffer = response.array_buffer().map_err(unreachable)?;
+    let buffer = JsFuture::from(buffer).await.map_err(unreachable)?;
+    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::data_url;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test]
+    fn the_data_lies_beside_the_socket() {
+        assert_eq!(data_url("ws://h:1/ws"), "http://h:1/api/v1/dataset/");
+        assert_eq!(data_url("wss://h/train/ws"), "https://h/train/api/v1/dataset/");
+    }
+}

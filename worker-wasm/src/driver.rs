@@ -1,0 +1,310 @@
+//! What the volunteer does and when: loads data, connects, works, waits, comes back.
+//!
+//! ```text
+//!   idle --start--> loading data --> connecting --> working --pause--> paused --start--> connecting
+//!                        ^               ^             |
+//!                        +-- wait <------+-- wait <----+ connection lost          stop, finished, removed, failed: end
+//! ```
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use farsign::backoff::Backoff;
+use farsign::dataset::Dataset;
+use farsign::task::{Goodbye, GoodbyeReason, Task};
+use farsign::volunteer::{Event, Volunteer, VolunteerError};
+use farsign::wire::ClientFrame;
+use js_sys::Uint8Array;
+use wasm_bindgen::JsValue;
+
+use crate::data;
+use crate::report::{Progress, Report, State};
+use crate::scope::{Timer, drop_later, now_ms};
+use crate::socket::{Socket, SocketEvent};
+
+const AGENT: &str = concat!("farsign-browser/", env!("CARGO_PKG_VERSION"));
+
+/// Time between progress reports; the page redraws no faster.
+const REPORT_EVERY_MS: f64 = 250.0;
+
+/// Every frame of the server is answered at once and every answer acknowledged at once, so a server that says
+/// nothing for so long is gone, or this machine has slept.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// State of a volunteer. Events come through `Rc<RefCell<Driver>>`; none is handled inside another.
+#[derive(Debug)]
+pub struct Driver {
+    on_report: js_sys::Function,
+    url: String,
+    /// Whether the person wants it to work.
+    wanted: bool,
+    loading: bool,
+    data: Option<Arc<Dataset>>,
+    volunteer: Option<Volunteer>,
+    socket: Option<Socket>,
+    backoff: Backoff,
+    /// Waits for the next attempt, or watches for silence.
+    timer: Option<Timer>,
+    /// When something came last.
+    heard_ms: f64,
+    progress: Progress,
+    reported_ms: f64,
+    /// Buffers that are used again for every frame.
+    incoming: Vec<u8>,
+    answer: Vec<u8>,
+    events: Vec<Event>,
+}
+
+/// Why a session cannot go on.
+enum Cut {
+    /// Come back after the server's time, or after the backoff's.
+    Retry(Option<u32>, String),
+    End(State, String),
+}
+
+impl From<VolunteerError> for Cut {
+    fn from(error: VolunteerError) -> Self {
+        match error {
+            VolunteerError::OtherData => Self::Retry(None, "The server now trains on other data.".to_owned()),
+            error => Self::End(State::Failed, format!("This volunteer could not go on: {error}.")),
+        }
+    }
+}
+
+impl From<Goodbye> for Cut {
+    fn from(goodbye: Goodbye) -> Self {
+        let reason = sentence(&goodbye.reason.to_string());
+        match goodbye.retry_after_ms {
+            _ if goodbye.reason == GoodbyeReason::RunFinished => Self::End(State::Finished, reason),
+            Some(wait_ms) => Self::Retry(Some(wait_ms), reason),
+            None => Self::End(State::Removed, reason),
+        }
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+type Shared = Rc<RefCell<Driver>>;
+
+impl Driver {
+    pub fn new(on_report: js_sys::Function) -> Shared {
+        Rc::new(RefCell::new(Self {
+            on_report,
+            url: String::new(),
+            wanted: false,
+            loading: false,
+            data: None,
+            volunteer: None,
+            socket: None,
+            backoff: Backoff::default(),
+            timer: None,
+            heard_ms: 0.0,
+            progress: Progress::default(),
+            reported_ms: f64::NEG_INFINITY,
+            incoming: Vec::new(),
+            answer: Vec::new(),
+            events: Vec::new(),
+        }))
+    }
+
+    pub fn start(this: &Shared, url: String) {
+        {
+            let mut driver = this.borrow_mut();
+            if driver.wanted {
+                return;
+            }
+            driver.wanted = true;
+            driver.url = url;
+        }
+        Self::proceed(this);
+    }
+
+    pub fn pause(this: &Shared) {
+        this.borrow_mut().rest(State::Paused, None);
+    }
+
+    pub fn stop(this: &Shared) {
+        this.borrow_mut().rest(State::Stopped, None);
+    }
+
+    /// Does what comes next on the way to working.
+    fn proceed(this: &Shared) {
+        let mut driver = this.borrow_mut();
+        if !driver.wanted || driver.socket.is_some() {
+            return;
+        }
+        match driver.data {
+            Some(_) => driver.connect(this),
+            None if driver.loading => driver.report_state(State::LoadingData, None, None),
+            None => driver.load(this),
+        }
+    }
+
+    fn load(&mut self, this: &Shared) {
+        self.loading = true;
+        self.report_state(State::LoadingData, None, None);
+        let (this, url) = (Rc::clone(this), self.url.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            let loaded = data::load(&url).await;
+            let mut driver = this.borrow_mut();
+            driver.loading = false;
+            match loaded {
+                Ok(data) => driver.data = Some(Arc::new(data)),
+                Err(reason) if driver.wanted => return driver.retry(&this, None, &reason),
+                Err(_) => return,
+            }
+            drop(driver);
+            Self::proceed(&this);
+        });
+    }
+
+    fn connect(&mut self, this: &Shared) {
+        let Some(data) = &self.data else { return };
+        self.volunteer = Some(Volunteer::new(Arc::clone(data)));
+        self.report_state(State::Connecting, None, None);
+        let on_event = {
+            let this = Rc::clone(this);
+            move |event| this.borrow_mut().take(&this, event)
+        };
+        match Socket::connect(&self.url, on_event) {
+            Ok(socket) => {
+                self.socket = Some(socket);
+                self.heard_ms = now_ms();
+                self.watch_silence(this);
+            }
+            Err(error) => {
+                let reason = format!("The server's address {} cannot be used: {error:?}.", self.url);
+                self.rest(State::Failed, Some(&reason));
+            }
+        }
+    }
+
+    fn take(&mut self, this: &Shared, event: SocketEvent) {
+        self.heard_ms = now_ms();
+        let taken = match event {
+            SocketEvent::Open => {
+                ClientFrame::hello(AGENT, &mut self.answer);
+                self.send()
+            }
+            SocketEvent::Frame(frame) => self.take_frame(&frame),
+            SocketEvent::Closed => Err(Cut::Retry(None, "The connection to the server was lost.".to_owned())),
+        };
+        match taken {
+            Ok(()) => {}
+            Err(Cut::Retry(wait_ms, reason)) => self.retry(this, wait_ms, &reason),
+            Err(Cut::End(state, reason)) => self.rest(state, Some(&reason)),
+        }
+    }
+
+    fn take_frame(&mut self, frame: &Uint8Array) -> Result<(), Cut> {
+        let length = frame.length() as usize;
+        self.incoming.resize(length, 0);
+        frame.copy_to(&mut self.incoming);
+        self.progress.bytes_received += length as f64;
+        let Some(volunteer) = &mut self.volunteer else { return Ok(()) };
+        self.events.clear();
+        if let Err(error) = volunteer.receive(&self.incoming, &mut self.events) {
+            if error == VolunteerError::OtherData {
+                self.data = None; // loaded again before the next attempt
+            }
+            return Err(error.into());
+        }
+        for index in 0..self.events.len() {
+            match self.events[index].clone() {
+                Event::Joined => {
+                    self.backoff.succeeded();
+                    self.report_state(State::Working, None, None);
+                }
+                Event::Accepted(_) => self.progress.accepted += 1.0,
+                Event::Rejected(_) => self.progress.rejected += 1.0,
+                Event::Task(task) => self.answer(&task)?,
+                Event::Goodbye(goodbye) => return Err(goodbye.into()),
+            }
+        }
+        self.report_progress(false);
+        Ok(())
+    }
+
+    fn answer(&mut self, task: &Task) -> Result<(), Cut> {
+        let Some(volunteer) = &mut self.volunteer else { return Ok(()) };
+        let started = now_ms();
+        volunteer.answer(task, &mut self.answer)?;
+        self.progress.version = task.snapshot_version as f64;
+        self.progress.answered(self.answer.len(), now_ms() - started);
+        self.send()
+    }
+
+    fn send(&self) -> Result<(), Cut> {
+        match &self.socket {
+            Some(socket) if socket.send(&self.answer) => Ok(()),
+            _ => Err(Cut::Retry(None, "The connection to the server was lost.".to_owned())),
+        }
+    }
+
+    /// Gives up the connection when nothing has come for too long. One timer runs for a connection, not for a frame.
+    fn watch_silence(&mut self, this: &Shared) {
+        let this = Rc::clone(this);
+        let check = move || {
+            let mut driver = this.borrow_mut();
+            if now_ms() - driver.heard_ms >= SILENCE.as_millis() as f64 {
+                driver.retry(&this, None, "The server has fallen silent.");
+            } else {
+                driver.watch_silence(&this);
+            }
+        };
+        self.set_timer(Some(Timer::after(SILENCE, check)));
+    }
+
+    fn retry(&mut self, this: &Shared, wait_ms: Option<u32>, reason: &str) {
+        self.hang_up();
+        if !self.wanted {
+            return;
+        }
+        let wait_ms = wait_ms.unwrap_or_else(|| self.backoff.next_ms(js_sys::Math::random()));
+        self.report_progress(true);
+        self.report_state(State::Reconnecting, Some(reason), Some(wait_ms));
+        let this = Rc::clone(this);
+        let again = Timer::after(Duration::from_millis(wait_ms.into()), move || Self::proceed(&this));
+        self.set_timer(Some(again));
+    }
+
+    /// Ends all activity in this state.
+    fn rest(&mut self, state: State, reason: Option<&str>) {
+        self.wanted = false;
+        self.hang_up();
+        self.report_progress(true);
+        self.report_state(state, reason, None);
+    }
+
+    fn hang_up(&mut self) {
+        self.set_timer(None);
+        drop_later(self.socket.take());
+        self.volunteer = None;
+    }
+
+    fn set_timer(&mut self, timer: Option<Timer>) {
+        drop_later(std::mem::replace(&mut self.timer, timer));
+    }
+
+    fn report_state(&self, state: State, reason: Option<&str>, retry_in_ms: Option<u32>) {
+        self.report(&Report::State { state, reason, retry_in_ms });
+    }
+
+    fn report_progress(&mut self, at_once: bool) {
+        let now = now_ms();
+        if at_once || now - self.reported_ms >= REPORT_EVERY_MS {
+            self.reported_ms = now;
+            self.report(&Report::Progress(&self.progress));
+        }
+    }
+
+    fn report(&self, report: &Report<'_>) {
+        // The callback posts a message; it fails only when the worker is being ended.
+        _ = self.on_report.call1(&JsValue::NULL, &report.to_js());
+    }
+}
