@@ -45,6 +45,7 @@ fn generate(input: &Path, output: &Path, stamp: &str) -> Result<PathBuf> {
         .input_path(input)
         .web(true)?
         .typescript(false)
+        .omit_default_module_path(false)
         .remove_name_section(true)
         .remove_producers_section(true)
         .generate(&fresh)
