@@ -385,7 +385,7 @@ fn transform(v: &mut [f32], block: usize) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))] // proptest does not run in a browser
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -53,7 +53,7 @@ pub struct Point<'a> {
     pub batch: &'a Minibatch,
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))] // proptest does not run in a browser
 mod tests {
     use super::*;
     use crate::direction::{DirectionFamily, DirectionSpec};

@@ -95,7 +95,7 @@ impl SignBits {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))] // proptest does not run in a browser
 mod tests {
     use super::*;
     use proptest::prelude::*;

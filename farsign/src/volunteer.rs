@@ -210,8 +210,7 @@ impl Session {
         if task.reset_tracker {
             self.tracker.reset();
         }
-        self.estimate();
-        if self.estimate.iter().any(|g| !g.is_finite()) {
+        if !self.estimate() {
             return Err(VolunteerError::NonFinite { version: task.snapshot_version });
         }
         let tracked = self.tracker.update(&self.estimate, self.settings.beta);
@@ -224,16 +223,20 @@ impl Session {
         Ok(&self.signs)
     }
 
-    fn estimate(&mut self) {
-        match self.settings.order {
+    /// Fills the estimate; whether all of it is finite.
+    fn estimate(&mut self) -> bool {
+        let finite = match self.settings.order {
+            // An infinite loss can have a finite gradient.
             Order::First => {
-                self.kernel.loss_and_gradient(&self.x, &self.batch, &mut self.estimate);
+                self.kernel.loss_and_gradient(&self.x, &self.batch, &mut self.estimate).is_finite()
             }
             Order::Zeroth { delta } => {
                 let at = Point { x: &self.x, batch: &self.batch };
                 let (kernel, shifted, g) = (&mut self.kernel, &mut self.shifted, &mut self.estimate);
                 zeroth_order(kernel, at, &self.directions, delta, shifted, g);
+                true // a loss that is not finite makes a difference that is not
             }
-        }
+        };
+        finite && self.estimate.iter().all(|g| g.is_finite())
     }
 }

@@ -1,5 +1,7 @@
 //! Datasets read from IDX files: the good pair, one test for each way to be broken, and arbitrary damage.
 
+#![cfg(not(target_family = "wasm"))]
+
 use std::io::Write;
 
 use farsign::dataset::{Dataset, DatasetError, DatasetParts, IdxFile, IdxPair, MAX_FILE_BYTES};

@@ -159,7 +159,7 @@ fn count_right(logits: ArrayView2<'_, f32>, labels: &[u8]) -> usize {
     predicted.zip(labels).filter(|(class, label)| *class == usize::from(**label)).count()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))] // proptest does not run in a browser
 mod tests {
     use super::*;
     use crate::dataset::DatasetParts;

@@ -1,0 +1,184 @@
+//! Every kind of error, with what it says.
+
+use std::sync::Arc;
+
+use farsign::wire::{EncodedSnapshot, ServerRecord, VERSION, WireError, read_client_frame};
+
+use crate::{frame, read_all, server_frame};
+
+/// The error of a frame the server would not send.
+fn server_error(frame: &[u8]) -> WireError {
+    read_all(frame).expect_err("the frame should not be readable")
+}
+
+#[test]
+fn another_version_is_named() {
+    for found in [0, 2, 0xff] {
+        let bytes = [found, 0x01, 1, 0, 0, 0, 1];
+        assert_eq!(read_client_frame(&bytes), Err(WireError::Version { found }));
+        assert_eq!(server_error(&bytes), WireError::Version { found });
+    }
+}
+
+#[test]
+fn frames_that_end_too_early_are_named() {
+    let truncated = |offset, expected, found| WireError::Truncated { offset, expected, found };
+    let client = |bytes: &[u8]| read_client_frame(bytes).unwrap_err();
+    assert_eq!(client(&[]), truncated(0, 1, 0));
+    assert_eq!(client(&[VERSION, 0x01, 5, 0]), truncated(2, 4, 2));
+    assert_eq!(client(&[VERSION, 0x02, 9, 0, 0, 0, 1, 2]), truncated(6, 9, 2));
+    assert_eq!(client(&[VERSION, 0x02, 0xff, 0xff, 0xff, 0xff]), truncated(6, u32::MAX as usize, 0));
+    assert_eq!(client(&frame(0x02, &[0; 7])), truncated(6, 8, 7));
+    assert_eq!(client(&frame(0x01, &[3, b'a'])), truncated(7, 3, 1));
+    assert_eq!(server_error(&[]), truncated(0, 1, 0));
+    assert_eq!(server_error(&frame(0x82, &[0; 40])), truncated(46, 1, 0));
+    assert_eq!(server_error(&frame(0x84, &[0; 15])), truncated(14, 8, 7));
+    // A snapshot that promises 2^32 - 1 parameters.
+    let mut promise = vec![0; 9];
+    promise.extend(u32::MAX.to_le_bytes());
+    assert_eq!(server_error(&frame(0x83, &promise)), truncated(19, u32::MAX as usize * 4, 0));
+}
+
+#[test]
+fn bytes_left_over_are_named() {
+    let trailing = |offset, found| WireError::Trailing { offset, found };
+    assert_eq!(read_client_frame(&frame(0x01, &[1, b'a', b'b'])), Err(trailing(8, 1)));
+    assert_eq!(server_error(&frame(0x82, &[0; 43])), trailing(47, 2));
+    assert_eq!(server_error(&frame(0x85, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 9])), trailing(15, 1));
+    assert_eq!(server_error(&frame(0x83, &[0; 17])), trailing(19, 4));
+    let settings = minimal_welcome(|_| ());
+    assert_eq!(
+        server_error(&[&settings[..], &[0]].concat()),
+        WireError::Truncated { offset: 90, expected: 4, found: 0 }
+    );
+}
+
+#[test]
+fn a_kind_the_server_does_not_take_is_named() {
+    for found in [0x00, 0x03, 0x81, 0xff] {
+        assert_eq!(read_client_frame(&frame(found, &[0; 8])), Err(WireError::Kind { offset: 1, found }));
+    }
+}
+
+#[test]
+fn a_frame_without_a_record_is_named() {
+    assert_eq!(read_client_frame(&[VERSION]), Err(WireError::Empty));
+    assert_eq!(read_all(&[VERSION]), Ok(vec![]));
+}
+
+#[test]
+fn agents_that_are_no_names_are_named() {
+    let hello = |agent: &[u8]| frame(0x01, &[&[agent.len() as u8], agent].concat());
+    for agent in [&b""[..], &[b'x'; 65], &[b'x'; 255], &[0xff], &[b'a', 0xc3]] {
+        assert_eq!(read_client_frame(&hello(agent)), Err(WireError::Agent), "{agent:?}");
+    }
+    assert!(read_client_frame(&hello(&[b'x'; 64])).is_ok());
+}
+
+#[test]
+fn codes_without_a_meaning_are_named() {
+    let code = |what, found| WireError::Code { what, found };
+    let with = |len: usize, at: usize, byte: u8| {
+        let mut body = vec![0; len];
+        body[at] = byte;
+        body
+    };
+    for flags in [2u8, 3, 0xff] {
+        assert_eq!(server_error(&frame(0x82, &with(41, 40, flags))), code("task flags", flags.into()));
+    }
+    assert_eq!(server_error(&frame(0x83, &with(13, 8, 1))), code("snapshot encoding", 1));
+    for reason in [0u8, 7, 0xff] {
+        assert_eq!(server_error(&frame(0x85, &with(9, 8, reason))), code("reject reason", reason.into()));
+    }
+    for reason in [0u8, 11, 0xff] {
+        assert_eq!(server_error(&frame(0x86, &with(5, 0, reason))), code("goodbye reason", reason.into()));
+    }
+    assert_eq!(server_error(&minimal_welcome(|w| w.order = 2)), code("order", 2));
+    assert_eq!(server_error(&minimal_welcome(|w| w.family = 4)), code("direction family", 4));
+}
+
+#[test]
+fn numbers_that_are_none_are_named() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let non_finite = |what| WireError::NonFinite { what, found: bad.to_string() };
+        assert_eq!(server_error(&minimal_welcome(|w| w.delta = bad)), non_finite("delta"));
+        assert_eq!(server_error(&minimal_welcome(|w| w.beta = bad)), non_finite("beta"));
+        let snapshot = EncodedSnapshot::new(1, Arc::from([0.0, bad, 0.0]));
+        let frame = server_frame(|frame| _ = frame.snapshot(&snapshot));
+        let records = read_all(&frame).unwrap();
+        let [ServerRecord::Snapshot(snapshot)] = records[..] else { panic!("{records:?}") };
+        assert_eq!(snapshot.unpack(&mut Vec::new()), Err(non_finite("a parameter")));
+    }
+}
+
+#[test]
+fn numbers_outside_their_range_are_named() {
+    let range = |what, expected, found: &str| WireError::Range { what, expected, found: found.to_owned() };
+    let batch = |batch, found| {
+        assert_eq!(
+            server_error(&minimal_welcome(|w| w.batch = batch)),
+            range("batch", "of 1 to 65536", found)
+        );
+    };
+    batch(0, "0");
+    batch(65_537, "65537");
+    for (beta, found) in [(0.0, "0"), (-0.1, "-0.1"), (1.5, "1.5")] {
+        let expected = range("beta", "above 0 and at most 1", found);
+        assert_eq!(server_error(&minimal_welcome(|w| w.beta = beta)), expected);
+    }
+    for (delta, found) in [(0.0, "0"), (-1.0, "-1")] {
+        let zeroth = minimal_welcome(|w| (w.order, w.delta) = (1, delta));
+        assert_eq!(server_error(&zeroth), range("delta", "above 0", found));
+    }
+}
+
+#[test]
+fn settings_of_no_possible_run_are_named() {
+    let says = |change: fn(&mut RawWelcome), expected: &str| match server_error(&minimal_welcome(change)) {
+        WireError::Settings(why) => assert!(why.contains(expected), "{why}"),
+        other => panic!("expected impossible settings, found {other:?}"),
+    };
+    says(|w| w.widths = vec![], "2 to 16 layer widths");
+    says(|w| w.widths = vec![2; 255], "2 to 16 layer widths");
+    says(|w| w.widths = vec![0, 2], "layer widths of 1");
+    says(|w| w.widths = vec![u32::MAX, u32::MAX], "layer widths of 1");
+    says(|w| w.widths = vec![2, 1], "2 to 256 classes");
+    says(|w| w.widths = vec![1 << 20, 256], "parameters");
+    says(|w| w.directions = 0, "found 0");
+    says(|w| w.directions = 10, "1 to 9 directions");
+    says(|w| (w.family, w.number) = (1, 3), "power of two");
+    says(|w| (w.family, w.number) = (3, 0), "nonzeros of 1");
+    says(|w| (w.family, w.number, w.directions) = (3, 4, 3), "nonzeros of 1 to 3");
+}
+
+/// The fields of a welcome as they stand on the wire.
+struct RawWelcome {
+    widths: Vec<u32>,
+    order: u8,
+    delta: f32,
+    family: u8,
+    number: u32,
+    directions: u32,
+    batch: u32,
+    beta: f32,
+}
+
+/// A welcome of a possible run, but for one change.
+fn minimal_welcome(change: impl FnOnce(&mut RawWelcome)) -> Vec<u8> {
+    let (order, delta, family, number) = (0, 0.0, 0, 0);
+    let mut raw =
+        RawWelcome { widths: vec![2, 3], order, delta, family, number, directions: 9, batch: 1, beta: 1.0 };
+    change(&mut raw);
+    let mut body = vec![0; 16];
+    body.push(raw.widths.len() as u8);
+    raw.widths.iter().for_each(|width| body.extend(width.to_le_bytes()));
+    body.push(raw.order);
+    body.extend(raw.delta.to_le_bytes());
+    body.push(raw.family);
+    body.extend(raw.number.to_le_bytes());
+    body.extend(raw.directions.to_le_bytes());
+    body.extend(raw.batch.to_le_bytes());
+    body.extend(raw.beta.to_le_bytes());
+    body.extend([0; 36]);
+    frame(0x81, &body)
+}

@@ -1,0 +1,236 @@
+//! What holds for every message, and for every damage to one.
+
+use std::sync::Arc;
+
+use farsign::direction::{DirectionFamily, DirectionSpec};
+use farsign::estimate::Order;
+use farsign::model::Architecture;
+use farsign::sign::SignBits;
+use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use farsign::wire::{
+    ClientFrame, ClientRecord, EncodedSnapshot, ServerRecord, VERSION, WireError, max_client_frame_bytes,
+    read_client_frame, read_server_frame,
+};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::{frame, read_all, server_frame};
+
+fn signs(count: usize, seed: u64) -> SignBits {
+    let mut signs = SignBits::default();
+    signs.set_from(&vec![0.0; count], seed);
+    signs
+}
+
+fn orders() -> impl Strategy<Value = Order> {
+    prop_oneof![Just(Order::First), (1e-6f32..1e3).prop_map(|delta| Order::Zeroth { delta })]
+}
+
+fn settings() -> impl Strategy<Value = RunSettings> {
+    let widths = prop::collection::vec(1usize..40, 1..15);
+    let family = (0u8..4, 1u32..8);
+    let numbers = (prop_oneof![Just(65_536u32), 1u32..=65_536], 1e-6f32..=1.0, any::<(u32, u64, [u8; 32])>());
+    (widths, 2usize..=256, orders(), family, any::<Index>(), numbers).prop_map(
+        |(
+            mut widths,
+            classes,
+            order,
+            (family, number),
+            count,
+            (batch, beta, (task_expiry_ms, run_id, digest)),
+        )| {
+            widths.push(classes);
+            let architecture = Architecture::new(widths).unwrap();
+            let d = architecture.parameters();
+            let family = match family {
+                0 => DirectionFamily::Coordinate,
+                1 => DirectionFamily::Hadamard { block: 1 << number },
+                2 => DirectionFamily::Rademacher,
+                _ => DirectionFamily::Sparse { nonzeros: number.min(d as u32) },
+            };
+            let most = match family {
+                DirectionFamily::Sparse { nonzeros } => d / nonzeros as usize,
+                DirectionFamily::Rademacher => d.min((DirectionSpec::MAX_DENSE / d as u64) as usize),
+                _ => d,
+            };
+            let directions = DirectionSpec::new(family, 1 + count.index(most), d).unwrap();
+            let train_digest = digest;
+            RunSettings { run_id, architecture, order, directions, batch, beta, task_expiry_ms, train_digest }
+        },
+    )
+}
+
+prop_compose! {
+    fn tasks()(id: u64, snapshot_version: u64, seeds: [u64; 3], reset_tracker: bool) -> Task {
+        let [minibatch_seed, direction_seed, coin_seed] = seeds;
+        Task { id: TaskId(id), snapshot_version, minibatch_seed, direction_seed, coin_seed, reset_tracker }
+    }
+}
+
+fn goodbyes() -> impl Strategy<Value = Goodbye> {
+    (select(GoodbyeReason::ALL), prop::option::of(0..u32::MAX))
+        .prop_map(|(reason, retry_after_ms)| Goodbye { reason, retry_after_ms })
+}
+
+/// A frame with one record of every kind that the server sends.
+fn every_record() -> impl Strategy<Value = Vec<u8>> {
+    let snapshot = prop::collection::vec(-1e3f32..1e3, 0..20);
+    (settings(), tasks(), snapshot, select(RejectReason::ALL), goodbyes(), any::<[u64; 2]>()).prop_map(
+        |(settings, task, x, reason, goodbye, [a, b])| {
+            server_frame(|frame| {
+                frame.welcome(VolunteerId(a), &settings).task(&task);
+                frame.snapshot(&EncodedSnapshot::new(b, Arc::from(x)));
+                frame.accepted(TaskId(a), b).rejected(TaskId(b), reason).goodbye(goodbye);
+            })
+        },
+    )
+}
+
+fn client_frames() -> impl Strategy<Value = Vec<u8>> {
+    let hello = "\\PC{1,40}".prop_map(|agent| {
+        let mut out = Vec::new();
+        ClientFrame::hello(&agent, &mut out);
+        out
+    });
+    let answer = any::<(u64, u64)>().prop_flat_map(|(task, seed)| {
+        (0usize..300).prop_map(move |count| {
+            let mut out = Vec::new();
+            ClientFrame::answer(TaskId(task), &signs(count, seed), &mut out);
+            out
+        })
+    });
+    prop_oneof![hello, answer]
+}
+
+/// Reads all there is to read.
+fn digest(bytes: &[u8]) {
+    _ = read_client_frame(bytes);
+    let Ok(records) = read_server_frame(bytes) else { return };
+    for record in records {
+        if let Ok(ServerRecord::Snapshot(snapshot)) = record {
+            _ = snapshot.unpack(&mut Vec::new());
+        }
+    }
+}
+
+/// Changes that a line, a bug or an attacker could make.
+fn damage() -> impl Strategy<Value = Vec<(Index, u8)>> {
+    let byte = prop_oneof![any::<u8>(), select(vec![0, 1, 0x7f, 0x80, 0xff])];
+    prop::collection::vec((any::<Index>(), byte), 0..6)
+}
+
+proptest! {
+    #[test]
+    fn hellos_are_read_back(agent in "\\PC{1,80}") {
+        let mut out = Vec::new();
+        ClientFrame::hello(&agent, &mut out);
+        let Ok(ClientRecord::Hello { agent: read }) = read_client_frame(&out) else { panic!("{out:?}") };
+        prop_assert!(agent.starts_with(read));
+        prop_assert!(agent == read || (61..=64).contains(&read.len()), "cut to {} bytes", read.len());
+    }
+
+    #[test]
+    fn answers_are_read_back_and_cost_14_bytes_more_than_their_bits(task: u64, count in 0usize..5000, seed: u64) {
+        let (signs, mut out) = (signs(count, seed), Vec::new());
+        ClientFrame::answer(TaskId(task), &signs, &mut out);
+        prop_assert_eq!(out.len(), 14 + count.div_ceil(8));
+        let Ok(ClientRecord::Answer { task: read, bits }) = read_client_frame(&out) else { panic!() };
+        prop_assert_eq!(read, TaskId(task));
+        prop_assert_eq!(SignBits::from_bytes(bits, count), Ok(signs));
+    }
+
+    #[test]
+    fn no_client_frame_is_above_the_limit_and_one_reaches_it(agent in "\\PC{1,80}", count in 1usize..5000) {
+        let (mut hello, mut answer, mut longest) = (Vec::new(), Vec::new(), Vec::new());
+        ClientFrame::hello(&agent, &mut hello);
+        ClientFrame::answer(TaskId(1), &signs(count, 1), &mut answer);
+        ClientFrame::hello(&"x".repeat(64), &mut longest);
+        let limit = max_client_frame_bytes(count);
+        prop_assert!(hello.len() <= limit && answer.len() <= limit);
+        prop_assert_eq!(limit, answer.len().max(longest.len()));
+    }
+
+    #[test]
+    fn welcomes_are_read_back(settings in settings(), id: u64) {
+        let frame = server_frame(|frame| _ = frame.welcome(VolunteerId(id), &settings));
+        let records = read_all(&frame).unwrap();
+        let [ServerRecord::Welcome(welcome)] = &records[..] else { panic!("{records:?}") };
+        prop_assert_eq!((welcome.volunteer, &welcome.settings), (VolunteerId(id), &settings));
+    }
+
+    #[test]
+    fn snapshots_are_read_back(x in prop::collection::vec(-f32::MAX..=f32::MAX, 0..300), version: u64) {
+        let frame = server_frame(|frame| _ = frame.snapshot(&EncodedSnapshot::new(version, Arc::from(&x[..]))));
+        let records = read_all(&frame).unwrap();
+        let [ServerRecord::Snapshot(snapshot)] = records[..] else { panic!("{records:?}") };
+        let mut unpacked = vec![7.0];
+        snapshot.unpack(&mut unpacked).unwrap();
+        prop_assert_eq!((snapshot.version, snapshot.parameters(), unpacked), (version, x.len(), x));
+    }
+
+    #[test]
+    fn small_records_are_read_back_in_order(
+        task in tasks(), ids: [u64; 2], reason in select(RejectReason::ALL), goodbye in goodbyes(),
+    ) {
+        let [id, accepted] = ids;
+        let frame = server_frame(|frame| {
+            frame.accepted(TaskId(id), accepted).rejected(TaskId(id), reason).task(&task).goodbye(goodbye);
+        });
+        prop_assert_eq!(read_all(&frame).unwrap(), [
+            ServerRecord::Accepted { task: TaskId(id), accepted },
+            ServerRecord::Rejected { task: TaskId(id), reason },
+            ServerRecord::Task(task),
+            ServerRecord::Goodbye(goodbye),
+        ]);
+    }
+
+    #[test]
+    fn kinds_a_volunteer_does_not_know_are_passed_over(
+        kind in prop_oneof![0u8..=0x80, 0x87u8..], body: Vec<u8>, task in tasks(),
+    ) {
+        let mut unknown = frame(kind, &body);
+        unknown.extend(&server_frame(|frame| _ = frame.task(&task))[1..]);
+        prop_assert_eq!(read_all(&unknown).unwrap(), [ServerRecord::Task(task)]);
+    }
+
+    #[test]
+    fn arbitrary_bytes_do_not_panic(mut bytes: Vec<u8>, kind in select(vec![1, 2, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86])) {
+        digest(&bytes);
+        digest(&frame(kind, &bytes));
+        bytes.insert(0, VERSION);
+        digest(&bytes);
+    }
+
+    #[test]
+    fn damaged_frames_do_not_panic(
+        good in prop_oneof![every_record(), client_frames()], damage in damage(), keep: Index,
+    ) {
+        let mut bad = good.clone();
+        damage.iter().for_each(|(at, byte)| *at.get_mut(&mut bad) = *byte);
+        digest(&bad);
+        digest(&bad[..keep.index(bad.len() + 1)]);
+    }
+
+    #[test]
+    fn a_cut_frame_is_an_error_or_loses_records(good in every_record(), keep: Index) {
+        let cut = &good[..keep.index(good.len())];
+        prop_assert!(read_all(cut).map_or(0, |records| records.len()) < 6);
+    }
+
+    #[test]
+    fn a_cut_or_changed_client_frame_is_never_read_as_it_was(good in client_frames(), keep: Index, damage in damage()) {
+        let read = read_client_frame(&good);
+        prop_assert!(read.is_ok());
+        prop_assert_ne!(&read_client_frame(&good[..keep.index(good.len())]), &read);
+        let mut bad = good.clone();
+        damage.iter().for_each(|(at, byte)| *at.get_mut(&mut bad) = *byte);
+        prop_assert_eq!(read_client_frame(&bad) == read, bad == good, "two frames say the same");
+    }
+
+    #[test]
+    fn a_client_frame_has_one_record(first in client_frames(), second in client_frames()) {
+        let both = [&first[..], &second[1..]].concat();
+        let trailing = WireError::Trailing { offset: first.len(), found: second.len() - 1 };
+        prop_assert_eq!(read_client_frame(&both), Err(trailing));
+    }
+}
