@@ -1,0 +1,18 @@
+//! A volunteer from frames to frames: what it learns with a server, and what it refuses.
+
+mod refusals;
+mod server;
+mod training;
+
+use farsign::dataset::{Dataset, DatasetParts};
+use farsign::random::Stream;
+
+/// Noisy 4 x 4 images of three classes: row 0, 1 or 2 is a little brighter than the rest.
+fn images(seed: u64, count: usize) -> Dataset {
+    let mut stream = Stream::new(seed);
+    let labels: Vec<u8> = (0..count).map(|i| (i % 3) as u8).collect();
+    let mut pixel = |label: u8, row: u8| stream.below(150) as u8 + if row == label { 60 } else { 0 };
+    let rows = labels.iter().flat_map(|&label| (0..4).map(move |row| (label, row)));
+    let images = rows.flat_map(|(label, row)| [(); 4].map(|()| pixel(label, row))).collect();
+    Dataset::from_parts(DatasetParts { rows: 4, cols: 4, images, labels }).unwrap()
+}

@@ -1,0 +1,212 @@
+//! What a volunteer does not work on.
+
+use std::sync::Arc;
+
+use farsign::dataset::{Dataset, DatasetParts};
+use farsign::direction::DirectionFamily;
+use farsign::estimate::Order;
+use farsign::optimizer::Rule;
+use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use farsign::volunteer::{Event, Volunteer, VolunteerError};
+use farsign::wire::{EncodedSnapshot, ServerFrame, WireError};
+
+use crate::images;
+use crate::server::Run;
+
+/// Parameters of softmax regression from 16 pixels to 3 classes.
+const D: usize = 51;
+
+const TASK: Task = Task {
+    id: TaskId(9),
+    snapshot_version: 1,
+    minibatch_seed: 2,
+    direction_seed: 3,
+    coin_seed: 4,
+    reset_tracker: false,
+};
+
+fn settings(order: Order, train: &Dataset) -> RunSettings {
+    let family = DirectionFamily::Coordinate;
+    let rule = Rule::Plain;
+    Run { widths: vec![16, 3], order, rule, family, directions: 0, alpha: 0.1, horizon: 1.0 }.settings(train)
+}
+
+fn frame(write: impl FnOnce(&mut ServerFrame<'_>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut ServerFrame::new(&mut out));
+    out
+}
+
+fn snapshot(version: u64, x: &[f32]) -> Vec<u8> {
+    frame(|frame| _ = frame.snapshot(&EncodedSnapshot::new(version, Arc::from(x))))
+}
+
+/// What a volunteer says to a frame.
+fn receive(volunteer: &mut Volunteer, frame: &[u8]) -> Result<Vec<Event>, VolunteerError> {
+    let mut events = Vec::new();
+    volunteer.receive(frame, &mut events).map(|()| events)
+}
+
+/// A volunteer that has joined and has no snapshot yet.
+fn joined(order: Order) -> Volunteer {
+    let train = images(1, 30);
+    let settings = settings(order, &train);
+    let mut volunteer = Volunteer::new(Arc::new(train));
+    let welcome = frame(|frame| _ = frame.welcome(VolunteerId(1), &settings));
+    assert_eq!(receive(&mut volunteer, &welcome), Ok(vec![Event::Joined]));
+    volunteer
+}
+
+/// The signs of a volunteer's answer to a task.
+fn bits(volunteer: &mut Volunteer, task: Task) -> Vec<u8> {
+    volunteer.work(&task).unwrap().as_bytes().to_vec()
+}
+
+#[test]
+fn other_training_data() {
+    let mut volunteer = Volunteer::new(Arc::new(images(2, 30)));
+    let others = settings(Order::First, &images(1, 30));
+    let welcome = frame(|frame| _ = frame.welcome(VolunteerId(1), &others));
+    assert_eq!(receive(&mut volunteer, &welcome), Err(VolunteerError::OtherData));
+    assert_eq!(volunteer.parameters(), None, "a session was begun on other data");
+}
+
+#[test]
+fn a_model_that_does_not_fit_the_images() {
+    // The same bytes and so the same digest for the server; 2 pixels and 4 classes for the volunteer.
+    let parts = DatasetParts { rows: 1, cols: 2, images: vec![1; 8], labels: vec![0, 1, 2, 3] };
+    let data = Dataset::from_parts(parts).unwrap();
+    for (widths, fits) in [(vec![2, 4], true), (vec![2, 5], true), (vec![3, 4], false), (vec![2, 3], false)] {
+        let run = Run {
+            widths,
+            order: Order::First,
+            rule: Rule::Plain,
+            family: DirectionFamily::Coordinate,
+            directions: 0,
+            alpha: 0.1,
+            horizon: 1.0,
+        };
+        let welcome = frame(|frame| _ = frame.welcome(VolunteerId(1), &run.settings(&data)));
+        let received = receive(&mut Volunteer::new(Arc::new(data.clone())), &welcome);
+        let expected = if fits { Ok(vec![Event::Joined]) } else { Err(VolunteerError::OtherData) };
+        assert_eq!(received, expected, "{run:?}");
+    }
+}
+
+#[test]
+fn anything_before_the_welcome() {
+    let mut volunteer = Volunteer::new(Arc::new(images(1, 30)));
+    assert_eq!(receive(&mut volunteer, &snapshot(1, &[0.0; D])), Err(VolunteerError::NoWelcome));
+    let task = frame(|frame| _ = frame.task(&TASK));
+    assert_eq!(receive(&mut volunteer, &task), Ok(vec![Event::Task(TASK)]));
+    assert_eq!(volunteer.work(&TASK), Err(VolunteerError::NoWelcome));
+    assert_eq!((volunteer.parameters(), volunteer.snapshot_version()), (None, None));
+}
+
+#[test]
+fn a_session_that_was_left() {
+    let mut volunteer = joined(Order::First);
+    receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
+    assert!(volunteer.leave());
+    assert!(!volunteer.leave());
+    assert_eq!(volunteer.work(&TASK), Err(VolunteerError::NoWelcome));
+}
+
+#[test]
+fn a_snapshot_of_another_size() {
+    for found in [0, D - 1, D + 1] {
+        let mut volunteer = joined(Order::First);
+        let error = VolunteerError::SnapshotSize { expected: D, found };
+        assert_eq!(receive(&mut volunteer, &snapshot(1, &vec![0.0; found])), Err(error));
+        assert_eq!(volunteer.snapshot_version(), None);
+    }
+}
+
+#[test]
+fn a_task_for_a_snapshot_that_is_not_at_hand() {
+    let mut volunteer = joined(Order::First);
+    let wrong = |expected, found| Err(VolunteerError::SnapshotVersion { expected, found });
+    assert_eq!(volunteer.work(&TASK), wrong(None, 1));
+    receive(&mut volunteer, &snapshot(2, &[0.0; D])).unwrap();
+    assert_eq!(volunteer.work(&TASK), wrong(Some(2), 1));
+    receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
+    assert!(volunteer.work(&TASK).is_ok());
+}
+
+#[test]
+fn a_snapshot_with_a_number_that_is_none() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut volunteer = joined(Order::First);
+        receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
+        let mut x = [0.0; D];
+        x[D - 1] = bad;
+        let error = WireError::NonFinite { what: "a parameter", found: bad.to_string() };
+        assert_eq!(receive(&mut volunteer, &snapshot(2, &x)), Err(VolunteerError::Wire(error)));
+        // Half of it may have been taken in: neither version can be worked on.
+        assert_eq!(volunteer.snapshot_version(), None);
+        assert!(volunteer.work(&TASK).is_err());
+    }
+}
+
+#[test]
+fn a_loss_that_overflows() {
+    let mut logits_overflow = [3e38; D];
+    logits_overflow[D - 3..].fill(0.0);
+    // Class 1 gets no probability at all: the loss is infinite, the gradient is not.
+    let mut loss_overflows = [0.0; D];
+    loss_overflows[D - 3..].copy_from_slice(&[3e38, -3e38, 0.0]);
+    for order in [Order::First, Order::Zeroth { delta: 0.01 }] {
+        for x in [logits_overflow, loss_overflows] {
+            let mut volunteer = joined(order);
+            receive(&mut volunteer, &snapshot(1, &x)).unwrap();
+            let mut out = vec![1, 2, 3];
+            let error = VolunteerError::NonFinite { version: 1 };
+            assert_eq!(volunteer.answer(&TASK, &mut out), Err(error), "{order:?}");
+            assert_eq!(out, [1, 2, 3], "something was written");
+            // The session goes on with the next snapshot, as if the task had not been.
+            receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
+            let mut fresh = joined(order);
+            receive(&mut fresh, &snapshot(1, &[0.0; D])).unwrap();
+            assert_eq!(bits(&mut volunteer, TASK), bits(&mut fresh, TASK));
+        }
+    }
+}
+
+#[test]
+fn a_tracker_that_is_reset_forgets() {
+    for order in [Order::First, Order::Zeroth { delta: 0.01 }] {
+        let [mut keeps, mut forgets, mut fresh] = [(); 3].map(|()| {
+            let mut volunteer = joined(order);
+            receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
+            volunteer
+        });
+        for minibatch_seed in 10..14 {
+            let task = Task { minibatch_seed, ..TASK };
+            assert_eq!(bits(&mut keeps, task), bits(&mut forgets, task));
+        }
+        let reset = Task { reset_tracker: true, ..TASK };
+        let (kept, forgot) = (bits(&mut keeps, TASK), bits(&mut forgets, reset));
+        assert_ne!(kept, forgot, "{order:?}: the reset changed nothing");
+        assert_eq!(forgot, bits(&mut fresh, TASK), "{order:?}: something outlived the reset");
+    }
+}
+
+#[test]
+fn frames_bring_their_events_in_order() {
+    let mut volunteer = joined(Order::First);
+    let goodbye = Goodbye { reason: GoodbyeReason::RunFinished, retry_after_ms: None };
+    let everything = frame(|frame| {
+        frame.accepted(TaskId(1), 5).rejected(TaskId(2), RejectReason::TaskExpired);
+        frame.snapshot(&EncodedSnapshot::new(8, Arc::from([0.0; D]))).task(&TASK).goodbye(goodbye);
+    });
+    let expected = vec![
+        Event::Accepted(5),
+        Event::Rejected(RejectReason::TaskExpired),
+        Event::Task(TASK),
+        Event::Goodbye(goodbye),
+    ];
+    assert_eq!(receive(&mut volunteer, &everything), Ok(expected));
+    assert_eq!((volunteer.parameters(), volunteer.snapshot_version()), (Some(D), Some(8)));
+    let other_version = WireError::Version { found: 2 };
+    assert_eq!(receive(&mut volunteer, &[2]), Err(VolunteerError::Wire(other_version)));
+}

@@ -1,0 +1,133 @@
+//! A server without sockets: the optimizer, the assignment of tasks, and frames.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use farsign::assignment::{Assigner, Assignment, AssignmentOptions, VolunteerAssignment};
+use farsign::dataset::Dataset;
+use farsign::direction::{DirectionFamily, DirectionSpec};
+use farsign::estimate::Order;
+use farsign::kernels::reference::{Evaluation, Reference};
+use farsign::model::Architecture;
+use farsign::optimizer::{Contribution, FarSign, FarSignOptions, Rule};
+use farsign::random::Stream;
+use farsign::schedule::{Decay, StepSize};
+use farsign::sign::SignBits;
+use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
+use farsign::wire::{ClientRecord, EncodedSnapshot, ServerFrame, read_client_frame};
+
+/// What a run is made of, besides the data.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub widths: Vec<usize>,
+    pub order: Order,
+    pub rule: Rule,
+    pub family: DirectionFamily,
+    /// Directions of a task; 0 for as many as there are parameters.
+    pub directions: usize,
+    pub alpha: f64,
+    /// Answers until the end of the schedule.
+    pub horizon: f64,
+}
+
+impl Run {
+    /// What volunteers are told.
+    pub fn settings(&self, train: &Dataset) -> RunSettings {
+        let architecture = Architecture::new(self.widths.clone()).unwrap();
+        let d = architecture.parameters();
+        let count = if self.directions == 0 { d } else { self.directions };
+        RunSettings {
+            run_id: 1,
+            order: self.order,
+            directions: DirectionSpec::new(self.family, count, d).unwrap(),
+            architecture,
+            batch: 16,
+            beta: 0.3,
+            task_expiry_ms: 60_000,
+            train_digest: train.digest(),
+        }
+    }
+}
+
+/// A run in progress.
+pub struct Server {
+    settings: RunSettings,
+    optimizer: FarSign,
+    assigner: Assigner,
+    assigned: HashMap<VolunteerId, VolunteerAssignment>,
+    open: HashMap<TaskId, (VolunteerId, Assignment)>,
+    seeds: Stream,
+    tasks: u64,
+}
+
+impl Server {
+    pub fn new(run: &Run, train: &Dataset) -> Self {
+        let settings = run.settings(train);
+        let decay = Decay::Cosine { horizon: run.horizon };
+        let optimizer = FarSign::new(FarSignOptions {
+            x: settings.architecture.initial_parameters(5),
+            directions: settings.directions,
+            step_size: StepSize { initial: run.alpha, decay },
+            rule: run.rule,
+        });
+        let (order, rule) = (run.order, run.rule);
+        let options = AssignmentOptions { order, rule, minibatch_window: 10, direction_hold: 4 };
+        Self {
+            settings,
+            optimizer,
+            assigner: Assigner::new(options),
+            assigned: HashMap::new(),
+            open: HashMap::new(),
+            seeds: Stream::new(6),
+            tasks: 0,
+        }
+    }
+
+    /// First frame of a session.
+    pub fn join(&mut self, volunteer: VolunteerId, frame: &mut Vec<u8>) {
+        self.optimizer.join(volunteer);
+        self.assigned.insert(volunteer, VolunteerAssignment::default());
+        let (snapshot, task) = self.next_task(volunteer);
+        ServerFrame::new(frame).welcome(volunteer, &self.settings).snapshot(&snapshot).task(&task);
+    }
+
+    /// Applies an answer and writes the frame that follows it.
+    pub fn answer(&mut self, volunteer: VolunteerId, answer: &[u8], frame: &mut Vec<u8>) {
+        let Ok(ClientRecord::Answer { task, bits }) = read_client_frame(answer) else {
+            panic!("no answer: {answer:?}")
+        };
+        let (owner, assignment) = self.open.remove(&task).expect("an open task");
+        assert_eq!(owner, volunteer);
+        let signs = SignBits::from_bytes(bits, self.optimizer.directions()).unwrap();
+        let direction_seed = assignment.direction_seed;
+        let contribution = Contribution { volunteer, direction_seed, signs: &signs };
+        let applied = self.optimizer.apply(contribution).unwrap();
+        let mut out = ServerFrame::new(frame);
+        out.accepted(task, applied.message);
+        if !self.optimizer.is_finished() {
+            let (snapshot, task) = self.next_task(volunteer);
+            out.snapshot(&snapshot).task(&task);
+        }
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.optimizer.is_finished()
+    }
+
+    pub fn evaluate(&self, data: &Dataset) -> Evaluation {
+        Reference::new(&self.settings.architecture).evaluate(self.optimizer.x(), data)
+    }
+
+    fn next_task(&mut self, volunteer: VolunteerId) -> (EncodedSnapshot, Task) {
+        let accepted = self.optimizer.accepted();
+        let assigned = self.assigned.get_mut(&volunteer).expect("a volunteer that joined");
+        let assignment = self.assigner.assign(assigned, accepted, || self.seeds.bits());
+        self.tasks += 1;
+        let id = TaskId(self.tasks);
+        self.open.insert(id, (volunteer, assignment));
+        let Assignment { minibatch_seed, direction_seed, coin_seed, reset_tracker } = assignment;
+        let task =
+            Task { id, snapshot_version: accepted, minibatch_seed, direction_seed, coin_seed, reset_tracker };
+        (EncodedSnapshot::new(accepted, Arc::from(self.optimizer.x())), task)
+    }
+}
