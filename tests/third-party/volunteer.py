@@ -1,0 +1,172 @@
+"""A FAR-SIGN volunteer in Python: an example client, written from docs/protocol.md alone.
+
+It computes gradients (first order) with coordinate or hadamard directions, on models of any depth. If the
+server asks for zeroth order or for other directions, it says so and stops. To run it:
+
+    pip install -r requirements.txt
+    python volunteer.py --url http://127.0.0.1:8080 --contributions 500
+"""
+import argparse
+import gzip
+import hashlib
+import random
+import time
+from contextlib import suppress
+from functools import lru_cache
+from struct import pack, unpack, unpack_from
+from urllib.request import urlopen
+
+import numpy as np
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.sync.client import connect
+
+AGENT, NEVER, RUN_FINISHED = b"third-party-python/1.0", 0xFFFFFFFF, 6
+
+
+def outputs(seed, n):
+    """The first n outputs of the SplitMix64 stream of a seed."""
+    z = np.uint64(seed) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def bits(seed, n):
+    """The first n bits of the stream of a seed: coins, or signs (1 is +1, 0 is -1)."""
+    return np.unpackbits(outputs(seed, -(-n // 64)).astype("<u8").view(np.uint8), bitorder="little")[:n]
+
+
+@lru_cache(maxsize=1)  # several tasks often share a direction seed
+def permutation_prefix(seed, count, take):
+    p = list(range(count))
+    for i, output in enumerate(outputs(seed, take).tolist()):
+        j = i + (output * (count - i) >> 64)
+        p[i], p[j] = p[j], p[i]
+    return p[:take]
+
+
+def block_hadamard(v, n):
+    """Transforms each block: as many of n entries as fit, then the rest in falling powers of two."""
+    if len(v) == 0:
+        return v
+    blocks, rest = np.split(v, [len(v) // n * n])
+    h = 1
+    while h < n:
+        a, b = np.split(blocks.reshape(-1, 2, h), 2, axis=1)
+        blocks, h = np.concatenate((a + b, a - b), axis=1), 2 * h
+    return np.concatenate((blocks.ravel() / n ** 0.5, block_hadamard(rest, n // 2)))
+
+
+def loss_and_gradient(x, widths, inputs, labels):
+    layers, hidden, start = [], [inputs], 0
+    for a, b in zip(widths, widths[1:]):
+        middle, end = start + a * b, start + a * b + b
+        layers.append(x[start:middle].reshape(a, b))
+        z, start = hidden[-1] @ layers[-1] + x[middle:end], end
+        hidden.append(np.maximum(z, 0))
+    z = z - z.max(axis=1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    onehot = np.eye(widths[-1], dtype=np.float32)[labels]
+    delta, gradient = (np.exp(log_p) - onehot) / len(labels), []
+    for weights, h in zip(layers[::-1], hidden[-2::-1]):
+        gradient = [(h.T @ delta).ravel(), delta.sum(axis=0), *gradient]
+        delta = (delta @ weights.T) * (h > 0)
+    return -log_p[onehot == 1].mean(), np.concatenate(gradient)
+
+
+class Volunteer:
+    def __init__(self, url, wanted):
+        self.url, self.wanted, self.accepted, self.rejected, self.failures = url, wanted, 0, 0, 0
+        images, labels = [gzip.decompress(urlopen(f"{url}/api/v1/dataset/train-{name}-ubyte.gz").read())
+                          for name in ("images-idx3", "labels-idx1")]
+        self.images = np.frombuffer(images, np.uint8, offset=16).reshape(unpack(">I", images[4:8])[0], -1)
+        self.labels = np.frombuffer(labels, np.uint8, offset=8)
+        self.digest = hashlib.sha256(images + labels).digest()
+
+    def welcome(self, body):
+        self.widths, self.failures = unpack_from(f"<{body[16]}I", body, 17), 0
+        order, _, self.family, self.block, self.k, self.batch, self.beta, _, digest = unpack(
+            "<BfBIIIfI32s", body[17 + 4 * body[16]:])
+        if order != 0 or self.family > 1:
+            raise SystemExit("this client does first order with coordinate or hadamard directions only")
+        if digest != self.digest:
+            raise SystemExit("the server's training data has changed; start again to fetch it")
+
+    def answer(self, mini_seed, direction_seed, coin_seed, reset):
+        batch = [output * len(self.images) >> 64 for output in outputs(mini_seed, self.batch).tolist()]
+        inputs = self.images[batch] / np.float32(255)
+        loss, g = loss_and_gradient(self.x, self.widths, inputs, self.labels[batch])
+        if not (np.isfinite(loss) and np.isfinite(g).all()):
+            raise SystemExit("the loss or the gradient is not finite")
+        if reset:
+            self.j, self.y = 0, np.zeros_like(g)
+        self.y += max(self.beta, 1 / (1 + self.j)) * (g - self.y)
+        self.y[np.abs(self.y) <= 1e-30] = 0
+        self.j, u = self.j + 1, self.y
+        if self.family == 1:
+            u = block_hadamard(u * (bits(direction_seed ^ 0x5EED0F516E5F0001, len(u)) * 2.0 - 1), self.block)
+        if self.k < len(u):
+            u = u[permutation_prefix(direction_seed, len(u), self.k)]
+        return np.packbits(np.where(u == 0, bits(coin_seed, self.k), u > 0), bitorder="little").tobytes()
+
+    def session(self):
+        """One session. Returns the seconds to wait before the next, or None if there is to be none."""
+        def send(kind, body):
+            with suppress(ConnectionClosed):  # there may be a goodbye to read
+                socket.send(pack("<BBI", 1, kind, len(body)) + body)
+
+        with connect("ws" + self.url.removeprefix("http") + "/ws", max_size=65 << 20) as socket:
+            send(1, bytes([len(AGENT)]) + AGENT)
+            while True:
+                frame = socket.recv()
+                if frame[0] != 1:
+                    raise SystemExit("the server speaks another version")
+                task, at = None, 1
+                while at < len(frame):
+                    kind, length = unpack_from("<BI", frame, at)
+                    body, at = frame[at + 5:at + 5 + length], at + 5 + length
+                    if kind == 0x81:
+                        self.welcome(body)
+                    elif kind == 0x82:
+                        task = unpack("<QQQQQB", body)
+                    elif kind == 0x83:
+                        version, encoding, d = unpack_from("<QBI", body)
+                        self.x = np.frombuffer(body, "<f4", d, offset=13)
+                    elif kind == 0x84:
+                        self.accepted += 1
+                        if self.accepted == self.wanted:
+                            return None
+                    elif kind == 0x85:
+                        self.rejected += 1
+                        print("rejected for reason", body[8])
+                    elif kind == 0x86:
+                        reason, wait = unpack("<BI", body)
+                        if wait == NEVER and reason != RUN_FINISHED:
+                            raise SystemExit(f"the server ended the session, reason {reason}")
+                        return None if wait == NEVER else wait / 1000 * random.uniform(1, 1.5)
+                if task:
+                    assert task[1] == version and encoding == 0, "not the snapshot of the task"
+                    send(2, pack("<Q", task[0]) + self.answer(*task[2:]))
+
+    def run(self):
+        wait = 0
+        while wait is not None:
+            time.sleep(wait)
+            try:
+                wait = self.session()
+            except (OSError, WebSocketException):
+                wait = min(0.5 * 2 ** self.failures, 30) * random.uniform(0.5, 1)
+                self.failures += 1
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="A FAR-SIGN volunteer")
+    parser.add_argument("--url", default="http://127.0.0.1:8080")
+    parser.add_argument("--contributions", type=int, default=500, help="accepted answers to stop after")
+    args = parser.parse_args()
+    volunteer = Volunteer(args.url.rstrip("/"), args.contributions)
+    try:
+        volunteer.run()
+    finally:
+        print(f"{volunteer.accepted} accepted, {volunteer.rejected} rejected")
+    raise SystemExit(volunteer.rejected > 0)
