@@ -10,7 +10,7 @@ pub fn web(shell: &Shell) -> Result<()> {
     run(&mut shell.cargo(&["build", "-p", "farsign-worker", "--target", WASM_TARGET, "--profile", profile]))?;
     let wasm = shell.target().join(WASM_TARGET).join(profile).join("farsign_worker.wasm");
     let pkg = shell.root().join("www").join("pkg");
-    run(shell.cargo(&["run", "--profile", "once", "-p", "xtask-web", "--"]).arg(wasm).arg(pkg))
+    run(shell.cargo(&["run", "-p", "xtask-web", "--"]).arg(wasm).arg(pkg))
 }
 
 /// Builds the server, with the page as it stands inside it.

@@ -126,7 +126,8 @@ fn format(shell: &Shell) -> Result<()> {
 }
 
 fn lint(shell: &Shell) -> Result<()> {
-    start(&mut shell.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    let mut command = shell.cargo(&["clippy", "--workspace", "--all-targets", "--all-features"]);
+    start(command.args(["--", "-D", "warnings"]))
 }
 
 fn lint_wasm(shell: &Shell) -> Result<()> {
