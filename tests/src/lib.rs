@@ -1,1 +1,3 @@
-//! FAR-SIGN.
+//! What the tests of the whole product share: servers to test against and a volunteer that keeps no rules.
+
+pub mod process;

@@ -1,0 +1,77 @@
+//! The buttons, and a server that goes away.
+
+use farsign_tests::process::Server;
+
+use crate::page::{complaints_during, test_page};
+
+fn accepted(server: &Server) -> u64 {
+    server.status()["accepted"].as_u64().expect("the number of accepted answers")
+}
+
+/// Waits until nobody is connected, then for another second of the server's; nothing may be accepted in it.
+fn assert_nothing_comes(server: &Server) {
+    let left = server.wait_until("the end of the connection", |s| s["volunteers"]["connected"] == 0);
+    let uptime = |status: &serde_json::Value| status["run"]["uptime_s"].as_f64().expect("the uptime");
+    let later = server.wait_until("a second without volunteers", |s| uptime(s) > uptime(&left) + 1.0);
+    assert_eq!(later["accepted"], left["accepted"], "answers came from nobody");
+    assert_eq!(later["volunteers"]["connected"], 0);
+}
+
+#[test]
+fn pause_rests_resume_goes_on_and_stop_ends() {
+    test_page(&[], async |page, server| {
+        page.press("start").await;
+        server.wait_until("first answers", |status| status["accepted"].as_u64() > Some(10));
+
+        page.press("pause").await;
+        let facts = page.wait_for("paused").await;
+        assert_eq!(facts.buttons(), ["start", "stop"]);
+        assert_nothing_comes(server);
+
+        let before = accepted(server);
+        page.press("start").await;
+        let status = server.wait_until("more answers", |s| s["accepted"].as_u64() > Some(before + 10));
+        assert_eq!(status["volunteers"]["connected"], 1);
+        assert_eq!(page.wait_for("working").await.buttons(), ["pause", "stop"]);
+
+        page.press("stop").await;
+        let facts = page.wait_for("stopped").await;
+        assert_eq!(facts.buttons(), ["start"]);
+        assert_nothing_comes(server);
+        let own = facts.count("own-accepted");
+        assert!(own <= accepted(server) as f64);
+
+        // A new worker goes on, and the page adds up over both.
+        page.press("start").await;
+        page.wait_until("answers of the new worker", |facts| facts.count("own-accepted") > own + 10.0).await;
+        assert!(page.facts().await.count("own-accepted") <= accepted(server) as f64);
+    });
+}
+
+#[test]
+fn the_page_comes_back_by_itself_after_the_server() {
+    let mut address = None;
+    let complaints = complaints_during(&["--model", "softmax"], async |page, server| {
+        address = Some(server.address());
+        page.press("start").await;
+        page.wait_until("first answers", |facts| facts.count("own-accepted") > 10.0).await;
+
+        server.kill();
+        let facts = page.wait_for("reconnecting").await;
+        assert_eq!(facts.text("detail"), "The connection to the server was lost.");
+        let facts = page.wait_until("a countdown", |facts| !facts.text("countdown").is_empty()).await;
+        assert_eq!(facts.buttons(), ["pause", "stop"]);
+        let own = facts.count("own-accepted");
+
+        server.start_again();
+        page.wait_for("working").await;
+        page.wait_until("answers to the new server", |facts| facts.count("own-accepted") > own + 10.0).await;
+        let status = server.status();
+        assert_eq!(status["volunteers"]["connected"], 1);
+        assert!(status["accepted"].as_u64() > Some(0));
+    });
+    let address = address.expect("the test has run");
+    // That the server could not be reached meanwhile is the browser's to say; anything else is not.
+    let others: Vec<_> = complaints.iter().filter(|said| !said.is_lost_connection(address)).collect();
+    assert!(others.is_empty(), "the browser's console complained: {others:#?}");
+}

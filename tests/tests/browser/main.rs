@@ -1,0 +1,9 @@
+//! The page in a real browser against the real server, worked as a person would.
+//!
+//! Every test fails on any error or warning in the console of the page or of its worker, and on any uncaught exception
+//! in either; `console.rs` shows that it would.
+
+mod console;
+mod controls;
+mod page;
+mod training;

@@ -1,0 +1,236 @@
+//! The page in a headless browser: what it shows, its buttons, and its console.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, Locator};
+use farsign_tests::process::{Driver, FAILURE_BOUND, LOOK_EVERY, Server, browser_program};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+/// Reads everything at one moment.
+const FACTS: &str = "
+    const text = (id) => document.getElementById(id).textContent;
+    const counters = [...document.querySelectorAll('[id][data-value]')];
+    const value = ({ id, dataset }) => [id, dataset.value === '' ? null : Number(dataset.value)];
+    return {
+      state: document.getElementById('status').dataset.state,
+      detail: text('status-detail'),
+      countdown: text('status-countdown'),
+      accuracy: text('accuracy'),
+      values: Object.fromEntries(counters.map(value)),
+      buttons: [...document.querySelectorAll('#controls button:enabled')].map(({ id }) => id),
+    };";
+
+/// What the page shows.
+#[derive(Debug)]
+pub struct Facts(Value);
+
+impl Facts {
+    /// State of the status line.
+    pub fn state(&self) -> &str {
+        self.text("state")
+    }
+
+    /// A text: `detail`, `countdown` or `accuracy`.
+    pub fn text(&self, name: &str) -> &str {
+        self.0[name].as_str().expect("a text of the page")
+    }
+
+    /// The number behind a counter; nothing while it is not known.
+    pub fn value(&self, id: &str) -> Option<f64> {
+        self.0["values"].get(id).unwrap_or_else(|| panic!("the page has no counter #{id}")).as_f64()
+    }
+
+    /// The number behind a counter that is always known.
+    pub fn count(&self, id: &str) -> f64 {
+        self.value(id).unwrap_or_else(|| panic!("#{id} shows no number: {self:?}"))
+    }
+
+    /// Ids of the buttons that can be pressed.
+    pub fn buttons(&self) -> Vec<&str> {
+        self.0["buttons"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+}
+
+/// The page, loaded.
+pub struct Page {
+    client: Client,
+}
+
+impl Page {
+    /// What it shows now.
+    pub async fn facts(&self) -> Facts {
+        Facts(self.run(FACTS).await)
+    }
+
+    /// Waits until it shows something, and gives all that it shows then.
+    pub async fn wait_until(&self, what: &str, met: impl Fn(&Facts) -> bool) -> Facts {
+        let started = Instant::now();
+        loop {
+            let facts = self.facts().await;
+            if met(&facts) {
+                return facts;
+            }
+            let lost = matches!(facts.state(), "failed" | "removed" | "unsupported");
+            assert!(!lost && started.elapsed() < FAILURE_BOUND, "{what} did not come about: {facts:#?}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits for a state.
+    pub async fn wait_for(&self, state: &str) -> Facts {
+        self.wait_until(state, |facts| facts.state() == state).await
+    }
+
+    /// Clicks a button as soon as it can be pressed.
+    pub async fn press(&self, id: &str) {
+        let enabled = format!("#{id}:enabled");
+        let button = self.client.wait().at_most(FAILURE_BOUND).for_element(Locator::Css(&enabled)).await;
+        button.expect("the button can be pressed").click().await.expect("it can be clicked");
+    }
+
+    /// Goes elsewhere.
+    pub async fn go_to(&self, url: &str) {
+        self.client.goto(url).await.expect("the address can be opened");
+    }
+
+    /// Runs a script in the page.
+    pub async fn run(&self, script: &str) -> Value {
+        self.client.execute(script, Vec::new()).await.expect("the script runs")
+    }
+}
+
+/// What came to the console of the page or of one of its workers.
+#[derive(Clone, Debug)]
+pub struct Complaint {
+    /// `SEVERE` for errors and uncaught exceptions, `WARNING`.
+    pub level: String,
+    /// `console-api`, `javascript`, `network`, `worker`, ...
+    pub source: String,
+    /// With the address of the script in front.
+    pub message: String,
+}
+
+impl Complaint {
+    fn read(entry: &Value) -> Self {
+        let text = |name: &str| entry[name].as_str().expect("a log entry has its texts").to_owned();
+        Self { level: text("level"), source: text("source"), message: text("message") }
+    }
+
+    /// Whether it says no more than that the server at this address cannot be reached.
+    pub fn is_lost_connection(&self, server: SocketAddr) -> bool {
+        let status = format!("http://{server}/api/v1/status - Failed to load resource: net::ERR_");
+        let socket = format!("WebSocket connection to 'ws://{server}/ws' failed: ");
+        match self.source.as_str() {
+            "network" => self.message.starts_with(&status),
+            "worker" => self.message.contains(&socket),
+            _ => false,
+        }
+    }
+}
+
+/// Everything a test of the page needs, in the order in which it is ended.
+struct Visit {
+    client: Client,
+    driver: Driver,
+    server: Server,
+}
+
+impl Visit {
+    async fn begin(arguments: &[&str]) -> Self {
+        let (server, driver) = (Server::start(arguments), Driver::start());
+        let capabilities = capabilities(&driver.profile());
+        let connector = HttpConnector::new();
+        let client = Client::with_capabilities_and_connector(&driver.url(), &capabilities, connector).await;
+        let client = client.expect("the browser starts");
+        client.goto(&format!("http://{}/", server.address())).await.expect("the page loads");
+        Self { client, driver, server }
+    }
+
+    /// Errors and warnings so far.
+    async fn complaints(&self) -> Vec<Complaint> {
+        // What a worker says goes through the page; a turn of the page's loop lets it pass.
+        _ = self.client.execute("return new Promise((done) => setTimeout(done))", Vec::new()).await;
+        let session =
+            self.client.session_id().await.expect("the driver answers").expect("there is a session");
+        let url = format!("{}/session/{session}/se/log", self.driver.url());
+        let mut answer = ureq::post(url).send(r#"{"type":"browser"}"#).expect("the driver gives the log");
+        let answer = answer.body_mut().read_to_string().expect("the body comes");
+        let answer: Value = serde_json::from_str(&answer).expect("the driver speaks JSON");
+        let entries = answer["value"].as_array().expect("a list of entries");
+        let said = entries.iter().map(Complaint::read);
+        said.filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING")).collect()
+    }
+}
+
+fn capabilities(profile: &Path) -> Capabilities {
+    let mut arguments = vec![
+        "--headless".to_owned(),
+        "--disable-gpu".to_owned(),
+        "--no-first-run".to_owned(),
+        "--disable-background-networking".to_owned(),
+        "--disable-component-update".to_owned(),
+        "--disable-sync".to_owned(),
+        format!("--user-data-dir={}", profile.display()),
+    ];
+    if is_root() {
+        arguments.push("--no-sandbox".to_owned()); // Chromium has no sandbox for root and refuses to start
+    }
+    let capabilities = json!({
+        "browserName": "chrome",
+        "goog:chromeOptions": { "binary": browser_program(), "args": arguments },
+        "goog:loggingPrefs": { "browser": "ALL" },
+    });
+    let Value::Object(capabilities) = capabilities else { unreachable!("written as an object") };
+    capabilities
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    // A file one has just made is one's own.
+    tempfile::tempfile().and_then(|file| file.metadata()).is_ok_and(|file| file.uid() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}
+
+/// Tests a page of a server with these arguments, in a fresh browser, and gives what its console complained about.
+/// One test runs at a time: several browsers would starve each other.
+pub fn complaints_during(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut Server)) -> Vec<Complaint> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let started = Instant::now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut visit = runtime.block_on(Visit::begin(arguments));
+    let page = Page { client: visit.client.clone() };
+    let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&page, &mut visit.server))));
+    let complaints = runtime.block_on(visit.complaints());
+    if let Err(failure) = result {
+        eprintln!("The browser's console complained: {complaints:#?}");
+        resume_unwind(failure);
+    }
+    drop(page);
+    let Visit { client, driver, server } = visit;
+    runtime.block_on(client.close()).expect("the browser closes");
+    drop((driver, server));
+    println!(
+        "{:?}: {:.1} s",
+        std::thread::current().name().unwrap_or_default(),
+        started.elapsed().as_secs_f64()
+    );
+    complaints
+}
+
+/// Tests a page whose console stays clean.
+pub fn test_page(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut Server)) {
+    let complaints = complaints_during(arguments, test);
+    assert!(complaints.is_empty(), "the browser's console complained: {complaints:#?}");
+}
