@@ -104,6 +104,8 @@ reasons! {
         WrongBitCount = 5, "wrong_bit_count", "the answer has the wrong number of sign bits";
         /// A bit behind the last sign is set.
         SpareBitsSet = 6, "spare_bits_set", "a bit behind the last sign is set";
+        /// The run finished while the answer was on its way.
+        RunFinished = 7, "run_finished", "the model was finished before this answer came";
     }
 }
 

@@ -13,6 +13,7 @@ use farsign::wire::ServerFrame;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::assets;
@@ -60,6 +61,7 @@ const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; 
 
 /// Every path the server answers.
 pub fn router(app: Arc<App>) -> Router {
+    let compressible = DefaultPredicate::new().and(NotForContentType::new("application/gzip"));
     let header = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     Router::new()
         .route("/ws", get(session::upgrade))
@@ -69,7 +71,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/dataset/train-images-idx3-ubyte.gz", get(train_images))
         .route("/api/v1/dataset/train-labels-idx1-ubyte.gz", get(train_labels))
         .fallback(get(assets::page))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(compressible))
         .layer(header(header::CONTENT_SECURITY_POLICY, POLICY))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
@@ -99,7 +101,6 @@ async fn train_labels(State(app): State<Arc<App>>) -> impl IntoResponse {
 pub struct Server {
     app: Arc<App>,
     stop: watch::Sender<bool>,
-    coordinator: std::thread::JoinHandle<()>,
 }
 
 impl Server {
@@ -109,20 +110,20 @@ impl Server {
     /// When the system gives no thread for the optimizer.
     pub fn new(config: Config, data: TrainAndHeldOut) -> std::io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        let (handle, thread) = coordinator::start(&config, Arc::clone(&counters))?;
+        let coordinator = coordinator::start(&config, Arc::clone(&counters))?;
         let (stop, stopping) = watch::channel(false);
         let app = App {
             places: Arc::new(Semaphore::new(config.limits.max_volunteers)),
             config,
             data,
-            coordinator: handle,
+            coordinator,
             counters,
             history: SharedHistory::default(),
             rate: Rate::default(),
             started: Instant::now(),
             stopping,
         };
-        Ok(Self { app: Arc::new(app), stop, coordinator: thread })
+        Ok(Self { app: Arc::new(app), stop })
     }
 
     /// What requests see; for those who report on the server.
@@ -136,7 +137,7 @@ impl Server {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
-        let Self { app, stop, coordinator } = self;
+        let Self { app, stop } = self;
         let background =
             [tokio::spawn(evaluate(Arc::clone(&app))), tokio::spawn(sample_rate(Arc::clone(&app)))];
         let mut stopping = app.stopping.clone();
@@ -158,10 +159,7 @@ impl Server {
         for task in background {
             _ = task.await; // aborted
         }
-        drop(app);
-        // Sessions that did not end in time still hold the coordinator; it ends with the process then.
-        let join = tokio::task::spawn_blocking(move || coordinator.join());
-        _ = tokio::time::timeout(Duration::from_secs(1), join).await;
+        app.coordinator.stop().await;
         result
     }
 }
@@ -178,7 +176,6 @@ async fn evaluate(app: Arc<App>) {
         architecture: app.config.run.architecture.clone(),
         held_out: Arc::new(app.data.held_out.clone()),
         every: app.config.evaluate_every,
-        started: app.started,
         history: app.history.clone(),
     };
     evaluator.run(app.coordinator.snapshots()).await;

@@ -146,7 +146,7 @@ impl Config {
                 1,
             ) as u32,
         };
-        let evaluate_every = at_least_one(&mut checker, "evaluate-every", settings.evaluate_every, 50);
+        let evaluate_every = at_least_one(&mut checker, "evaluate-every", settings.evaluate_every, 20);
         let (Some(architecture), Some(directions), true) = (architecture, directions, checker.0.is_empty())
         else {
             return Err(Mistakes(checker.0));

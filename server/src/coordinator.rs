@@ -77,9 +77,10 @@ enum Command {
     Join { reply: oneshot::Sender<Option<(VolunteerId, NextTask)>> },
     Answer { volunteer: VolunteerId, task: TaskId, bits: Bytes, reply: oneshot::Sender<Outcome> },
     Leave { volunteer: VolunteerId },
+    Stop,
 }
 
-/// How sessions talk to the coordinator. When the last handle is gone, it stops.
+/// How sessions talk to the coordinator.
 #[derive(Clone, Debug)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
@@ -123,6 +124,13 @@ impl Handle {
         _ = self.commands.send(Command::Leave { volunteer }).await; // a stopped coordinator has forgotten everyone
     }
 
+    /// Stops the coordinator, and waits until it has done what was asked of it before.
+    pub async fn stop(&self) {
+        _ = self.commands.send(Command::Stop).await; // one that has stopped already is as good
+        let mut snapshots = self.snapshots.clone();
+        while snapshots.changed().await.is_ok() {}
+    }
+
     /// The newest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
@@ -163,7 +171,7 @@ enum Pending {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<(Handle, thread::JoinHandle<()>)> {
+pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<Handle> {
     let initial_seed = Stream::new(config.seed ^ 0x1217_1a15_eed0_0001).bits();
     let optimizer = FarSign::new(FarSignOptions {
         x: config.run.architecture.initial_parameters(initial_seed),
@@ -183,8 +191,8 @@ pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<(Handl
         snapshots,
         counters,
     };
-    let thread = thread::Builder::new().name("coordinator".into()).spawn(move || coordinator.run(queue))?;
-    Ok((Handle { commands, snapshots: latest }, thread))
+    thread::Builder::new().name("coordinator".into()).spawn(move || coordinator.run(queue))?;
+    Ok(Handle { commands, snapshots: latest })
 }
 
 fn snapshot_of(optimizer: &FarSign, version: u64) -> Snapshot {
@@ -203,6 +211,9 @@ impl Coordinator {
     fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         let (mut commands, mut pending) = (Vec::with_capacity(MOST_AT_ONCE), Vec::new());
         while queue.blocking_recv_many(&mut commands, MOST_AT_ONCE) > 0 {
+            if commands.iter().any(|command| matches!(command, Command::Stop)) {
+                queue.close(); // what is queued is still taken, nothing else is
+            }
             pending.extend(commands.drain(..).filter_map(|command| self.take(command)));
             self.publish();
             pending.drain(..).for_each(|reply| self.reply(reply));
@@ -218,6 +229,7 @@ impl Coordinator {
                 self.ledger.expire(volunteer);
                 None
             }
+            Command::Stop => None,
             Command::Answer { volunteer, task, bits, reply } => {
                 let settled = self.ledger.answer(volunteer, task);
                 let closed = settled.is_ok();
@@ -242,7 +254,7 @@ impl Coordinator {
         })?;
         let contribution = Contribution { volunteer, direction_seed, signs: &signs };
         // The count was just checked; what is left is that the run finished while this answer was on its way.
-        let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::TaskExpired)?;
+        let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::RunFinished)?;
         Ok(applied.message)
     }
 

@@ -14,12 +14,15 @@ use crate::coordinator::Snapshot;
 /// Points a history keeps at most; a page draws fewer pixels than that.
 const MOST_POINTS: usize = 400;
 
+/// An evaluation rests for so many times its own duration: it takes a fifth of one core at most.
+const REST: u32 = 4;
+
 /// One evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Point {
     /// Accepted contributions in the model.
     pub accepted: u64,
-    /// Seconds since the server started.
+    /// Seconds since the first contribution was seen; 0 before.
     pub elapsed_s: f64,
     /// Share of the held-out images classified right, 0 to 1.
     pub accuracy: f32,
@@ -98,27 +101,32 @@ pub struct Evaluator {
     pub held_out: Arc<Dataset>,
     /// Accepted contributions between evaluations.
     pub every: u64,
-    /// When the server started.
-    pub started: Instant,
     /// Where results go.
     pub history: SharedHistory,
 }
 
 impl Evaluator {
     /// Evaluates the first snapshot, then one whenever enough contributions have come, and the finished model; ends
-    /// when the coordinator does. One evaluation runs at a time, so a slow one only makes points rarer.
+    /// when the coordinator does. One evaluation runs at a time and rests before the next, so that on a large
+    /// held-out set points become rarer instead of the training slower.
     pub async fn run(self, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
         let evaluator = Arc::new(self);
-        let mut due = 0;
+        let (mut due, mut training_since) = (0, None);
         loop {
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
+            if snapshot.accepted > 0 && training_since.is_none() {
+                training_since = Some(Instant::now());
+            }
             if snapshot.accepted >= due || snapshot.is_finished() {
                 due = snapshot.accepted + evaluator.every;
+                let began = Instant::now();
+                let elapsed_s = training_since.map_or(0.0, |since| (began - since).as_secs_f64());
                 let evaluator = Arc::clone(&evaluator);
-                let work = tokio::task::spawn_blocking(move || evaluator.evaluate(&snapshot));
+                let work = tokio::task::spawn_blocking(move || evaluator.evaluate(&snapshot, elapsed_s));
                 if work.await.is_err() {
                     tracing::error!("an evaluation panicked; the accuracy shown is of an earlier model");
                 }
+                tokio::time::sleep(REST * began.elapsed()).await;
             }
             if snapshots.changed().await.is_err() {
                 return;
@@ -126,10 +134,9 @@ impl Evaluator {
         }
     }
 
-    fn evaluate(&self, snapshot: &Snapshot) {
+    fn evaluate(&self, snapshot: &Snapshot, elapsed_s: f64) {
         let Evaluation { accuracy, loss } =
             Reference::new(&self.architecture).evaluate(&snapshot.x, &self.held_out);
-        let elapsed_s = self.started.elapsed().as_secs_f64();
         self.history.push(Point { accepted: snapshot.accepted, elapsed_s, accuracy, loss });
     }
 }

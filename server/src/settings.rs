@@ -77,7 +77,7 @@ settings! {
     minibatch_window: u64, "FARSIGN_MINIBATCH_WINDOW";
     /// Seed of the initial parameters and of all tasks [default: random]
     seed: u64, "FARSIGN_SEED";
-    /// Accepted contributions between two evaluations on the held-out data [default: 50]
+    /// Accepted contributions between two evaluations on the held-out data [default: 20]
     evaluate_every: u64, "FARSIGN_EVALUATE_EVERY";
     /// Most volunteers at a time, 1 to 100000 [default: 1000]
     max_volunteers: u32, "FARSIGN_MAX_VOLUNTEERS";

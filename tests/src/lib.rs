@@ -1,3 +1,5 @@
 //! What the tests of the whole product share: servers to test against and a volunteer that keeps no rules.
 
+pub mod host;
 pub mod process;
+pub mod raw;

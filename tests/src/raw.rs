@@ -1,0 +1,125 @@
+//! A volunteer that sends what it is told, right or wrong.
+
+use farsign::task::{Goodbye, RejectReason, Task, TaskId};
+use farsign::wire::{ClientFrame, ServerRecord, Welcome, read_server_frame};
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, Bytes, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::host::{FAILURE_BOUND, Host};
+
+/// A connection, and what the server said on it last.
+#[derive(Debug)]
+pub struct RawVolunteer {
+    runtime: tokio::runtime::Runtime,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// A frame of the server, taken apart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    /// A welcome in it.
+    pub welcome: Option<Welcome>,
+    /// A task in it.
+    pub task: Option<Task>,
+    /// Version of a snapshot in it.
+    pub snapshot: Option<u64>,
+    /// The number of accepted contributions, of an acknowledgement in it.
+    pub accepted: Option<u64>,
+    /// A rejection in it.
+    pub rejected: Option<(TaskId, RejectReason)>,
+    /// A goodbye in it.
+    pub goodbye: Option<Goodbye>,
+}
+
+impl RawVolunteer {
+    /// Connects without saying anything.
+    pub fn connect(host: &Host) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (socket, _) =
+            runtime.block_on(connect_async(host.socket_url())).expect("the server takes connections");
+        Self { runtime, socket }
+    }
+
+    /// Connects, says hello, and gives the first task.
+    pub fn join(host: &Host) -> (Self, Task) {
+        let mut volunteer = Self::connect(host);
+        volunteer.hello();
+        let said = volunteer.hear();
+        let task = said.task.unwrap_or_else(|| panic!("expected a task after the hello, heard {said:?}"));
+        (volunteer, task)
+    }
+
+    /// Sends a hello.
+    pub fn hello(&mut self) {
+        let mut frame = Vec::new();
+        ClientFrame::hello("raw-test", &mut frame);
+        self.send(frame);
+    }
+
+    /// Sends an answer with these packed bits.
+    pub fn answer(&mut self, task: TaskId, bits: &[u8]) {
+        let mut frame = vec![1, 2]; // version, kind
+        frame.extend((8 + bits.len() as u32).to_le_bytes());
+        frame.extend(task.0.to_le_bytes());
+        frame.extend(bits);
+        self.send(frame);
+    }
+
+    /// Sends bytes as one binary message.
+    pub fn send(&mut self, frame: Vec<u8>) {
+        self.send_message(Message::Binary(frame.into()));
+    }
+
+    /// Sends any message.
+    pub fn send_message(&mut self, message: Message) {
+        // A server that has closed the connection makes this fail; what it said is still to be heard.
+        _ = self.runtime.block_on(self.socket.send(message));
+    }
+
+    /// The next frame of the server, taken apart.
+    pub fn hear(&mut self) -> Said {
+        let frame = self.hear_bytes().expect("the server says something");
+        let mut said = Said::default();
+        for record in read_server_frame(&frame).expect("the server speaks this version") {
+            match record.expect("the server's records can be read") {
+                ServerRecord::Welcome(welcome) => said.welcome = Some(*welcome),
+                ServerRecord::Task(task) => said.task = Some(task),
+                ServerRecord::Snapshot(snapshot) => said.snapshot = Some(snapshot.version),
+                ServerRecord::Accepted { accepted, .. } => said.accepted = Some(accepted),
+                ServerRecord::Rejected { task, reason } => said.rejected = Some((task, reason)),
+                ServerRecord::Goodbye(goodbye) => said.goodbye = Some(goodbye),
+            }
+        }
+        said
+    }
+
+    /// Waits for the close of the connection; gives its code. Anything else the server says is a failure.
+    pub fn hear_close(&mut self) -> u16 {
+        loop {
+            match self.next() {
+                Some(Ok(Message::Close(Some(CloseFrame { code, .. })))) => return CloseCode::into(code),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => panic!("expected a close with a code, heard {other:?}"),
+            }
+        }
+    }
+
+    fn hear_bytes(&mut self) -> Option<Bytes> {
+        loop {
+            match self.next()? {
+                Ok(Message::Binary(frame)) => return Some(frame),
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                other => panic!("expected a frame, heard {other:?}"),
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<Result<Message, tungstenite::Error>> {
+        let next = async { tokio::time::timeout(FAILURE_BOUND, self.socket.next()).await };
+        self.runtime.block_on(next).expect("the server says something")
+    }
+}
