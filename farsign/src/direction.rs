@@ -15,120 +15,14 @@
 //! estimate one row at a time ([`Directions::add_row`]). [`Directions::entry`] is the definition the three are
 //! tested against.
 
+mod hadamard;
+mod spec;
+
+use hadamard::{block_of, sylvester, transform};
+pub use spec::{DirectionError, DirectionFamily, DirectionSpec};
+
 use crate::random::{Stream, permutation_prefix};
 use crate::sign::SignBits;
-
-/// How directions are made of a seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DirectionFamily {
-    /// Coordinate axes.
-    Coordinate,
-    /// Block-wise randomized Hadamard transform; `block` is a power of two.
-    Hadamard {
-        /// Coordinates in a block.
-        block: u32,
-    },
-    /// Dense random signs.
-    Rademacher,
-    /// Random signs on a few coordinates; the supports of one task's directions do not meet.
-    Sparse {
-        /// Coordinates in a direction.
-        nonzeros: u32,
-    },
-}
-
-/// A family, how many directions a task has (`K`), and the number of parameters (`d`). Valid by construction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DirectionSpec {
-    family: DirectionFamily,
-    count: usize,
-    parameters: usize,
-}
-
-/// Why a family cannot give so many directions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DirectionError {
-    /// `K` outside `1..=d`.
-    #[error("expected 1 to {parameters} directions (the number of parameters), found {found}")]
-    Count {
-        /// Directions asked for.
-        found: usize,
-        /// `d`.
-        parameters: usize,
-    },
-    /// The block of `hadamard` is no power of two, or outside 2 to 65,536.
-    #[error("expected a Hadamard block that is a power of two from 2 to 65536, found {found}")]
-    Block {
-        /// Block asked for.
-        found: u32,
-    },
-    /// The supports of `sparse` do not fit beside each other.
-    #[error(
-        "expected nonzeros of 1 to {most} ({count} directions over {parameters} parameters), found {found}"
-    )]
-    Nonzeros {
-        /// Nonzeros asked for.
-        found: u32,
-        /// Largest that fits.
-        most: usize,
-        /// `K`.
-        count: usize,
-        /// `d`.
-        parameters: usize,
-    },
-    /// `K * d` of `rademacher` above [`DirectionSpec::MAX_DENSE`].
-    #[error("expected directions x parameters of at most {max} for rademacher, found {found}", max = DirectionSpec::MAX_DENSE)]
-    Dense {
-        /// The product.
-        found: u64,
-    },
-}
-
-impl DirectionSpec {
-    /// Most entries a dense `A` may have: drawing them is the cost of a task.
-    pub const MAX_DENSE: u64 = 1 << 27;
-
-    /// `count` directions of `family` over `parameters` parameters.
-    ///
-    /// # Errors
-    /// When the family cannot give them.
-    pub fn new(family: DirectionFamily, count: usize, parameters: usize) -> Result<Self, DirectionError> {
-        if !(1..=parameters).contains(&count) {
-            return Err(DirectionError::Count { found: count, parameters });
-        }
-        match family {
-            DirectionFamily::Hadamard { block }
-                if !block.is_power_of_two() || !(2..=65_536).contains(&block) =>
-            {
-                Err(DirectionError::Block { found: block })
-            }
-            DirectionFamily::Sparse { nonzeros }
-                if !(1..=parameters / count).contains(&(nonzeros as usize)) =>
-            {
-                Err(DirectionError::Nonzeros { found: nonzeros, most: parameters / count, count, parameters })
-            }
-            DirectionFamily::Rademacher if count as u64 * parameters as u64 > Self::MAX_DENSE => {
-                Err(DirectionError::Dense { found: count as u64 * parameters as u64 })
-            }
-            _ => Ok(Self { family, count, parameters }),
-        }
-    }
-
-    /// The family.
-    pub fn family(&self) -> DirectionFamily {
-        self.family
-    }
-
-    /// Directions a task has, `K`.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Number of parameters, `d`.
-    pub fn parameters(&self) -> usize {
-        self.parameters
-    }
-}
 
 /// The directions of one seed, in buffers that are used again for the next.
 #[derive(Clone, Debug)]
@@ -168,10 +62,10 @@ impl Directions {
 
     fn draw(&mut self, seed: u64) {
         self.seed = seed;
-        let (count, parameters) = (self.spec.count, self.spec.parameters);
+        let (count, parameters) = (self.spec.count(), self.spec.parameters());
         let mut choices = Stream::new(seed);
         let mut signs = SignStream::new(seed ^ SIGN_STREAM);
-        match self.spec.family {
+        match self.spec.family() {
             DirectionFamily::Coordinate | DirectionFamily::Hadamard { .. } if count == parameters => {
                 self.chosen.clear();
             }
@@ -184,7 +78,7 @@ impl Directions {
             DirectionFamily::Rademacher => {}
         }
         self.values.clear();
-        match self.spec.family {
+        match self.spec.family() {
             DirectionFamily::Hadamard { .. } => self.values.extend((0..parameters).map(|_| signs.next())),
             DirectionFamily::Sparse { nonzeros } => {
                 let scale = 1.0 / (nonzeros as f32).sqrt();
@@ -196,11 +90,11 @@ impl Directions {
 
     /// `a_k[i]`, by definition. Slow; the other methods are tested against it.
     pub fn entry(&self, k: usize, i: usize) -> f32 {
-        match self.spec.family {
+        match self.spec.family() {
             DirectionFamily::Coordinate => f32::from(self.row(k) == i),
             DirectionFamily::Hadamard { block } => {
                 let row = self.row(k);
-                let (start, size) = block_of(row, block as usize, self.spec.parameters);
+                let (start, size) = block_of(row, block as usize, self.spec.parameters());
                 if !(start..start + size).contains(&i) {
                     return 0.0;
                 }
@@ -208,7 +102,7 @@ impl Directions {
             }
             DirectionFamily::Rademacher => {
                 let mut signs = self.rademacher_row(k);
-                (0..=i).fold(0.0, |_, _| signs.next()) / (self.spec.parameters as f32).sqrt()
+                (0..=i).fold(0.0, |_, _| signs.next()) / (self.spec.parameters() as f32).sqrt()
             }
             DirectionFamily::Sparse { .. } => {
                 let (support, values) = self.support(k);
@@ -219,7 +113,7 @@ impl Directions {
 
     /// `A g` into `y`, `[K]`, for a vector `g`, `[d]`.
     pub fn project(&mut self, g: &[f32], y: &mut [f32]) {
-        match self.spec.family {
+        match self.spec.family() {
             DirectionFamily::Coordinate if self.chosen.is_empty() => y.copy_from_slice(g),
             DirectionFamily::Coordinate => {
                 y.iter_mut().zip(&self.chosen).for_each(|(y, &c)| *y = g[c as usize]);
@@ -245,7 +139,7 @@ impl Directions {
 
     /// `x <- x + scale A' s` for signs `s`, `[K]`.
     pub fn accumulate(&mut self, signs: &SignBits, scale: f32, x: &mut [f32]) {
-        match self.spec.family {
+        match self.spec.family() {
             DirectionFamily::Coordinate if self.chosen.is_empty() => {
                 x.iter_mut().zip(signs.iter()).for_each(|(x, s)| *x += scale * s);
             }
@@ -254,7 +148,7 @@ impl Directions {
                 if self.chosen.is_empty() {
                     self.scratch.extend(signs.iter());
                 } else {
-                    self.scratch.resize(self.spec.parameters, 0.0);
+                    self.scratch.resize(self.spec.parameters(), 0.0);
                     self.chosen.iter().zip(signs.iter()).for_each(|(&c, s)| self.scratch[c as usize] = s);
                 }
                 transform(&mut self.scratch, block as usize); // H is symmetric
@@ -277,19 +171,19 @@ impl Directions {
 
     /// Visits the entries of `a_k` that may differ from zero, in order of the support.
     fn for_each_entry(&self, k: usize, mut visit: impl FnMut(usize, f32)) {
-        match self.spec.family {
+        match self.spec.family() {
             DirectionFamily::Coordinate => visit(self.row(k), 1.0),
             DirectionFamily::Hadamard { block } => {
                 let row = self.row(k);
-                let (start, size) = block_of(row, block as usize, self.spec.parameters);
+                let (start, size) = block_of(row, block as usize, self.spec.parameters());
                 let scale = 1.0 / (size as f32).sqrt();
                 (start..start + size)
                     .for_each(|i| visit(i, sylvester(row - start, i - start) * self.values[i] * scale));
             }
             DirectionFamily::Rademacher => {
                 let mut signs = self.rademacher_row(k);
-                let scale = 1.0 / (self.spec.parameters as f32).sqrt();
-                (0..self.spec.parameters).for_each(|i| visit(i, scale * signs.next()));
+                let scale = 1.0 / (self.spec.parameters() as f32).sqrt();
+                (0..self.spec.parameters()).for_each(|i| visit(i, scale * signs.next()));
             }
             DirectionFamily::Sparse { .. } => {
                 let (support, values) = self.support(k);
@@ -303,7 +197,7 @@ impl Directions {
     }
 
     fn support(&self, k: usize) -> (&[u32], &[f32]) {
-        let nonzeros = self.chosen.len() / self.spec.count;
+        let nonzeros = self.chosen.len() / self.spec.count();
         let range = k * nonzeros..(k + 1) * nonzeros;
         (&self.chosen[range.clone()], &self.values[range])
     }
@@ -335,53 +229,6 @@ impl SignStream {
         self.bits >>= 1;
         self.left -= 1;
         sign
-    }
-}
-
-/// Entry of the Sylvester-Hadamard matrix: -1 to the number of ones that row and column share.
-fn sylvester(row: usize, column: usize) -> f32 {
-    if (row & column).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 }
-}
-
-/// Sizes of the blocks that `d` coordinates are split into: whole blocks, then falling powers of two.
-fn block_sizes(block: usize, d: usize) -> impl Iterator<Item = usize> {
-    let tail = d % block;
-    let falling = (0..usize::BITS).rev().map(|bit| 1 << bit).filter(move |size| tail & size != 0);
-    std::iter::repeat_n(block, d / block).chain(falling)
-}
-
-/// Start and size of the block that coordinate `i` of `d` lies in.
-fn block_of(i: usize, block: usize, d: usize) -> (usize, usize) {
-    let whole = d - d % block;
-    if i < whole {
-        return (i - i % block, block);
-    }
-    let mut start = whole;
-    for size in block_sizes(block, d % block) {
-        if i < start + size {
-            return (start, size);
-        }
-        start += size;
-    }
-    unreachable!("coordinate {i} of {d}")
-}
-
-/// The orthonormal Hadamard transform of every block, in place.
-fn transform(v: &mut [f32], block: usize) {
-    let (d, mut rest) = (v.len(), v);
-    for size in block_sizes(block, d) {
-        let (here, after) = rest.split_at_mut(size);
-        rest = after;
-        let mut half = 1;
-        while half < size {
-            for pair in here.chunks_exact_mut(2 * half) {
-                let (low, high) = pair.split_at_mut(half);
-                low.iter_mut().zip(high).for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
-            }
-            half *= 2;
-        }
-        let scale = 1.0 / (size as f32).sqrt();
-        here.iter_mut().for_each(|v| *v *= scale);
     }
 }
 
@@ -417,7 +264,7 @@ mod tests {
     proptest! {
         #[test]
         fn fast_paths_match_the_definition(mut a in directions(), seed: u64) {
-            let (count, d) = (a.spec.count, a.spec.parameters);
+            let (count, d) = (a.spec.count(), a.spec.parameters());
             let g = vector(seed, d);
             let mut y = vec![f32::NAN; count];
             a.project(&g, &mut y);
@@ -441,8 +288,8 @@ mod tests {
 
         #[test]
         fn directions_are_orthonormal(a in directions()) {
-            let (count, d) = (a.spec.count, a.spec.parameters);
-            let exact = a.spec.family != DirectionFamily::Rademacher;
+            let (count, d) = (a.spec.count(), a.spec.parameters());
+            let exact = a.spec.family() != DirectionFamily::Rademacher;
             for k in 0..count {
                 for l in 0..=k {
                     let dot: f32 = (0..d).map(|i| a.entry(k, i) * a.entry(l, i)).sum();

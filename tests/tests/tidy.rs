@@ -1,0 +1,152 @@
+//! The house stays in order: who may depend on whom, and what the algorithm may not touch.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
+}
+
+/// Names of the dependencies a package asks for, in the given tables.
+fn dependencies(package: &str, tables: &[&str]) -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join(package).join("Cargo.toml")).expect("the package is there");
+    let manifest: toml::Table = text.parse().expect("a manifest is TOML");
+    let names = |table: &toml::Table| table.keys().cloned().collect::<Vec<_>>();
+    let wanted = |name: &&str| manifest.get(*name).and_then(toml::Value::as_table);
+    tables.iter().filter_map(wanted).flat_map(names).collect()
+}
+
+/// All files below a folder with this ending.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("a folder can be read").path());
+    let below = |path: PathBuf| {
+        if path.is_dir() {
+            files(&path, ending)
+        } else {
+            Vec::from_iter(path.extension().is_some_and(|e| e == ending).then_some(path))
+        }
+    };
+    paths.flat_map(below).collect()
+}
+
+/// Lines of Rust that are neither comments nor inside the unit tests at a file's end.
+fn product_lines(path: &Path) -> Vec<(usize, String)> {
+    let text = fs::read_to_string(path).expect("a source file can be read");
+    let lines = text
+        .lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]") && !line.starts_with("#[cfg(all(test"));
+    let numbered = lines.enumerate().map(|(index, line)| (index + 1, line.trim().to_owned()));
+    numbered.filter(|(_, line)| !line.starts_with("//")).collect()
+}
+
+fn assert_absent(folder: &str, words: &[&str]) {
+    for path in files(&root().join(folder), "rs") {
+        for (number, line) in product_lines(&path) {
+            for word in words {
+                assert!(!line.contains(word), "{}:{number}: {word} in {line:?}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn dependencies_point_at_the_algorithm_and_never_back() {
+    let all = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let ours = |package: &str| -> BTreeSet<String> {
+        dependencies(package, &all).into_iter().filter(|name| name.starts_with("farsign")).collect()
+    };
+    assert_eq!(ours("farsign"), BTreeSet::new());
+    assert_eq!(ours("server"), BTreeSet::from(["farsign".to_owned()]));
+    assert_eq!(ours("worker-wasm"), BTreeSet::from(["farsign".to_owned()]));
+    assert_eq!(ours("xtask"), BTreeSet::new());
+}
+
+#[test]
+fn the_algorithm_has_few_dependencies_and_none_with_a_clock_or_a_socket() {
+    let allowed = ["flate2", "libm", "ndarray", "rand_core", "rand_xoshiro", "sha2", "thiserror"];
+    let found = dependencies("farsign", &["dependencies"]);
+    let others: Vec<_> = found.iter().filter(|name| !allowed.contains(&name.as_str())).collect();
+    assert!(others.is_empty(), "farsign depends on {others:?}; is that still the algorithm?");
+}
+
+#[test]
+fn the_algorithm_has_no_io_clock_async_or_ambient_randomness() {
+    let words = [
+        "std::fs",
+        "std::net",
+        "std::time",
+        "std::env",
+        "std::thread",
+        "std::process",
+        "Instant",
+        "SystemTime",
+        "async ",
+        ".await",
+        "println!",
+        "getrandom",
+    ];
+    assert_absent("farsign/src", &words);
+}
+
+#[test]
+fn the_algorithm_uses_no_float_function_that_differs_between_targets() {
+    let methods =
+        ["exp", "exp2", "ln", "log10", "log2", "powf", "powi", "sin", "cos", "tan", "tanh", "mul_add"];
+    let calls: Vec<String> = methods.iter().map(|method| format!(".{method}(")).collect();
+    let words: Vec<&str> = calls.iter().map(String::as_str).collect();
+    assert_absent("farsign/src", &words);
+}
+
+#[test]
+fn domain_types_do_not_serialize_themselves() {
+    assert_absent("farsign/src", &["Serialize", "Deserialize"]);
+}
+
+#[test]
+fn only_the_wire_module_turns_numbers_into_bytes() {
+    for path in files(&root().join("farsign/src"), "rs") {
+        // `sign` packs bits, `dataset` reads IDX files: formats of their own, drawn at their heads.
+        let own_format = ["wire", "dataset", "sign"].iter().any(|name| path.to_string_lossy().contains(name));
+        if !own_format {
+            for (number, line) in product_lines(&path) {
+                assert!(
+                    !line.contains("_le_bytes") && !line.contains("_be_bytes"),
+                    "{}:{number}",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn files_and_the_top_level_stay_small_enough_to_see_whole() {
+    let root = root();
+    for folder in ["farsign/src", "server/src", "worker-wasm/src", "xtask/src", "tests/src", "tests/tests"] {
+        for path in files(&root.join(folder), "rs") {
+            let lines = fs::read_to_string(&path).expect("a source file can be read").lines().count();
+            assert!(lines <= 500, "{} has {lines} lines; is it still one concept?", path.display());
+        }
+    }
+    let entries = fs::read_dir(&root).expect("the root can be read");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    let made = ["target", ".tools", ".git"];
+    let kept: Vec<String> = names.filter(|name| !made.contains(&name.as_str())).collect();
+    assert!(kept.len() <= 22, "{} entries at the top level: {kept:?}", kept.len());
+}
+
+#[test]
+fn nothing_speaks_of_the_machine_it_was_written_on() {
+    let folders = ["farsign/src", "server/src", "worker-wasm/src", "xtask/src", "tests/src", "docs"];
+    let paths = folders.iter().flat_map(|folder| {
+        ["rs", "md"].into_iter().flat_map(move |ending| files(&root().join(folder), ending))
+    });
+    for path in paths.chain([root().join("README.md"), root().join("ARCHITECTURE.md")]) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for word in ["/home/", concat!("/ro", "ot/"), concat!("/wo", "rk/")] {
+            assert!(!text.contains(word), "{} names {word}", path.display());
+        }
+    }
+}
