@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   cargo test -p farsign --test golden
-//!   wasm-pack test --headless --chrome farsign --mode no-install -- --test golden
+//!   cargo xtask test wasm
 //! ```
 //!
 //! The values lie in farsign/testdata/ as text. After a change that is meant to change them,
