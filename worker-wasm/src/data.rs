@@ -46,7 +46,9 @@ async fn download(url: &str) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::data_url;
-    use wasm_bindgen_test::wasm_bindgen_test;
+    use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+    wasm_bindgen_test_configure!(run_in_dedicated_worker); // by default these would wait for Node.js and be skipped
 
     #[wasm_bindgen_test]
     fn the_data_lies_beside_the_socket() {

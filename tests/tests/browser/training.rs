@@ -24,15 +24,15 @@ async fn learns(page: &Page, server: &Server, goal: f64) {
         "{status:#}"
     );
     let facts = page
-        .wait_until("the accuracy on the page", |facts| {
-            facts.value("accuracy").is_some_and(|accuracy| accuracy > goal)
+        .wait_until("the accuracy and a share of it on the page", |facts| {
+            facts.value("accuracy").is_some_and(|shown| shown > goal) && facts.count("own-accepted") > 0.0
         })
         .await;
     assert_eq!(facts.state(), "working");
     assert!(facts.text("accuracy").ends_with('%'), "{facts:?}");
     // The page learns of an answer's acceptance after the server has counted it.
     let (own, theirs) = (facts.count("own-accepted"), accepted(&server.status()));
-    assert!(0.0 < own && own <= theirs, "the page counts {own}, the server {theirs}");
+    assert!(own <= theirs, "the page counts {own}, the server {theirs}");
     page.wait_until("the page's count of what the server had accepted", |facts| {
         facts.count("own-accepted") >= theirs
     })
@@ -71,7 +71,11 @@ fn a_finished_run_ends_the_work() {
         assert!(facts.buttons().is_empty(), "{facts:?}");
         let status = server.wait_until("the end of the connection", |s| s["volunteers"]["connected"] == 0);
         assert_eq!(status["run"]["phase"], "finished");
-        let own = page.facts().await.count("own-accepted");
-        assert!(0.0 < own && own <= accepted(&status), "the page counts {own}, the server {status:#}");
+        let facts = page.wait_until("a share", |facts| facts.count("own-accepted") > 0.0).await;
+        let (own, theirs) = (facts.count("own-accepted"), accepted(&status));
+        assert!(own <= theirs, "the page counts {own}, the server {theirs}");
+        let last =
+            server.wait_until("the last evaluation", |s| s["held_out"]["at_accepted"] == s["accepted"]);
+        page.wait_until("the final accuracy", |facts| facts.value("accuracy") == Some(accuracy(&last))).await;
     });
 }

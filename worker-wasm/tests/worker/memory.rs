@@ -1,0 +1,127 @@
+//! Buffers are made once: a tab that works for days needs no more memory than one that has just begun.
+
+use std::sync::Arc;
+
+use farsign::assignment::{Assigner, AssignmentOptions, VolunteerAssignment};
+use farsign::dataset::{Dataset, DatasetParts};
+use farsign::direction::{DirectionFamily, DirectionSpec};
+use farsign::estimate::Order;
+use farsign::model::Architecture;
+use farsign::optimizer::{Contribution, FarSign, FarSignOptions, Rule};
+use farsign::random::Stream;
+use farsign::schedule::{Decay, StepSize};
+use farsign::sign::SignBits;
+use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
+use farsign::volunteer::{Event, Volunteer};
+use farsign::wire::{ClientRecord, EncodedSnapshot, ServerFrame, read_client_frame};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+const VOLUNTEER: VolunteerId = VolunteerId(1);
+
+/// Random images of the size of MNIST's, most pixels 0 as there.
+fn images(count: usize) -> Dataset {
+    let mut stream = Stream::new(1);
+    let pixels = 28 * 28 * count;
+    let images =
+        (0..pixels).map(|_| if stream.below(5) == 0 { stream.below(256) as u8 } else { 0 }).collect();
+    let labels = (0..count).map(|image| (image % 10) as u8).collect();
+    Dataset::from_parts(DatasetParts { rows: 28, cols: 28, images, labels }).expect("well-formed data")
+}
+
+/// A server for one volunteer, without a socket.
+struct Server {
+    settings: RunSettings,
+    optimizer: FarSign,
+    assigner: Assigner,
+    assigned: VolunteerAssignment,
+    seeds: Stream,
+    open: Option<Task>,
+}
+
+impl Server {
+    fn new(train: &Dataset) -> Self {
+        let architecture = Architecture::new(vec![784, 128, 10]).expect("a valid architecture");
+        let d = architecture.parameters();
+        let settings = RunSettings {
+            run_id: 1,
+            order: Order::First,
+            directions: DirectionSpec::new(DirectionFamily::Coordinate, d, d).expect("valid directions"),
+            architecture,
+            batch: 128,
+            beta: 0.3,
+            task_expiry_ms: 60_000,
+            train_digest: train.digest(),
+        };
+        let mut optimizer = FarSign::new(FarSignOptions {
+            x: settings.architecture.initial_parameters(2),
+            directions: settings.directions,
+            step_size: StepSize { initial: 5e-4, decay: Decay::Constant },
+            rule: Rule::Plain,
+        });
+        optimizer.join(VOLUNTEER);
+        let options = AssignmentOptions {
+            order: Order::First,
+            rule: Rule::Plain,
+            minibatch_window: 25,
+            direction_hold: 1,
+        };
+        let assigner = Assigner::new(options);
+        let (assigned, seeds) = (VolunteerAssignment::default(), Stream::new(3));
+        Self { settings, optimizer, assigner, assigned, seeds, open: None }
+    }
+
+    /// Takes in the answer to the open task, if there is one, and writes what follows.
+    fn next(&mut self, answer: &[u8], frame: &mut Vec<u8>) {
+        let answered = self.open.map(|open| self.take(open, answer));
+        let version = self.optimizer.accepted();
+        let given = self.assigner.assign(&mut self.assigned, version, || self.seeds.bits());
+        let task = Task {
+            id: TaskId(version),
+            snapshot_version: version,
+            minibatch_seed: given.minibatch_seed,
+            direction_seed: given.direction_seed,
+            coin_seed: given.coin_seed,
+            reset_tracker: given.reset_tracker,
+        };
+        self.open = Some(task);
+        let mut out = ServerFrame::new(frame);
+        match answered {
+            Some(id) => out.accepted(id, version),
+            None => out.welcome(VOLUNTEER, &self.settings),
+        };
+        out.snapshot(&EncodedSnapshot::new(version, Arc::from(self.optimizer.x()))).task(&task);
+    }
+
+    fn take(&mut self, open: Task, answer: &[u8]) -> TaskId {
+        let Ok(ClientRecord::Answer { task, bits }) = read_client_frame(answer) else { panic!("no answer") };
+        assert_eq!(task, open.id);
+        let signs =
+            SignBits::from_bytes(bits, self.optimizer.directions()).expect("a sign for each direction");
+        let direction_seed = open.direction_seed;
+        let contribution = Contribution { volunteer: VOLUNTEER, direction_seed, signs: &signs };
+        self.optimizer.apply(contribution).expect("an honest answer is accepted");
+        task
+    }
+}
+
+#[wasm_bindgen_test]
+fn memory_does_not_grow_after_the_first_tasks() {
+    let data = Arc::new(images(600));
+    let mut server = Server::new(&data);
+    let mut volunteer = Volunteer::new(data);
+    let (mut frame, mut answer, mut events) = (Vec::new(), Vec::new(), Vec::new());
+    let mut work = |tasks: u32| {
+        for _ in 0..tasks {
+            server.next(&answer, &mut frame);
+            events.clear();
+            volunteer.receive(&frame, &mut events).expect("the server's frame is understood");
+            let Some(Event::Task(task)) = events.last() else { panic!("no task in {events:?}") };
+            volunteer.answer(task, &mut answer).expect("the task can be worked on");
+        }
+        (core::arch::wasm32::memory_size::<0>(), server.optimizer.accepted())
+    };
+    let (warm, _) = work(300);
+    let (pages, accepted) = work(1000);
+    assert_eq!(accepted, 1299, "the last answer has not been taken in");
+    assert_eq!(pages, warm, "memory grew by {} KiB", 64 * (pages - warm));
+}
