@@ -4,9 +4,10 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::browser::{self, BROWSER_VARIABLE, DRIVER_VARIABLE};
+use crate::python::PYTHON_VARIABLE;
 use crate::shell::{Result, Shell, executable, run as start, run_and_read};
 use crate::toolchain::WASM_TARGET;
-use crate::{build, tools};
+use crate::{build, python, tools};
 
 /// Seconds that all browser unit tests of one package may take together; the runner's own limit of 20 is too short
 /// for a busy machine.
@@ -21,7 +22,7 @@ struct Step {
 }
 
 /// Cheap ones first, and before anything slow whatever only a person can put right, such as a missing browser.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "machine",
         about: "Rust has the parts we need, and there is a browser",
@@ -34,6 +35,12 @@ const STEPS: [Step; 11] = [
     Step { name: "web", about: "the page's WebAssembly part builds", needs: &["machine"], run: build::web },
     Step { name: "server", about: "the server builds", needs: &["web"], run: build::server },
     Step { name: "native", about: "tests on this machine", needs: &["server"], run: native_tests },
+    Step {
+        name: "third-party",
+        about: "a volunteer in another language, where Python is there",
+        needs: &["server"],
+        run: third_party,
+    },
     Step {
         name: "tools",
         about: "the browser test tools are installed",
@@ -138,6 +145,12 @@ fn lint_wasm(shell: &Shell) -> Result<()> {
 
 fn native_tests(shell: &Shell) -> Result<()> {
     start(with_server(shell, &mut shell.cargo(&["test", "--workspace"])))
+}
+
+fn third_party(shell: &Shell) -> Result<()> {
+    let Some(python) = python::prepare(shell)? else { return Ok(()) };
+    let arguments = ["test", "-p", "farsign-tests", "--features", "third-party", "--test", "third_party"];
+    start(with_server(shell, shell.cargo(&arguments).env(PYTHON_VARIABLE, python)))
 }
 
 fn page_tests(shell: &Shell) -> Result<()> {

@@ -6,6 +6,7 @@ mod browser;
 mod build;
 mod checks;
 mod mnist_subset;
+mod python;
 mod serve;
 mod shell;
 mod toolchain;
