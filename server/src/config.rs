@@ -10,10 +10,10 @@ use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::model::Architecture;
 use farsign::optimizer::Rule;
-use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
 
+use crate::seeds::RunSeeds;
 use crate::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, ScheduleKind, Settings};
 
 /// A checked configuration of `farsign serve`.
@@ -27,8 +27,10 @@ pub struct Config {
     pub assignment: AssignmentOptions,
     /// The slow step size.
     pub step_size: StepSize,
-    /// Seed of the run.
+    /// The seed that everything random comes from.
     pub seed: u64,
+    /// What comes from it.
+    pub seeds: RunSeeds,
     /// Accepted contributions between evaluations.
     pub evaluate_every: u64,
     /// What sessions may cost.
@@ -119,12 +121,12 @@ impl Config {
     pub fn new(settings: &Settings, train: &Dataset, random_seed: u64) -> Result<Self, Mistakes> {
         let mut checker = Checker::default();
         let seed = settings.seed.unwrap_or(random_seed);
-        let mut seeds = Stream::new(seed);
+        let seeds = RunSeeds::new(seed);
         let order = order(settings, &mut checker);
         let architecture = architecture(settings, train, &mut checker);
         let directions =
             architecture.as_ref().and_then(|a| directions(settings, a.parameters(), &mut checker));
-        let rule = rule(settings, seeds.bits(), &mut checker);
+        let rule = rule(settings, seeds.directions, &mut checker);
         check_vote(rule, directions, &mut checker);
         let step_size = step_size(settings, &mut checker);
         let limits = limits(settings, &mut checker);
@@ -152,7 +154,7 @@ impl Config {
             return Err(Mistakes(checker.0));
         };
         let run = RunSettings {
-            run_id: seeds.bits(),
+            run_id: seeds.run_id,
             architecture,
             order,
             directions,
@@ -162,7 +164,7 @@ impl Config {
             train_digest: train.digest(),
         };
         let listen = settings.listen.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into());
-        Ok(Self { listen, run, assignment, step_size, seed, evaluate_every, limits })
+        Ok(Self { listen, run, assignment, step_size, seed, seeds, evaluate_every, limits })
     }
 }
 

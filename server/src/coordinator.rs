@@ -10,12 +10,11 @@ use std::thread;
 use axum::body::Bytes;
 use farsign::assignment::{Assigner, VolunteerAssignment};
 use farsign::optimizer::{Contribution, FarSign, FarSignOptions};
-use farsign::random::Stream;
 use farsign::sign::{SignBits, SignBitsError};
 use farsign::task::{RejectReason, Task, TaskId, VolunteerId};
 use farsign::wire::EncodedSnapshot;
 use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::Rng;
 use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -172,9 +171,8 @@ enum Pending {
 /// # Errors
 /// When the system gives no thread.
 pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<Handle> {
-    let initial_seed = Stream::new(config.seed ^ 0x1217_1a15_eed0_0001).bits();
     let optimizer = FarSign::new(FarSignOptions {
-        x: config.run.architecture.initial_parameters(initial_seed),
+        x: config.run.architecture.initial_parameters(config.seeds.parameters),
         directions: config.run.directions,
         step_size: config.step_size,
         rule: config.assignment.rule,
@@ -187,7 +185,7 @@ pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<Handle
         ledger: Ledger::default(),
         volunteers: HashMap::new(),
         joined: 0,
-        seeds: ChaCha12Rng::seed_from_u64(config.seed),
+        seeds: config.seeds.tasks.clone(),
         snapshots,
         counters,
     };

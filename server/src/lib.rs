@@ -21,6 +21,7 @@ pub mod dataset_source;
 pub mod evaluation;
 pub mod ledger;
 pub mod progress;
+pub mod seeds;
 pub mod session;
 pub mod settings;
 pub mod status;
