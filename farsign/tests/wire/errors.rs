@@ -87,7 +87,7 @@ fn codes_without_a_meaning_are_named() {
         assert_eq!(server_error(&frame(0x82, &with(41, 40, flags))), code("task flags", flags.into()));
     }
     assert_eq!(server_error(&frame(0x83, &with(13, 8, 1))), code("snapshot encoding", 1));
-    for reason in [0u8, 7, 0xff] {
+    for reason in [0u8, 8, 0xff] {
         assert_eq!(server_error(&frame(0x85, &with(9, 8, reason))), code("reject reason", reason.into()));
     }
     for reason in [0u8, 11, 0xff] {
