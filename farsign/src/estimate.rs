@@ -9,7 +9,7 @@
 //! the average; see [`crate::tracker`].
 
 use crate::direction::Directions;
-use crate::kernels::reference::Reference;
+use crate::kernels::sparse::Kernel;
 use crate::minibatch::Minibatch;
 
 /// What a volunteer computes.
@@ -26,7 +26,7 @@ pub enum Order {
 
 /// Zeroth-order estimates into `g`, `[K]`; `shifted` is scratch space, `[d]`.
 pub fn zeroth_order(
-    kernel: &mut Reference,
+    kernel: &mut Kernel,
     at: Point<'_>,
     directions: &Directions,
     delta: f32,
@@ -59,7 +59,6 @@ mod tests {
     use crate::direction::{DirectionFamily, DirectionSpec};
     use crate::model::Architecture;
     use crate::random::Stream;
-    use ndarray::Array2;
     use proptest::prelude::*;
 
     proptest! {
@@ -74,11 +73,14 @@ mod tests {
             let d = architecture.parameters();
             let mut stream = Stream::new(seed);
             let x: Vec<f32> = (0..d).map(|_| stream.unit() - 0.5).collect();
-            let batch = Minibatch {
-                inputs: Array2::from_shape_fn((8, 6), |_| stream.unit()),
-                labels: (0..8).map(|_| stream.below(3) as u8).collect(),
-            };
-            let mut kernel = Reference::new(&architecture);
+            let mut batch = Minibatch::default();
+            batch.inputs.clear();
+            for _ in 0..8 {
+                (0..6).for_each(|pixel| batch.inputs.push(pixel, stream.unit()));
+                batch.inputs.end_row();
+                batch.labels.push(stream.below(3) as u8);
+            }
+            let mut kernel = Kernel::new(&architecture);
             let mut directions = Directions::new(DirectionSpec::new(family, 7, d).unwrap(), seed);
 
             let (mut gradient, mut first) = (vec![0.0; d], vec![0.0; 7]);

@@ -1,15 +1,78 @@
-//! Seeded minibatches: which images a task is about.
-
-use ndarray::Array2;
+//! Seeded minibatches: which images a task is about, as lists of their bright pixels.
+//!
+//! Four of five pixels of a digit are zero, and a zero adds nothing to any sum: a batch keeps, for each image, the
+//! pixels that are not.
 
 use crate::dataset::Dataset;
 use crate::random::Stream;
 
+/// Rows of a sparse matrix: for each row, the columns that are not zero and their values, columns rising.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SparseRows {
+    /// Row `r` is `starts[r]..starts[r + 1]` of the entries; one more than there are rows.
+    starts: Vec<u32>,
+    columns: Vec<u32>,
+    values: Vec<f32>,
+}
+
+impl SparseRows {
+    /// Empties it, to be filled again in the same buffers.
+    pub fn clear(&mut self) {
+        self.starts.clear();
+        self.starts.push(0);
+        self.columns.clear();
+        self.values.clear();
+    }
+
+    /// Adds an entry to the row that is being filled.
+    pub fn push(&mut self, column: usize, value: f32) {
+        self.columns.push(column as u32);
+        self.values.push(value);
+    }
+
+    /// Ends the row that is being filled.
+    pub fn end_row(&mut self) {
+        self.starts.push(self.columns.len() as u32);
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// Columns and values of a row.
+    pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
+        let range = self.starts[row] as usize..self.starts[row + 1] as usize;
+        (&self.columns[range.clone()], &self.values[range])
+    }
+
+    /// The transposed matrix, which has `columns` rows, into `out`.
+    pub fn transpose(&self, columns: usize, out: &mut Self) {
+        out.starts.clear();
+        out.starts.resize(columns + 1, 0);
+        self.columns.iter().for_each(|&c| out.starts[c as usize + 1] += 1);
+        (1..=columns).for_each(|c| out.starts[c] += out.starts[c - 1]);
+        out.columns.resize(self.columns.len(), 0);
+        out.values.resize(self.values.len(), 0.0);
+        for row in 0..self.rows() {
+            let (columns, values) = self.row(row);
+            for (&c, &value) in columns.iter().zip(values) {
+                let place = &mut out.starts[c as usize];
+                (out.columns[*place as usize], out.values[*place as usize]) = (row as u32, value);
+                *place += 1;
+            }
+        }
+        // Each start has moved to the end of its row, which is the start of the next.
+        out.starts.rotate_right(1);
+        out.starts[0] = 0;
+    }
+}
+
 /// Images and labels of one minibatch, in buffers that are filled again for every task.
 #[derive(Clone, Debug, Default)]
 pub struct Minibatch {
-    /// Pixel values scaled to `[0, 1]`, `[batch, pixels]`.
-    pub inputs: Array2<f32>,
+    /// Pixel values scaled to `[0, 1]`, `[batch, pixels]`, zeros left out.
+    pub inputs: SparseRows,
     /// Class of each image, `[batch]`.
     pub labels: Vec<u8>,
 }
@@ -23,24 +86,48 @@ pub fn indices(seed: u64, count: usize, batch: usize) -> impl Iterator<Item = us
 impl Minibatch {
     /// Fills this batch with the `batch` images that `seed` draws from `data`.
     pub fn draw(&mut self, data: &Dataset, seed: u64, batch: usize) {
-        self.fill(data, batch, indices(seed, data.len(), batch));
+        self.fill(data, indices(seed, data.len(), batch));
     }
 
     /// Fills this batch with the images of `range`, in order.
     pub fn slice(&mut self, data: &Dataset, range: std::ops::Range<usize>) {
-        self.fill(data, range.len(), range);
+        self.fill(data, range);
     }
 
-    fn fill(&mut self, data: &Dataset, batch: usize, indices: impl Iterator<Item = usize>) {
-        if self.inputs.dim() != (batch, data.pixels()) {
-            self.inputs = Array2::zeros((batch, data.pixels()));
-        }
+    fn fill(&mut self, data: &Dataset, indices: impl Iterator<Item = usize>) {
+        self.inputs.clear();
         self.labels.clear();
-        for (index, mut row) in indices.zip(self.inputs.rows_mut()) {
-            for (value, &byte) in row.iter_mut().zip(data.image(index)) {
-                *value = f32::from(byte) / 255.0;
+        for index in indices {
+            for (pixel, &byte) in data.image(index).iter().enumerate() {
+                if byte != 0 {
+                    self.inputs.push(pixel, f32::from(byte) / 255.0);
+                }
             }
+            self.inputs.end_row();
             self.labels.push(data.label(index));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposing_moves_every_entry_to_its_place() {
+        let dense = [[0.0, 1.0, 2.0, 0.0], [0.0; 4], [3.0, 0.0, 4.0, 0.0]];
+        let (mut rows, mut columns) = (SparseRows::default(), SparseRows::default());
+        rows.clear();
+        for row in dense {
+            row.iter().enumerate().filter(|(_, v)| **v != 0.0).for_each(|(c, &v)| rows.push(c, v));
+            rows.end_row();
+        }
+        for _ in 0..2 {
+            rows.transpose(4, &mut columns); // twice: the buffers are used again
+            let found: Vec<_> = (0..columns.rows()).map(|c| columns.row(c)).collect();
+            let expected: [(&[u32], &[f32]); 4] =
+                [(&[2], &[3.0]), (&[0], &[1.0]), (&[0, 2], &[2.0, 4.0]), (&[], &[])];
+            assert_eq!(found, expected);
         }
     }
 }

@@ -6,7 +6,7 @@
 use crate::dataset::Dataset;
 use crate::direction::Directions;
 use crate::estimate::{Order, Point, zeroth_order};
-use crate::kernels::reference::Reference;
+use crate::kernels::sparse::Kernel;
 use crate::minibatch::Minibatch;
 use crate::sign::SignBits;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task};
@@ -76,7 +76,7 @@ pub struct Volunteer {
 #[derive(Debug)]
 struct Session {
     settings: RunSettings,
-    kernel: Reference,
+    kernel: Kernel,
     directions: Directions,
     tracker: Tracker,
     batch: Minibatch,
@@ -175,7 +175,7 @@ impl Session {
         let (count, d) = (settings.directions.count(), settings.directions.parameters());
         let estimates = if settings.order == Order::First { d } else { count };
         Self {
-            kernel: Reference::new(&settings.architecture),
+            kernel: Kernel::new(&settings.architecture),
             directions: Directions::new(settings.directions, 0),
             tracker: Tracker::default(),
             batch: Minibatch::default(),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use farsign::dataset::Dataset;
-use farsign::kernels::reference::{Evaluation, Reference};
+use farsign::kernels::{Evaluation, sparse::Kernel};
 use farsign::model::Architecture;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -136,7 +136,7 @@ impl Evaluator {
 
     fn evaluate(&self, snapshot: &Snapshot, elapsed_s: f64) {
         let Evaluation { accuracy, loss } =
-            Reference::new(&self.architecture).evaluate(&snapshot.x, &self.held_out);
+            Kernel::new(&self.architecture).evaluate(&snapshot.x, &self.held_out);
         self.history.push(Point { accepted: snapshot.accepted, elapsed_s, accuracy, loss });
     }
 }

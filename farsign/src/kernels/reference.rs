@@ -11,8 +11,9 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, Zip};
 
 use crate::dataset::Dataset;
+use crate::kernels::Evaluation;
 use crate::math;
-use crate::minibatch::Minibatch;
+use crate::minibatch::{Minibatch, SparseRows};
 use crate::model::{Architecture, Layer};
 
 /// Held-out images are evaluated in chunks of this many.
@@ -22,19 +23,12 @@ const EVALUATION_BATCH: usize = 250;
 #[derive(Debug)]
 pub struct Reference {
     layers: Vec<Layer>,
+    /// What comes in, `[batch, inputs]`.
+    inputs: Array2<f32>,
     /// Output of each layer, `[batch, outputs]`; after a loss, the last holds `dF/dz_L`.
     outputs: Vec<Array2<f32>>,
     /// `dF/dz` of each layer but the last, `[batch, outputs]`.
     deltas: Vec<Array2<f32>>,
-}
-
-/// How well a model does on images it was not trained on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evaluation {
-    /// Share of images classified right, 0 to 1.
-    pub accuracy: f32,
-    /// Mean cross-entropy in nats.
-    pub loss: f32,
 }
 
 impl Reference {
@@ -42,12 +36,12 @@ impl Reference {
     pub fn new(architecture: &Architecture) -> Self {
         let layers = architecture.layers();
         let empty = vec![Array2::zeros((0, 0)); layers.len()];
-        Self { outputs: empty.clone(), deltas: empty, layers }
+        Self { inputs: Array2::zeros((0, 0)), outputs: empty.clone(), deltas: empty, layers }
     }
 
     /// Mean cross-entropy of parameters `x`, `[d]`, on a minibatch.
     pub fn loss(&mut self, x: &[f32], batch: &Minibatch) -> f32 {
-        self.forward(x, batch.inputs.view());
+        self.forward(x, &batch.inputs);
         let logits = self.outputs.last_mut().expect("an architecture has layers");
         softmax_cross_entropy(logits.view_mut(), &batch.labels)
     }
@@ -65,7 +59,7 @@ impl Reference {
         for start in (0..data.len()).step_by(EVALUATION_BATCH) {
             let end = (start + EVALUATION_BATCH).min(data.len());
             batch.slice(data, start..end);
-            self.forward(x, batch.inputs.view());
+            self.forward(x, &batch.inputs);
             let logits = self.outputs.last_mut().expect("an architecture has layers");
             right += count_right(logits.view(), &batch.labels);
             let mean = softmax_cross_entropy(logits.view_mut(), &batch.labels);
@@ -75,15 +69,16 @@ impl Reference {
         Evaluation { accuracy: (right as f64 / count) as f32, loss: (loss / count) as f32 }
     }
 
-    fn forward(&mut self, x: &[f32], inputs: ArrayView2<'_, f32>) {
-        let batch = inputs.nrows();
+    fn forward(&mut self, x: &[f32], inputs: &SparseRows) {
+        let batch = inputs.rows();
+        densify(inputs, self.layers[0].inputs, &mut self.inputs);
         for (l, layer) in self.layers.iter().enumerate() {
             let (before, from_here) = self.outputs.split_at_mut(l);
             let out = &mut from_here[0];
             resize(out, batch, layer.outputs);
-            let h = before.last().map_or(inputs, |h| h.view());
+            let h = before.last().unwrap_or(&self.inputs);
             out.assign(&biases(layer, x));
-            general_mat_mul(1.0, &h, &weights(layer, x), 1.0, out);
+            general_mat_mul(1.0, h, &weights(layer, x), 1.0, out);
             if l + 1 < self.layers.len() {
                 out.mapv_inplace(|z| if z > 0.0 { z } else { 0.0 });
             }
@@ -96,17 +91,26 @@ impl Reference {
         for (l, layer) in self.layers.iter().enumerate().rev() {
             let (earlier, from_here) = self.deltas.split_at_mut(l);
             let delta = &from_here[0];
-            let h = if l == 0 { batch.inputs.view() } else { self.outputs[l - 1].view() };
+            let h = if l == 0 { &self.inputs } else { &self.outputs[l - 1] };
             let (mut dw, mut db) = split_gradient(layer, gradient);
             general_mat_mul(1.0, &h.t(), delta, 0.0, &mut dw);
             db.assign(&delta.sum_axis(Axis(0)));
             if let Some(before) = earlier.last_mut() {
                 resize(before, batch.labels.len(), layer.inputs);
                 general_mat_mul(1.0, delta, &weights(layer, x).t(), 0.0, before);
-                Zip::from(before).and(&h).for_each(|d, &h| *d = if h > 0.0 { *d } else { 0.0 });
+                Zip::from(before).and(h).for_each(|d, &h| *d = if h > 0.0 { *d } else { 0.0 });
             }
         }
         std::mem::swap(&mut self.deltas[last], &mut self.outputs[last]);
+    }
+}
+
+fn densify(rows: &SparseRows, width: usize, out: &mut Array2<f32>) {
+    resize(out, rows.rows(), width);
+    out.fill(0.0);
+    for (r, mut dense) in out.rows_mut().into_iter().enumerate() {
+        let (columns, values) = rows.row(r);
+        columns.iter().zip(values).for_each(|(&c, &v)| dense[c as usize] = v);
     }
 }
 
@@ -166,15 +170,22 @@ mod tests {
     use proptest::prelude::*;
 
     fn batch(values: &[f32], labels: &[u8], pixels: usize) -> Minibatch {
-        let inputs = Array2::from_shape_vec((labels.len(), pixels), values.to_vec()).unwrap();
+        let mut inputs = SparseRows::default();
+        inputs.clear();
+        for row in values.chunks_exact(pixels) {
+            row.iter().enumerate().for_each(|(c, &v)| inputs.push(c, v));
+            inputs.end_row();
+        }
         Minibatch { inputs, labels: labels.to_vec() }
     }
 
     /// Loss by its definition, in f64, with nothing shared with the kernel.
     fn loss_by_definition(widths: &[usize], x: &[f32], batch: &Minibatch) -> f64 {
         let mut total = 0.0;
-        for (input, &label) in batch.inputs.rows().into_iter().zip(&batch.labels) {
-            let mut h: Vec<f64> = input.iter().map(|&v| f64::from(v)).collect();
+        for (row, &label) in batch.labels.iter().enumerate() {
+            let (columns, values) = batch.inputs.row(row);
+            let mut h = vec![0.0; widths[0]];
+            columns.iter().zip(values).for_each(|(&c, &v)| h[c as usize] = f64::from(v));
             let mut start = 0;
             for (l, w) in widths.windows(2).enumerate() {
                 let (weights, biases) = (&x[start..start + w[0] * w[1]], start + w[0] * w[1]);

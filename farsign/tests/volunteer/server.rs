@@ -7,7 +7,7 @@ use farsign::assignment::{Assigner, Assignment, AssignmentOptions, VolunteerAssi
 use farsign::dataset::Dataset;
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
-use farsign::kernels::reference::{Evaluation, Reference};
+use farsign::kernels::{Evaluation, sparse::Kernel};
 use farsign::model::Architecture;
 use farsign::optimizer::{Contribution, FarSign, FarSignOptions, Rule};
 use farsign::random::Stream;
@@ -115,7 +115,7 @@ impl Server {
     }
 
     pub fn evaluate(&self, data: &Dataset) -> Evaluation {
-        Reference::new(&self.settings.architecture).evaluate(self.optimizer.x(), data)
+        Kernel::new(&self.settings.architecture).evaluate(self.optimizer.x(), data)
     }
 
     fn next_task(&mut self, volunteer: VolunteerId) -> (EncodedSnapshot, Task) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use farsign::direction::DirectionFamily;
 use farsign::estimate::Order;
-use farsign::kernels::reference::Evaluation;
+use farsign::kernels::Evaluation;
 use farsign::optimizer::Rule;
 use farsign::random::Stream;
 use farsign::task::VolunteerId;

@@ -1,0 +1,300 @@
+//! Loss and gradient from sparse lists, with the same bits on every target.
+//!
+//! ```text
+//!   forward    z_l[b] = 0 + sum over j of h[b][j] W_l[j]  + b_l         (rows of W_l, h[b][j] != 0)
+//!   backward   dW_l[j] = 0 + sum over b of h[b][j] dz_l[b]              (rows of dz_l, h[b][j] != 0)
+//!              dh[b]   = 0 + sum over c of dz_l[b][c] W_l'[c]           (rows of the transposed W_l)
+//! ```
+//!
+//! All three are one operation, [`weighted_sum`]: add up rows of a matrix, each times a factor. Its outputs are
+//! independent of each other, and each is one sum in the order of the list. So neither the number of lanes the
+//! processor works on, nor how outputs are grouped, nor the skipping of zeros can change a bit, and the code is
+//! plain arrays that every compiler turns into the vector instructions at hand. There is no fused multiply-add and
+//! no library function but [`math`]'s.
+
+use crate::dataset::Dataset;
+use crate::kernels::Evaluation;
+use crate::math;
+use crate::minibatch::{Minibatch, SparseRows};
+use crate::model::{Architecture, Layer};
+
+/// Held-out images are evaluated in chunks of this many.
+const EVALUATION_BATCH: usize = 250;
+
+/// A model's computations, with buffers that are used again for every batch.
+#[derive(Debug)]
+pub struct Kernel {
+    layers: Vec<Layer>,
+    /// Per layer but the first: what comes in, `[batch, inputs]`, zeros left out.
+    hidden: Vec<SparseRows>,
+    /// Output of the layer at hand, `[batch, outputs]`; after a loss, `dF/dz` of the last layer.
+    z: Vec<f32>,
+    /// `dF/dz` of the layer before the one at hand.
+    before: Vec<f32>,
+    /// The transposed inputs and weights of the layer at hand.
+    columns: SparseRows,
+    transposed: Vec<f32>,
+    /// Scratch: `0..outputs`, and one row of derivatives.
+    all: Vec<u32>,
+    row: Vec<f32>,
+}
+
+impl Kernel {
+    /// Computations for models of this architecture.
+    pub fn new(architecture: &Architecture) -> Self {
+        let layers = architecture.layers();
+        let hidden = vec![SparseRows::default(); layers.len() - 1];
+        Self {
+            layers,
+            hidden,
+            z: Vec::new(),
+            before: Vec::new(),
+            columns: SparseRows::default(),
+            transposed: Vec::new(),
+            all: Vec::new(),
+            row: Vec::new(),
+        }
+    }
+
+    /// Mean cross-entropy of parameters `x`, `[d]`, on a minibatch.
+    pub fn loss(&mut self, x: &[f32], batch: &Minibatch) -> f32 {
+        self.forward(x, &batch.inputs);
+        softmax_cross_entropy(&mut self.z, &batch.labels)
+    }
+
+    /// Loss, and the gradient of it into `gradient`, `[d]`.
+    pub fn loss_and_gradient(&mut self, x: &[f32], batch: &Minibatch, gradient: &mut [f32]) -> f32 {
+        let loss = self.loss(x, batch);
+        self.backward(x, &batch.inputs, gradient);
+        loss
+    }
+
+    /// Accuracy and loss of `x` on a whole dataset.
+    pub fn evaluate(&mut self, x: &[f32], data: &Dataset) -> Evaluation {
+        let (mut right, mut loss, mut batch) = (0usize, 0.0f64, Minibatch::default());
+        for start in (0..data.len()).step_by(EVALUATION_BATCH) {
+            let end = (start + EVALUATION_BATCH).min(data.len());
+            batch.slice(data, start..end);
+            self.forward(x, &batch.inputs);
+            right += count_right(&self.z, &batch.labels);
+            let mean = softmax_cross_entropy(&mut self.z, &batch.labels);
+            loss += f64::from(mean) * (end - start) as f64;
+        }
+        let count = data.len() as f64;
+        Evaluation { accuracy: (right as f64 / count) as f32, loss: (loss / count) as f32 }
+    }
+
+    fn forward(&mut self, x: &[f32], inputs: &SparseRows) {
+        for (l, layer) in self.layers.iter().enumerate() {
+            let (so_far, from_here) = self.hidden.split_at_mut(l);
+            let inputs = so_far.last().unwrap_or(inputs);
+            let (weights, biases) = (&x[layer.weights.clone()], &x[layer.biases.clone()]);
+            self.z.resize(inputs.rows() * layer.outputs, 0.0);
+            for (row, z) in self.z.chunks_exact_mut(layer.outputs).enumerate() {
+                let (columns, values) = inputs.row(row);
+                weighted_sum(columns, values, weights, z);
+                z.iter_mut().zip(biases).for_each(|(z, b)| *z += b);
+            }
+            if let Some(next) = from_here.first_mut() {
+                rectify(&self.z, layer.outputs, next);
+            }
+        }
+    }
+
+    fn backward(&mut self, x: &[f32], inputs: &SparseRows, gradient: &mut [f32]) {
+        for (l, layer) in self.layers.iter().enumerate().rev() {
+            let inputs = if l == 0 { inputs } else { &self.hidden[l - 1] };
+            let (dw, db) = gradient[layer.weights.start..layer.biases.end].split_at_mut(layer.weights.len());
+            inputs.transpose(layer.inputs, &mut self.columns);
+            for (column, dw) in dw.chunks_exact_mut(layer.outputs).enumerate() {
+                let (rows, values) = self.columns.row(column);
+                weighted_sum(rows, values, &self.z, dw);
+            }
+            db.fill(0.0);
+            for dz in self.z.chunks_exact(layer.outputs) {
+                db.iter_mut().zip(dz).for_each(|(db, dz)| *db += dz);
+            }
+            if l > 0 {
+                transpose(&x[layer.weights.clone()], layer, &mut self.transposed);
+                let buffers = (&mut self.before, &mut self.all, &mut self.row);
+                backpropagate(&self.z, &self.transposed, layer, inputs, buffers);
+                std::mem::swap(&mut self.z, &mut self.before);
+            }
+        }
+    }
+}
+
+/// `out <- sum over i of factors[i] * matrix[rows[i]]`, where `matrix` has rows as long as `out`.
+fn weighted_sum(rows: &[u32], factors: &[f32], matrix: &[f32], out: &mut [f32]) {
+    let mut done = blocks::<32>(rows, factors, matrix, 0, out);
+    done = blocks::<8>(rows, factors, matrix, done, out);
+    done = blocks::<4>(rows, factors, matrix, done, out);
+    blocks::<1>(rows, factors, matrix, done, out);
+}
+
+/// Does as many blocks of `N` outputs as fit, from output `start` on; gives where they end.
+#[inline]
+fn blocks<const N: usize>(
+    rows: &[u32],
+    factors: &[f32],
+    matrix: &[f32],
+    mut start: usize,
+    out: &mut [f32],
+) -> usize {
+    let width = out.len();
+    while let Some(block) = out[start..].first_chunk_mut::<N>() {
+        let mut sums = [0.0f32; N];
+        for (&row, &factor) in rows.iter().zip(factors) {
+            let from = row as usize * width + start;
+            let values = matrix[from..].first_chunk::<N>().expect("the matrix has the row");
+            for lane in 0..N {
+                sums[lane] += factor * values[lane];
+            }
+        }
+        *block = sums;
+        start += N;
+    }
+    start
+}
+
+/// `h = max(z, 0)` of rows of this width, zeros left out.
+fn rectify(z: &[f32], width: usize, h: &mut SparseRows) {
+    h.clear();
+    for row in z.chunks_exact(width) {
+        for (column, &z) in row.iter().enumerate() {
+            if z > 0.0 {
+                h.push(column, z);
+            }
+        }
+        h.end_row();
+    }
+}
+
+/// Weights `[inputs, outputs]` to `[outputs, inputs]`.
+fn transpose(weights: &[f32], layer: &Layer, out: &mut Vec<f32>) {
+    out.resize(weights.len(), 0.0);
+    for (input, row) in weights.chunks_exact(layer.outputs).enumerate() {
+        row.iter().enumerate().for_each(|(output, &w)| out[output * layer.inputs + input] = w);
+    }
+}
+
+/// Derivative by the rectified inputs of a layer, 0 where they are, into `before`, `[batch, inputs]`.
+fn backpropagate(
+    dz: &[f32],
+    transposed: &[f32],
+    layer: &Layer,
+    inputs: &SparseRows,
+    (before, all, row_buffer): (&mut Vec<f32>, &mut Vec<u32>, &mut Vec<f32>),
+) {
+    all.clear();
+    all.extend(0..layer.outputs as u32);
+    row_buffer.resize(layer.inputs, 0.0);
+    before.clear();
+    before.resize(inputs.rows() * layer.inputs, 0.0);
+    let rows = before.chunks_exact_mut(layer.inputs).zip(dz.chunks_exact(layer.outputs));
+    for (row, (before, dz)) in rows.enumerate() {
+        weighted_sum(all, dz, transposed, row_buffer);
+        inputs.row(row).0.iter().for_each(|&c| before[c as usize] = row_buffer[c as usize]);
+    }
+}
+
+/// Mean cross-entropy of the logits `[batch, classes]`, which are replaced by its derivative.
+fn softmax_cross_entropy(logits: &mut [f32], labels: &[u8]) -> f32 {
+    let scale = 1.0 / labels.len() as f32;
+    let mut loss = 0.0f32;
+    for (row, &label) in logits.chunks_exact_mut(logits.len() / labels.len()).zip(labels) {
+        let highest = row.iter().fold(row[0], |a, &b| if b > a { b } else { a });
+        let of_label = row[usize::from(label)] - highest;
+        let mut sum = 0.0f32;
+        for z in row.iter_mut() {
+            *z = math::exp(*z - highest);
+            sum += *z;
+        }
+        loss += math::ln(sum) - of_label;
+        row.iter_mut().for_each(|e| *e = *e / sum * scale);
+        row[usize::from(label)] -= scale;
+    }
+    loss * scale
+}
+
+fn count_right(logits: &[f32], labels: &[u8]) -> usize {
+    let likeliest = |row: &[f32]| {
+        row.iter().enumerate().fold(0, |best, (class, &z)| if z > row[best] { class } else { best })
+    };
+    let predicted = logits.chunks_exact(logits.len() / labels.len()).map(likeliest);
+    predicted.zip(labels).filter(|(class, label)| *class == usize::from(**label)).count()
+}
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    use super::*;
+    use crate::kernels::reference::Reference;
+    use crate::random::Stream;
+    use proptest::prelude::*;
+
+    /// A batch with this share of zeros, some images all zero, and labels below `classes`.
+    fn batch(stream: &mut Stream, size: usize, pixels: usize, classes: usize, zeros: f32) -> Minibatch {
+        let mut batch = Minibatch::default();
+        batch.inputs.clear();
+        for _ in 0..size {
+            let dark = stream.unit() < 0.1;
+            for pixel in 0..pixels {
+                let (skip, value) = (stream.unit() < zeros, stream.unit());
+                if !(dark || skip || value == 0.0) {
+                    batch.inputs.push(pixel, value);
+                }
+            }
+            batch.inputs.end_row();
+            batch.labels.push(stream.below(classes as u64) as u8);
+        }
+        batch
+    }
+
+    fn close(a: f32, b: f32) -> bool {
+        (a - b).abs() <= 1e-5 + 1e-4 * b.abs()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+        #[test]
+        fn agrees_with_the_reference(
+            inner in prop::collection::vec(1usize..70, 1..4), classes in 2usize..40,
+            size in prop_oneof![1usize..20, 1000usize..1025], zeros in 0.0f32..1.0, seed: u64,
+        ) {
+            let mut widths = inner;
+            widths.push(classes);
+            let architecture = Architecture::new(widths.clone()).unwrap();
+            let mut stream = Stream::new(seed);
+            let x: Vec<f32> = (0..architecture.parameters()).map(|_| stream.unit() - 0.5).collect();
+            let batch = batch(&mut stream, size, widths[0], classes, zeros);
+
+            let (mut found, mut expected) = (vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]);
+            let (mut kernel, mut reference) = (Kernel::new(&architecture), Reference::new(&architecture));
+            let loss = reference.loss_and_gradient(&x, &batch, &mut expected);
+            for _ in 0..2 { // twice: the buffers are used again
+                prop_assert!(close(kernel.loss_and_gradient(&x, &batch, &mut found), loss));
+                for k in 0..x.len() {
+                    prop_assert!(close(found[k], expected[k]), "derivative {}: {} and {}", k, found[k], expected[k]);
+                }
+            }
+            prop_assert!(close(kernel.loss(&x, &batch), loss));
+        }
+
+        #[test]
+        fn every_output_is_one_sum_in_the_order_of_the_list(
+            width in 1usize..100, rows in 1usize..30, entries in 0usize..60, seed: u64,
+        ) {
+            let mut stream = Stream::new(seed);
+            let matrix: Vec<f32> = (0..rows * width).map(|_| stream.unit() - 0.5).collect();
+            let list: Vec<u32> = (0..entries).map(|_| stream.below(rows as u64) as u32).collect();
+            let factors: Vec<f32> = list.iter().map(|_| stream.unit() - 0.5).collect();
+            let mut out = vec![f32::NAN; width];
+            weighted_sum(&list, &factors, &matrix, &mut out);
+            for (o, found) in out.iter().enumerate() {
+                let add = |sum: f32, (r, f): (&u32, &f32)| sum + f * matrix[*r as usize * width + o];
+                let expected = list.iter().zip(&factors).fold(0.0, add);
+                prop_assert_eq!(found.to_bits(), expected.to_bits(), "output {}", o);
+            }
+        }
+    }
+}
