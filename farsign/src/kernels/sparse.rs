@@ -128,7 +128,7 @@ impl Kernel {
 fn weighted_sum(rows: &[u32], factors: &[f32], matrix: &[f32], out: &mut [f32]) {
     let mut done = blocks::<32>(rows, factors, matrix, 0, out);
     done = blocks::<8>(rows, factors, matrix, done, out);
-    done = blocks::<4>(rows, factors, matrix, done, out);
+    done = blocks::<2>(rows, factors, matrix, done, out);
     blocks::<1>(rows, factors, matrix, done, out);
 }
 
