@@ -60,6 +60,11 @@ impl Directions {
         self.spec
     }
 
+    /// The seed these were drawn by.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     fn draw(&mut self, seed: u64) {
         self.seed = seed;
         let (count, parameters) = (self.spec.count(), self.spec.parameters());

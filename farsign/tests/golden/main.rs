@@ -14,6 +14,7 @@
 mod algorithm;
 mod document;
 mod golden;
+mod training;
 mod wire;
 
 #[cfg(target_family = "wasm")]

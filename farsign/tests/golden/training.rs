@@ -1,0 +1,142 @@
+//! Whole training runs, digested: every float and every bit a run makes, the same on every target.
+//!
+//! A digest of the parameters alone would hide differences, because a sign absorbs rounding; so losses, estimates,
+//! trackers, projections and signs of every step go in as well, and the images and directions they come from.
+
+use farsign::dataset::{Dataset, DatasetParts};
+use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
+use farsign::estimate::{Point, zeroth_order};
+use farsign::kernels::sparse::Kernel;
+use farsign::minibatch::Minibatch;
+use farsign::model::Architecture;
+use farsign::optimizer::{Contribution, FarSign, FarSignOptions, Rule};
+use farsign::random::Stream;
+use farsign::schedule::{Decay, StepSize};
+use farsign::sign::SignBits;
+use farsign::task::VolunteerId;
+use farsign::tracker::Tracker;
+use sha2::{Digest, Sha256};
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use crate::golden::Golden;
+
+const PIXELS: usize = 144;
+const CLASSES: u64 = 10;
+const BATCH: usize = 64;
+const STEPS: u64 = 200;
+
+/// Classes that differ in which pixels are bright, mostly dark, with noise.
+fn data() -> Dataset {
+    let mut stream = Stream::new(1);
+    let labels: Vec<u8> = (0..600).map(|_| stream.below(CLASSES) as u8).collect();
+    let mut pixel = |label: u8, index: usize| {
+        let bright = (index * 7 + usize::from(label) * 31) % 11 < 2;
+        match stream.below(10) {
+            0 => stream.below(256) as u8,
+            1..5 if bright => 128 + stream.below(128) as u8,
+            _ => 0,
+        }
+    };
+    let images = labels.iter().flat_map(|&label| (0..PIXELS).map(move |index| (label, index)));
+    let images = images.map(|(label, index)| pixel(label, index)).collect();
+    Dataset::from_parts(DatasetParts { rows: 12, cols: 12, images, labels }).expect("the parts fit")
+}
+
+/// Floats and bits of a run on their way into a digest.
+struct Record(Sha256);
+
+impl Record {
+    fn floats(&mut self, floats: &[f32]) {
+        assert!(floats.iter().all(|float| float.is_finite()), "the bits of a NaN are nobody's business");
+        floats.iter().for_each(|float| self.0.update(float.to_bits().to_le_bytes()));
+    }
+}
+
+/// Digest after each fifty steps, of everything so far.
+fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>) -> Vec<Vec<u8>> {
+    let data = data();
+    let architecture = Architecture::new(widths.to_vec()).expect("an architecture");
+    let d = architecture.parameters();
+    let zeroth = directions.is_some();
+    let spec = DirectionSpec::new(family, directions.unwrap_or(d), d).expect("directions");
+    let mut optimizer = FarSign::new(FarSignOptions {
+        x: architecture.initial_parameters(2),
+        directions: spec,
+        step_size: StepSize { initial: 2e-3, decay: Decay::Cosine { horizon: 250.0 } },
+        rule: Rule::Plain,
+    });
+    let (mut kernel, mut a) = (Kernel::new(&architecture), Directions::new(spec, 0));
+    let (mut batch, mut signs, mut shifted) = (Minibatch::default(), SignBits::default(), Vec::new());
+    // Three volunteers take turns; each has a tracker of its own, and now and then one is reset.
+    let mut trackers = vec![Tracker::default(); 3];
+    let mut estimate = vec![0.0; if zeroth { spec.count() } else { d }];
+    let mut projections = vec![0.0; spec.count()];
+    let mut seeds = Stream::new(3);
+    let (mut record, mut digests) = (Record(Sha256::new()), Vec::new());
+    for step in 1..=STEPS {
+        let volunteer = seeds.below(3);
+        let tracker = &mut trackers[volunteer as usize];
+        batch.draw(&data, seeds.bits(), BATCH);
+        a.reseed(seeds.bits());
+        let loss = if zeroth {
+            tracker.reset();
+            let at = Point { x: optimizer.x(), batch: &batch };
+            zeroth_order(&mut kernel, at, &a, 1e-2, &mut shifted, &mut estimate);
+            kernel.loss(optimizer.x(), &batch)
+        } else {
+            if seeds.below(8) == 0 {
+                tracker.reset();
+            }
+            kernel.loss_and_gradient(optimizer.x(), &batch, &mut estimate)
+        };
+        let tracked = tracker.update(&estimate, 0.3);
+        if zeroth {
+            projections.copy_from_slice(tracked);
+        } else {
+            a.project(tracked, &mut projections);
+        }
+        signs.set_from(&projections, seeds.bits());
+        record.floats(&[loss]);
+        record.floats(&estimate);
+        record.floats(tracked);
+        record.floats(&projections);
+        record.0.update(signs.as_bytes());
+        record.0.update(&batch.labels);
+        (0..BATCH).for_each(|row| record.floats(batch.inputs.row(row).1));
+        let contribution =
+            Contribution { volunteer: VolunteerId(volunteer), direction_seed: a.seed(), signs: &signs };
+        optimizer.apply(contribution).expect("the run is not finished");
+        record.floats(optimizer.x());
+        if step.is_multiple_of(50) {
+            digests.push(record.0.clone().finalize().to_vec());
+        }
+    }
+    digests
+}
+
+#[test]
+fn a_training_run_makes_the_same_bits_everywhere() {
+    let mut golden = Golden::new("training.txt", include_str!("../../testdata/training.txt"));
+    let softmax: &[usize] = &[PIXELS, 10];
+    let mlp: &[usize] = &[PIXELS, 40, 10];
+    let deep: &[usize] = &[PIXELS, 33, 17, 10];
+    let (coordinate, hadamard) = (DirectionFamily::Coordinate, DirectionFamily::Hadamard { block: 64 });
+    let sparse = DirectionFamily::Sparse { nonzeros: 16 };
+    for (name, widths, family, directions) in [
+        ("softmax, first order, coordinate", softmax, coordinate, None),
+        ("softmax, first order, hadamard", softmax, hadamard, None),
+        ("mlp, first order, coordinate", mlp, coordinate, None),
+        ("mlp, first order, hadamard", mlp, hadamard, None),
+        ("two hidden layers, first order, hadamard", deep, hadamard, None),
+        ("softmax, zeroth order, coordinate", softmax, coordinate, Some(24)),
+        ("softmax, zeroth order, hadamard", softmax, hadamard, Some(24)),
+        ("mlp, zeroth order, sparse", mlp, sparse, Some(24)),
+        ("softmax, zeroth order, rademacher", softmax, DirectionFamily::Rademacher, Some(24)),
+    ] {
+        for (fifty, digest) in digests(widths, family, directions).iter().enumerate() {
+            golden.bytes(&format!("{name}, {} steps", 50 * (fifty + 1)), digest);
+        }
+    }
+    golden.check();
+}
