@@ -146,14 +146,14 @@ impl Directions {
     pub fn accumulate(&mut self, signs: &SignBits, scale: f32, x: &mut [f32]) {
         match self.spec.family() {
             DirectionFamily::Coordinate if self.chosen.is_empty() => {
-                x.iter_mut().zip(signs.iter()).for_each(|(x, s)| *x += scale * s);
+                signs.combine_into(x, |x, s| x + scale * s);
             }
             DirectionFamily::Hadamard { block } => {
                 self.scratch.clear();
+                self.scratch.resize(self.spec.parameters(), 0.0);
                 if self.chosen.is_empty() {
-                    self.scratch.extend(signs.iter());
+                    signs.combine_into(&mut self.scratch, |_, s| s);
                 } else {
-                    self.scratch.resize(self.spec.parameters(), 0.0);
                     self.chosen.iter().zip(signs.iter()).for_each(|(&c, s)| self.scratch[c as usize] = s);
                 }
                 transform(&mut self.scratch, block as usize); // H is symmetric

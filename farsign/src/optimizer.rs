@@ -170,9 +170,7 @@ impl FarSign {
 
     fn vote(&mut self, signs: &SignBits, rate: f32, alpha: f32) {
         let rate = if rate < 1.0 { rate } else { 1.0 };
-        for (v, s) in self.votes.iter_mut().zip(signs.iter()) {
-            *v += rate * (s - *v);
-        }
+        signs.combine_into(&mut self.votes, |v, s| v + rate * (s - v));
         let mut winner = SignBits::default();
         winner.set_from(&self.votes, self.accepted);
         self.directions.accumulate(&winner, -alpha, &mut self.x);
