@@ -3,7 +3,7 @@
 //! ```text
 //!   w_i = min(cap, gap_i / N)
 //!   gap_i = accepted messages since volunteer i's last one (or since it joined), its own included
-//!   N     = active volunteers: those whose last accepted message is less than 2 * cap * max(N, 16) messages ago
+//!   N     = active volunteers: those whose last accepted message is at most 2 * cap * max(N, 16) messages ago
 //! ```
 //!
 //! With equal rates every gap is `N` and every weight 1. Only accepted messages count towards `N`, so idle

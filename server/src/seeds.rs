@@ -26,3 +26,21 @@ impl RunSeeds {
         Self { run_id: tasks.next_u64(), directions: tasks.next_u64(), parameters: tasks.next_u64(), tasks }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use farsign::random::Stream;
+
+    #[test]
+    fn what_is_public_is_not_an_output_of_a_generator_that_can_be_turned_back() {
+        for seed in 0..100 {
+            let RunSeeds { run_id, directions, mut tasks, .. } = RunSeeds::new(seed);
+            // SplitMix64 gives its state away: from the id, its next outputs would be the seeds of tasks.
+            let mut guess = Stream::new(seed);
+            let guesses: Vec<u64> = (0..64).map(|_| guess.bits()).collect();
+            assert!(!guesses.contains(&run_id) && !guesses.contains(&directions), "seed {seed}");
+            assert!(!guesses.contains(&tasks.next_u64()), "seed {seed}");
+        }
+    }
+}

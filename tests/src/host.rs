@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use farsign_server::app::{App, Server};
 use farsign_server::config::Config;
@@ -14,8 +14,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
-/// A condition that does not come true within this time never will; far above what any of them takes.
-pub(crate) const FAILURE_BOUND: Duration = Duration::from_mins(1);
+use crate::waiting;
 
 /// A running server. Dropping it stops it and waits until it has stopped.
 #[derive(Debug)]
@@ -79,15 +78,7 @@ impl Host {
 
     /// Waits until the status meets a condition, and gives it.
     pub fn wait_until(&self, what: &str, met: impl Fn(&Value) -> bool) -> Value {
-        let started = Instant::now();
-        loop {
-            let status = self.status();
-            if met(&status) {
-                return status;
-            }
-            assert!(started.elapsed() < FAILURE_BOUND, "{what} did not come about; status: {status:#}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        waiting::until(|| self.status(), what, met)
     }
 
     /// Runs native volunteers until the run is finished; gives how each of them ended.

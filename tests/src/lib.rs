@@ -3,3 +3,4 @@
 pub mod host;
 pub mod process;
 pub mod raw;
+pub mod waiting;

@@ -12,11 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What does not come about within this time never will; far above what anything takes on a busy machine.
-pub const FAILURE_BOUND: Duration = Duration::from_mins(2);
-
-/// Time between two looks at something that is waited for.
-pub const LOOK_EVERY: Duration = Duration::from_millis(50);
+use crate::waiting::{self, FAILURE_BOUND, LOOK_EVERY};
 
 /// The server: the one `cargo xtask test` names, or the workspace's release build.
 pub fn server_program() -> PathBuf {
@@ -169,15 +165,7 @@ impl Server {
 
     /// Waits until the status meets a condition, and gives it.
     pub fn wait_until(&self, what: &str, met: impl Fn(&Value) -> bool) -> Value {
-        let started = Instant::now();
-        loop {
-            let status = self.status();
-            if met(&status) {
-                return status;
-            }
-            assert!(started.elapsed() < FAILURE_BOUND, "{what} did not come about; status: {status:#}");
-            std::thread::sleep(LOOK_EVERY);
-        }
+        waiting::until(|| self.status(), what, met)
     }
 }
 

@@ -9,7 +9,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::host::{FAILURE_BOUND, Host};
+use crate::host::Host;
+use crate::waiting::FAILURE_BOUND;
 
 /// A connection, and what the server said on it last.
 #[derive(Debug)]

@@ -41,6 +41,8 @@ pub struct Driver {
     /// Whether the person wants it to work.
     wanted: bool,
     loading: bool,
+    /// Whether the data was loaded a second time because the server trains on other data.
+    loaded_again: bool,
     data: Option<Arc<Dataset>>,
     volunteer: Option<Volunteer>,
     socket: Option<Socket>,
@@ -66,10 +68,7 @@ enum Cut {
 
 impl From<VolunteerError> for Cut {
     fn from(error: VolunteerError) -> Self {
-        match error {
-            VolunteerError::OtherData => Self::Retry(None, "The server now trains on other data.".to_owned()),
-            error => Self::End(State::Failed, format!("This volunteer could not go on: {error}.")),
-        }
+        Self::End(State::Failed, format!("This volunteer could not go on: {error}."))
     }
 }
 
@@ -98,6 +97,7 @@ impl Driver {
             url: String::new(),
             wanted: false,
             loading: false,
+            loaded_again: false,
             data: None,
             volunteer: None,
             socket: None,
@@ -209,14 +209,16 @@ impl Driver {
         let Some(volunteer) = &mut self.volunteer else { return Ok(()) };
         self.events.clear();
         if let Err(error) = volunteer.receive(&self.incoming, &mut self.events) {
-            if error == VolunteerError::OtherData {
-                self.data = None; // loaded again before the next attempt
+            if error == VolunteerError::OtherData && !self.loaded_again {
+                (self.data, self.loaded_again) = (None, true); // loaded before the next attempt
+                return Err(Cut::Retry(None, "The server now trains on other data.".to_owned()));
             }
             return Err(error.into());
         }
         for index in 0..self.events.len() {
             match self.events[index].clone() {
                 Event::Joined => {
+                    self.loaded_again = false;
                     self.backoff.succeeded();
                     self.report_state(State::Working, None, None);
                 }

@@ -18,7 +18,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
@@ -28,6 +29,9 @@ const AGENT: &str = concat!("farsign-native/", env!("CARGO_PKG_VERSION"));
 
 /// A server that says nothing for so long is gone; it pings every half minute.
 const SILENCE: Duration = Duration::from_secs(90);
+
+/// Time to read what a broken connection still holds.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Time for a connection.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -151,16 +155,34 @@ impl Worker<'_> {
                         if !self.options.delay.is_zero() {
                             tokio::time::sleep(self.options.delay).await;
                         }
-                        socket.send(Message::Binary(Bytes::copy_from_slice(&self.answer))).await?;
+                        let answer = Message::Binary(Bytes::copy_from_slice(&self.answer));
+                        if let Err(error) = socket.send(answer).await {
+                            self.last_words(socket).await?;
+                            return Err(error.into());
+                        }
                     }
                 }
-                Some(Ok(Message::Close(_))) | None => {
-                    return Err(Cut::Lost("the server closed the connection".to_owned()));
-                }
+                // The protocol has no texts; reading one as a frame says so.
+                Some(Ok(Message::Text(text))) => _ = self.take(text.as_bytes())?,
+                Some(Ok(Message::Close(close))) => return Err(closed(close)),
+                None => return Err(closed(None)),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error.into()),
             }
         }
+    }
+
+    /// Reads what came before the connection broke: a goodbye in it says when to come back.
+    async fn last_words(
+        &mut self,
+        socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
+    ) -> Result<(), Cut> {
+        while let Ok(Some(Ok(message))) = timeout(LAST_WORDS, socket.next()).await {
+            if let Message::Binary(frame) = message {
+                _ = self.take(&frame)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes in a frame; continues with the task it brought, if any.
@@ -194,6 +216,17 @@ impl Worker<'_> {
             Attack::SignFlip => ClientFrame::answer(task.id, &signs.flipped(), &mut self.answer),
         }
         Ok(())
+    }
+}
+
+/// A close without a goodbye: of these codes, coming back would only bring another.
+fn closed(close: Option<CloseFrame>) -> Cut {
+    let removed = |reason| Cut::End(WorkerEnd::Removed(reason));
+    match close.map(|close| close.code) {
+        Some(CloseCode::Protocol) => removed(GoodbyeReason::Malformed),
+        Some(CloseCode::Policy) => removed(GoodbyeReason::TooManyRejects),
+        Some(CloseCode::Size) => removed(GoodbyeReason::Oversize),
+        _ => Cut::Lost("the server closed the connection".to_owned()),
     }
 }
 

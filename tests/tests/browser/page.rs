@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, Locator};
-use farsign_tests::process::{Driver, FAILURE_BOUND, LOOK_EVERY, Server, browser_program};
+use farsign_tests::process::{Driver, Server, browser_program};
+use farsign_tests::waiting::{FAILURE_BOUND, LOOK_EVERY};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
