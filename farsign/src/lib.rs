@@ -20,7 +20,7 @@
 //!
 //! Modules in reading order: the data ([`dataset`], [`random`], [`minibatch`]), the model ([`model`], [`kernels`],
 //! [`math`]), a volunteer's answer ([`direction`], [`estimate`], [`tracker`], [`sign`]), the server's step
-//! ([`schedule`], [`activity`], [`optimizer`], [`assignment`]), and what travels between them ([`task`], [`wire`], [`volunteer`],
+//! ([`schedule`], [`activity`], [`step`], [`optimizer`], [`assignment`]), and what travels between them ([`task`], [`wire`], [`volunteer`],
 //! [`backoff`]).
 //!
 //! Equations follow arXiv 2605.09337 as docs/algorithm.md reads it; departures are named there.
@@ -39,6 +39,7 @@ pub mod optimizer;
 pub mod random;
 pub mod schedule;
 pub mod sign;
+pub mod step;
 pub mod task;
 pub mod tracker;
 pub mod volunteer;

@@ -22,6 +22,7 @@ use crate::activity::Activity;
 use crate::direction::{DirectionSpec, Directions};
 use crate::schedule::StepSize;
 use crate::sign::SignBits;
+use crate::step::Step;
 use crate::task::VolunteerId;
 
 /// How a message moves the model.
@@ -100,8 +101,10 @@ pub struct FarSign {
     directions: Directions,
     step_size: StepSize,
     rule: Rule,
-    /// `vote`: the running mean of the votes and the packed signs of it.
+    /// `vote`: the running mean of the votes.
     votes: Vec<f32>,
+    /// The step taken last, in a buffer that is used again.
+    last_step: Step,
 }
 
 impl FarSign {
@@ -126,6 +129,7 @@ impl FarSign {
             step_size,
             rule,
             votes,
+            last_step: Step::default(),
         }
     }
 
@@ -155,25 +159,31 @@ impl FarSign {
         let message = self.accepted + 1;
         let weight = self.activity.record(contribution.volunteer, message);
         match self.rule {
-            Rule::Plain => self.step(contribution, -alpha * weight),
-            Rule::Vote { gamma, .. } => self.vote(contribution.signs, gamma * weight, alpha),
+            Rule::Plain => {
+                self.last_step.direction_seed = contribution.direction_seed;
+                self.last_step.scale = -alpha * weight;
+                self.last_step.signs.clone_from(contribution.signs);
+            }
+            Rule::Vote { gamma, direction_seed } => {
+                self.vote(contribution.signs, gamma * weight);
+                (self.last_step.direction_seed, self.last_step.scale) = (direction_seed, -alpha);
+                self.last_step.signs.set_from(&self.votes, self.accepted);
+            }
         }
+        self.last_step.take(&mut self.directions, &mut self.x);
         self.accepted = message;
         self.weight += f64::from(weight);
         Ok(Applied { message, weight, alpha })
     }
 
-    fn step(&mut self, contribution: Contribution<'_>, scale: f32) {
-        self.directions.reseed(contribution.direction_seed);
-        self.directions.accumulate(contribution.signs, scale, &mut self.x);
-    }
-
-    fn vote(&mut self, signs: &SignBits, rate: f32, alpha: f32) {
+    fn vote(&mut self, signs: &SignBits, rate: f32) {
         let rate = if rate < 1.0 { rate } else { 1.0 };
         signs.combine_into(&mut self.votes, |v, s| v + rate * (s - v));
-        let mut winner = SignBits::default();
-        winner.set_from(&self.votes, self.accepted);
-        self.directions.accumulate(&winner, -alpha, &mut self.x);
+    }
+
+    /// The step the last accepted message led to.
+    pub fn last_step(&self) -> &Step {
+        &self.last_step
     }
 
     /// Parameters, `[d]`.

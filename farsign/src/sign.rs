@@ -54,6 +54,15 @@ impl SignBits {
     /// # Errors
     /// When the length is wrong or a spare bit is set.
     pub fn from_bytes(bytes: &[u8], count: usize) -> Result<Self, SignBitsError> {
+        let mut signs = Self::default();
+        signs.set_from_bytes(bytes, count).map(|()| signs)
+    }
+
+    /// As [`SignBits::from_bytes`], in the buffer at hand.
+    ///
+    /// # Errors
+    /// When the length is wrong or a spare bit is set; nothing has changed then.
+    pub fn set_from_bytes(&mut self, bytes: &[u8], count: usize) -> Result<(), SignBitsError> {
         let (expected, found) = (count.div_ceil(8), bytes.len());
         if expected != found {
             return Err(SignBitsError::Length { expected, found });
@@ -64,7 +73,10 @@ impl SignBits {
         {
             return Err(SignBitsError::Spare { found: last });
         }
-        Ok(Self { count, bytes: bytes.to_vec() })
+        self.count = count;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Takes the sign of every `y`; a zero takes bit `k % 64` of output `k / 64` of the coin stream instead, so

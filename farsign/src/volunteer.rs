@@ -9,9 +9,12 @@ use crate::estimate::{Order, Point, zeroth_order};
 use crate::kernels::sparse::Kernel;
 use crate::minibatch::Minibatch;
 use crate::sign::SignBits;
+use crate::step::Step;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task};
 use crate::tracker::Tracker;
-use crate::wire::{ClientFrame, ServerRecord, SnapshotBody, Welcome, WireError, read_server_frame};
+use crate::wire::{
+    ClientFrame, DeltaBody, ServerRecord, SnapshotBody, Welcome, WireError, read_server_frame,
+};
 use std::sync::Arc;
 
 /// What a frame from the server brought, in order.
@@ -49,8 +52,8 @@ pub enum VolunteerError {
         /// Parameters in the snapshot.
         found: usize,
     },
-    /// A task for a snapshot this volunteer does not have.
-    #[error("expected a task for snapshot {expected:?}, found one for {found}")]
+    /// A task or steps for a snapshot this volunteer does not have.
+    #[error("expected a task or steps for snapshot {expected:?}, found {found}")]
     SnapshotVersion {
         /// The snapshot at hand.
         expected: Option<u64>,
@@ -90,6 +93,8 @@ struct Session {
     /// Shifted parameters, `[d]`, in zeroth order.
     shifted: Vec<f32>,
     signs: SignBits,
+    /// A step on its way into `x`.
+    step: Step,
 }
 
 impl Volunteer {
@@ -110,6 +115,7 @@ impl Volunteer {
                     events.push(Event::Joined);
                 }
                 ServerRecord::Snapshot(snapshot) => self.session()?.take_snapshot(snapshot)?,
+                ServerRecord::Delta(delta) => self.session()?.take_delta(delta)?,
                 ServerRecord::Task(task) => events.push(Event::Task(task)),
                 ServerRecord::Accepted { accepted, .. } => events.push(Event::Accepted(accepted)),
                 ServerRecord::Rejected { reason, .. } => events.push(Event::Rejected(reason)),
@@ -185,6 +191,7 @@ impl Session {
             projections: vec![0.0; count],
             shifted: Vec::new(),
             signs: SignBits::default(),
+            step: Step::default(),
             settings,
         }
     }
@@ -200,11 +207,25 @@ impl Session {
         Ok(())
     }
 
-    fn work(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
-        if self.version != Some(task.snapshot_version) {
-            let (expected, found) = (self.version, task.snapshot_version);
-            return Err(VolunteerError::SnapshotVersion { expected, found });
+    fn take_delta(&mut self, delta: DeltaBody<'_>) -> Result<(), VolunteerError> {
+        self.require_version(delta.base)?;
+        self.version = None;
+        let (directions, x) = (&mut self.directions, &mut self.x);
+        let count = directions.spec().count();
+        delta.for_each_step(count, &mut self.step, |step| step.take(directions, x))?;
+        self.version = Some(delta.version);
+        Ok(())
+    }
+
+    fn require_version(&self, found: u64) -> Result<(), VolunteerError> {
+        match self.version {
+            Some(version) if version == found => Ok(()),
+            expected => Err(VolunteerError::SnapshotVersion { expected, found }),
         }
+    }
+
+    fn work(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
+        self.require_version(task.snapshot_version)?;
         self.batch.draw(data, task.minibatch_seed, self.settings.batch as usize);
         self.directions.reseed(task.direction_seed);
         if task.reset_tracker {

@@ -11,25 +11,29 @@
 //!             +--------+------------+----------------+
 //!
 //!   volunteer -> server                         server -> volunteer
-//!   0x01 hello    agent                         0x81 welcome    volunteer id, run settings
+//!   0x01 hello    agent, abilities              0x81 welcome    volunteer id, run settings
 //!   0x02 answer   task id 8, sign bits          0x82 task       id, version, three seeds, flags
 //!                                               0x83 snapshot   version, encoding, parameters
 //!                                               0x84 accepted   task id 8, accepted messages 8
 //!                                               0x85 rejected   task id 8, reason 1
 //!                                               0x86 goodbye    reason 1, retry after 4
+//!                                               0x87 delta      base 8, version 8, steps
 //! ```
 //!
 //! A record's length stands before its body so that a volunteer can pass over kinds it does not know; the server
 //! knows every kind a volunteer may send and refuses others. An answer costs 14 bytes besides its sign bits.
 //! Acknowledgement, next task and snapshot travel in one frame because a write costs more than anything the
-//! server computes. Every float that comes in must be finite, every length exact, every enumeration known.
+//! server computes. A volunteer that can is sent the steps since its version instead of a snapshot where they are
+//! fewer bytes. Every float that comes in must be finite, every length exact, every enumeration known.
 
 mod read;
 mod settings;
 mod write;
 
-pub use read::{ClientRecord, ServerRecord, SnapshotBody, Welcome, read_client_frame, read_server_frame};
-pub use write::{ClientFrame, EncodedSnapshot, ServerFrame};
+pub use read::{
+    ClientRecord, DeltaBody, ServerRecord, SnapshotBody, Welcome, read_client_frame, read_server_frame,
+};
+pub use write::{ClientFrame, EncodedSnapshot, EncodedSteps, ServerFrame};
 
 /// The protocol version this crate speaks, first byte of every frame.
 pub const VERSION: u8 = 1;
@@ -44,7 +48,7 @@ const RECORD_HEADER_BYTES: usize = 5;
 
 /// Largest frame a volunteer of a run with `directions` signs an answer has reason to send.
 pub fn max_client_frame_bytes(directions: usize) -> usize {
-    let hello = 1 + RECORD_HEADER_BYTES + 1 + MAX_AGENT_BYTES;
+    let hello = 1 + RECORD_HEADER_BYTES + 1 + MAX_AGENT_BYTES + 1;
     let answer = 1 + RECORD_HEADER_BYTES + 8 + directions.div_ceil(8);
     hello.max(answer)
 }
@@ -59,6 +63,13 @@ mod kind {
     pub const ACCEPTED: u8 = 0x84;
     pub const REJECTED: u8 = 0x85;
     pub const GOODBYE: u8 = 0x86;
+    pub const DELTA: u8 = 0x87;
+}
+
+/// Abilities of a volunteer, bits of the byte behind its name; absent is 0.
+mod ability {
+    /// It can take steps instead of a snapshot.
+    pub const DELTAS: u8 = 1;
 }
 
 /// Encodings of a snapshot's parameters.

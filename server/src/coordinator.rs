@@ -12,7 +12,7 @@ use farsign::assignment::{Assigner, VolunteerAssignment};
 use farsign::optimizer::{Contribution, FarSign, FarSignOptions};
 use farsign::sign::{SignBits, SignBitsError};
 use farsign::task::{RejectReason, Task, TaskId, VolunteerId};
-use farsign::wire::EncodedSnapshot;
+use farsign::wire::{EncodedSnapshot, EncodedSteps};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::Rng;
 use std::collections::HashMap;
@@ -27,6 +27,9 @@ const QUEUE: usize = 1024;
 
 /// Commands applied before a snapshot is published at the latest.
 const MOST_AT_ONCE: usize = 256;
+
+/// Versions whose steps are kept; a volunteer further behind is sent a snapshot.
+const MOST_UPDATES: usize = 64;
 
 /// The model at one moment. Never changes.
 #[derive(Debug)]
@@ -43,9 +46,27 @@ pub struct Snapshot {
     pub x: Arc<[f32]>,
     /// The parameters as they go out.
     pub encoded: EncodedSnapshot,
+    /// The steps that led to the latest versions, oldest first.
+    recent: Vec<Arc<Update>>,
+}
+
+/// What led from one version to the next.
+#[derive(Debug)]
+struct Update {
+    /// The version it led to.
+    version: u64,
+    steps: EncodedSteps,
 }
 
 impl Snapshot {
+    /// The steps since a version, where they are known and take fewer bytes than the parameters.
+    pub fn steps_since(&self, version: u64) -> Option<impl Iterator<Item = &EncodedSteps>> {
+        let first = self.recent.iter().position(|update| update.version == version + 1)?;
+        let updates = &self.recent[first..];
+        let bytes: usize = updates.iter().map(|update| update.steps.bytes()).sum();
+        (bytes < 4 * self.x.len()).then(|| updates.iter().map(|update| &update.steps))
+    }
+
     /// Whether the model is finished.
     pub fn is_finished(&self) -> bool {
         self.progress == Some(1.0)
@@ -152,6 +173,8 @@ struct Coordinator {
     /// Draws what a volunteer must not be able to guess.
     seeds: ChaCha12Rng,
     snapshots: watch::Sender<Arc<Snapshot>>,
+    /// Steps since the last publication.
+    steps: EncodedSteps,
     counters: Arc<Counters>,
 }
 
@@ -178,7 +201,7 @@ pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<Handle
         rule: config.assignment.rule,
     });
     let (commands, queue) = mpsc::channel(QUEUE);
-    let (snapshots, latest) = watch::channel(Arc::new(snapshot_of(&optimizer, 0)));
+    let (snapshots, latest) = watch::channel(Arc::new(snapshot_of(&optimizer, 0, Vec::new())));
     let coordinator = Coordinator {
         optimizer,
         assigner: Assigner::new(config.assignment),
@@ -187,13 +210,14 @@ pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<Handle
         joined: 0,
         seeds: config.seeds.tasks.clone(),
         snapshots,
+        steps: EncodedSteps::default(),
         counters,
     };
     thread::Builder::new().name("coordinator".into()).spawn(move || coordinator.run(queue))?;
     Ok(Handle { commands, snapshots: latest })
 }
 
-fn snapshot_of(optimizer: &FarSign, version: u64) -> Snapshot {
+fn snapshot_of(optimizer: &FarSign, version: u64, recent: Vec<Arc<Update>>) -> Snapshot {
     let x: Arc<[f32]> = optimizer.x().into();
     Snapshot {
         version,
@@ -202,6 +226,7 @@ fn snapshot_of(optimizer: &FarSign, version: u64) -> Snapshot {
         progress: optimizer.progress(),
         encoded: EncodedSnapshot::new(version, Arc::clone(&x)),
         x,
+        recent,
     }
 }
 
@@ -253,17 +278,20 @@ impl Coordinator {
         let contribution = Contribution { volunteer, direction_seed, signs: &signs };
         // The count was just checked; what is left is that the run finished while this answer was on its way.
         let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::RunFinished)?;
+        self.steps.push(self.optimizer.last_step());
         Ok(applied.message)
     }
 
     fn publish(&mut self) {
-        let (accepted, version) = {
-            let latest = self.snapshots.borrow();
-            (latest.accepted, latest.version)
-        };
-        if self.optimizer.accepted() != accepted {
-            self.snapshots.send_replace(Arc::new(snapshot_of(&self.optimizer, version + 1)));
+        if self.steps.bytes() == 0 {
+            return;
         }
+        let latest = Arc::clone(&self.snapshots.borrow());
+        let version = latest.version + 1;
+        let too_many = (latest.recent.len() + 1).saturating_sub(MOST_UPDATES);
+        let mut recent = latest.recent[too_many..].to_vec();
+        recent.push(Arc::new(Update { version, steps: std::mem::take(&mut self.steps) }));
+        self.snapshots.send_replace(Arc::new(snapshot_of(&self.optimizer, version, recent)));
     }
 
     /// Whoever asked may be gone by now; the reply is dropped then, and the session's leave follows.

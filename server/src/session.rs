@@ -70,8 +70,10 @@ impl From<WireError> for End {
 struct Session {
     app: Arc<App>,
     socket: WebSocket,
-    /// Version of the snapshot sent last.
+    /// Version of the model sent last.
     sent_version: Option<u64>,
+    /// Whether the volunteer can take steps instead of a snapshot.
+    takes_deltas: bool,
     /// Rejected answers since the last accepted one.
     rejects: u32,
     /// Frames are written here first, in a buffer that is used again.
@@ -80,7 +82,8 @@ struct Session {
 
 async fn serve(app: Arc<App>, socket: WebSocket) {
     let place = Arc::clone(&app.places).try_acquire_owned();
-    let mut session = Session { app, socket, sent_version: None, rejects: 0, frame: Vec::new() };
+    let mut session =
+        Session { app, socket, sent_version: None, takes_deltas: false, rejects: 0, frame: Vec::new() };
     let end = match &place {
         Ok(_) => session.run().await,
         Err(_) => End::Goodbye(GoodbyeReason::ServerFull),
@@ -117,7 +120,10 @@ impl Session {
             Err(_) => return Err(End::Goodbye(GoodbyeReason::NoHello)),
         };
         match read_client_frame(&frame)? {
-            ClientRecord::Hello { agent } => Ok(agent.to_owned()),
+            ClientRecord::Hello { agent, deltas } => {
+                self.takes_deltas = deltas;
+                Ok(agent.to_owned())
+            }
             ClientRecord::Answer { .. } => Err(End::Goodbye(GoodbyeReason::NoHello)),
         }
     }
@@ -172,12 +178,17 @@ impl Session {
         }
     }
 
-    /// Adds a task to the frame, and its snapshot when the volunteer's is older.
+    /// Adds a task to the frame; before it, when the volunteer's model is older, whatever is shorter of the steps since
+    /// then and a snapshot.
     fn add_task(&mut self, next: &NextTask) {
+        let (snapshot, sent) = (&next.snapshot, self.sent_version.replace(next.snapshot.version));
         let mut frame = ServerFrame::append(&mut self.frame);
-        if self.sent_version != Some(next.snapshot.version) {
-            frame.snapshot(&next.snapshot.encoded);
-            self.sent_version = Some(next.snapshot.version);
+        if sent != Some(snapshot.version) {
+            let base = sent.filter(|_| self.takes_deltas);
+            match base.and_then(|base| Some((base, snapshot.steps_since(base)?))) {
+                Some((base, steps)) => frame.delta(base, snapshot.version, steps),
+                None => frame.snapshot(&snapshot.encoded),
+            };
         }
         frame.task(&next.task);
     }

@@ -1,7 +1,8 @@
 //! A volunteer that sends what it is told, right or wrong.
 
+use farsign::step::Step;
 use farsign::task::{Goodbye, RejectReason, Task, TaskId};
-use farsign::wire::{ClientFrame, ServerRecord, Welcome, read_server_frame};
+use farsign::wire::{ClientFrame, DeltaBody, ServerRecord, Welcome, read_server_frame};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -17,6 +18,8 @@ use crate::waiting::FAILURE_BOUND;
 pub struct RawVolunteer {
     runtime: tokio::runtime::Runtime,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Signs an answer has, once welcomed.
+    directions: usize,
 }
 
 /// A frame of the server, taken apart.
@@ -26,8 +29,10 @@ pub struct Said {
     pub welcome: Option<Welcome>,
     /// A task in it.
     pub task: Option<Task>,
-    /// Version of a snapshot in it.
-    pub snapshot: Option<u64>,
+    /// Version of a snapshot in it, and its parameters.
+    pub snapshot: Option<(u64, Vec<f32>)>,
+    /// Steps in it, from one version to another.
+    pub delta: Option<(u64, u64, Vec<Step>)>,
     /// The number of accepted contributions, of an acknowledgement in it.
     pub accepted: Option<u64>,
     /// A rejection in it.
@@ -42,7 +47,7 @@ impl RawVolunteer {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (socket, _) =
             runtime.block_on(connect_async(host.socket_url())).expect("the server takes connections");
-        Self { runtime, socket }
+        Self { runtime, socket, directions: 0 }
     }
 
     /// Connects, says hello, and gives the first task.
@@ -54,10 +59,15 @@ impl RawVolunteer {
         (volunteer, task)
     }
 
-    /// Sends a hello.
+    /// Sends a hello that asks for snapshots.
     pub fn hello(&mut self) {
+        self.hello_with(false);
+    }
+
+    /// Sends a hello that asks for steps, or for snapshots.
+    pub fn hello_with(&mut self, deltas: bool) {
         let mut frame = Vec::new();
-        ClientFrame::hello("raw-test", &mut frame);
+        ClientFrame::hello("raw-test", deltas, &mut frame);
         self.send(frame);
     }
 
@@ -87,9 +97,19 @@ impl RawVolunteer {
         let mut said = Said::default();
         for record in read_server_frame(&frame).expect("the server speaks this version") {
             match record.expect("the server's records can be read") {
-                ServerRecord::Welcome(welcome) => said.welcome = Some(*welcome),
+                ServerRecord::Welcome(welcome) => {
+                    self.directions = welcome.settings.directions.count();
+                    said.welcome = Some(*welcome);
+                }
                 ServerRecord::Task(task) => said.task = Some(task),
-                ServerRecord::Snapshot(snapshot) => said.snapshot = Some(snapshot.version),
+                ServerRecord::Snapshot(snapshot) => {
+                    let mut x = Vec::new();
+                    snapshot.unpack(&mut x).expect("the server's parameters are finite");
+                    said.snapshot = Some((snapshot.version, x));
+                }
+                ServerRecord::Delta(delta) => {
+                    said.delta = Some((delta.base, delta.version, self.steps(delta)));
+                }
                 ServerRecord::Accepted { accepted, .. } => said.accepted = Some(accepted),
                 ServerRecord::Rejected { task, reason } => said.rejected = Some((task, reason)),
                 ServerRecord::Goodbye(goodbye) => said.goodbye = Some(goodbye),
@@ -107,6 +127,14 @@ impl RawVolunteer {
                 other => panic!("expected a close with a code, heard {other:?}"),
             }
         }
+    }
+
+    fn steps(&self, delta: DeltaBody<'_>) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let read =
+            delta.for_each_step(self.directions, &mut Step::default(), |step| steps.push(step.clone()));
+        read.expect("the server's steps can be read");
+        steps
     }
 
     fn hear_bytes(&mut self) -> Option<Bytes> {

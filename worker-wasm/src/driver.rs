@@ -188,7 +188,7 @@ impl Driver {
         self.heard_ms = now_ms();
         let taken = match event {
             SocketEvent::Open => {
-                ClientFrame::hello(AGENT, &mut self.answer);
+                ClientFrame::hello(AGENT, true, &mut self.answer);
                 self.send()
             }
             SocketEvent::Frame(frame) => self.take_frame(&frame),

@@ -1,7 +1,8 @@
 //! Bytes to records.
 
 use super::settings::read_settings;
-use super::{MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, WireError, encoding, kind};
+use super::{MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, WireError, ability, encoding, kind};
+use crate::step::Step;
 use crate::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 
 /// What a volunteer sends.
@@ -11,6 +12,8 @@ pub enum ClientRecord<'a> {
     Hello {
         /// Name and version of the program.
         agent: &'a str,
+        /// Whether it can take steps instead of a snapshot.
+        deltas: bool,
     },
     /// Answer to a task.
     Answer {
@@ -30,6 +33,8 @@ pub enum ServerRecord<'a> {
     Task(Task),
     /// Parameters to work from.
     Snapshot(SnapshotBody<'a>),
+    /// Steps that lead from the parameters at hand to newer ones.
+    Delta(DeltaBody<'a>),
     /// An answer was applied.
     Accepted {
         /// The task it answered.
@@ -85,6 +90,40 @@ impl SnapshotBody<'_> {
     }
 }
 
+/// Body of a delta, its steps still packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeltaBody<'a> {
+    /// The version the steps start from.
+    pub base: u64,
+    /// The version they lead to.
+    pub version: u64,
+    steps: &'a [u8],
+}
+
+impl DeltaBody<'_> {
+    /// Unpacks the steps of `directions` signs each, one after the other, into `step`, and hands each to `take`.
+    ///
+    /// # Errors
+    /// When one cannot be read; those before it have been taken then.
+    pub fn for_each_step(
+        &self,
+        directions: usize,
+        step: &mut Step,
+        mut take: impl FnMut(&Step),
+    ) -> Result<(), WireError> {
+        let mut body = Reader { bytes: self.steps, offset: 0 };
+        while !body.bytes.is_empty() {
+            step.scale = body.f32("the scale of a step")?;
+            step.direction_seed = body.u64()?;
+            let bits = body.take(directions.div_ceil(8))?;
+            let read = step.signs.set_from_bytes(bits, directions);
+            read.map_err(|error| WireError::Settings(error.to_string()))?;
+            take(step);
+        }
+        Ok(())
+    }
+}
+
 /// Reads a frame from a volunteer: exactly one record.
 ///
 /// # Errors
@@ -100,7 +139,8 @@ pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
             if !(1..=MAX_AGENT_BYTES).contains(&agent.len()) {
                 return Err(WireError::Agent);
             }
-            ClientRecord::Hello { agent }
+            let abilities = if body.bytes.is_empty() { 0 } else { body.u8()? };
+            ClientRecord::Hello { agent, deltas: abilities & ability::DELTAS != 0 }
         }
         kind::ANSWER => ClientRecord::Answer { task: TaskId(body.u64()?), bits: body.rest() },
         found => return Err(WireError::Kind { offset, found }),
@@ -131,6 +171,10 @@ fn read_server_record(kind: u8, mut body: Reader<'_>) -> Result<Option<ServerRec
         }
         kind::TASK => ServerRecord::Task(read_task(&mut body)?),
         kind::SNAPSHOT => ServerRecord::Snapshot(read_snapshot(&mut body)?),
+        kind::DELTA => {
+            let (base, version) = (body.u64()?, body.u64()?);
+            ServerRecord::Delta(DeltaBody { base, version, steps: body.rest() })
+        }
         kind::ACCEPTED => ServerRecord::Accepted { task: TaskId(body.u64()?), accepted: body.u64()? },
         kind::REJECTED => {
             let (task, code) = (TaskId(body.u64()?), body.u8()?);

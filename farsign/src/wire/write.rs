@@ -3,8 +3,9 @@
 use super::settings::write_settings;
 use std::sync::{Arc, OnceLock};
 
-use super::{MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, encoding, kind};
+use super::{MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, ability, encoding, kind};
 use crate::sign::SignBits;
+use crate::step::Step;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 
 /// Writes frames of a volunteer. A frame has one record.
@@ -12,13 +13,17 @@ use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId, VolunteerId}
 pub struct ClientFrame;
 
 impl ClientFrame {
-    /// A hello into `out`, which is cleared first. A name that is too long is cut.
-    pub fn hello(agent: &str, out: &mut Vec<u8>) {
+    /// A hello into `out`, which is cleared first. A name that is too long is cut. `deltas` tells whether the
+    /// volunteer can take steps instead of a snapshot.
+    pub fn hello(agent: &str, deltas: bool, out: &mut Vec<u8>) {
         let agent = &agent[..agent.floor_char_boundary(MAX_AGENT_BYTES)];
         start(out);
         record(out, kind::HELLO, |out| {
             out.push(agent.len() as u8);
             out.extend(agent.as_bytes());
+            if deltas {
+                out.push(ability::DELTAS);
+            }
         });
     }
 
@@ -75,6 +80,20 @@ impl<'a> ServerFrame<'a> {
         self
     }
 
+    /// Adds the steps from version `base` to `version`.
+    pub fn delta<'s>(
+        &mut self,
+        base: u64,
+        version: u64,
+        steps: impl IntoIterator<Item = &'s EncodedSteps>,
+    ) -> &mut Self {
+        self.record(kind::DELTA, |out| {
+            out.extend(base.to_le_bytes());
+            out.extend(version.to_le_bytes());
+            steps.into_iter().for_each(|steps| out.extend(&steps.0));
+        })
+    }
+
     /// Adds an acknowledgement.
     pub fn accepted(&mut self, task: TaskId, accepted: u64) -> &mut Self {
         self.record(kind::ACCEPTED, |out| {
@@ -102,6 +121,24 @@ impl<'a> ServerFrame<'a> {
     fn record(&mut self, kind: u8, body: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
         record(self.out, kind, body);
         self
+    }
+}
+
+/// Steps as they travel, encoded once for all who are sent them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncodedSteps(Vec<u8>);
+
+impl EncodedSteps {
+    /// Adds a step.
+    pub fn push(&mut self, step: &Step) {
+        self.0.extend(step.scale.to_le_bytes());
+        self.0.extend(step.direction_seed.to_le_bytes());
+        self.0.extend(step.signs.as_bytes());
+    }
+
+    /// Bytes these steps take.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
     }
 }
 

@@ -14,7 +14,7 @@ use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, Tas
 use farsign::volunteer::{Event, Volunteer};
 use farsign::wire::{ClientFrame, EncodedSnapshot, max_client_frame_bytes};
 
-use crate::wire::server_frame;
+use crate::wire::{example_steps, server_frame};
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -84,7 +84,7 @@ fn examples_are_the_frames_of_one_session() {
     let (events, answer) = answer(&settings);
     assert_eq!(events, [Event::Joined, Event::Task(TASK)]);
     let mut hello = Vec::new();
-    ClientFrame::hello("example/1.0", &mut hello);
+    ClientFrame::hello("example/1.0", false, &mut hello);
     let goodbye =
         |reason, retry_after_ms| server_frame(|frame| _ = frame.goodbye(Goodbye { reason, retry_after_ms }));
     let expected = [
@@ -97,6 +97,7 @@ fn examples_are_the_frames_of_one_session() {
         server_frame(|frame| _ = frame.rejected(TaskId(7), RejectReason::NotYourTask)),
         goodbye(GoodbyeReason::ServerFull, Some(5_000)),
         goodbye(GoodbyeReason::RunFinished, None),
+        server_frame(|frame| _ = frame.delta(3, 5, [&example_steps()])),
         train().to_idx_images(),
         train().to_idx_labels(),
     ];
@@ -116,9 +117,9 @@ fn reasons_and_limits() {
         assert_documented(&format!("{} `{}`", reason.code(), reason.name()));
     }
     for directions in [1, 456, 457, 101_770] {
-        assert_eq!(max_client_frame_bytes(directions), 71.max(14 + directions.div_ceil(8)));
+        assert_eq!(max_client_frame_bytes(directions), 72.max(14 + directions.div_ceil(8)));
     }
-    assert_documented("`max(71, 14 + ceil(K / 8))` bytes");
+    assert_documented("`max(72, 14 + ceil(K / 8))` bytes");
     assert_documented("65,536 images");
     assert_eq!((Architecture::MAX_WIDTHS, Architecture::MAX_WIDTH), (16, 1_048_576));
     assert_documented("2 to 16 of them, each 1 to 1,048,576");

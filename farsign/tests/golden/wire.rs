@@ -6,9 +6,10 @@ use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::model::Architecture;
 use farsign::sign::SignBits;
+use farsign::step::Step;
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 use farsign::wire::{
-    ClientFrame, ClientRecord, EncodedSnapshot, ServerFrame, ServerRecord, read_client_frame,
+    ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, ServerFrame, ServerRecord, read_client_frame,
     read_server_frame,
 };
 
@@ -52,13 +53,17 @@ fn volunteers_messages() {
     let mut golden = Golden::new("client.txt", include_str!("../../testdata/client.txt"));
     let mut frame = Vec::new();
     for agent in ["a", "farsign 0.1.0", "Zürich ✓", &"x".repeat(64)] {
-        ClientFrame::hello(agent, &mut frame);
+        ClientFrame::hello(agent, false, &mut frame);
         golden.bytes(&format!("hello {agent}"), &frame);
-        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello { agent }));
+        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello { agent, deltas: false }));
     }
     let mut cut = Vec::new();
-    ClientFrame::hello(&"x".repeat(65), &mut cut);
+    ClientFrame::hello(&"x".repeat(65), false, &mut cut);
     assert_eq!(cut, frame, "a name that is too long is cut to 64 bytes");
+
+    ClientFrame::hello("deltas", true, &mut frame);
+    golden.bytes("hello with the ability to take deltas", &frame);
+    assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello { agent: "deltas", deltas: true }));
 
     let mut signs = SignBits::default();
     for (task, y) in [(1, vec![1.0]), (0x1122_3344_5566_7788, vec![-1.0; 8]), (u64::MAX, vec![1.0; 9])] {
@@ -155,5 +160,35 @@ fn snapshots_and_whole_frames() {
     let accepted = ServerRecord::Accepted { task: TaskId(7), accepted: 1 };
     assert_eq!(records, Ok(vec![accepted, ServerRecord::Snapshot(body), ServerRecord::Task(task)]));
     golden.bytes("no record", &server_frame(|_| ()));
+    golden.check();
+}
+
+/// Signs `+ - - + + - + - -`, and nine times `-`.
+fn steps() -> [Step; 2] {
+    let step = |direction_seed, scale, y: &[f32]| {
+        let mut step = Step { direction_seed, scale, ..Step::default() };
+        step.signs.set_from(y, 0);
+        step
+    };
+    [step(1, -0.5, &[1.0, -1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0, -1.0]), step(2, 0.25, &[-1.0; 9])]
+}
+
+/// The same as they travel.
+pub fn example_steps() -> EncodedSteps {
+    let mut encoded = EncodedSteps::default();
+    steps().iter().for_each(|step| encoded.push(step));
+    encoded
+}
+
+#[test]
+fn deltas() {
+    let mut golden = Golden::new("delta.txt", include_str!("../../testdata/delta.txt"));
+    let steps = steps();
+    let frame = server_frame(|frame| _ = frame.delta(3, 5, [&example_steps()]));
+    golden.bytes("two steps", &frame);
+    let ServerRecord::Delta(delta) = read(&frame) else { panic!("not read as a delta") };
+    let mut found = Vec::new();
+    delta.for_each_step(9, &mut Step::default(), |step| found.push(step.clone())).unwrap();
+    assert_eq!((delta.base, delta.version, &found[..]), (3, 5, &steps[..]));
     golden.check();
 }

@@ -6,9 +6,10 @@ use farsign::dataset::{Dataset, DatasetParts};
 use farsign::direction::DirectionFamily;
 use farsign::estimate::Order;
 use farsign::optimizer::Rule;
+use farsign::step::Step;
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::{EncodedSnapshot, ServerFrame, WireError};
+use farsign::wire::{EncodedSnapshot, EncodedSteps, ServerFrame, WireError};
 
 use crate::images;
 use crate::server::Run;
@@ -131,6 +132,33 @@ fn a_task_for_a_snapshot_that_is_not_at_hand() {
     assert_eq!(volunteer.work(&TASK), wrong(Some(2), 1));
     receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
     assert!(volunteer.work(&TASK).is_ok());
+}
+
+#[test]
+fn steps_from_a_version_that_is_not_at_hand() {
+    let delta = |base| frame(|frame| _ = frame.delta(base, base + 1, [&EncodedSteps::default()]));
+    let mut volunteer = joined(Order::First);
+    let refused = |expected, found| Err(VolunteerError::SnapshotVersion { expected, found });
+    assert_eq!(receive(&mut volunteer, &delta(1)), refused(None, 1));
+    receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
+    assert_eq!(receive(&mut volunteer, &delta(0)), refused(Some(1), 0));
+    assert_eq!(receive(&mut volunteer, &delta(1)), Ok(vec![]));
+    assert_eq!(volunteer.snapshot_version(), Some(2));
+}
+
+#[test]
+fn steps_lead_to_the_parameters_a_snapshot_would_have_brought() {
+    let (mut by_steps, mut by_snapshot) = (joined(Order::First), joined(Order::First));
+    let mut step = Step { direction_seed: 4, scale: -0.125, ..Step::default() };
+    step.signs.set_from(&[0.0; D], 77);
+    let mut steps = EncodedSteps::default();
+    steps.push(&step);
+    let newer: Vec<f32> = step.signs.iter().map(|s| 0.5 - 0.125 * s).collect();
+    receive(&mut by_steps, &snapshot(1, &[0.5; D])).unwrap();
+    receive(&mut by_steps, &frame(|frame| _ = frame.delta(1, 2, [&steps]))).unwrap();
+    receive(&mut by_snapshot, &snapshot(2, &newer)).unwrap();
+    let task = Task { snapshot_version: 2, ..TASK };
+    assert_eq!(bits(&mut by_steps, task), bits(&mut by_snapshot, task));
 }
 
 #[test]

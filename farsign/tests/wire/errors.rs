@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use farsign::step::Step;
 use farsign::wire::{EncodedSnapshot, ServerRecord, VERSION, WireError, read_client_frame};
 
 use crate::{frame, read_all, server_frame};
@@ -17,6 +18,22 @@ fn another_version_is_named() {
         let bytes = [found, 0x01, 1, 0, 0, 0, 1];
         assert_eq!(read_client_frame(&bytes), Err(WireError::Version { found }));
         assert_eq!(server_error(&bytes), WireError::Version { found });
+    }
+}
+
+#[test]
+fn a_step_whose_scale_is_no_number_is_named() {
+    for scale in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut body = vec![0; 16];
+        body.extend(scale.to_le_bytes());
+        body.extend([0; 9]);
+        let frame = frame(0x87, &body);
+        let records = read_all(&frame).unwrap();
+        let [ServerRecord::Delta(delta)] = records[..] else { panic!("{records:?}") };
+        let mut taken = 0;
+        let error = delta.for_each_step(8, &mut Step::default(), |_| taken += 1).unwrap_err();
+        assert_eq!(error, WireError::NonFinite { what: "the scale of a step", found: scale.to_string() });
+        assert_eq!(taken, 0);
     }
 }
 
@@ -42,7 +59,7 @@ fn frames_that_end_too_early_are_named() {
 #[test]
 fn bytes_left_over_are_named() {
     let trailing = |offset, found| WireError::Trailing { offset, found };
-    assert_eq!(read_client_frame(&frame(0x01, &[1, b'a', b'b'])), Err(trailing(8, 1)));
+    assert_eq!(read_client_frame(&frame(0x01, &[1, b'a', 0, b'b'])), Err(trailing(9, 1)));
     assert_eq!(server_error(&frame(0x82, &[0; 43])), trailing(47, 2));
     assert_eq!(server_error(&frame(0x85, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 9])), trailing(15, 1));
     assert_eq!(server_error(&frame(0x83, &[0; 17])), trailing(19, 4));

@@ -6,10 +6,11 @@ use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::model::Architecture;
 use farsign::sign::SignBits;
+use farsign::step::Step;
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 use farsign::wire::{
-    ClientFrame, ClientRecord, EncodedSnapshot, ServerRecord, VERSION, WireError, max_client_frame_bytes,
-    read_client_frame, read_server_frame,
+    ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, ServerRecord, VERSION, WireError,
+    max_client_frame_bytes, read_client_frame, read_server_frame,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -89,7 +90,7 @@ fn every_record() -> impl Strategy<Value = Vec<u8>> {
 fn client_frames() -> impl Strategy<Value = Vec<u8>> {
     let hello = "\\PC{1,40}".prop_map(|agent| {
         let mut out = Vec::new();
-        ClientFrame::hello(&agent, &mut out);
+        ClientFrame::hello(&agent, false, &mut out);
         out
     });
     let answer = any::<(u64, u64)>().prop_flat_map(|(task, seed)| {
@@ -107,8 +108,10 @@ fn digest(bytes: &[u8]) {
     _ = read_client_frame(bytes);
     let Ok(records) = read_server_frame(bytes) else { return };
     for record in records {
-        if let Ok(ServerRecord::Snapshot(snapshot)) = record {
-            _ = snapshot.unpack(&mut Vec::new());
+        match record {
+            Ok(ServerRecord::Snapshot(snapshot)) => _ = snapshot.unpack(&mut Vec::new()),
+            Ok(ServerRecord::Delta(delta)) => _ = delta.for_each_step(9, &mut Step::default(), |_| ()),
+            _ => {}
         }
     }
 }
@@ -121,10 +124,11 @@ fn damage() -> impl Strategy<Value = Vec<(Index, u8)>> {
 
 proptest! {
     #[test]
-    fn hellos_are_read_back(agent in "\\PC{1,80}") {
+    fn hellos_are_read_back(agent in "\\PC{1,80}", able: bool) {
         let mut out = Vec::new();
-        ClientFrame::hello(&agent, &mut out);
-        let Ok(ClientRecord::Hello { agent: read }) = read_client_frame(&out) else { panic!("{out:?}") };
+        ClientFrame::hello(&agent, able, &mut out);
+        let Ok(ClientRecord::Hello { agent: read, deltas }) = read_client_frame(&out) else { panic!("{out:?}") };
+        prop_assert_eq!(deltas, able);
         prop_assert!(agent.starts_with(read));
         prop_assert!(agent == read || (61..=64).contains(&read.len()), "cut to {} bytes", read.len());
     }
@@ -142,9 +146,9 @@ proptest! {
     #[test]
     fn no_client_frame_is_above_the_limit_and_one_reaches_it(agent in "\\PC{1,80}", count in 1usize..5000) {
         let (mut hello, mut answer, mut longest) = (Vec::new(), Vec::new(), Vec::new());
-        ClientFrame::hello(&agent, &mut hello);
+        ClientFrame::hello(&agent, false, &mut hello);
         ClientFrame::answer(TaskId(1), &signs(count, 1), &mut answer);
-        ClientFrame::hello(&"x".repeat(64), &mut longest);
+        ClientFrame::hello(&"x".repeat(64), true, &mut longest);
         let limit = max_client_frame_bytes(count);
         prop_assert!(hello.len() <= limit && answer.len() <= limit);
         prop_assert_eq!(limit, answer.len().max(longest.len()));
@@ -186,7 +190,7 @@ proptest! {
 
     #[test]
     fn kinds_a_volunteer_does_not_know_are_passed_over(
-        kind in prop_oneof![0u8..=0x80, 0x87u8..], body: Vec<u8>, task in tasks(),
+        kind in prop_oneof![0u8..=0x80, 0x88u8..], body: Vec<u8>, task in tasks(),
     ) {
         let mut unknown = frame(kind, &body);
         unknown.extend(&server_frame(|frame| _ = frame.task(&task))[1..]);
@@ -194,7 +198,34 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_do_not_panic(mut bytes: Vec<u8>, kind in select(vec![1, 2, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86])) {
+    fn steps_are_read_as_they_were_written(
+        seeds: Vec<u64>, scale in -1.0f32..1.0, count in 1usize..100, base: u64, version: u64, keep: Index,
+    ) {
+        let (mut encoded, mut steps) = (EncodedSteps::default(), Vec::new());
+        for direction_seed in seeds {
+            let mut step = Step { direction_seed, scale, ..Step::default() };
+            step.signs.set_from(&vec![0.0; count], direction_seed);
+            encoded.push(&step);
+            steps.push(step);
+        }
+        let frame = server_frame(|frame| _ = frame.delta(base, version, [&encoded]));
+        let records = read_all(&frame).unwrap();
+        let [ServerRecord::Delta(delta)] = records[..] else { panic!("{records:?}") };
+        let mut found = Vec::new();
+        let read = delta.for_each_step(count, &mut Step::default(), |step| found.push(step.clone()));
+        prop_assert_eq!((delta.base, delta.version, read, &found), (base, version, Ok(()), &steps));
+
+        // The same steps with the body cut short: whole steps are read, a part of one is an error.
+        let cut = keep.index(encoded.bytes() + 1);
+        let body = &frame[6..frame.len() - encoded.bytes() + cut];
+        let cut_frame = super::frame(0x87, body);
+        let [ServerRecord::Delta(delta)] = read_all(&cut_frame).unwrap()[..] else { panic!() };
+        let whole = cut.is_multiple_of(12 + count.div_ceil(8));
+        prop_assert_eq!(delta.for_each_step(count, &mut Step::default(), |_| ()).is_ok(), whole);
+    }
+
+    #[test]
+    fn arbitrary_bytes_do_not_panic(mut bytes: Vec<u8>, kind in select(vec![1, 2, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87])) {
         digest(&bytes);
         digest(&frame(kind, &bytes));
         bytes.insert(0, VERSION);

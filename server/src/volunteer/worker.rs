@@ -144,7 +144,7 @@ impl Worker<'_> {
         &mut self,
         socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
     ) -> Result<std::convert::Infallible, Cut> {
-        ClientFrame::hello(AGENT, &mut self.answer);
+        ClientFrame::hello(AGENT, true, &mut self.answer);
         socket.send(Message::Binary(Bytes::copy_from_slice(&self.answer))).await?;
         loop {
             let message = timeout(SILENCE, socket.next()).await;

@@ -1,0 +1,116 @@
+//! What comes down: steps instead of snapshots where they are shorter, and the same bits either way.
+
+use farsign::direction::Directions;
+use farsign::wire::{ServerRecord, read_server_frame};
+use farsign_server::settings::{FamilyKind, ModelKind, RuleKind, Settings};
+use farsign_server::volunteer::Attack;
+use farsign_tests::host::Host;
+use farsign_tests::raw::{RawVolunteer, Said};
+
+/// A volunteer that keeps its parameters up to date from whatever it is sent.
+struct Follower {
+    raw: RawVolunteer,
+    said: Said,
+    directions: Directions,
+    x: Vec<f32>,
+    version: u64,
+    deltas: usize,
+    /// Most steps that came in one delta.
+    most_steps: usize,
+}
+
+impl Follower {
+    fn join(host: &Host, deltas: bool) -> Self {
+        let mut raw = RawVolunteer::connect(host);
+        raw.hello_with(deltas);
+        let mut said = raw.hear();
+        let spec = said.welcome.as_ref().expect("a welcome").settings.directions;
+        let (version, x) = said.snapshot.take().expect("a first snapshot");
+        Self { raw, said, directions: Directions::new(spec, 0), x, version, deltas: 0, most_steps: 0 }
+    }
+
+    /// Answers the task at hand with some bits, and takes in what comes back.
+    fn answer(&mut self, salt: u64) {
+        let task = self.said.task.expect("a task");
+        assert_eq!(task.snapshot_version, self.version, "the task is for the model at hand");
+        let count = self.directions.spec().count();
+        let mut signs = farsign::sign::SignBits::default();
+        signs.set_from(&vec![0.0; count], salt); // coins all over
+        self.raw.answer(task.id, signs.as_bytes());
+        self.said = self.raw.hear();
+        assert!(self.said.accepted.is_some(), "{:?}", self.said);
+        if let Some((version, x)) = self.said.snapshot.take() {
+            (self.version, self.x) = (version, x);
+        }
+        if let Some((base, version, steps)) = self.said.delta.take() {
+            assert_eq!(base, self.version, "the steps start from the model at hand");
+            steps.iter().for_each(|step| step.take(&mut self.directions, &mut self.x));
+            self.version = version;
+            self.deltas += 1;
+            self.most_steps = self.most_steps.max(steps.len());
+        }
+    }
+}
+
+fn model(host: &Host) -> (u64, Vec<u32>) {
+    let frame = host.get("/api/v1/snapshot");
+    let Some(Ok(ServerRecord::Snapshot(snapshot))) = read_server_frame(&frame).unwrap().next() else {
+        panic!("expected a snapshot")
+    };
+    let mut x = Vec::new();
+    snapshot.unpack(&mut x).unwrap();
+    (snapshot.version, bits(&x))
+}
+
+fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn steps_rebuild_the_model_bit_for_bit() {
+    for (rule, directions) in [
+        (RuleKind::Plain, FamilyKind::Coordinate),
+        (RuleKind::Plain, FamilyKind::Hadamard),
+        (RuleKind::Vote, FamilyKind::Coordinate),
+    ] {
+        let (rule, directions) = (Some(rule), Some(directions));
+        let model_kind = Some(ModelKind::Softmax);
+        let host = Host::start(Settings { model: model_kind, rule, directions, ..Settings::default() });
+        let (mut follower, mut other) = (Follower::join(&host, true), Follower::join(&host, false));
+        for round in 0..30 {
+            follower.answer(round);
+            (0..round % 4).for_each(|n| other.answer(1000 + 10 * round + n));
+        }
+        follower.answer(99);
+        assert_eq!((follower.version, bits(&follower.x)), model(&host), "{rule:?} {directions:?}");
+        assert_eq!((follower.deltas, other.deltas), (31, 0), "only who asks for steps gets them");
+        assert_eq!(follower.most_steps, 4);
+    }
+}
+
+#[test]
+fn a_volunteer_far_behind_gets_a_snapshot_because_it_is_shorter() {
+    let host = Host::start(Settings { model: Some(ModelKind::Softmax), ..Settings::default() });
+    let (mut late, mut busy) = (Follower::join(&host, true), Follower::join(&host, true));
+    (0..50).for_each(|n| busy.answer(n)); // 50 steps of 994 bytes are more than 31,400 bytes
+    late.answer(50);
+    assert_eq!((late.deltas, busy.deltas), (0, 50));
+    assert_eq!((late.version, bits(&late.x)), model(&host));
+}
+
+#[test]
+fn four_volunteers_are_sent_a_fifth_of_the_snapshots_bytes_at_most() {
+    let host = Host::start(Settings { horizon: Some(400.0), ..Settings::default() });
+    host.train(&[(4, Attack::None)]);
+    let status = host.status();
+    let sent = status["traffic"]["sent_bytes"].as_u64().unwrap();
+    let (accepted, parameters) =
+        (status["accepted"].as_u64().unwrap(), status["model"]["parameters"].as_u64().unwrap());
+    let without_first = sent - 4 * 4 * parameters;
+    assert!(
+        5 * without_first <= accepted * 4 * parameters,
+        "{} bytes a task, {} for a snapshot",
+        without_first / accepted,
+        4 * parameters
+    );
+}
