@@ -10,14 +10,9 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, Zip};
 
-use crate::dataset::Dataset;
-use crate::kernels::Evaluation;
 use crate::math;
 use crate::minibatch::{Minibatch, SparseRows};
 use crate::model::{Architecture, Layer};
-
-/// Held-out images are evaluated in chunks of this many.
-const EVALUATION_BATCH: usize = 250;
 
 /// A model's computations, with buffers that are used again for every batch of the same size.
 #[derive(Debug)]
@@ -51,22 +46,6 @@ impl Reference {
         let loss = self.loss(x, batch);
         self.backward(x, batch, gradient);
         loss
-    }
-
-    /// Accuracy and loss of `x` on a whole dataset.
-    pub fn evaluate(&mut self, x: &[f32], data: &Dataset) -> Evaluation {
-        let (mut right, mut loss, mut batch) = (0usize, 0.0f64, Minibatch::default());
-        for start in (0..data.len()).step_by(EVALUATION_BATCH) {
-            let end = (start + EVALUATION_BATCH).min(data.len());
-            batch.slice(data, start..end);
-            self.forward(x, &batch.inputs);
-            let logits = self.outputs.last_mut().expect("an architecture has layers");
-            right += count_right(logits.view(), &batch.labels);
-            let mean = softmax_cross_entropy(logits.view_mut(), &batch.labels);
-            loss += f64::from(mean) * (end - start) as f64;
-        }
-        let count = data.len() as f64;
-        Evaluation { accuracy: (right as f64 / count) as f32, loss: (loss / count) as f32 }
     }
 
     fn forward(&mut self, x: &[f32], inputs: &SparseRows) {
@@ -155,18 +134,9 @@ fn softmax_cross_entropy(mut logits: ArrayViewMut2<'_, f32>, labels: &[u8]) -> f
     loss * scale
 }
 
-fn count_right(logits: ArrayView2<'_, f32>, labels: &[u8]) -> usize {
-    let likeliest = |row: ArrayView1<'_, f32>| {
-        row.iter().enumerate().fold(0, |best, (class, &z)| if z > row[best] { class } else { best })
-    };
-    let predicted = logits.rows().into_iter().map(likeliest);
-    predicted.zip(labels).filter(|(class, label)| *class == usize::from(**label)).count()
-}
-
 #[cfg(all(test, not(target_family = "wasm")))] // proptest does not run in a browser
 mod tests {
     use super::*;
-    use crate::dataset::DatasetParts;
     use proptest::prelude::*;
 
     fn batch(values: &[f32], labels: &[u8], pixels: usize) -> Minibatch {
@@ -237,19 +207,5 @@ mod tests {
                     "derivative {} is {}, expected within {:?}", k, gradient[k], range);
             }
         }
-    }
-
-    #[test]
-    fn evaluation_counts_right_answers_over_chunks() {
-        let count = EVALUATION_BATCH + 7;
-        let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
-        let mut images: Vec<u8> = labels.iter().map(|l| l * 255).collect();
-        images[3] = 0; // label 1 that looks like 0
-        let data = Dataset::from_parts(DatasetParts { rows: 1, cols: 1, images, labels }).unwrap();
-        let architecture = Architecture::new(vec![1, 2]).unwrap();
-        // Class 1 when the one pixel is bright: logits (0, 8 v - 4).
-        let evaluation = Reference::new(&architecture).evaluate(&[0.0, 8.0, 0.0, -4.0], &data);
-        assert_eq!(evaluation.accuracy, (count - 1) as f32 / count as f32);
-        assert!(evaluation.loss > 0.0 && evaluation.loss < 0.1, "{evaluation:?}");
     }
 }

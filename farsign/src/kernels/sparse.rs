@@ -228,6 +228,7 @@ fn count_right(logits: &[f32], labels: &[u8]) -> usize {
 #[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::*;
+    use crate::dataset::DatasetParts;
     use crate::kernels::reference::Reference;
     use crate::random::Stream;
     use proptest::prelude::*;
@@ -296,5 +297,19 @@ mod tests {
                 prop_assert_eq!(found.to_bits(), expected.to_bits(), "output {}", o);
             }
         }
+    }
+
+    #[test]
+    fn evaluation_counts_right_answers_over_chunks() {
+        let count = EVALUATION_BATCH + 7;
+        let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
+        let mut images: Vec<u8> = labels.iter().map(|l| l * 255).collect();
+        images[3] = 0; // label 1 that looks like 0
+        let data = Dataset::from_parts(DatasetParts { rows: 1, cols: 1, images, labels }).unwrap();
+        let architecture = Architecture::new(vec![1, 2]).unwrap();
+        // Class 1 when the one pixel is bright: logits (0, 8 v - 4).
+        let evaluation = Kernel::new(&architecture).evaluate(&[0.0, 8.0, 0.0, -4.0], &data);
+        assert_eq!(evaluation.accuracy, (count - 1) as f32 / count as f32);
+        assert!(evaluation.loss > 0.0 && evaluation.loss < 0.1, "{evaluation:?}");
     }
 }
