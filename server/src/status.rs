@@ -90,6 +90,7 @@ impl Status {
         let snapshot = app.coordinator.snapshot();
         let run = &app.config.run;
         let newest = app.history.read(History::newest);
+        let connected = app.connected();
         Self {
             run: Run {
                 id: format!("{:016x}", run.run_id),
@@ -112,7 +113,8 @@ impl Status {
                 cols: app.data.train.cols(),
                 classes: app.data.train.classes(),
             },
-            volunteers: Volunteers { connected: app.connected(), active: snapshot.active },
+            // The snapshot's count is of its own moment; whoever has left since is not active any more.
+            volunteers: Volunteers { connected, active: snapshot.active.min(connected) },
             accepted: snapshot.accepted,
             rejected: app.counters.rejects_by_reason(),
             ended: app.counters.goodbyes_by_reason(),
