@@ -45,7 +45,7 @@ fn softmax_learns_under_both_rules_and_with_hadamard_directions() {
 #[test]
 fn losses_alone_are_enough() {
     let zeroth =
-        Settings { order: Some(OrderKind::Zeroth), batch: Some(32), horizon: Some(2000.0), ..softmax() };
+        Settings { order: Some(OrderKind::Zeroth), batch: Some(32), horizon: Some(4000.0), ..softmax() };
     for directions in [None, Some(FamilyKind::Hadamard)] {
         let reached = accuracy(Settings { directions, ..zeroth.clone() }, &[(4, HONEST)]);
         assert!(reached >= 0.8, "{reached} with {directions:?}");
