@@ -52,11 +52,6 @@ impl Activity {
         }
     }
 
-    /// Whether the volunteer has joined and not left.
-    pub fn is_member(&self, volunteer: VolunteerId) -> bool {
-        self.members.contains_key(&volunteer)
-    }
-
     /// Records that message number `message` (from 1, each number once) is the volunteer's, and gives its weight in
     /// `(0, WEIGHT_CAP]`. A volunteer that never joined joins with this message.
     pub fn record(&mut self, volunteer: VolunteerId, message: u64) -> f32 {

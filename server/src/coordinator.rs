@@ -46,7 +46,7 @@ pub struct Snapshot {
     pub x: Arc<[f32]>,
     /// The parameters as they go out.
     pub encoded: EncodedSnapshot,
-    /// The steps that led to the latest versions, oldest first.
+    /// The steps that led to the latest versions, oldest first; together fewer bytes than the parameters.
     recent: Vec<Arc<Update>>,
 }
 
@@ -62,9 +62,7 @@ impl Snapshot {
     /// The steps since a version, where they are known and take fewer bytes than the parameters.
     pub fn steps_since(&self, version: u64) -> Option<impl Iterator<Item = &EncodedSteps>> {
         let first = self.recent.iter().position(|update| update.version == version + 1)?;
-        let updates = &self.recent[first..];
-        let bytes: usize = updates.iter().map(|update| update.steps.bytes()).sum();
-        (bytes < 4 * self.x.len()).then(|| updates.iter().map(|update| &update.steps))
+        Some(self.recent[first..].iter().map(|update| &update.steps))
     }
 
     /// Whether the model is finished.
@@ -217,6 +215,17 @@ pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<Handle
     Ok(Handle { commands, snapshots: latest })
 }
 
+/// Keeps the latest updates that together take fewer bytes than a snapshot, which is sent to those further behind.
+fn forget_what_is_of_no_use(recent: &mut Vec<Arc<Update>>, snapshot_bytes: usize) {
+    let mut bytes = 0;
+    let fits = |update: &&Arc<Update>| {
+        bytes += update.steps.bytes();
+        bytes < snapshot_bytes
+    };
+    let kept = recent.iter().rev().take(MOST_UPDATES).take_while(fits).count();
+    recent.drain(..recent.len() - kept);
+}
+
 fn snapshot_of(optimizer: &FarSign, version: u64, recent: Vec<Arc<Update>>) -> Snapshot {
     let x: Arc<[f32]> = optimizer.x().into();
     Snapshot {
@@ -288,9 +297,9 @@ impl Coordinator {
         }
         let latest = Arc::clone(&self.snapshots.borrow());
         let version = latest.version + 1;
-        let too_many = (latest.recent.len() + 1).saturating_sub(MOST_UPDATES);
-        let mut recent = latest.recent[too_many..].to_vec();
+        let mut recent = latest.recent.clone();
         recent.push(Arc::new(Update { version, steps: std::mem::take(&mut self.steps) }));
+        forget_what_is_of_no_use(&mut recent, 4 * latest.x.len());
         self.snapshots.send_replace(Arc::new(snapshot_of(&self.optimizer, version, recent)));
     }
 

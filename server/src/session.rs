@@ -133,7 +133,6 @@ impl Session {
         volunteer: VolunteerId,
         first: NextTask,
     ) -> Result<std::convert::Infallible, End> {
-        self.frame.clear();
         ServerFrame::new(&mut self.frame).welcome(volunteer, &self.app.config.run);
         self.add_task(&first);
         self.send().await?;
