@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use farsign::assignment::{Assigner, Assignment, AssignmentOptions, VolunteerAssignment};
+use farsign::assignment::{Assigner, Assignment, AssignmentOptions, ResetInterval, VolunteerAssignment};
 use farsign::dataset::Dataset;
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
@@ -28,6 +28,7 @@ pub struct Run {
     pub alpha: f64,
     /// Answers until the end of the schedule.
     pub horizon: f64,
+    pub resets: Option<ResetInterval>,
 }
 
 impl Run {
@@ -71,7 +72,8 @@ impl Server {
             rule: run.rule,
         });
         let (order, rule) = (run.order, run.rule);
-        let options = AssignmentOptions { order, rule, minibatch_window: 10, direction_hold: 4 };
+        let resets = run.resets;
+        let options = AssignmentOptions { order, rule, minibatch_window: 10, direction_hold: 4, resets };
         Self {
             settings,
             optimizer,
@@ -112,6 +114,11 @@ impl Server {
 
     pub fn is_finished(&self) -> bool {
         self.optimizer.is_finished()
+    }
+
+    /// The parameters now.
+    pub fn x(&self) -> Arc<[f32]> {
+        Arc::from(self.optimizer.x())
     }
 
     pub fn evaluate(&self, data: &Dataset) -> Evaluation {

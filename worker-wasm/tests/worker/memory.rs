@@ -64,6 +64,7 @@ impl Server {
             rule: Rule::Plain,
             minibatch_window: 25,
             direction_hold: 1,
+            resets: None,
         };
         let assigner = Assigner::new(options);
         let (assigned, seeds) = (VolunteerAssignment::default(), Stream::new(3));
