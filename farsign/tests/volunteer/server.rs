@@ -102,7 +102,7 @@ impl Server {
         assert_eq!(owner, volunteer);
         let signs = SignBits::from_bytes(bits, self.optimizer.directions()).unwrap();
         let direction_seed = assignment.direction_seed;
-        let contribution = Contribution { volunteer, direction_seed, signs: &signs };
+        let contribution = Contribution { volunteer, direction_seed, trust: 1.0, signs: &signs };
         let applied = self.optimizer.apply(contribution).unwrap();
         let mut out = ServerFrame::new(frame);
         out.accepted(task, applied.message);

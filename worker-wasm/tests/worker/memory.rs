@@ -99,7 +99,7 @@ impl Server {
         let signs =
             SignBits::from_bytes(bits, self.optimizer.directions()).expect("a sign for each direction");
         let direction_seed = open.direction_seed;
-        let contribution = Contribution { volunteer: VOLUNTEER, direction_seed, signs: &signs };
+        let contribution = Contribution { volunteer: VOLUNTEER, direction_seed, trust: 1.0, signs: &signs };
         self.optimizer.apply(contribution).expect("an honest answer is accepted");
         task
     }
