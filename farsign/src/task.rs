@@ -132,6 +132,8 @@ reasons! {
         SlowReader = 9, "slow_reader", "this volunteer reads too slowly";
         /// The first message was not a hello, or not in time.
         NoHello = 10, "no_hello", "the session did not begin with a hello";
+        /// An answer was computed again, and was another.
+        WrongAnswer = 11, "wrong_answer", "an answer of this volunteer was not what its task asks for; its work is not taken any more";
     }
 }
 

@@ -116,7 +116,15 @@ impl Volunteer {
     /// When the snapshot of the task is not at hand, or the estimate is not finite.
     pub fn work(&mut self, task: &Task) -> Result<&SignBits, VolunteerError> {
         let data = Arc::clone(&self.data);
-        self.session()?.work(task, &data)
+        self.work_on(task, &data)
+    }
+
+    /// Works on a task with other data than the session is about: what a liar sends whose data are poisoned.
+    ///
+    /// # Errors
+    /// As [`Volunteer::work`].
+    pub fn work_on(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
+        self.session()?.work(task, data)
     }
 
     /// Works on a task and writes the answer's frame into `out`.

@@ -107,10 +107,10 @@ impl Server {
     /// Sets up the run.
     ///
     /// # Errors
-    /// When the system gives no thread for the optimizer.
+    /// When the system gives no thread for the optimizer or for checks.
     pub fn new(config: Config, data: TrainAndHeldOut) -> std::io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        let coordinator = coordinator::start(&config, Arc::clone(&counters))?;
+        let coordinator = coordinator::start(&config, &data.train, Arc::clone(&counters))?;
         let (stop, stopping) = watch::channel(false);
         let app = App {
             places: Arc::new(Semaphore::new(config.limits.max_volunteers)),
@@ -174,7 +174,7 @@ fn no_delay(stream: &mut TcpStream) {
 async fn evaluate(app: Arc<App>) {
     let evaluator = Evaluator {
         architecture: app.config.run.architecture.clone(),
-        held_out: Arc::new(app.data.held_out.clone()),
+        held_out: Arc::clone(&app.data.held_out),
         every: app.config.evaluate_every,
         history: app.history.clone(),
     };

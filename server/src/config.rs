@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use farsign::assignment::AssignmentOptions;
+use farsign::assignment::{AssignmentOptions, ResetInterval};
 use farsign::dataset::Dataset;
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
@@ -13,8 +13,12 @@ use farsign::optimizer::Rule;
 use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
 
+use crate::coordinator::CheckOptions;
 use crate::seeds::RunSeeds;
 use crate::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, ScheduleKind, Settings};
+
+/// Under `verified`: to check an answer, all since the last reset have to be computed.
+const RESETS: ResetInterval = ResetInterval { least: 4, most: 12 };
 
 /// A checked configuration of `farsign serve`.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub struct Config {
     pub run: RunSettings,
     /// How tasks are assigned; carries the rule.
     pub assignment: AssignmentOptions,
+    /// How answers are checked; none unless the rule is `verified`.
+    pub checks: Option<CheckOptions>,
     /// The slow step size.
     pub step_size: StepSize,
     /// The seed that everything random comes from.
@@ -128,6 +134,7 @@ impl Config {
             architecture.as_ref().and_then(|a| directions(settings, a.parameters(), &mut checker));
         let rule = rule(settings, seeds.directions, &mut checker);
         check_vote(rule, directions, &mut checker);
+        let checks = checks(settings, &mut checker);
         let step_size = step_size(settings, &mut checker);
         let limits = limits(settings, &mut checker);
         let batch = checker.number(
@@ -147,7 +154,7 @@ impl Config {
                 settings.direction_hold.map(u64::from),
                 1,
             ) as u32,
-            resets: None,
+            resets: checks.map(|_| RESETS),
         };
         let evaluate_every = at_least_one(&mut checker, "evaluate-every", settings.evaluate_every, 20);
         let (Some(architecture), Some(directions), true) = (architecture, directions, checker.0.is_empty())
@@ -165,7 +172,7 @@ impl Config {
             train_digest: train.digest(),
         };
         let listen = settings.listen.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into());
-        Ok(Self { listen, run, assignment, step_size, seed, seeds, evaluate_every, limits })
+        Ok(Self { listen, run, assignment, checks, step_size, seed, seeds, evaluate_every, limits })
     }
 }
 
@@ -213,10 +220,20 @@ fn directions(settings: &Settings, parameters: usize, checker: &mut Checker) -> 
 
 fn rule(settings: &Settings, direction_seed: u64, checker: &mut Checker) -> Rule {
     let gamma = checker.fraction("vote-gamma", settings.vote_gamma, 0.04);
-    match settings.rule.unwrap_or(RuleKind::Plain) {
-        RuleKind::Plain => Rule::Plain,
+    match settings.rule.unwrap_or(RuleKind::Verified) {
+        RuleKind::Verified | RuleKind::Plain => Rule::Plain,
         RuleKind::Vote => Rule::Vote { gamma, direction_seed },
     }
+}
+
+fn checks(settings: &Settings, checker: &mut Checker) -> Option<CheckOptions> {
+    let fraction = ("a number above 0 and at most 1", |v: f64| v > 0.0 && v <= 1.0);
+    let share = checker.number("check-share", settings.check_share, 0.02, fraction);
+    let cpu_share = checker.number("check-cpu-share", settings.check_cpu_share, 0.5, fraction);
+    let memory_bytes =
+        at_least_one(checker, "check-memory-bytes", settings.check_memory_bytes, 256 << 20) as usize;
+    let verified = settings.rule.unwrap_or(RuleKind::Verified) == RuleKind::Verified;
+    verified.then_some(CheckOptions { share, cpu_share, memory_bytes })
 }
 
 /// Under vote the directions are fixed, so fewer than `d` of them would leave the rest of the space untrained.

@@ -4,72 +4,41 @@
 //! It takes what has queued up, applies it message by message in order of arrival, publishes once, and only then
 //! hands out the next tasks, so that each is issued against parameters that hold all of it.
 
+mod checks;
+mod member;
+mod snapshot;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread;
 
 use axum::body::Bytes;
 use farsign::assignment::{Assigner, VolunteerAssignment};
+use farsign::dataset::Dataset;
 use farsign::optimizer::{Contribution, FarSign, FarSignOptions};
 use farsign::sign::{SignBits, SignBitsError};
-use farsign::task::{RejectReason, Task, TaskId, VolunteerId};
-use farsign::wire::{EncodedSnapshot, EncodedSteps};
+use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
+use farsign::trust::TrustMean;
+use farsign::wire::EncodedSteps;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::Rng;
-use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::ledger::Ledger;
 
+use checks::{Checked, Checks};
+use member::Member;
+
+pub use checks::{CheckCounters, CheckOptions};
+pub use snapshot::Snapshot;
+
 /// Commands that may wait; a session whose command finds no room waits with it, and so does its volunteer.
 const QUEUE: usize = 1024;
 
 /// Commands applied before a snapshot is published at the latest.
 const MOST_AT_ONCE: usize = 256;
-
-/// Versions whose steps are kept; a volunteer further behind is sent a snapshot.
-const MOST_UPDATES: usize = 64;
-
-/// The model at one moment. Never changes.
-#[derive(Debug)]
-pub struct Snapshot {
-    /// Rises with every publication.
-    pub version: u64,
-    /// Accepted contributions in it.
-    pub accepted: u64,
-    /// Volunteers whose contributions came lately.
-    pub active: usize,
-    /// Share of the schedule that is done; none when it has no end.
-    pub progress: Option<f64>,
-    /// The parameters, `[d]`.
-    pub x: Arc<[f32]>,
-    /// The parameters as they go out.
-    pub encoded: EncodedSnapshot,
-    /// The steps that led to the latest versions, oldest first; together fewer bytes than the parameters.
-    recent: Vec<Arc<Update>>,
-}
-
-/// What led from one version to the next.
-#[derive(Debug)]
-struct Update {
-    /// The version it led to.
-    version: u64,
-    steps: EncodedSteps,
-}
-
-impl Snapshot {
-    /// The steps since a version, where they are known and take fewer bytes than the parameters.
-    pub fn steps_since(&self, version: u64) -> Option<impl Iterator<Item = &EncodedSteps>> {
-        let first = self.recent.iter().position(|update| update.version == version + 1)?;
-        Some(self.recent[first..].iter().map(|update| &update.steps))
-    }
-
-    /// Whether the model is finished.
-    pub fn is_finished(&self) -> bool {
-        self.progress == Some(1.0)
-    }
-}
 
 /// A task with the snapshot it was issued against.
 #[derive(Debug)]
@@ -78,6 +47,17 @@ pub struct NextTask {
     pub task: Task,
     /// What to do it with.
     pub snapshot: Arc<Snapshot>,
+}
+
+/// A place in the run.
+#[derive(Debug)]
+pub struct Joined {
+    /// The session's id.
+    pub volunteer: VolunteerId,
+    /// Its first task.
+    pub first: NextTask,
+    /// Says why, when the volunteer is removed.
+    pub removal: oneshot::Receiver<GoodbyeReason>,
 }
 
 /// What became of an answer.
@@ -92,9 +72,10 @@ pub struct Outcome {
 }
 
 enum Command {
-    Join { reply: oneshot::Sender<Option<(VolunteerId, NextTask)>> },
+    Join { reply: oneshot::Sender<Option<Joined>> },
     Answer { volunteer: VolunteerId, task: TaskId, bits: Bytes, reply: oneshot::Sender<Outcome> },
     Leave { volunteer: VolunteerId },
+    Checked(Checked),
     Stop,
 }
 
@@ -115,7 +96,7 @@ impl Handle {
     ///
     /// # Errors
     /// When the coordinator has stopped.
-    pub async fn join(&self) -> Result<Option<(VolunteerId, NextTask)>, Stopped> {
+    pub async fn join(&self) -> Result<Option<Joined>, Stopped> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Join { reply }).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
@@ -165,9 +146,11 @@ struct Coordinator {
     optimizer: FarSign,
     assigner: Assigner,
     ledger: Ledger,
-    /// Members and what each was assigned last.
-    volunteers: HashMap<VolunteerId, VolunteerAssignment>,
+    members: HashMap<VolunteerId, Member>,
     joined: u64,
+    /// Under `verified`, answers are computed again.
+    checks: Option<Checks>,
+    trust_mean: TrustMean,
     /// Draws what a volunteer must not be able to guess.
     seeds: ChaCha12Rng,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -178,7 +161,7 @@ struct Coordinator {
 
 /// A reply that waits until the snapshot is published.
 enum Pending {
-    Joined(oneshot::Sender<Option<(VolunteerId, NextTask)>>),
+    Joined(oneshot::Sender<Option<Joined>>),
     Answered {
         volunteer: VolunteerId,
         verdict: Result<u64, RejectReason>,
@@ -187,11 +170,11 @@ enum Pending {
     },
 }
 
-/// Starts the coordinator of a run in a thread of its own.
+/// Starts the coordinator of a run, and what checks its answers, in threads of their own.
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<Handle> {
+pub fn start(config: &Config, train: &Arc<Dataset>, counters: Arc<Counters>) -> std::io::Result<Handle> {
     let optimizer = FarSign::new(FarSignOptions {
         x: config.run.architecture.initial_parameters(config.seeds.parameters),
         directions: config.run.directions,
@@ -199,13 +182,26 @@ pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<Handle
         rule: config.assignment.rule,
     });
     let (commands, queue) = mpsc::channel(QUEUE);
-    let (snapshots, latest) = watch::channel(Arc::new(snapshot_of(&optimizer, 0, Vec::new())));
+    let (snapshots, latest) = watch::channel(Arc::new(Snapshot::first(&optimizer)));
+    let checks = config.checks.map(|options| {
+        let (run, counters) = (config.run.clone(), Arc::clone(&counters.checks));
+        // Held weakly, or the queue would never close while the checker waits for work.
+        let commands = commands.downgrade();
+        let report = move |checked| {
+            commands
+                .upgrade()
+                .is_some_and(|commands| commands.blocking_send(Command::Checked(checked)).is_ok())
+        };
+        Checks::start(options, run, Arc::clone(train), counters, report)
+    });
     let coordinator = Coordinator {
         optimizer,
         assigner: Assigner::new(config.assignment),
         ledger: Ledger::default(),
-        volunteers: HashMap::new(),
+        members: HashMap::new(),
         joined: 0,
+        checks: checks.transpose()?,
+        trust_mean: TrustMean::default(),
         seeds: config.seeds.tasks.clone(),
         snapshots,
         steps: EncodedSteps::default(),
@@ -213,30 +209,6 @@ pub fn start(config: &Config, counters: Arc<Counters>) -> std::io::Result<Handle
     };
     thread::Builder::new().name("coordinator".into()).spawn(move || coordinator.run(queue))?;
     Ok(Handle { commands, snapshots: latest })
-}
-
-/// Keeps the latest updates that together take fewer bytes than a snapshot, which is sent to those further behind.
-fn forget_what_is_of_no_use(recent: &mut Vec<Arc<Update>>, snapshot_bytes: usize) {
-    let mut bytes = 0;
-    let fits = |update: &&Arc<Update>| {
-        bytes += update.steps.bytes();
-        bytes < snapshot_bytes
-    };
-    let kept = recent.iter().rev().take(MOST_UPDATES).take_while(fits).count();
-    recent.drain(..recent.len() - kept);
-}
-
-fn snapshot_of(optimizer: &FarSign, version: u64, recent: Vec<Arc<Update>>) -> Snapshot {
-    let x: Arc<[f32]> = optimizer.x().into();
-    Snapshot {
-        version,
-        accepted: optimizer.accepted(),
-        active: optimizer.active(),
-        progress: optimizer.progress(),
-        encoded: EncodedSnapshot::new(version, Arc::clone(&x)),
-        x,
-        recent,
-    }
 }
 
 impl Coordinator {
@@ -256,18 +228,21 @@ impl Coordinator {
         match command {
             Command::Join { reply } => Some(Pending::Joined(reply)),
             Command::Leave { volunteer } => {
-                self.volunteers.remove(&volunteer);
-                self.optimizer.leave(volunteer);
-                self.ledger.expire(volunteer);
+                self.forget(volunteer);
+                None
+            }
+            Command::Checked(checked) => {
+                self.checked(checked);
                 None
             }
             Command::Stop => None,
             Command::Answer { volunteer, task, bits, reply } => {
                 let settled = self.ledger.answer(volunteer, task);
                 let closed = settled.is_ok();
-                let verdict = settled.and_then(|seed| self.apply(volunteer, seed, &bits));
+                let verdict = settled.and_then(|seed| self.apply(volunteer, task, seed, &bits));
                 if let Err(reason) = verdict {
                     self.counters.rejected(reason);
+                    self.restart(volunteer, closed);
                 }
                 Some(Pending::Answered { volunteer, verdict, closed, reply })
             }
@@ -277,6 +252,7 @@ impl Coordinator {
     fn apply(
         &mut self,
         volunteer: VolunteerId,
+        task: TaskId,
         direction_seed: u64,
         bits: &[u8],
     ) -> Result<u64, RejectReason> {
@@ -284,11 +260,50 @@ impl Coordinator {
             SignBitsError::Length { .. } => RejectReason::WrongBitCount,
             SignBitsError::Spare { .. } => RejectReason::SpareBitsSet,
         })?;
-        let contribution = Contribution { volunteer, direction_seed, trust: 1.0, signs: &signs };
-        // The count was just checked; what is left is that the run finished while this answer was on its way.
+        let member = self.members.get_mut(&volunteer).ok_or(RejectReason::UnknownTask)?;
+        let trust = if self.checks.is_some() { self.trust_mean.relative(member.trust) } else { 1.0 };
+        let contribution = Contribution { volunteer, direction_seed, trust, signs: &signs };
+        // The rest was just checked; what is left is that the run finished while this answer was on its way.
         let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::RunFinished)?;
         self.steps.push(self.optimizer.last_step());
+        if let Some(checks) = &self.checks {
+            member.moved(task, self.optimizer.last_step());
+            checks.answered(volunteer, &mut member.chain, &signs);
+        }
         Ok(applied.message)
+    }
+
+    /// After an answer that closed its task without being one, the tracker of the volunteer is unknown.
+    fn restart(&mut self, volunteer: VolunteerId, closed: bool) {
+        if closed && let Some(member) = self.members.get_mut(&volunteer) {
+            member.assignment = VolunteerAssignment::default();
+        }
+    }
+
+    fn forget(&mut self, volunteer: VolunteerId) -> Option<Member> {
+        self.optimizer.leave(volunteer);
+        self.ledger.expire(volunteer);
+        self.members.remove(&volunteer)
+    }
+
+    /// A wrong answer removes its sender and takes back what it did lately.
+    fn checked(&mut self, Checked { volunteer, last, wrong }: Checked) {
+        let Some(wrong) = wrong else {
+            return self.members.get_mut(&volunteer).map_or((), |member| member.passed(last));
+        };
+        let Some(member) = self.forget(volunteer) else { return }; // it has left
+        tracing::warn!(
+            volunteer = volunteer.0,
+            task = wrong.0,
+            "removed: an answer was not what its task asks for"
+        );
+        for step in member.undo() {
+            // A finished model stays as it is.
+            if !self.optimizer.is_finished() && self.optimizer.undo(&step).is_ok() {
+                self.steps.push(self.optimizer.last_step());
+            }
+        }
+        _ = member.removal.send(GoodbyeReason::WrongAnswer); // its session may be ending
     }
 
     fn publish(&mut self) {
@@ -296,11 +311,8 @@ impl Coordinator {
             return;
         }
         let latest = Arc::clone(&self.snapshots.borrow());
-        let version = latest.version + 1;
-        let mut recent = latest.recent.clone();
-        recent.push(Arc::new(Update { version, steps: std::mem::take(&mut self.steps) }));
-        forget_what_is_of_no_use(&mut recent, 4 * latest.x.len());
-        self.snapshots.send_replace(Arc::new(snapshot_of(&self.optimizer, version, recent)));
+        let steps = std::mem::take(&mut self.steps);
+        self.snapshots.send_replace(Arc::new(latest.next(&self.optimizer, steps)));
     }
 
     /// Whoever asked may be gone by now; the reply is dropped then, and the session's leave follows.
@@ -309,29 +321,35 @@ impl Coordinator {
             Pending::Joined(reply) => _ = reply.send(self.join()),
             Pending::Answered { volunteer, verdict, closed, reply } => {
                 let finished = self.optimizer.is_finished();
-                let next = (closed && !finished).then(|| self.next_task(volunteer));
+                let next = if closed && !finished { self.next_task(volunteer) } else { None };
                 _ = reply.send(Outcome { verdict, next, finished });
             }
         }
     }
 
-    fn join(&mut self) -> Option<(VolunteerId, NextTask)> {
+    fn join(&mut self) -> Option<Joined> {
         if self.optimizer.is_finished() {
             return None;
         }
         self.joined += 1;
         let volunteer = VolunteerId(self.joined);
+        let (removed, removal) = oneshot::channel();
         self.optimizer.join(volunteer);
-        self.volunteers.insert(volunteer, VolunteerAssignment::default());
-        Some((volunteer, self.next_task(volunteer)))
+        self.members.insert(volunteer, Member::new(removed));
+        self.next_task(volunteer).map(|first| Joined { volunteer, first, removal })
     }
 
-    fn next_task(&mut self, volunteer: VolunteerId) -> NextTask {
+    /// The next task of a member.
+    fn next_task(&mut self, volunteer: VolunteerId) -> Option<NextTask> {
+        let member = self.members.get_mut(&volunteer)?;
         let snapshot = Arc::clone(&self.snapshots.borrow());
-        let last = self.volunteers.entry(volunteer).or_default();
         let seeds = &mut self.seeds;
-        let assignment = self.assigner.assign(last, self.optimizer.accepted(), || seeds.next_u64());
+        let accepted = self.optimizer.accepted();
+        let assignment = self.assigner.assign(&mut member.assignment, accepted, || seeds.next_u64());
         let task = self.ledger.issue(volunteer, assignment, snapshot.version);
-        NextTask { task, snapshot }
+        if let Some(checks) = &self.checks {
+            checks.issued(&mut member.chain, member.trust, &task, &snapshot.x, || seeds.next_u64());
+        }
+        Some(NextTask { task, snapshot })
     }
 }

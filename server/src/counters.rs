@@ -1,15 +1,20 @@
 //! What happened, counted: by everyone, without a lock.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use farsign::task::{GoodbyeReason, RejectReason};
+
+use crate::coordinator::CheckCounters;
 
 /// Counts since the server started. Each is written by whoever sees the event and read by the status page.
 #[derive(Debug, Default)]
 pub struct Counters {
     rejects: [AtomicU64; RejectReason::ALL.len()],
     goodbyes: [AtomicU64; GoodbyeReason::ALL.len()],
+    /// What checks found.
+    pub checks: Arc<CheckCounters>,
     /// Bytes of WebSocket messages that came in.
     pub received_bytes: AtomicU64,
     /// Bytes of WebSocket messages that went out.

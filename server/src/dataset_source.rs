@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use farsign::dataset::{Dataset, DatasetError, IdxFile, IdxPair, MAX_FILE_BYTES};
@@ -37,9 +38,9 @@ const MNIST_TRAIN_DIGEST: [u8; 32] = [
 #[derive(Clone, Debug)]
 pub struct TrainAndHeldOut {
     /// What volunteers train on.
-    pub train: Dataset,
+    pub train: Arc<Dataset>,
     /// What only the server sees, to measure accuracy with.
-    pub held_out: Dataset,
+    pub held_out: Arc<Dataset>,
     /// What the page calls the data.
     pub name: String,
     /// The IDX file of the training images, gzipped.
@@ -177,8 +178,8 @@ fn assemble(
     let [train_images_gz, train_labels_gz, ..] = files;
     let gzipped = |file: Bytes| if is_gzip(&file) { file } else { gzip(&file).into() };
     Ok(TrainAndHeldOut {
-        train,
-        held_out,
+        train: Arc::new(train),
+        held_out: Arc::new(held_out),
         name,
         train_images_gz: gzipped(train_images_gz),
         train_labels_gz: gzipped(train_labels_gz),

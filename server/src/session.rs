@@ -26,7 +26,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
 use crate::app::App;
-use crate::coordinator::{NextTask, Outcome};
+use crate::coordinator::{Joined, NextTask, Outcome};
 
 /// Rejected answers in a row after which a session ends.
 const MOST_REJECTS: u32 = 8;
@@ -118,15 +118,18 @@ impl Session {
             Ok(agent) => agent,
             Err(end) => return end,
         };
-        let (volunteer, first) = match self.app.coordinator.join().await {
+        let Joined { volunteer, first, removal } = match self.app.coordinator.join().await {
             Ok(Some(joined)) => joined,
             Ok(None) => return End::Goodbye(GoodbyeReason::RunFinished),
             Err(_) => return End::Goodbye(GoodbyeReason::ShuttingDown),
         };
         tracing::debug!(volunteer = volunteer.0, agent, "joined");
-        let end = match self.train(volunteer, first).await {
-            Ok(never) => match never {},
-            Err(end) => end,
+        let end = tokio::select! {
+            end = self.train(volunteer, first) => match end {
+                Ok(never) => match never {},
+                Err(end) => end,
+            },
+            Ok(reason) = removal => End::Goodbye(reason),
         };
         self.app.coordinator.leave(volunteer).await;
         end
@@ -282,6 +285,7 @@ impl Session {
             | GoodbyeReason::Malformed
             | GoodbyeReason::Oversize
             | GoodbyeReason::TooManyRejects
+            | GoodbyeReason::WrongAnswer
             | GoodbyeReason::RunFinished => None,
         }
     }
@@ -300,7 +304,7 @@ fn close_code_of(reason: GoodbyeReason) -> u16 {
             close_code::PROTOCOL
         }
         GoodbyeReason::Oversize => close_code::SIZE,
-        GoodbyeReason::TooManyRejects => close_code::POLICY,
+        GoodbyeReason::TooManyRejects | GoodbyeReason::WrongAnswer => close_code::POLICY,
         GoodbyeReason::ServerFull => close_code::AGAIN,
         GoodbyeReason::ShuttingDown => close_code::AWAY,
         GoodbyeReason::NoAnswer | GoodbyeReason::RunFinished | GoodbyeReason::SlowReader => {

@@ -43,8 +43,14 @@ settings! {
     hidden: u32, "FARSIGN_HIDDEN";
     /// What volunteers compute: gradients (first) or losses only (zeroth) [default: first]
     order: OrderKind, "FARSIGN_ORDER";
-    /// How a contribution moves the model [default: plain]
+    /// How a contribution moves the model [default: verified]
     rule: RuleKind, "FARSIGN_RULE";
+    /// Under verified, probability with which an answer is picked to be computed again; six times that for newcomers [default: 0.02]
+    check_share: f64, "FARSIGN_CHECK_SHARE";
+    /// Share of one core that checks may take, above 0 and at most 1 [default: 0.5]
+    check_cpu_share: f64, "FARSIGN_CHECK_CPU_SHARE";
+    /// Memory for answers that wait for their check, in bytes [default: 268435456]
+    check_memory_bytes: u64, "FARSIGN_CHECK_MEMORY_BYTES";
     /// Family of directions [default: coordinate in first order, sparse in zeroth order]
     directions: FamilyKind, "FARSIGN_DIRECTIONS";
     /// Directions of a task [default: one for each parameter in first order, 64 in zeroth order]
@@ -119,6 +125,8 @@ pub enum OrderKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleKind {
+    /// As plain, and answers picked at random are computed again; a wrong one removes its sender.
+    Verified,
     /// Every contribution is a step of its own.
     Plain,
     /// Contributions move a running vote, whose sign the step follows.

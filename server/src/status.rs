@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use farsign::optimizer::Rule;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::coordinator::CheckCounters;
 use crate::evaluation::{History, Point};
 
 /// The whole answer.
@@ -26,6 +27,8 @@ pub struct Status {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Sessions the server ended, by reason.
     pub ended: BTreeMap<&'static str, u64>,
+    /// Answers computed again.
+    pub checks: Checks,
     /// Accepted contributions per second, over the last ten seconds.
     pub contributions_per_s: f64,
     /// Evaluation on the held-out data.
@@ -78,6 +81,34 @@ pub struct HeldOut {
     history: Vec<Point>,
 }
 
+/// What checks found since the server started; all 0 where there are none.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Checks {
+    /// Checks that found every answer right.
+    pub passed: u64,
+    /// Checks that found a wrong one; each has removed a volunteer.
+    pub failed: u64,
+    /// Checks given up because too many were waiting.
+    pub skipped: u64,
+    /// Answers computed again.
+    pub recomputed: u64,
+    /// Seconds of a core that took.
+    pub busy_s: f64,
+}
+
+impl Checks {
+    fn of(counters: &CheckCounters) -> Self {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Self {
+            passed: read(&counters.passed),
+            failed: read(&counters.failed),
+            skipped: read(&counters.skipped),
+            recomputed: read(&counters.recomputed),
+            busy_s: read(&counters.busy_us) as f64 / 1e6,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize)]
 struct Traffic {
     received_bytes: u64,
@@ -97,7 +128,11 @@ impl Status {
                 phase: if snapshot.is_finished() { "finished" } else { "training" },
                 uptime_s: app.started.elapsed().as_secs_f64(),
                 order: if run.order == Order::First { "first" } else { "zeroth" },
-                rule: if app.config.assignment.rule == Rule::Plain { "plain" } else { "vote" },
+                rule: match (app.config.assignment.rule, app.config.checks) {
+                    (Rule::Plain, Some(_)) => "verified",
+                    (Rule::Plain, None) => "plain",
+                    (Rule::Vote { .. }, _) => "vote",
+                },
                 progress: snapshot.progress,
             },
             model: Model {
@@ -118,6 +153,7 @@ impl Status {
             accepted: snapshot.accepted,
             rejected: app.counters.rejects_by_reason(),
             ended: app.counters.goodbyes_by_reason(),
+            checks: Checks::of(&app.counters.checks),
             contributions_per_s: app.rate.per_second(),
             held_out: HeldOut {
                 accuracy: newest.map(|point| point.accuracy),

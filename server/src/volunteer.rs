@@ -3,30 +3,21 @@
 //! Each worker is a thread with a connection of its own; they share the training data and nothing else. A worker
 //! that loses its connection comes back after a jittered wait, unless it was told not to.
 
+mod attack;
 mod endpoint;
 mod worker;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use clap::ValueEnum;
 use farsign::dataset::Dataset;
 use farsign::task::{GoodbyeReason, RejectReason};
 use farsign::volunteer::VolunteerError;
 use tokio::sync::watch;
 
+pub use attack::Attack;
 pub use endpoint::{Endpoint, EndpointError};
-
-/// How a volunteer misbehaves, for demonstrations and tests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Attack {
-    /// It does not.
-    #[default]
-    None,
-    /// It sends the opposite of every sign.
-    SignFlip,
-}
 
 /// What a fleet of native volunteers is started with.
 #[derive(Clone, Debug)]
@@ -37,8 +28,20 @@ pub struct VolunteerOptions {
     pub workers: usize,
     /// How they misbehave.
     pub attack: Attack,
+    /// Honest answers of a `sleeper` before its first lie.
+    pub honest_answers: u64,
+    /// Whether a worker that was removed for a lie comes back at once under a new name.
+    pub rejoin: bool,
     /// Wait before each answer is sent, to leave the machine to others.
     pub delay: Duration,
+}
+
+impl VolunteerOptions {
+    /// Honest workers at full speed.
+    pub fn new(endpoint: Endpoint, workers: usize) -> Self {
+        let (attack, delay) = (Attack::None, Duration::ZERO);
+        Self { endpoint, workers, attack, honest_answers: 0, rejoin: false, delay }
+    }
 }
 
 /// What the workers of a fleet have done together.
@@ -50,12 +53,23 @@ pub struct Tally {
     pub rejected: AtomicU64,
     /// Workers with a session now.
     pub connected: AtomicUsize,
+    /// Lies before each removal for a wrong answer.
+    removals: Mutex<Vec<u64>>,
 }
 
 impl Tally {
     /// Answers the server accepted.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Lies the server accepted before each removal for a wrong answer, in order of time.
+    pub fn lies_before_removals(&self) -> Vec<u64> {
+        self.removals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn removed(&self, lies: u64) {
+        self.removals.lock().unwrap_or_else(PoisonError::into_inner).push(lies);
     }
 }
 

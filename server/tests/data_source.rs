@@ -42,7 +42,7 @@ fn the_built_in_digits_are_8500_and_1500() {
     assert_eq!(data.name, "MNIST, 10,000 digits (built in)");
     assert_eq!((data.train.len(), data.held_out.len()), (8_500, 1_500));
     assert_eq!((data.train.rows(), data.train.cols(), data.train.classes()), (28, 28, 10));
-    assert_eq!(as_served(&data), data.train);
+    assert_eq!(as_served(&data), *data.train);
 }
 
 /// No digit is in both parts, and each class has its share of both.
@@ -75,8 +75,8 @@ fn a_folder_of_unpacked_files_is_served_gzipped() {
     let folder = tempfile::tempdir().unwrap();
     write_all(folder.path(), str::to_owned, &files(&small()));
     let data = dataset_source::load(Some(folder.path())).unwrap();
-    assert_eq!(data.train, small());
-    assert_eq!(data.held_out, small());
+    assert_eq!(*data.train, small());
+    assert_eq!(*data.held_out, small());
     assert_eq!(as_served(&data), small());
     let own_name = folder.path().file_name().unwrap().to_str().unwrap();
     assert_eq!(data.name, format!("{own_name}, 8 images"));
@@ -104,7 +104,7 @@ fn gzipped_files_are_served_as_they_are() {
 fn names_with_a_dot_are_found() {
     let folder = tempfile::tempdir().unwrap();
     write_all(folder.path(), |name| name.replace("-idx", ".idx"), &files(&small()));
-    assert_eq!(dataset_source::from_folder(folder.path()).unwrap().train, small());
+    assert_eq!(*dataset_source::from_folder(folder.path()).unwrap().train, small());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use farsign_server::settings::{ModelKind, ScheduleKind, Settings};
-use farsign_server::volunteer::{self, Attack, Tally, VolunteerOptions};
+use farsign_server::volunteer::{self, Tally, VolunteerOptions};
 use farsign_tests::host::Host;
 use farsign_tests::raw::RawVolunteer;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ const STEADY: usize = 4;
 
 fn fleet(host: &Host, workers: usize, delay: Duration) -> (Arc<Tally>, impl FnOnce()) {
     let endpoint = host.url("").parse().expect("a server's address is one");
-    let options = VolunteerOptions { endpoint, workers, attack: Attack::None, delay };
+    let options = VolunteerOptions { delay, ..VolunteerOptions::new(endpoint, workers) };
     let (tally, (stop, stopping)) = (Arc::new(Tally::default()), watch::channel(false));
     let counted = Arc::clone(&tally);
     let thread = std::thread::spawn(move || volunteer::run(&options, &counted, &stopping, |_, _| {}));

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use farsign_server::app::{App, Server};
 use farsign_server::config::Config;
@@ -87,12 +86,8 @@ impl Host {
         std::thread::scope(|scope| {
             let run = |&(workers, attack): &(usize, Attack)| {
                 let stopping = stopping.clone();
-                let options = VolunteerOptions {
-                    endpoint: self.url("").parse().expect("a server's address is one"),
-                    workers,
-                    attack,
-                    delay: Duration::ZERO,
-                };
+                let endpoint = self.url("").parse().expect("a server's address is one");
+                let options = VolunteerOptions { attack, ..VolunteerOptions::new(endpoint, workers) };
                 scope.spawn(move || {
                     volunteer::run(&options, &Arc::new(Tally::default()), &stopping, |_, _| {})
                 })

@@ -1,7 +1,7 @@
 //! Bad input gets a typed reason, is counted, and never touches the model.
 
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId};
-use farsign_server::settings::{ModelKind, Settings};
+use farsign_server::settings::{ModelKind, RuleKind, Settings};
 use farsign_tests::host::Host;
 use farsign_tests::raw::RawVolunteer;
 use tokio_tungstenite::tungstenite::Message;
@@ -10,7 +10,12 @@ use tokio_tungstenite::tungstenite::Message;
 const BIT_BYTES: usize = 982;
 
 fn host() -> Host {
-    Host::start(Settings { model: Some(ModelKind::Softmax), ..Settings::default() })
+    // Answers here are bits of any kind, and some are to be accepted.
+    Host::start(Settings {
+        model: Some(ModelKind::Softmax),
+        rule: Some(RuleKind::Plain),
+        ..Settings::default()
+    })
 }
 
 fn right_bits() -> Vec<u8> {

@@ -90,7 +90,11 @@ fn steps_rebuild_the_model_bit_for_bit() {
 
 #[test]
 fn a_volunteer_far_behind_gets_a_snapshot_because_it_is_shorter() {
-    let host = Host::start(Settings { model: Some(ModelKind::Softmax), ..Settings::default() });
+    let host = Host::start(Settings {
+        model: Some(ModelKind::Softmax),
+        rule: Some(RuleKind::Plain),
+        ..Settings::default()
+    });
     let (mut late, mut busy) = (Follower::join(&host, true), Follower::join(&host, true));
     (0..50).for_each(|n| busy.answer(n)); // 50 steps of 994 bytes are more than 31,400 bytes
     late.answer(50);

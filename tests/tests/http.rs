@@ -55,6 +55,6 @@ fn the_status_says_what_is_trained_on_what() {
     assert_eq!(status["model"]["parameters"], 101_770);
     assert_eq!(status["data"]["train_count"], 8500);
     assert_eq!(status["data"]["held_out_count"], 1500);
-    assert_eq!(status["run"]["rule"], "plain");
+    assert_eq!(status["run"]["rule"], "verified");
     assert_eq!(status["held_out"]["history"][0]["accepted"], 0);
 }

@@ -27,6 +27,14 @@ pub struct Volunteer {
     /// Misbehave, to show what the server stands
     #[arg(long, value_enum, default_value_t = Attack::None)]
     attack: Attack,
+
+    /// Honest answers of a sleeper before its first lie
+    #[arg(long, default_value_t = 500, value_name = "COUNT")]
+    honest_answers: u64,
+
+    /// When removed for a lie, come back at once under a new name
+    #[arg(long)]
+    rejoin: bool,
 }
 
 impl Volunteer {
@@ -35,6 +43,8 @@ impl Volunteer {
             endpoint: self.url,
             workers: self.workers.into(),
             attack: self.attack,
+            honest_answers: self.honest_answers,
+            rejoin: self.rejoin,
             delay: Duration::from_millis(self.delay_ms.into()),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -75,6 +85,12 @@ async fn live_line(tally: Arc<Tally>, workers: usize) {
 fn report(ends: &[WorkerEnd], tally: &Tally) -> anyhow::Result<()> {
     let rejected = tally.rejected.load(Ordering::Relaxed);
     println!("{} contributions accepted, {rejected} rejected.", tally.accepted());
+    let mut lies = tally.lies_before_removals();
+    if !lies.is_empty() {
+        lies.sort_unstable();
+        let (median, most) = (lies[lies.len() / 2], lies[lies.len() - 1]);
+        println!("Removed for lies {} times, after {median} lies (median; at most {most}).", lies.len());
+    }
     if ends.contains(&WorkerEnd::Finished) {
         println!("The model is finished. Thank you.");
     }

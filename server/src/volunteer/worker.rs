@@ -23,7 +23,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::{Attack, Notice, Tally, VolunteerOptions, WorkerEnd};
+use super::attack::Liar;
+use super::{Notice, Tally, VolunteerOptions, WorkerEnd};
 
 const AGENT: &str = concat!("farsign-native/", env!("CARGO_PKG_VERSION"));
 
@@ -44,6 +45,11 @@ struct Worker<'a> {
     tally: &'a Tally,
     notice: &'a dyn Fn(Notice),
     volunteer: Volunteer,
+    liar: Liar,
+    /// What the volunteer computes on in place of the training data, when that is how it lies.
+    poisoned: Option<Dataset>,
+    /// Lies sent under the present name.
+    lies: u64,
     events: Vec<Event>,
     answer: Vec<u8>,
     backoff: Backoff,
@@ -81,10 +87,14 @@ pub fn run(
 ) -> WorkerEnd {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a thread can have a runtime");
+    let liar = liar(options);
     let mut worker = Worker {
         options,
         tally,
         notice,
+        poisoned: liar.poisoned(&data),
+        liar,
+        lies: 0,
         volunteer: Volunteer::new(data),
         events: Vec::new(),
         answer: Vec::new(),
@@ -98,17 +108,36 @@ pub fn run(
     })
 }
 
+fn liar(options: &VolunteerOptions) -> Liar {
+    Liar::new(options.attack, options.honest_answers, rand::random())
+}
+
 impl Worker<'_> {
     async fn until_end(&mut self) -> WorkerEnd {
         loop {
             let (wait_ms, why) = match self.session().await {
-                Cut::End(end) => return end,
+                Cut::End(WorkerEnd::Removed(GoodbyeReason::WrongAnswer)) if self.options.rejoin => {
+                    self.start_over();
+                    continue;
+                }
+                Cut::End(end) => {
+                    if end == WorkerEnd::Removed(GoodbyeReason::WrongAnswer) {
+                        self.start_over();
+                    }
+                    return end;
+                }
                 Cut::Wait(wait_ms, reason) => (wait_ms, reason.to_string()),
                 Cut::Lost(why) => (self.backoff.next_ms(rand::random()), why),
             };
             (self.notice)(Notice::Waiting(wait_ms, why));
             tokio::time::sleep(Duration::from_millis(wait_ms.into())).await;
         }
+    }
+
+    /// A liar was found out, and will be somebody else from now on.
+    fn start_over(&mut self) {
+        self.tally.removed(std::mem::take(&mut self.lies));
+        self.liar = liar(self.options);
     }
 
     async fn session(&mut self) -> Cut {
@@ -210,11 +239,13 @@ impl Worker<'_> {
     }
 
     fn answer(&mut self, task: &Task) -> Result<(), Cut> {
-        let signs = self.volunteer.work(task)?;
-        match self.options.attack {
-            Attack::None => ClientFrame::answer(task.id, signs, &mut self.answer),
-            Attack::SignFlip => ClientFrame::answer(task.id, &signs.flipped(), &mut self.answer),
-        }
+        let signs = match &self.poisoned {
+            None => self.volunteer.work(task)?,
+            Some(data) => self.volunteer.work_on(task, data)?,
+        };
+        let lie = self.liar.lie(signs);
+        self.lies += u64::from(self.poisoned.is_some() || lie.is_some());
+        ClientFrame::answer(task.id, lie.as_ref().unwrap_or(signs), &mut self.answer);
         Ok(())
     }
 }

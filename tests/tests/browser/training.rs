@@ -64,6 +64,17 @@ fn hadamard_directions_learn() {
 }
 
 #[test]
+fn every_answer_of_a_browser_is_found_right() {
+    let arguments = ["--model", "softmax", "--check-share", "1", "--check-cpu-share", "1"];
+    test_page(&arguments, async |page, server| {
+        page.press("start").await;
+        let status = server.wait_until("checks", |status| status["checks"]["passed"].as_f64() >= Some(40.0));
+        assert_eq!(status["checks"]["failed"], 0, "{status:#}");
+        assert_eq!(page.facts().await.state(), "working");
+    });
+}
+
+#[test]
 fn a_finished_run_ends_the_work() {
     test_page(&["--model", "softmax", "--horizon", "60"], async |page, server| {
         page.press("start").await;

@@ -1,0 +1,216 @@
+//! Answers computed again, on a thread of their own.
+//!
+//! When a volunteer's tracker is reset, the coordinator draws in secret which of the answers to come is checked, if any.
+//! Up to that answer, tasks and answers are kept with the parameters they belong to; then they go to the checker, which
+//! computes them all again and says whether they are right. The coordinator never waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use cpu_time::ThreadTime;
+use farsign::dataset::Dataset;
+use farsign::recomputation::{Answered, Recomputation};
+use farsign::sign::SignBits;
+use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
+use farsign::trust::Trust;
+
+/// Chains that may wait for the checker; further ones are given up and counted.
+const QUEUE: usize = 1024;
+
+/// How answers are checked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CheckOptions {
+    /// Probability with which an answer of a volunteer of long standing is picked, above 0 and at most 1.
+    pub share: f64,
+    /// Share of one core that checks may take, above 0 and at most 1.
+    pub cpu_share: f64,
+    /// Bytes that answers waiting for their check may hold.
+    pub memory_bytes: usize,
+}
+
+/// What checks did since the server started.
+#[derive(Debug, Default)]
+pub struct CheckCounters {
+    /// Checks that found every answer right.
+    pub passed: AtomicU64,
+    /// Checks that found a wrong one.
+    pub failed: AtomicU64,
+    /// Checks given up because too many were waiting, in number or in bytes.
+    pub skipped: AtomicU64,
+    /// Answers computed again.
+    pub recomputed: AtomicU64,
+    /// Time of a core that took, in microseconds.
+    pub busy_us: AtomicU64,
+}
+
+/// What a check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Whose answers they were.
+    pub volunteer: VolunteerId,
+    /// The last task of the chain.
+    pub last: TaskId,
+    /// The task whose answer is wrong; none when all are right.
+    pub wrong: Option<TaskId>,
+}
+
+/// The coordinator's side of the checker.
+pub struct Checks {
+    options: CheckOptions,
+    jobs: SyncSender<Job>,
+    /// Bytes of parameters held for checks to come.
+    held_bytes: Arc<AtomicUsize>,
+    counters: Arc<CheckCounters>,
+}
+
+struct Job {
+    volunteer: VolunteerId,
+    chain: Chain,
+}
+
+/// A volunteer's answers since its last reset, as long as one of those to come will be checked. While a check of it
+/// is waiting or under way, no further one is picked, so a busy checker gets slower and never further behind.
+#[derive(Debug, Default)]
+pub struct Chain {
+    /// Whether the checker has answers of it.
+    checking: bool,
+    answered: Vec<Answered>,
+    /// Answers to come before the one that is checked; none when none will be.
+    until_check: Option<u32>,
+    open: Option<(Task, Arc<[f32]>)>,
+    held: Option<Held>,
+}
+
+/// Bytes that are given back when the chain is dropped.
+#[derive(Debug)]
+struct Held {
+    bytes: usize,
+    of: Arc<AtomicUsize>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Chain {
+    /// The checker is done with what it had.
+    pub fn checked(&mut self) {
+        self.checking = false;
+    }
+}
+
+impl Checks {
+    /// Starts the checker; what it finds goes to `report`.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        options: CheckOptions,
+        run: RunSettings,
+        data: Arc<Dataset>,
+        counters: Arc<CheckCounters>,
+        report: impl Fn(Checked) -> bool + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (jobs, queue) = sync_channel(QUEUE);
+        let checker =
+            Checker { recomputation: Recomputation::new(run, data), cpu_share: options.cpu_share, counters };
+        let counters = Arc::clone(&checker.counters);
+        thread::Builder::new().name("checker".into()).spawn(move || checker.run(&queue, report))?;
+        Ok(Self { options, jobs, held_bytes: Arc::default(), counters })
+    }
+
+    /// A task was issued against the parameters `x`. `draw` gives unpredictable bits.
+    pub fn issued(
+        &self,
+        chain: &mut Chain,
+        trust: Trust,
+        task: &Task,
+        x: &Arc<[f32]>,
+        draw: impl FnOnce() -> u64,
+    ) {
+        if task.reset_tracker {
+            let until_check = if chain.checking { None } else { self.pick(trust, draw()) };
+            *chain = Chain { until_check, checking: chain.checking, ..Chain::default() };
+        }
+        chain.open = None;
+        if chain.until_check.is_some() {
+            self.hold(chain, 4 * x.len());
+            chain.open = chain.until_check.is_some().then(|| (*task, Arc::clone(x)));
+        }
+    }
+
+    /// The open task of a volunteer was answered. Sends the chain off when it is this answer that is to be checked.
+    pub fn answered(&self, volunteer: VolunteerId, chain: &mut Chain, signs: &SignBits) {
+        let (Some(left), Some((task, x))) = (chain.until_check, chain.open.take()) else { return };
+        chain.answered.push(Answered { task, x, signs: signs.clone() });
+        chain.until_check = left.checked_sub(1);
+        if left == 0 {
+            let job = Job { volunteer, chain: std::mem::take(chain) };
+            chain.checking = self.jobs.try_send(job).is_ok();
+            if !chain.checking {
+                self.counters.skipped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Position of the answer that is checked, counted from the reset: each is picked with the same probability.
+    fn pick(&self, trust: Trust, bits: u64) -> Option<u32> {
+        let share = trust.check_share(self.options.share);
+        let unit = (bits >> 11) as f64 / (1u64 << 53) as f64;
+        let position = (1.0 - unit).ln() / (1.0 - share).ln(); // geometric; 0 when the share is 1
+        (position < f64::from(MOST_IN_CHAIN)).then_some(position as u32)
+    }
+
+    /// Counts what one more answer holds; gives the chain up when that is too much.
+    fn hold(&self, chain: &mut Chain, bytes: usize) {
+        let held = chain.held.get_or_insert_with(|| Held { bytes: 0, of: Arc::clone(&self.held_bytes) });
+        if self.held_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.options.memory_bytes {
+            self.held_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.counters.skipped.fetch_add(1, Ordering::Relaxed);
+            *chain = Chain { checking: chain.checking, ..Chain::default() };
+        } else {
+            held.bytes += bytes;
+        }
+    }
+}
+
+/// Answers that a chain has at most; above the longest way from one reset to the next.
+const MOST_IN_CHAIN: u32 = 64;
+
+struct Checker {
+    recomputation: Recomputation,
+    cpu_share: f64,
+    counters: Arc<CheckCounters>,
+}
+
+impl Checker {
+    /// Checks until the coordinator is gone.
+    fn run(mut self, queue: &Receiver<Job>, report: impl Fn(Checked) -> bool) {
+        while let Ok(job) = queue.recv() {
+            let begun = ThreadTime::now(); // not the clock's: waiting for a core is no work
+            let checked = self.check(&job);
+            drop(job); // its memory is free before the rest
+            let busy = begun.elapsed();
+            self.counters.busy_us.fetch_add(busy.as_micros() as u64, Ordering::Relaxed);
+            if !report(checked) {
+                return;
+            }
+            thread::sleep(busy.mul_f64(1.0 / self.cpu_share - 1.0));
+        }
+    }
+
+    fn check(&mut self, Job { volunteer, chain }: &Job) -> Checked {
+        let answered = &chain.answered;
+        let wrong = self.recomputation.first_wrong(answered);
+        let recomputed = wrong.map_or(answered.len(), |wrong| wrong + 1) as u64;
+        self.counters.recomputed.fetch_add(recomputed, Ordering::Relaxed);
+        let verdict = if wrong.is_some() { &self.counters.failed } else { &self.counters.passed };
+        verdict.fetch_add(1, Ordering::Relaxed);
+        let last = answered[answered.len() - 1].task.id;
+        Checked { volunteer: *volunteer, last, wrong: wrong.map(|wrong| answered[wrong].task.id) }
+    }
+}
