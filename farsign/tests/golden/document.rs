@@ -233,11 +233,9 @@ fn assert_close(before: &str, found: &[f32]) {
     let words = after.split([' ', '`', ';', '\n']).filter(|word| !word.is_empty());
     for (documented, found) in words.zip(found) {
         let decimals = documented.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let last_digit: f64 = format!("1e-{decimals}").parse().unwrap();
         let documented: f64 = documented.parse().unwrap();
         let error = (documented - f64::from(*found)).abs();
-        assert!(
-            error < 2.0 * 0.1f64.powi(decimals as i32),
-            "{before}: {documented} documented, {found} found"
-        );
+        assert!(error < 2.0 * last_digit, "{before}: {documented} documented, {found} found");
     }
 }
