@@ -8,6 +8,7 @@
 //! leaves, breaks the protocol, lets a task expire or does not read, when the run is finished, or when the server
 //! stops. Its state is plain data on this task's stack; everything shared is behind [`App`].
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use farsign::wire::{
     ClientRecord, SUBPROTOCOL, ServerFrame, WireError, max_client_frame_bytes, read_client_frame,
 };
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
 use crate::app::App;
@@ -76,14 +77,32 @@ struct Session {
     takes_deltas: bool,
     /// Rejected answers since the last accepted one.
     rejects: u32,
-    /// Frames are written here first, in a buffer that is used again.
+    /// The frame that is being written.
     frame: Vec<u8>,
+    /// When to ping the volunteer. Timers are kept, because to register one for every answer costs more than to apply it.
+    pings: Interval,
+    /// When waiting for the volunteer's next message ends.
+    deadline: Pin<Box<Sleep>>,
+    /// Turns true when the server is to stop.
+    stopping: watch::Receiver<bool>,
 }
 
 async fn serve(app: Arc<App>, socket: WebSocket) {
     let place = Arc::clone(&app.places).try_acquire_owned();
-    let mut session =
-        Session { app, socket, sent_version: None, takes_deltas: false, rejects: 0, frame: Vec::new() };
+    let limits = app.config.limits;
+    let mut pings = tokio::time::interval_at(Instant::now() + limits.ping_interval, limits.ping_interval);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut session = Session {
+        pings,
+        deadline: Box::pin(tokio::time::sleep(limits.hello_timeout)),
+        stopping: app.stopping.clone(),
+        app,
+        socket,
+        sent_version: None,
+        takes_deltas: false,
+        rejects: 0,
+        frame: Vec::new(),
+    };
     let end = match &place {
         Ok(_) => session.run().await,
         Err(_) => End::Goodbye(GoodbyeReason::ServerFull),
@@ -114,11 +133,7 @@ impl Session {
     }
 
     async fn hello(&mut self) -> Result<String, End> {
-        let deadline = Instant::now() + self.app.config.limits.hello_timeout;
-        let frame = match timeout_at(deadline, self.receive()).await {
-            Ok(frame) => frame?,
-            Err(_) => return Err(End::Goodbye(GoodbyeReason::NoHello)),
-        };
+        let frame = self.receive(GoodbyeReason::NoHello).await?;
         match read_client_frame(&frame)? {
             ClientRecord::Hello { agent, deltas } => {
                 self.takes_deltas = deltas;
@@ -136,10 +151,9 @@ impl Session {
         ServerFrame::new(&mut self.frame).welcome(volunteer, &self.app.config.run);
         self.add_task(&first);
         self.send().await?;
-        let mut expires = Instant::now() + self.app.config.limits.task_expiry;
+        self.expect_answer();
         loop {
-            let frame = timeout_at(expires, self.receive()).await;
-            let frame = frame.map_err(|_| End::Goodbye(GoodbyeReason::NoAnswer))??;
+            let frame = self.receive(GoodbyeReason::NoAnswer).await?;
             let ClientRecord::Answer { task, bits } = read_client_frame(&frame)? else {
                 return Err(End::Goodbye(GoodbyeReason::Malformed)); // a second hello
             };
@@ -147,10 +161,15 @@ impl Session {
             let outcome = self.app.coordinator.answer(volunteer, task, bits).await;
             let outcome = outcome.map_err(|_| End::Goodbye(GoodbyeReason::ShuttingDown))?;
             if outcome.next.is_some() {
-                expires = Instant::now() + self.app.config.limits.task_expiry;
+                self.expect_answer();
             }
             self.respond(task, &outcome).await?;
         }
+    }
+
+    /// A task has just been issued.
+    fn expect_answer(&mut self) {
+        self.deadline.as_mut().reset(Instant::now() + self.app.config.limits.task_expiry);
     }
 
     /// Acknowledges an answer, with the next task in the same frame.
@@ -192,12 +211,9 @@ impl Session {
         frame.task(&next.task);
     }
 
-    /// The next binary message; pings the volunteer while it waits, and stops waiting when the server stops.
-    async fn receive(&mut self) -> Result<Bytes, End> {
-        let mut pings = tokio::time::interval(self.app.config.limits.ping_interval);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        pings.tick().await; // the first is at once
-        let mut stopping = self.app.stopping.clone();
+    /// The next binary message; pings the volunteer while it waits. Gives up with `too_late` at the deadline, and when
+    /// the server stops.
+    async fn receive(&mut self, too_late: GoodbyeReason) -> Result<Bytes, End> {
         loop {
             tokio::select! {
                 message = self.socket.recv() => match message {
@@ -210,14 +226,15 @@ impl Session {
                     Some(Ok(Message::Close(_))) | None => return Err(End::Left),
                     Some(Err(error)) => return Err(broken(error)),
                 },
-                _ = pings.tick() => self.write(Message::Ping(Bytes::new())).await?,
-                () = stopped(&mut stopping) => return Err(End::Goodbye(GoodbyeReason::ShuttingDown)),
+                () = stopped(&mut self.stopping) => return Err(End::Goodbye(GoodbyeReason::ShuttingDown)),
+                () = &mut self.deadline => return Err(End::Goodbye(too_late)),
+                _ = self.pings.tick() => self.write(Message::Ping(Bytes::new())).await?,
             }
         }
     }
 
     async fn send(&mut self) -> Result<(), End> {
-        let frame = Bytes::copy_from_slice(&self.frame);
+        let frame = Bytes::from(std::mem::take(&mut self.frame));
         let length = frame.len() as u64;
         self.write(Message::Binary(frame)).await?;
         self.app.counters.sent_bytes.fetch_add(length, Ordering::Relaxed);

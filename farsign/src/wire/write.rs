@@ -163,7 +163,10 @@ impl EncodedSnapshot {
                 out.extend(self.version.to_le_bytes());
                 out.push(encoding::F32);
                 out.extend((self.x.len() as u32).to_le_bytes());
-                self.x.iter().for_each(|v| out.extend(v.to_le_bytes()));
+                let values_at = out.len();
+                out.resize(values_at + 4 * self.x.len(), 0);
+                let values = out[values_at..].as_chunks_mut().0;
+                values.iter_mut().zip(self.x.iter()).for_each(|(value, v)| *value = v.to_le_bytes());
             });
             out
         })
