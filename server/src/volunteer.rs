@@ -37,6 +37,8 @@ pub struct VolunteerOptions {
     pub workers: usize,
     /// How they misbehave.
     pub attack: Attack,
+    /// Whether to ask for snapshots in half precision, and so for no steps.
+    pub half_snapshots: bool,
     /// Wait before each answer is sent, to leave the machine to others.
     pub delay: Duration,
 }

@@ -19,7 +19,7 @@ const STEADY: usize = 4;
 
 fn fleet(host: &Host, workers: usize, delay: Duration) -> (Arc<Tally>, impl FnOnce()) {
     let endpoint = host.url("").parse().expect("a server's address is one");
-    let options = VolunteerOptions { endpoint, workers, attack: Attack::None, delay };
+    let options = VolunteerOptions { endpoint, workers, attack: Attack::None, half_snapshots: false, delay };
     let (tally, (stop, stopping)) = (Arc::new(Tally::default()), watch::channel(false));
     let counted = Arc::clone(&tally);
     let thread = std::thread::spawn(move || volunteer::run(&options, &counted, &stopping, |_, _| {}));

@@ -87,6 +87,7 @@ fn a_run_without_an_end_goes_on_and_stops_cleanly() {
             endpoint: host.url("").parse().unwrap(),
             workers: 2,
             attack: HONEST,
+            half_snapshots: false,
             delay: std::time::Duration::ZERO,
         };
         let fleet = scope.spawn(move || {
