@@ -1,7 +1,8 @@
 //! Equal-activity weights: a volunteer that sends ten times more gets a tenth of the weight.
 //!
 //! ```text
-//!   w_i = min(cap, gap_i / N)
+//!   w_i = min(cap, trust * gap_i / N)
+//!   trust = what the host thinks of the sender, 1 where it does not judge
 //!   gap_i = accepted messages since volunteer i's last one (or since it joined), its own included
 //!   N     = active volunteers: those whose last accepted message is at most 2 * cap * max(N, 16) messages ago
 //! ```
@@ -26,6 +27,46 @@ struct Member {
     last: u64,
     /// Whether `last` is a message.
     sent: bool,
+}
+
+/// What is known of one volunteer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberState {
+    /// Who.
+    pub volunteer: VolunteerId,
+    /// Number of its last accepted message; where it is not active, of that or of the last message before it joined.
+    pub last: u64,
+    /// Whether it is active: `last` is a message of its own, and not too old.
+    pub sent: bool,
+}
+
+/// Why a state is none that an activity can have been in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActivityError {
+    /// A message that was not accepted yet.
+    #[error("expected a last message of at most {accepted} for volunteer {}, found {found}", volunteer.0)]
+    Message {
+        /// Whose.
+        volunteer: VolunteerId,
+        /// Messages of the run.
+        accepted: u64,
+        /// The message.
+        found: u64,
+    },
+    /// A volunteer is there twice.
+    #[error("expected every volunteer once, found {} twice", volunteer.0)]
+    Twice {
+        /// Who.
+        volunteer: VolunteerId,
+    },
+    /// A message is of two volunteers.
+    #[error("expected message {message} to be of one volunteer, found {} and {}", volunteers[0].0, volunteers[1].0)]
+    Shared {
+        /// The message.
+        message: u64,
+        /// Who.
+        volunteers: [VolunteerId; 2],
+    },
 }
 
 /// Who sent when, counted in accepted messages.
@@ -53,8 +94,8 @@ impl Activity {
     }
 
     /// Records that message number `message` (from 1, each number once) is the volunteer's, and gives its weight in
-    /// `(0, WEIGHT_CAP]`. A volunteer that never joined joins with this message.
-    pub fn record(&mut self, volunteer: VolunteerId, message: u64) -> f32 {
+    /// `(0, WEIGHT_CAP]` for a `trust` above 0. A volunteer that never joined joins with this message.
+    pub fn record(&mut self, volunteer: VolunteerId, message: u64, trust: f32) -> f32 {
         let unknown = Member { last: message - 1, sent: false };
         let member = self.members.insert(volunteer, Member { last: message, sent: true }).unwrap_or(unknown);
         if member.sent {
@@ -62,8 +103,36 @@ impl Activity {
         }
         self.active.insert(message, volunteer);
         self.expire(message);
-        let weight = (message - member.last) as f32 / self.active.len() as f32;
+        let weight = trust * ((message - member.last) as f32 / self.active.len() as f32);
         if weight < WEIGHT_CAP { weight } else { WEIGHT_CAP }
+    }
+
+    /// Everything that decides the weights to come, volunteers in order of their numbers.
+    pub fn state(&self) -> Vec<MemberState> {
+        let state = |(&volunteer, &Member { last, sent }): (&_, &_)| MemberState { volunteer, last, sent };
+        let mut members: Vec<MemberState> = self.members.iter().map(state).collect();
+        members.sort_unstable_by_key(|member| member.volunteer);
+        members
+    }
+
+    /// The activity that was in this state after `accepted` messages of the run.
+    ///
+    /// # Errors
+    /// When no activity can have been in it.
+    pub fn restore(state: &[MemberState], accepted: u64) -> Result<Self, ActivityError> {
+        let mut activity = Self::default();
+        for &MemberState { volunteer, last, sent } in state {
+            if last > accepted || (sent && last == 0) {
+                return Err(ActivityError::Message { volunteer, accepted, found: last });
+            }
+            if activity.members.insert(volunteer, Member { last, sent }).is_some() {
+                return Err(ActivityError::Twice { volunteer });
+            }
+            if sent && let Some(other) = activity.active.insert(last, volunteer) {
+                return Err(ActivityError::Shared { message: last, volunteers: [other, volunteer] });
+            }
+        }
+        Ok(activity)
     }
 
     /// Number of active volunteers, `N`.
@@ -95,7 +164,7 @@ mod tests {
     fn weights(messages: u64, senders: impl Fn(u64) -> u64) -> HashMap<u64, f64> {
         let (mut activity, mut total) = (Activity::default(), HashMap::new());
         for n in 1..=messages {
-            let weight = f64::from(activity.record(VolunteerId(senders(n)), n));
+            let weight = f64::from(activity.record(VolunteerId(senders(n)), n, 1.0));
             if n > messages / 4 {
                 *total.entry(senders(n)).or_default() += weight;
             }
@@ -125,10 +194,10 @@ mod tests {
             if n.is_multiple_of(10) {
                 let fresh = VolunteerId(1000 + n);
                 activity.join(fresh, n - 1);
-                churner += activity.record(fresh, n);
+                churner += activity.record(fresh, n, 1.0);
                 activity.leave(fresh);
             } else {
-                honest += activity.record(VolunteerId(n % 10), n);
+                honest += activity.record(VolunteerId(n % 10), n, 1.0);
             }
         }
         assert!(churner < 0.2 * honest / 9.0, "churner {churner}, honest {honest} (nine of them)");
@@ -138,9 +207,9 @@ mod tests {
     fn idle_members_and_the_vanished_do_not_thin_weights() {
         let mut activity = Activity::default();
         (1000..2000).for_each(|i| activity.join(VolunteerId(i), 0));
-        (1..=500).for_each(|n| _ = activity.record(VolunteerId(n), n)); // 500 send once and vanish
+        (1..=500).for_each(|n| _ = activity.record(VolunteerId(n), n, 1.0)); // 500 send once and vanish
         let mut last = 0.0;
-        (501..20_000).for_each(|n| last = activity.record(VolunteerId(n % 4), n));
+        (501..20_000).for_each(|n| last = activity.record(VolunteerId(n % 4), n, 1.0));
         assert_eq!((activity.active(), last), (4, 1.0));
     }
 
@@ -148,7 +217,19 @@ mod tests {
     fn a_straggler_is_capped() {
         let mut activity = Activity::default();
         activity.join(VolunteerId(9), 0);
-        (1..5000).for_each(|n| _ = activity.record(VolunteerId(n % 4), n));
-        assert_eq!(activity.record(VolunteerId(9), 5000), WEIGHT_CAP);
+        (1..5000).for_each(|n| _ = activity.record(VolunteerId(n % 4), n, 1.0));
+        assert_eq!(activity.record(VolunteerId(9), 5000, 1.0), WEIGHT_CAP);
+    }
+
+    #[test]
+    fn trust_scales_a_weight_before_the_cap() {
+        let mut activity = Activity::default();
+        (1..=4).for_each(|n| _ = activity.record(VolunteerId(n), n, 1.0));
+        let mut trusted = activity.clone();
+        assert_eq!(activity.record(VolunteerId(1), 5, 0.25), 0.25 * trusted.record(VolunteerId(1), 5, 1.0));
+        (6..100).for_each(|n| _ = activity.record(VolunteerId(1), n, 1.0));
+        // A gap of 97 among four is a weight of 24.25; a tenth of that is under the cap, a half is not.
+        let gap = |trust| activity.clone().record(VolunteerId(3), 100, trust);
+        assert_eq!((gap(0.1), gap(0.5)), (0.1 * 24.25, WEIGHT_CAP));
     }
 }

@@ -6,7 +6,8 @@
 //!   minibatch    a seed of its own for each task; under `vote` one seed for each window of accepted messages
 //!   directions   a seed of its own for each task; under `vote` one for the run; in zeroth order one for `hold` tasks
 //!   coins        a seed of its own for each task
-//!   reset        at a session's first task, and when zeroth-order directions change (their tracker is per direction)
+//!   reset        at a session's first task, when zeroth-order directions change (their tracker is per direction), and,
+//!                so that answers can be computed again, every few tasks
 //! ```
 
 use crate::estimate::Order;
@@ -23,6 +24,23 @@ pub struct AssignmentOptions {
     pub minibatch_window: u64,
     /// Zeroth order: tasks of a volunteer that share directions, at least 1.
     pub direction_hold: u32,
+    /// Tasks between two resets of a tracker; none: it is not reset without need.
+    pub resets: Option<ResetInterval>,
+}
+
+/// Tasks from one reset of a tracker to the next, drawn anew each time so that nobody knows which task is the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResetInterval {
+    /// At least so many, and at least 1.
+    pub least: u32,
+    /// At most so many.
+    pub most: u32,
+}
+
+impl ResetInterval {
+    fn tasks(self, bits: u64) -> u32 {
+        self.least + (bits % u64::from(self.most - self.least + 1)) as u32
+    }
 }
 
 /// What a task is given.
@@ -42,7 +60,10 @@ pub struct Assignment {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct VolunteerAssignment {
     direction_seed: u64,
+    /// Tasks that still have these directions.
     tasks_left: u32,
+    /// Tasks before the next regular reset.
+    until_reset: u32,
     started: bool,
 }
 
@@ -82,6 +103,13 @@ impl Assigner {
             reset_tracker |= zeroth && held_seed.is_none();
         }
         volunteer.tasks_left -= 1;
+        if let Some(interval) = self.options.resets {
+            if reset_tracker || volunteer.until_reset == 0 {
+                reset_tracker = true;
+                volunteer.until_reset = interval.tasks(draw());
+            }
+            volunteer.until_reset -= 1;
+        }
         let direction_seed = volunteer.direction_seed;
         Assignment { minibatch_seed, direction_seed, coin_seed: draw(), reset_tracker }
     }
@@ -99,7 +127,16 @@ mod tests {
     use super::*;
 
     fn assign(order: Order, rule: Rule, tasks: u64) -> Vec<Assignment> {
-        let options = AssignmentOptions { order, rule, minibatch_window: 25, direction_hold: 3 };
+        assign_with_resets(order, rule, tasks, None)
+    }
+
+    fn assign_with_resets(
+        order: Order,
+        rule: Rule,
+        tasks: u64,
+        resets: Option<ResetInterval>,
+    ) -> Vec<Assignment> {
+        let options = AssignmentOptions { order, rule, minibatch_window: 25, direction_hold: 3, resets };
         let (mut assigner, mut volunteer, mut next) =
             (Assigner::new(options), VolunteerAssignment::default(), 0);
         let mut draw = || {
@@ -121,6 +158,15 @@ mod tests {
         assert_eq!(distinct(tasks.iter().map(|t| t.coin_seed)), 60);
         assert_eq!(tasks.iter().filter(|t| t.reset_tracker).count(), 1);
         assert!(tasks[0].reset_tracker);
+    }
+
+    #[test]
+    fn regular_resets_come_at_every_distance_of_their_interval_and_no_other() {
+        let resets = Some(ResetInterval { least: 4, most: 12 });
+        let tasks = assign_with_resets(Order::First, Rule::Plain, 2000, resets);
+        let at: Vec<usize> = (0..tasks.len()).filter(|n| tasks[*n].reset_tracker).collect();
+        let distances: std::collections::BTreeSet<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!((at[0], distances), (0, (4..=12).collect()));
     }
 
     #[test]

@@ -19,13 +19,14 @@
 //! passed in, so the same code gives the same answer in a browser and on a server. Only [`wire`] knows bytes.
 //!
 //! Modules in reading order: the data ([`dataset`], [`random`], [`minibatch`]), the model ([`model`], [`kernels`],
-//! [`math`]), a volunteer's answer ([`direction`], [`estimate`], [`tracker`], [`sign`]), the server's step
-//! ([`schedule`], [`activity`], [`step`], [`optimizer`], [`assignment`]), and what travels between them ([`task`], [`wire`], [`volunteer`],
-//! [`backoff`]).
+//! [`math`]), a volunteer's answer ([`direction`], [`estimate`], [`tracker`], [`sign`], [`answer`]), the server's step
+//! ([`schedule`], [`activity`], [`step`], [`optimizer`], [`assignment`]), what it does about liars ([`recomputation`],
+//! [`trust`]), and what travels between them ([`task`], [`wire`], [`volunteer`], [`backoff`]).
 //!
 //! Equations follow arXiv 2605.09337 as docs/algorithm.md reads it; departures are named there.
 
 pub mod activity;
+pub mod answer;
 pub mod assignment;
 pub mod backoff;
 pub mod dataset;
@@ -37,10 +38,12 @@ pub mod minibatch;
 pub mod model;
 pub mod optimizer;
 pub mod random;
+pub mod recomputation;
 pub mod schedule;
 pub mod sign;
 pub mod step;
 pub mod task;
 pub mod tracker;
+pub mod trust;
 pub mod volunteer;
 pub mod wire;

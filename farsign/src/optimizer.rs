@@ -8,7 +8,7 @@
 //!   n        FarSign::accepted   accepted messages
 //!   W        FarSign::weight     their weights summed; the clock of alpha
 //!   alpha_n  StepSize::at(W)
-//!   w_i      Activity::record    equal-activity weight of the sender
+//!   w_i      Activity::record    equal-activity weight of the sender, times the trust in it
 //!   A, a_k   Directions          from the seed the task carried
 //!   s        SignBits            what the volunteer sent
 //!   v        FarSign::votes      running mean of the votes, [d]
@@ -17,6 +17,10 @@
 //! There are no rounds: a message is applied when it comes, however old the snapshot it was computed from.
 //! A message moves each direction by at most `alpha_n * WEIGHT_CAP` (`plain`) or `alpha_n` (`vote`), whatever its
 //! bits say. Departures from arXiv 2605.09337 (weights, the clock, `vote`) are listed in docs/algorithm.md.
+
+mod state;
+
+pub use state::{FarSignState, RestoreError};
 
 use crate::activity::Activity;
 use crate::direction::{DirectionSpec, Directions};
@@ -47,6 +51,8 @@ pub struct Contribution<'a> {
     pub volunteer: VolunteerId,
     /// Seed of the directions of the task it answers.
     pub direction_seed: u64,
+    /// Factor on the weight of the sender, finite and above 0; 1 where senders are not judged.
+    pub trust: f32,
     /// One sign per direction.
     pub signs: &'a SignBits,
 }
@@ -63,7 +69,7 @@ pub struct Applied {
 }
 
 /// Why a contribution was not applied. The model is as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum ApplyError {
     /// Not one sign per direction.
     #[error("expected {expected} signs, found {found}")]
@@ -73,9 +79,34 @@ pub enum ApplyError {
         /// Signs in the message.
         found: usize,
     },
+    /// A trust that is no weight.
+    #[error("expected a finite trust above 0, found {found}")]
+    Trust {
+        /// The trust.
+        found: f32,
+    },
     /// The schedule has come to its end.
     #[error("the run is finished")]
     Finished,
+}
+
+/// Why a step was not undone. The model is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum UndoError {
+    /// Not one sign per direction.
+    #[error("expected {expected} signs, found {found}")]
+    SignCount {
+        /// `K`.
+        expected: usize,
+        /// Signs in the step.
+        found: usize,
+    },
+    /// The step is infinite, or not a number.
+    #[error("expected a finite scale, found {found}")]
+    Scale {
+        /// The scale.
+        found: f32,
+    },
 }
 
 /// What an optimizer is started with.
@@ -146,18 +177,21 @@ impl FarSign {
     /// Applies a contribution.
     ///
     /// # Errors
-    /// When it has the wrong number of signs or the run is finished; nothing has changed then.
+    /// When it has the wrong number of signs or an impossible trust, or the run is finished; nothing has changed then.
     pub fn apply(&mut self, contribution: Contribution<'_>) -> Result<Applied, ApplyError> {
         let (expected, found) = (self.directions.spec().count(), contribution.signs.count());
         if found != expected {
             return Err(ApplyError::SignCount { expected, found });
+        }
+        if !(contribution.trust > 0.0 && contribution.trust.is_finite()) {
+            return Err(ApplyError::Trust { found: contribution.trust });
         }
         if self.is_finished() {
             return Err(ApplyError::Finished);
         }
         let alpha = self.step_size.at(self.weight);
         let message = self.accepted + 1;
-        let weight = self.activity.record(contribution.volunteer, message);
+        let weight = self.activity.record(contribution.volunteer, message, contribution.trust);
         match self.rule {
             Rule::Plain => {
                 self.last_step.direction_seed = contribution.direction_seed;
@@ -176,12 +210,32 @@ impl FarSign {
         Ok(Applied { message, weight, alpha })
     }
 
+    /// Takes a step that takes back an earlier one, or a part of it: the same directions and signs, and a scale of the
+    /// opposite sign. It is no message: it has no number and no weight, the votes and the clock stay as they are.
+    /// [`FarSign::last_step`] gives it, so that it goes out to volunteers as any other step.
+    ///
+    /// # Errors
+    /// When it is no step of this model; nothing has changed then.
+    pub fn undo(&mut self, step: &Step) -> Result<(), UndoError> {
+        let (expected, found) = (self.directions.spec().count(), step.signs.count());
+        if found != expected {
+            return Err(UndoError::SignCount { expected, found });
+        }
+        if !step.scale.is_finite() {
+            return Err(UndoError::Scale { found: step.scale });
+        }
+        (self.last_step.direction_seed, self.last_step.scale) = (step.direction_seed, step.scale);
+        self.last_step.signs.clone_from(&step.signs);
+        self.last_step.take(&mut self.directions, &mut self.x);
+        Ok(())
+    }
+
     fn vote(&mut self, signs: &SignBits, rate: f32) {
         let rate = if rate < 1.0 { rate } else { 1.0 };
         signs.combine_into(&mut self.votes, |v, s| v + rate * (s - v));
     }
 
-    /// The step the last accepted message led to.
+    /// The step taken last: the one the last accepted message led to, or the one that undid another.
     pub fn last_step(&self) -> &Step {
         &self.last_step
     }
@@ -248,7 +302,9 @@ mod tests {
             let gradient: Vec<f32> = optimizer.x().iter().zip(&target).map(noisy).collect();
             let signs = signs(&gradient);
             let volunteer = VolunteerId(sender);
-            optimizer.apply(Contribution { volunteer, direction_seed: 0, signs: &signs }).unwrap();
+            optimizer
+                .apply(Contribution { volunteer, direction_seed: 0, trust: 1.0, signs: &signs })
+                .unwrap();
         }
         let squares = optimizer.x().iter().zip(&target).map(|(x, t)| (x - t) * (x - t));
         (squares.sum::<f32>() / 40.0).sqrt()
@@ -269,7 +325,8 @@ mod tests {
     fn a_message_moves_a_direction_by_its_weighted_step_only() {
         let mut optimizer = optimizer(9, Rule::Plain, Decay::Constant);
         let signs = signs(&[1.0; 9]);
-        let contribution = Contribution { volunteer: VolunteerId(1), direction_seed: 5, signs: &signs };
+        let contribution =
+            Contribution { volunteer: VolunteerId(1), direction_seed: 5, trust: 1.0, signs: &signs };
         let applied = optimizer.apply(contribution).unwrap();
         assert_eq!(applied, Applied { message: 1, weight: 1.0, alpha: 0.01 });
         assert!(optimizer.x().iter().all(|x| *x == -0.01));
@@ -279,7 +336,7 @@ mod tests {
     fn a_wrong_count_and_a_finished_run_change_nothing() {
         let mut optimizer = optimizer(9, Rule::Plain, Decay::Cosine { horizon: 1.0 });
         let (short, right) = (signs(&[1.0; 8]), signs(&[1.0; 9]));
-        let from = |signs| Contribution { volunteer: VolunteerId(1), direction_seed: 5, signs };
+        let from = |signs| Contribution { volunteer: VolunteerId(1), direction_seed: 5, trust: 1.0, signs };
         assert_eq!(optimizer.apply(from(&short)), Err(ApplyError::SignCount { expected: 9, found: 8 }));
         assert_eq!(optimizer.accepted(), 0);
         optimizer.apply(from(&right)).unwrap();
@@ -289,15 +346,52 @@ mod tests {
     }
 
     #[test]
+    fn trust_scales_the_step_and_the_clock_and_an_impossible_one_changes_nothing() {
+        let mut optimizer = optimizer(9, Rule::Plain, Decay::Cosine { horizon: 100.0 });
+        let signs = signs(&[1.0; 9]);
+        let trusted =
+            |trust| Contribution { volunteer: VolunteerId(1), direction_seed: 5, trust, signs: &signs };
+        for trust in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            let error = optimizer.apply(trusted(trust)).unwrap_err();
+            assert!(
+                matches!(error, ApplyError::Trust { .. }) && optimizer.accepted() == 0,
+                "{trust}: {error}"
+            );
+        }
+        assert_eq!(optimizer.apply(trusted(0.25)).unwrap().weight, 0.25);
+        assert!(optimizer.x().iter().all(|x| *x == -0.0025));
+        assert_eq!(optimizer.progress(), Some(0.0025));
+    }
+
+    #[test]
+    fn an_undone_step_moves_only_the_parameters_and_goes_out_as_a_step() {
+        let mut optimizer = optimizer(9, Rule::Plain, Decay::Constant);
+        let (up, short) = (signs(&[1.0; 9]), signs(&[1.0; 8]));
+        let from = |signs| Contribution { volunteer: VolunteerId(1), direction_seed: 5, trust: 1.0, signs };
+        optimizer.apply(from(&up)).unwrap();
+        let taken = optimizer.last_step().clone();
+        let wrong = |scale, signs: &SignBits| Step { direction_seed: 5, scale, signs: signs.clone() };
+        assert_eq!(optimizer.undo(&wrong(1.0, &short)), Err(UndoError::SignCount { expected: 9, found: 8 }));
+        assert_eq!(
+            optimizer.undo(&wrong(f32::INFINITY, &up)),
+            Err(UndoError::Scale { found: f32::INFINITY })
+        );
+        assert!(optimizer.last_step() == &taken && optimizer.x().iter().all(|x| *x == -0.01));
+        let before = FarSignState { x: vec![0.0; 9], ..optimizer.state() };
+        let undo = Step { scale: -taken.scale, ..taken };
+        optimizer.undo(&undo).unwrap();
+        assert_eq!((optimizer.state(), optimizer.last_step()), (before, &undo));
+    }
+
+    #[test]
     fn votes_follow_the_majority_of_what_came_lately() {
         let rule = Rule::Vote { gamma: 0.2, direction_seed: 0 };
         let mut optimizer = optimizer(1, rule, Decay::Constant);
         let (up, down) = (signs(&[1.0]), signs(&[-1.0]));
         for message in 0..60 {
             let signs = if message % 3 == 0 { &down } else { &up };
-            optimizer
-                .apply(Contribution { volunteer: VolunteerId(message % 3), direction_seed: 0, signs })
-                .unwrap();
+            let volunteer = VolunteerId(message % 3);
+            optimizer.apply(Contribution { volunteer, direction_seed: 0, trust: 1.0, signs }).unwrap();
         }
         // Two of three vote up, so nearly all sixty steps go down, not just a third net.
         assert!(optimizer.x()[0] < -0.4, "x is {}", optimizer.x()[0]);

@@ -3,15 +3,11 @@
 //! The browser and the native program both drive this; neither knows the algorithm or the protocol. Buffers are
 //! made when the settings come and used for every task, so memory does not grow.
 
+use crate::answer::Answerer;
 use crate::dataset::Dataset;
-use crate::direction::Directions;
-use crate::estimate::{Order, Point, zeroth_order};
-use crate::kernels::sparse::Kernel;
-use crate::minibatch::Minibatch;
 use crate::sign::SignBits;
 use crate::step::Step;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task};
-use crate::tracker::Tracker;
 use crate::wire::{
     ClientFrame, DeltaBody, ServerRecord, SnapshotBody, Welcome, WireError, read_server_frame,
 };
@@ -78,21 +74,10 @@ pub struct Volunteer {
 /// What lives as long as a session.
 #[derive(Debug)]
 struct Session {
-    settings: RunSettings,
-    kernel: Kernel,
-    directions: Directions,
-    tracker: Tracker,
-    batch: Minibatch,
+    answerer: Answerer,
     /// Parameters of the snapshot, `[d]`, and its version.
     x: Vec<f32>,
     version: Option<u64>,
-    /// The estimate: a gradient, `[d]`, or `[K]` in zeroth order.
-    estimate: Vec<f32>,
-    /// Projections of the tracker, `[K]`, in first order.
-    projections: Vec<f32>,
-    /// Shifted parameters, `[d]`, in zeroth order.
-    shifted: Vec<f32>,
-    signs: SignBits,
     /// A step on its way into `x`.
     step: Step,
 }
@@ -151,7 +136,7 @@ impl Volunteer {
 
     /// Number of parameters of the model, once joined.
     pub fn parameters(&self) -> Option<usize> {
-        self.session.as_ref().map(|session| session.settings.directions.parameters())
+        self.session.as_ref().map(|session| session.answerer.settings().directions.parameters())
     }
 
     /// Version of the snapshot at hand.
@@ -178,26 +163,12 @@ impl Volunteer {
 
 impl Session {
     fn new(settings: RunSettings) -> Self {
-        let (count, d) = (settings.directions.count(), settings.directions.parameters());
-        let estimates = if settings.order == Order::First { d } else { count };
-        Self {
-            kernel: Kernel::new(&settings.architecture),
-            directions: Directions::new(settings.directions, 0),
-            tracker: Tracker::default(),
-            batch: Minibatch::default(),
-            x: Vec::with_capacity(d),
-            version: None,
-            estimate: vec![0.0; estimates],
-            projections: vec![0.0; count],
-            shifted: Vec::new(),
-            signs: SignBits::default(),
-            step: Step::default(),
-            settings,
-        }
+        let x = Vec::with_capacity(settings.directions.parameters());
+        Self { answerer: Answerer::new(settings), x, version: None, step: Step::default() }
     }
 
     fn take_snapshot(&mut self, snapshot: SnapshotBody<'_>) -> Result<(), VolunteerError> {
-        let (expected, found) = (self.settings.directions.parameters(), snapshot.parameters());
+        let (expected, found) = (self.answerer.settings().directions.parameters(), snapshot.parameters());
         if expected != found {
             return Err(VolunteerError::SnapshotSize { expected, found });
         }
@@ -210,9 +181,9 @@ impl Session {
     fn take_delta(&mut self, delta: DeltaBody<'_>) -> Result<(), VolunteerError> {
         self.require_version(delta.base)?;
         self.version = None;
-        let (directions, x) = (&mut self.directions, &mut self.x);
-        let count = directions.spec().count();
-        delta.for_each_step(count, &mut self.step, |step| step.take(directions, x))?;
+        let (answerer, x) = (&mut self.answerer, &mut self.x);
+        let count = answerer.settings().directions.count();
+        delta.for_each_step(count, &mut self.step, |step| answerer.take_step(step, x))?;
         self.version = Some(delta.version);
         Ok(())
     }
@@ -226,38 +197,7 @@ impl Session {
 
     fn work(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
         self.require_version(task.snapshot_version)?;
-        self.batch.draw(data, task.minibatch_seed, self.settings.batch as usize);
-        self.directions.reseed(task.direction_seed);
-        if task.reset_tracker {
-            self.tracker.reset();
-        }
-        if !self.estimate() {
-            return Err(VolunteerError::NonFinite { version: task.snapshot_version });
-        }
-        let tracked = self.tracker.update(&self.estimate, self.settings.beta);
-        if self.settings.order == Order::First {
-            self.directions.project(tracked, &mut self.projections);
-            self.signs.set_from(&self.projections, task.coin_seed);
-        } else {
-            self.signs.set_from(tracked, task.coin_seed);
-        }
-        Ok(&self.signs)
-    }
-
-    /// Fills the estimate; whether all of it is finite.
-    fn estimate(&mut self) -> bool {
-        let finite = match self.settings.order {
-            // An infinite loss can have a finite gradient.
-            Order::First => {
-                self.kernel.loss_and_gradient(&self.x, &self.batch, &mut self.estimate).is_finite()
-            }
-            Order::Zeroth { delta } => {
-                let at = Point { x: &self.x, batch: &self.batch };
-                let (kernel, shifted, g) = (&mut self.kernel, &mut self.shifted, &mut self.estimate);
-                zeroth_order(kernel, at, &self.directions, delta, shifted, g);
-                true // a loss that is not finite makes a difference that is not
-            }
-        };
-        finite && self.estimate.iter().all(|g| g.is_finite())
+        let answer = self.answerer.answer(task, &self.x, data);
+        answer.ok_or(VolunteerError::NonFinite { version: task.snapshot_version })
     }
 }

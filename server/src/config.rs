@@ -147,6 +147,7 @@ impl Config {
                 settings.direction_hold.map(u64::from),
                 1,
             ) as u32,
+            resets: None,
         };
         let evaluate_every = at_least_one(&mut checker, "evaluate-every", settings.evaluate_every, 20);
         let (Some(architecture), Some(directions), true) = (architecture, directions, checker.0.is_empty())

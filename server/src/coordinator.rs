@@ -284,7 +284,7 @@ impl Coordinator {
             SignBitsError::Length { .. } => RejectReason::WrongBitCount,
             SignBitsError::Spare { .. } => RejectReason::SpareBitsSet,
         })?;
-        let contribution = Contribution { volunteer, direction_seed, signs: &signs };
+        let contribution = Contribution { volunteer, direction_seed, trust: 1.0, signs: &signs };
         // The count was just checked; what is left is that the run finished while this answer was on its way.
         let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::RunFinished)?;
         self.steps.push(self.optimizer.last_step());

@@ -182,7 +182,7 @@ fn optimizer() {
                 signs.set_from(&vector(100 + n, 11), n);
                 // Volunteer 0 answers twice as often as 1 and 2.
                 let volunteer = VolunteerId([0, 1, 0, 2][n as usize % 4]);
-                let contribution = Contribution { volunteer, direction_seed: n, signs: &signs };
+                let contribution = Contribution { volunteer, direction_seed: n, trust: 1.0, signs: &signs };
                 optimizer.apply(contribution).unwrap();
             }
             golden.floats(&format!("{rule_name} {decay_name} after 40"), optimizer.x());

@@ -104,8 +104,12 @@ fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>)
         record.0.update(signs.as_bytes());
         record.0.update(&batch.labels);
         (0..BATCH).for_each(|row| record.floats(batch.inputs.row(row).1));
-        let contribution =
-            Contribution { volunteer: VolunteerId(volunteer), direction_seed: a.seed(), signs: &signs };
+        let contribution = Contribution {
+            volunteer: VolunteerId(volunteer),
+            direction_seed: a.seed(),
+            trust: 1.0,
+            signs: &signs,
+        };
         optimizer.apply(contribution).expect("the run is not finished");
         record.floats(optimizer.x());
         if step.is_multiple_of(50) {

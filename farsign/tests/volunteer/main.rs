@@ -1,5 +1,6 @@
 //! A volunteer from frames to frames: what it learns with a server, and what it refuses.
 
+mod recomputation;
 mod refusals;
 mod server;
 mod training;

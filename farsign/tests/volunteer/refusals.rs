@@ -29,7 +29,8 @@ const TASK: Task = Task {
 fn settings(order: Order, train: &Dataset) -> RunSettings {
     let family = DirectionFamily::Coordinate;
     let rule = Rule::Plain;
-    Run { widths: vec![16, 3], order, rule, family, directions: 0, alpha: 0.1, horizon: 1.0 }.settings(train)
+    Run { widths: vec![16, 3], order, rule, family, directions: 0, alpha: 0.1, horizon: 1.0, resets: None }
+        .settings(train)
 }
 
 fn frame(write: impl FnOnce(&mut ServerFrame<'_>)) -> Vec<u8> {
@@ -86,6 +87,7 @@ fn a_model_that_does_not_fit_the_images() {
             directions: 0,
             alpha: 0.1,
             horizon: 1.0,
+            resets: None,
         };
         let welcome = frame(|frame| _ = frame.welcome(VolunteerId(1), &run.settings(&data)));
         let received = receive(&mut Volunteer::new(Arc::new(data.clone())), &welcome);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use farsign::assignment::{Assigner, Assignment, AssignmentOptions, VolunteerAssignment};
+use farsign::assignment::{Assigner, Assignment, AssignmentOptions, ResetInterval, VolunteerAssignment};
 use farsign::dataset::Dataset;
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
@@ -28,6 +28,7 @@ pub struct Run {
     pub alpha: f64,
     /// Answers until the end of the schedule.
     pub horizon: f64,
+    pub resets: Option<ResetInterval>,
 }
 
 impl Run {
@@ -71,7 +72,8 @@ impl Server {
             rule: run.rule,
         });
         let (order, rule) = (run.order, run.rule);
-        let options = AssignmentOptions { order, rule, minibatch_window: 10, direction_hold: 4 };
+        let resets = run.resets;
+        let options = AssignmentOptions { order, rule, minibatch_window: 10, direction_hold: 4, resets };
         Self {
             settings,
             optimizer,
@@ -100,7 +102,7 @@ impl Server {
         assert_eq!(owner, volunteer);
         let signs = SignBits::from_bytes(bits, self.optimizer.directions()).unwrap();
         let direction_seed = assignment.direction_seed;
-        let contribution = Contribution { volunteer, direction_seed, signs: &signs };
+        let contribution = Contribution { volunteer, direction_seed, trust: 1.0, signs: &signs };
         let applied = self.optimizer.apply(contribution).unwrap();
         let mut out = ServerFrame::new(frame);
         out.accepted(task, applied.message);
@@ -112,6 +114,11 @@ impl Server {
 
     pub fn is_finished(&self) -> bool {
         self.optimizer.is_finished()
+    }
+
+    /// The parameters now.
+    pub fn x(&self) -> Arc<[f32]> {
+        Arc::from(self.optimizer.x())
     }
 
     pub fn evaluate(&self, data: &Dataset) -> Evaluation {

@@ -16,8 +16,8 @@ use crate::server::{Run, Server};
 const VOTE: Rule = Rule::Vote { gamma: 0.1, direction_seed: 77 };
 const ZEROTH: Order = Order::Zeroth { delta: 0.01 };
 
-fn softmax(order: Order, rule: Rule, family: DirectionFamily, directions: usize) -> Run {
-    Run { widths: vec![16, 3], order, rule, family, directions, alpha: 0.02, horizon: 400.0 }
+pub fn softmax(order: Order, rule: Rule, family: DirectionFamily, directions: usize) -> Run {
+    Run { widths: vec![16, 3], order, rule, family, directions, alpha: 0.02, horizon: 400.0, resets: None }
 }
 
 /// Runs to the end of the schedule with five volunteers that answer in random turns, so that nearly every answer

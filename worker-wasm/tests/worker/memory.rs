@@ -64,6 +64,7 @@ impl Server {
             rule: Rule::Plain,
             minibatch_window: 25,
             direction_hold: 1,
+            resets: None,
         };
         let assigner = Assigner::new(options);
         let (assigned, seeds) = (VolunteerAssignment::default(), Stream::new(3));
@@ -98,7 +99,7 @@ impl Server {
         let signs =
             SignBits::from_bytes(bits, self.optimizer.directions()).expect("a sign for each direction");
         let direction_seed = open.direction_seed;
-        let contribution = Contribution { volunteer: VOLUNTEER, direction_seed, signs: &signs };
+        let contribution = Contribution { volunteer: VOLUNTEER, direction_seed, trust: 1.0, signs: &signs };
         self.optimizer.apply(contribution).expect("an honest answer is accepted");
         task
     }
