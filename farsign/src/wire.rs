@@ -25,6 +25,11 @@
 //! Acknowledgement, next task and snapshot travel in one frame because a write costs more than anything the
 //! server computes. A volunteer that can is sent the steps since its version instead of a snapshot where they are
 //! fewer bytes. Every float that comes in must be finite, every length exact, every enumeration known.
+//!
+//! A volunteer that asks for half precision is sent nothing but whole snapshots, their parameters rounded to binary16,
+//! or in f32 where one would become infinite. It is never sent steps: from rounded parameters they would lead to others
+//! than those of the version they are for, and to different ones for each volunteer. So the parameters that a version
+//! means to a volunteer depend on the version and on what its hello asked for, and on nothing else.
 
 mod read;
 mod settings;
@@ -66,15 +71,39 @@ mod kind {
     pub const DELTA: u8 = 0x87;
 }
 
-/// Abilities of a volunteer, bits of the byte behind its name; absent is 0.
-mod ability {
+/// What a volunteer says in its hello that it takes besides snapshots in f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Abilities {
     /// It can take steps instead of a snapshot.
+    pub deltas: bool,
+    /// It asks for snapshots in half precision, and so for no steps, whatever `deltas` says.
+    pub half_snapshots: bool,
+}
+
+/// Abilities, bits of the byte behind the name in a hello; absent is 0.
+mod ability {
     pub const DELTAS: u8 = 1;
+    pub const HALF_SNAPSHOTS: u8 = 2;
+}
+
+impl Abilities {
+    fn from_byte(byte: u8) -> Self {
+        let has = |bit| byte & bit != 0;
+        Self { deltas: has(ability::DELTAS), half_snapshots: has(ability::HALF_SNAPSHOTS) }
+    }
+
+    fn to_byte(self) -> u8 {
+        let bit = |has, bit| if has { bit } else { 0 };
+        bit(self.deltas, ability::DELTAS) | bit(self.half_snapshots, ability::HALF_SNAPSHOTS)
+    }
 }
 
 /// Encodings of a snapshot's parameters.
 mod encoding {
+    /// IEEE 754 binary32.
     pub const F32: u8 = 0;
+    /// IEEE 754 binary16.
+    pub const F16: u8 = 1;
 }
 
 /// Why a frame cannot be read. Offsets count from the start of the frame.

@@ -18,7 +18,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::assets;
 use crate::config::Config;
-use crate::coordinator::{self, Handle};
+use crate::coordinator::{self, Coordinator, Handle};
 use crate::counters::Counters;
 use crate::dataset_source::TrainAndHeldOut;
 use crate::evaluation::{Evaluator, SharedHistory};
@@ -100,6 +100,7 @@ async fn train_labels(State(app): State<Arc<App>>) -> impl IntoResponse {
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
+    coordinator: Coordinator,
     stop: watch::Sender<bool>,
 }
 
@@ -107,23 +108,23 @@ impl Server {
     /// Sets up the run.
     ///
     /// # Errors
-    /// When the system gives no thread for the optimizer or for checks.
+    /// When the system gives no thread for checks.
     pub fn new(config: Config, data: TrainAndHeldOut) -> std::io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        let coordinator = coordinator::start(&config, &data.train, Arc::clone(&counters))?;
+        let (coordinator, handle) = coordinator::new(&config, &data.train, Arc::clone(&counters))?;
         let (stop, stopping) = watch::channel(false);
         let app = App {
             places: Arc::new(Semaphore::new(config.limits.max_volunteers)),
             config,
             data,
-            coordinator,
+            coordinator: handle,
             counters,
             history: SharedHistory::default(),
             rate: Rate::default(),
             started: Instant::now(),
             stopping,
         };
-        Ok(Self { app: Arc::new(app), stop })
+        Ok(Self { app: Arc::new(app), coordinator, stop })
     }
 
     /// What requests see; for those who report on the server.
@@ -137,7 +138,8 @@ impl Server {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
-        let Self { app, stop } = self;
+        let Self { app, coordinator, stop } = self;
+        tokio::spawn(coordinator.run());
         let background =
             [tokio::spawn(evaluate(Arc::clone(&app))), tokio::spawn(sample_rate(Arc::clone(&app)))];
         let mut stopping = app.stopping.clone();

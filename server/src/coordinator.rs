@@ -1,4 +1,4 @@
-//! The one thread that owns the optimizer.
+//! The one task that owns the optimizer.
 //!
 //! Sessions send it commands through a bounded queue; everyone else reads the immutable [`Snapshot`] it publishes.
 //! It takes what has queued up, applies it message by message in order of arrival, publishes once, and only then
@@ -10,7 +10,6 @@ mod snapshot;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread;
 
 use axum::body::Bytes;
 use farsign::assignment::{Assigner, VolunteerAssignment};
@@ -19,7 +18,7 @@ use farsign::optimizer::{Contribution, FarSign, FarSignOptions};
 use farsign::sign::{SignBits, SignBitsError};
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
 use farsign::trust::TrustMean;
-use farsign::wire::EncodedSteps;
+use farsign::wire::{Abilities, EncodedSteps};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::Rng;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -71,8 +70,9 @@ pub struct Outcome {
     pub finished: bool,
 }
 
+#[derive(Debug)]
 enum Command {
-    Join { reply: oneshot::Sender<Option<Joined>> },
+    Join { abilities: Abilities, reply: oneshot::Sender<Option<Joined>> },
     Answer { volunteer: VolunteerId, task: TaskId, bits: Bytes, reply: oneshot::Sender<Outcome> },
     Leave { volunteer: VolunteerId },
     Checked(Checked),
@@ -96,9 +96,9 @@ impl Handle {
     ///
     /// # Errors
     /// When the coordinator has stopped.
-    pub async fn join(&self) -> Result<Option<Joined>, Stopped> {
+    pub async fn join(&self, abilities: Abilities) -> Result<Option<Joined>, Stopped> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Join { reply }).await.map_err(|_| Stopped)?;
+        self.commands.send(Command::Join { abilities, reply }).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }
 
@@ -141,8 +141,10 @@ impl Handle {
     }
 }
 
-/// State of the thread. Nothing of it is shared.
-struct Coordinator {
+/// State of the task. Nothing of it is shared.
+#[derive(Debug)]
+pub struct Coordinator {
+    queue: mpsc::Receiver<Command>,
     optimizer: FarSign,
     assigner: Assigner,
     ledger: Ledger,
@@ -161,7 +163,7 @@ struct Coordinator {
 
 /// A reply that waits until the snapshot is published.
 enum Pending {
-    Joined(oneshot::Sender<Option<Joined>>),
+    Joined(Abilities, oneshot::Sender<Option<Joined>>),
     Answered {
         volunteer: VolunteerId,
         verdict: Result<u64, RejectReason>,
@@ -170,11 +172,16 @@ enum Pending {
     },
 }
 
-/// Starts the coordinator of a run, and what checks its answers, in threads of their own.
+/// The coordinator of a run, which does nothing until it is [run](Coordinator::run), and the way to it. What checks its
+/// answers has a thread of its own.
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn start(config: &Config, train: &Arc<Dataset>, counters: Arc<Counters>) -> std::io::Result<Handle> {
+pub fn new(
+    config: &Config,
+    train: &Arc<Dataset>,
+    counters: Arc<Counters>,
+) -> std::io::Result<(Coordinator, Handle)> {
     let optimizer = FarSign::new(FarSignOptions {
         x: config.run.architecture.initial_parameters(config.seeds.parameters),
         directions: config.run.directions,
@@ -195,6 +202,7 @@ pub fn start(config: &Config, train: &Arc<Dataset>, counters: Arc<Counters>) -> 
         Checks::start(options, run, Arc::clone(train), counters, report)
     });
     let coordinator = Coordinator {
+        queue,
         optimizer,
         assigner: Assigner::new(config.assignment),
         ledger: Ledger::default(),
@@ -207,16 +215,25 @@ pub fn start(config: &Config, train: &Arc<Dataset>, counters: Arc<Counters>) -> 
         steps: EncodedSteps::default(),
         counters,
     };
-    thread::Builder::new().name("coordinator".into()).spawn(move || coordinator.run(queue))?;
-    Ok(Handle { commands, snapshots: latest })
+    Ok((coordinator, Handle { commands, snapshots: latest }))
 }
 
 impl Coordinator {
-    fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+    /// Takes commands until it is told to stop, or nobody is left to give any.
+    ///
+    /// It shares the threads of the sessions: to wake a thread of its own for every answer would cost more than all
+    /// it does. It lets the sessions that are ready go first, so that many answers share one snapshot.
+    pub async fn run(mut self) {
         let (mut commands, mut pending) = (Vec::with_capacity(MOST_AT_ONCE), Vec::new());
-        while queue.blocking_recv_many(&mut commands, MOST_AT_ONCE) > 0 {
+        while self.queue.recv_many(&mut commands, MOST_AT_ONCE).await > 0 {
+            tokio::task::yield_now().await;
+            while commands.len() < MOST_AT_ONCE
+                && let Ok(command) = self.queue.try_recv()
+            {
+                commands.push(command);
+            }
             if commands.iter().any(|command| matches!(command, Command::Stop)) {
-                queue.close(); // what is queued is still taken, nothing else is
+                self.queue.close(); // what is queued is still taken, nothing else is
             }
             pending.extend(commands.drain(..).filter_map(|command| self.take(command)));
             self.publish();
@@ -226,7 +243,7 @@ impl Coordinator {
 
     fn take(&mut self, command: Command) -> Option<Pending> {
         match command {
-            Command::Join { reply } => Some(Pending::Joined(reply)),
+            Command::Join { abilities, reply } => Some(Pending::Joined(abilities, reply)),
             Command::Leave { volunteer } => {
                 self.forget(volunteer);
                 None
@@ -318,7 +335,7 @@ impl Coordinator {
     /// Whoever asked may be gone by now; the reply is dropped then, and the session's leave follows.
     fn reply(&mut self, pending: Pending) {
         match pending {
-            Pending::Joined(reply) => _ = reply.send(self.join()),
+            Pending::Joined(abilities, reply) => _ = reply.send(self.join(abilities)),
             Pending::Answered { volunteer, verdict, closed, reply } => {
                 let finished = self.optimizer.is_finished();
                 let next = if closed && !finished { self.next_task(volunteer) } else { None };
@@ -327,7 +344,7 @@ impl Coordinator {
         }
     }
 
-    fn join(&mut self) -> Option<Joined> {
+    fn join(&mut self, abilities: Abilities) -> Option<Joined> {
         if self.optimizer.is_finished() {
             return None;
         }
@@ -335,7 +352,7 @@ impl Coordinator {
         let volunteer = VolunteerId(self.joined);
         let (removed, removal) = oneshot::channel();
         self.optimizer.join(volunteer);
-        self.members.insert(volunteer, Member::new(removed));
+        self.members.insert(volunteer, Member::new(abilities, removed));
         self.next_task(volunteer).map(|first| Joined { volunteer, first, removal })
     }
 
@@ -348,7 +365,7 @@ impl Coordinator {
         let assignment = self.assigner.assign(&mut member.assignment, accepted, || seeds.next_u64());
         let task = self.ledger.issue(volunteer, assignment, snapshot.version);
         if let Some(checks) = &self.checks {
-            checks.issued(&mut member.chain, member.trust, &task, &snapshot.x, || seeds.next_u64());
+            checks.issued(member, &task, &snapshot, || seeds.next_u64());
         }
         Some(NextTask { task, snapshot })
     }

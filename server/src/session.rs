@@ -19,7 +19,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::response::Response;
 use farsign::task::{Goodbye, GoodbyeReason, TaskId, VolunteerId};
 use farsign::wire::{
-    ClientRecord, SUBPROTOCOL, ServerFrame, WireError, max_client_frame_bytes, read_client_frame,
+    Abilities, ClientRecord, SUBPROTOCOL, ServerFrame, WireError, max_client_frame_bytes, read_client_frame,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, timeout};
@@ -73,8 +73,8 @@ struct Session {
     socket: WebSocket,
     /// Version of the model sent last.
     sent_version: Option<u64>,
-    /// Whether the volunteer can take steps instead of a snapshot.
-    takes_deltas: bool,
+    /// What the volunteer takes besides snapshots in f32.
+    abilities: Abilities,
     /// Rejected answers since the last accepted one.
     rejects: u32,
     /// The frame that is being written.
@@ -99,7 +99,7 @@ async fn serve(app: Arc<App>, socket: WebSocket) {
         app,
         socket,
         sent_version: None,
-        takes_deltas: false,
+        abilities: Abilities::default(),
         rejects: 0,
         frame: Vec::new(),
     };
@@ -118,7 +118,7 @@ impl Session {
             Ok(agent) => agent,
             Err(end) => return end,
         };
-        let Joined { volunteer, first, removal } = match self.app.coordinator.join().await {
+        let Joined { volunteer, first, removal } = match self.app.coordinator.join(self.abilities).await {
             Ok(Some(joined)) => joined,
             Ok(None) => return End::Goodbye(GoodbyeReason::RunFinished),
             Err(_) => return End::Goodbye(GoodbyeReason::ShuttingDown),
@@ -138,8 +138,8 @@ impl Session {
     async fn hello(&mut self) -> Result<String, End> {
         let frame = self.receive(GoodbyeReason::NoHello).await?;
         match read_client_frame(&frame)? {
-            ClientRecord::Hello { agent, deltas } => {
-                self.takes_deltas = deltas;
+            ClientRecord::Hello { agent, abilities } => {
+                self.abilities = abilities;
                 Ok(agent.to_owned())
             }
             ClientRecord::Answer { .. } => Err(End::Goodbye(GoodbyeReason::NoHello)),
@@ -205,9 +205,11 @@ impl Session {
         let (snapshot, sent) = (&next.snapshot, self.sent_version.replace(next.snapshot.version));
         let mut frame = ServerFrame::append(&mut self.frame);
         if sent != Some(snapshot.version) {
-            let base = sent.filter(|_| self.takes_deltas);
+            let Abilities { deltas, half_snapshots } = self.abilities;
+            let base = sent.filter(|_| deltas && !half_snapshots);
             match base.and_then(|base| Some((base, snapshot.steps_since(base)?))) {
                 Some((base, steps)) => frame.delta(base, snapshot.version, steps),
+                None if half_snapshots => frame.half_snapshot(&snapshot.encoded),
                 None => frame.snapshot(&snapshot.encoded),
             };
         }

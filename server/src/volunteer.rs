@@ -32,6 +32,8 @@ pub struct VolunteerOptions {
     pub honest_answers: u64,
     /// Whether a worker that was removed for a lie comes back at once under a new name.
     pub rejoin: bool,
+    /// Whether to ask for snapshots in half precision, and so for no steps.
+    pub half_snapshots: bool,
     /// Wait before each answer is sent, to leave the machine to others.
     pub delay: Duration,
 }
@@ -40,7 +42,7 @@ impl VolunteerOptions {
     /// Honest workers at full speed.
     pub fn new(endpoint: Endpoint, workers: usize) -> Self {
         let (attack, delay) = (Attack::None, Duration::ZERO);
-        Self { endpoint, workers, attack, honest_answers: 0, rejoin: false, delay }
+        Self { endpoint, workers, attack, honest_answers: 0, rejoin: false, half_snapshots: false, delay }
     }
 }
 

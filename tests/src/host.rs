@@ -82,15 +82,23 @@ impl Host {
 
     /// Runs native volunteers until the run is finished; gives how each of them ended.
     pub fn train(&self, fleets: &[(usize, Attack)]) -> Vec<WorkerEnd> {
+        let fleet = |&(workers, attack): &(usize, Attack)| VolunteerOptions { attack, ..self.fleet(workers) };
+        self.train_with(&fleets.iter().map(fleet).collect::<Vec<_>>())
+    }
+
+    /// A fleet of this server that does nothing special.
+    pub fn fleet(&self, workers: usize) -> VolunteerOptions {
+        VolunteerOptions::new(self.url("").parse().expect("a server's address is one"), workers)
+    }
+
+    /// The same with any fleets.
+    pub fn train_with(&self, fleets: &[VolunteerOptions]) -> Vec<WorkerEnd> {
         let (_stop, stopping) = watch::channel(false);
         std::thread::scope(|scope| {
-            let run = |&(workers, attack): &(usize, Attack)| {
+            let run = |options| {
                 let stopping = stopping.clone();
-                let endpoint = self.url("").parse().expect("a server's address is one");
-                let options = VolunteerOptions { attack, ..VolunteerOptions::new(endpoint, workers) };
-                scope.spawn(move || {
-                    volunteer::run(&options, &Arc::new(Tally::default()), &stopping, |_, _| {})
-                })
+                scope
+                    .spawn(move || volunteer::run(options, &Arc::new(Tally::default()), &stopping, |_, _| {}))
             };
             let fleets: Vec<_> = fleets.iter().map(run).collect();
             let ended =

@@ -2,7 +2,7 @@
 
 use farsign::step::Step;
 use farsign::task::{Goodbye, RejectReason, Task, TaskId};
-use farsign::wire::{ClientFrame, DeltaBody, ServerRecord, Welcome, read_server_frame};
+use farsign::wire::{Abilities, ClientFrame, DeltaBody, ServerRecord, Welcome, read_server_frame};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -61,13 +61,13 @@ impl RawVolunteer {
 
     /// Sends a hello that asks for snapshots.
     pub fn hello(&mut self) {
-        self.hello_with(false);
+        self.hello_with(Abilities::default());
     }
 
-    /// Sends a hello that asks for steps, or for snapshots.
-    pub fn hello_with(&mut self, deltas: bool) {
+    /// Sends a hello with these abilities.
+    pub fn hello_with(&mut self, abilities: Abilities) {
         let mut frame = Vec::new();
-        ClientFrame::hello("raw-test", deltas, &mut frame);
+        ClientFrame::hello("raw-test", abilities, &mut frame);
         self.send(frame);
     }
 

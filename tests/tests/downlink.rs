@@ -1,11 +1,15 @@
 //! What comes down: steps instead of snapshots where they are shorter, and the same bits either way.
 
 use farsign::direction::Directions;
-use farsign::wire::{ServerRecord, read_server_frame};
+use farsign::wire::{Abilities, ServerRecord, read_server_frame};
 use farsign_server::settings::{FamilyKind, ModelKind, RuleKind, Settings};
-use farsign_server::volunteer::Attack;
+use farsign_server::volunteer::{Attack, VolunteerOptions};
 use farsign_tests::host::Host;
 use farsign_tests::raw::{RawVolunteer, Said};
+
+const SNAPSHOTS: Abilities = Abilities { deltas: false, half_snapshots: false };
+const STEPS: Abilities = Abilities { deltas: true, half_snapshots: false };
+const HALF: Abilities = Abilities { deltas: true, half_snapshots: true };
 
 /// A volunteer that keeps its parameters up to date from whatever it is sent.
 struct Follower {
@@ -20,9 +24,9 @@ struct Follower {
 }
 
 impl Follower {
-    fn join(host: &Host, deltas: bool) -> Self {
+    fn join(host: &Host, abilities: Abilities) -> Self {
         let mut raw = RawVolunteer::connect(host);
-        raw.hello_with(deltas);
+        raw.hello_with(abilities);
         let mut said = raw.hear();
         let spec = said.welcome.as_ref().expect("a welcome").settings.directions;
         let (version, x) = said.snapshot.take().expect("a first snapshot");
@@ -76,7 +80,7 @@ fn steps_rebuild_the_model_bit_for_bit() {
         let (rule, directions) = (Some(rule), Some(directions));
         let model_kind = Some(ModelKind::Softmax);
         let host = Host::start(Settings { model: model_kind, rule, directions, ..Settings::default() });
-        let (mut follower, mut other) = (Follower::join(&host, true), Follower::join(&host, false));
+        let (mut follower, mut other) = (Follower::join(&host, STEPS), Follower::join(&host, SNAPSHOTS));
         for round in 0..30 {
             follower.answer(round);
             (0..round % 4).for_each(|n| other.answer(1000 + 10 * round + n));
@@ -95,11 +99,61 @@ fn a_volunteer_far_behind_gets_a_snapshot_because_it_is_shorter() {
         rule: Some(RuleKind::Plain),
         ..Settings::default()
     });
-    let (mut late, mut busy) = (Follower::join(&host, true), Follower::join(&host, true));
+    let (mut late, mut busy) = (Follower::join(&host, STEPS), Follower::join(&host, STEPS));
     (0..50).for_each(|n| busy.answer(n)); // 50 steps of 994 bytes are more than 31,400 bytes
     late.answer(50);
     assert_eq!((late.deltas, busy.deltas), (0, 50));
     assert_eq!((late.version, bits(&late.x)), model(&host));
+}
+
+/// The parameters in half precision.
+fn rounded(x: &[u32]) -> Vec<u32> {
+    bits(&x.iter().map(|&v| half::f16::from_f32(f32::from_bits(v)).to_f32()).collect::<Vec<_>>())
+}
+
+#[test]
+fn half_precision_is_the_model_rounded_and_never_steps() {
+    for model_kind in [ModelKind::Softmax, ModelKind::Mlp] {
+        let host = Host::start(Settings {
+            model: Some(model_kind),
+            rule: Some(RuleKind::Plain),
+            ..Settings::default()
+        });
+        let (mut half, mut other) = (Follower::join(&host, HALF), Follower::join(&host, STEPS));
+        for round in 0..10 {
+            half.answer(round);
+            (0..round % 3).for_each(|n| other.answer(1000 + 10 * round + n));
+        }
+        half.answer(99);
+        let (version, x) = model(&host);
+        assert_ne!(rounded(&x), x, "rounding changes something");
+        assert_eq!((half.version, bits(&half.x)), (version, rounded(&x)), "{model_kind:?}");
+        assert_eq!(half.deltas, 0, "steps from rounded parameters lead elsewhere");
+        other.answer(100);
+        assert_eq!((other.version, bits(&other.x)), model(&host), "others are sent what they were before");
+    }
+}
+
+#[test]
+fn a_fleet_with_half_precision_learns_and_is_sent_half_of_the_bytes() {
+    let trained = |half_snapshots| {
+        let settings =
+            Settings { model: Some(ModelKind::Softmax), horizon: Some(400.0), ..Settings::default() };
+        let host = Host::start(settings);
+        host.train_with(&[VolunteerOptions { half_snapshots, ..host.fleet(4) }]);
+        let status = host.status();
+        let number = |group: &str, name: &str| status[group][name].as_u64().unwrap();
+        let parameters = number("model", "parameters");
+        (
+            host.final_accuracy(),
+            number("traffic", "sent_bytes") / status["accepted"].as_u64().unwrap(),
+            parameters,
+        )
+    };
+    let (accuracy, bytes, parameters) = trained(true);
+    assert!(accuracy > 0.8, "accuracy {accuracy}");
+    let beside = 300; // the acknowledgement, the task, and a share of the first frames
+    assert!((2 * parameters..2 * parameters + beside).contains(&bytes), "{bytes} bytes a task");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn a_run_without_an_end_goes_on_and_stops_cleanly() {
     let host = Host::start(settings);
     std::thread::scope(|scope| {
         let (stop, stopping) = tokio::sync::watch::channel(false);
-        let options = farsign_server::volunteer::VolunteerOptions::new(host.url("").parse().unwrap(), 2);
+        let options = host.fleet(2);
         let fleet = scope.spawn(move || {
             let tally = std::sync::Arc::default();
             farsign_server::volunteer::run(&options, &tally, &stopping, |_, _| {})

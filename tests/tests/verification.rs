@@ -2,7 +2,7 @@
 
 use farsign::task::GoodbyeReason;
 use farsign_server::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, Settings};
-use farsign_server::volunteer::{Attack, WorkerEnd};
+use farsign_server::volunteer::{Attack, VolunteerOptions, WorkerEnd};
 use farsign_tests::host::Host;
 use farsign_tests::raw::RawVolunteer;
 use serde_json::Value;
@@ -73,6 +73,16 @@ fn honest_answers_pass_when_every_one_is_checked() {
         assert_eq!(checks(&status, "failed"), 0, "{settings:?}");
         assert!(checks(&status, "passed") >= 20, "{settings:?}: {}", status["checks"]);
     }
+}
+
+#[test]
+fn answers_to_snapshots_in_half_precision_pass() {
+    let settings = Settings { check_share: Some(1.0), horizon: Some(400.0), ..softmax() };
+    let host = Host::start(settings);
+    let fleet = VolunteerOptions { half_snapshots: true, ..host.fleet(3) };
+    assert!(host.train_with(&[fleet]).iter().all(|end| *end == WorkerEnd::Finished));
+    assert_eq!(checks(&host.status(), "failed"), 0);
+    assert!(checks(&host.status(), "passed") >= 20);
 }
 
 #[test]

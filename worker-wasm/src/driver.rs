@@ -15,7 +15,7 @@ use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
 use farsign::task::{Goodbye, GoodbyeReason, Task};
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::ClientFrame;
+use farsign::wire::{Abilities, ClientFrame};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 
@@ -188,7 +188,8 @@ impl Driver {
         self.heard_ms = now_ms();
         let taken = match event {
             SocketEvent::Open => {
-                ClientFrame::hello(AGENT, true, &mut self.answer);
+                let abilities = Abilities { deltas: true, ..Abilities::default() };
+                ClientFrame::hello(AGENT, abilities, &mut self.answer);
                 self.send()
             }
             SocketEvent::Frame(frame) => self.take_frame(&frame),

@@ -1,10 +1,10 @@
 //! Finds a browser and its driver, or installs them where that can be done without asking.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::shell::{Result, Shell, capture, find_program, run};
-use crate::versions;
+use crate::shell::{Result, Shell, capture, find_program};
+use crate::{debian, versions};
 
 const BROWSER_NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const DRIVER_NAMES: [&str; 2] = ["chromedriver", "chromium.chromedriver"];
@@ -38,7 +38,7 @@ impl fmt::Display for Browser {
 /// Finds the pair, installing it first where it is missing and this is a Debian system run by root.
 pub fn ensure(shell: &Shell) -> Result<Browser> {
     let Some((browser, driver)) = find_pair() else {
-        install(shell)?;
+        debian::install(shell, &["chromium", "chromium-driver"])?;
         let (browser, driver) = find_pair().ok_or_else(missing)?;
         return check(shell, browser, driver);
     };
@@ -59,19 +59,6 @@ fn check(shell: &Shell, browser: PathBuf, driver: PathBuf) -> Result<Browser> {
     versions::browser_fits_driver(&browser_says, &driver_says)?;
     let version = versions::printed(&browser_says).unwrap_or_default().to_owned();
     Ok(Browser { program: browser, driver, version })
-}
-
-fn install(shell: &Shell) -> Result<()> {
-    let debian = Path::new("/etc/debian_version").exists() && find_program(&["apt-get"]).is_some();
-    let root = capture(shell.command("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !(debian && root) {
-        return Err(missing());
-    }
-    let apt = |arguments: &[&str]| {
-        run(shell.command("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(arguments))
-    };
-    apt(&["update"])?;
-    apt(&["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"])
 }
 
 fn missing() -> String {

@@ -7,7 +7,7 @@ use crate::browser::{self, BROWSER_VARIABLE, DRIVER_VARIABLE};
 use crate::python::PYTHON_VARIABLE;
 use crate::shell::{Result, Shell, executable, run as start, run_and_read};
 use crate::toolchain::WASM_TARGET;
-use crate::{build, python, tools};
+use crate::{aarch64, build, python, tools};
 
 /// Seconds that all browser unit tests of one package may take together; the runner's own limit of 20 is too short
 /// for a busy machine.
@@ -22,7 +22,7 @@ struct Step {
 }
 
 /// Cheap ones first, and before anything slow whatever only a person can put right, such as a missing browser.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "machine",
         about: "Rust has the parts we need, and there is a browser",
@@ -35,6 +35,12 @@ const STEPS: [Step; 12] = [
     Step { name: "web", about: "the page's WebAssembly part builds", needs: &["machine"], run: build::web },
     Step { name: "server", about: "the server builds", needs: &["web"], run: build::server },
     Step { name: "native", about: "tests on this machine", needs: &["server"], run: native_tests },
+    Step {
+        name: "aarch64",
+        about: "the same bits on another processor, emulated where possible",
+        needs: &["machine"],
+        run: aarch64::test,
+    },
     Step {
         name: "third-party",
         about: "a volunteer in another language, where Python is there",

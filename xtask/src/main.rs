@@ -2,9 +2,11 @@
 //!
 //! This program uses nothing but the standard library, so that it compiles in a moment on a fresh machine.
 
+mod aarch64;
 mod browser;
 mod build;
 mod checks;
+mod debian;
 mod mnist_subset;
 mod python;
 mod serve;

@@ -1,7 +1,9 @@
 //! Bytes to records.
 
+use half::f16;
+
 use super::settings::read_settings;
-use super::{MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, WireError, ability, encoding, kind};
+use super::{Abilities, MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, WireError, encoding, kind};
 use crate::step::Step;
 use crate::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 
@@ -12,8 +14,8 @@ pub enum ClientRecord<'a> {
     Hello {
         /// Name and version of the program.
         agent: &'a str,
-        /// Whether it can take steps instead of a snapshot.
-        deltas: bool,
+        /// What it takes besides snapshots in f32.
+        abilities: Abilities,
     },
     /// Answer to a task.
     Answer {
@@ -67,13 +69,23 @@ pub struct Welcome {
 pub struct SnapshotBody<'a> {
     /// Its version.
     pub version: u64,
-    values: &'a [u8],
+    values: Values<'a>,
+}
+
+/// Packed parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Values<'a> {
+    F32(&'a [[u8; 4]]),
+    F16(&'a [[u8; 2]]),
 }
 
 impl SnapshotBody<'_> {
     /// Number of parameters, `d`.
     pub fn parameters(&self) -> usize {
-        self.values.len() / 4
+        match self.values {
+            Values::F32(values) => values.len(),
+            Values::F16(values) => values.len(),
+        }
     }
 
     /// Unpacks the parameters into `x`.
@@ -82,7 +94,10 @@ impl SnapshotBody<'_> {
     /// When one is not finite; `x` is unspecified then.
     pub fn unpack(&self, x: &mut Vec<f32>) -> Result<(), WireError> {
         x.clear();
-        x.extend(self.values.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+        match self.values {
+            Values::F32(values) => x.extend(values.iter().map(|bytes| f32::from_le_bytes(*bytes))),
+            Values::F16(values) => x.extend(values.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32())),
+        }
         match x.iter().find(|v| !v.is_finite()) {
             Some(v) => Err(WireError::NonFinite { what: "a parameter", found: v.to_string() }),
             None => Ok(()),
@@ -140,7 +155,7 @@ pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
                 return Err(WireError::Agent);
             }
             let abilities = if body.bytes.is_empty() { 0 } else { body.u8()? };
-            ClientRecord::Hello { agent, deltas: abilities & ability::DELTAS != 0 }
+            ClientRecord::Hello { agent, abilities: Abilities::from_byte(abilities) }
         }
         kind::ANSWER => ClientRecord::Answer { task: TaskId(body.u64()?), bits: body.rest() },
         found => return Err(WireError::Kind { offset, found }),
@@ -210,13 +225,13 @@ fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
 
 fn read_snapshot<'a>(body: &mut Reader<'a>) -> Result<SnapshotBody<'a>, WireError> {
     let version = body.u64()?;
-    match body.u8()? {
-        encoding::F32 => {}
+    let (encoding, count) = (body.u8()?, body.u32()? as usize);
+    let values = match encoding {
+        encoding::F32 => Values::F32(body.take(count.saturating_mul(4))?.as_chunks().0),
+        encoding::F16 => Values::F16(body.take(count.saturating_mul(2))?.as_chunks().0),
         found => return Err(WireError::Code { what: "snapshot encoding", found: found.into() }),
-    }
-    let count = body.u32()? as usize;
-    let length = count.saturating_mul(4);
-    Ok(SnapshotBody { version, values: body.take(length)? })
+    };
+    Ok(SnapshotBody { version, values })
 }
 
 /// The records of a frame: offset, kind and body.

@@ -1,9 +1,11 @@
 //! Records to bytes.
 
-use super::settings::write_settings;
 use std::sync::{Arc, OnceLock};
 
-use super::{MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, ability, encoding, kind};
+use half::f16;
+
+use super::settings::write_settings;
+use super::{Abilities, MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, encoding, kind};
 use crate::sign::SignBits;
 use crate::step::Step;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId, VolunteerId};
@@ -13,16 +15,15 @@ use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId, VolunteerId}
 pub struct ClientFrame;
 
 impl ClientFrame {
-    /// A hello into `out`, which is cleared first. A name that is too long is cut. `deltas` tells whether the
-    /// volunteer can take steps instead of a snapshot.
-    pub fn hello(agent: &str, deltas: bool, out: &mut Vec<u8>) {
+    /// A hello into `out`, which is cleared first. A name that is too long is cut.
+    pub fn hello(agent: &str, abilities: Abilities, out: &mut Vec<u8>) {
         let agent = &agent[..agent.floor_char_boundary(MAX_AGENT_BYTES)];
         start(out);
         record(out, kind::HELLO, |out| {
             out.push(agent.len() as u8);
             out.extend(agent.as_bytes());
-            if deltas {
-                out.push(ability::DELTAS);
+            if abilities != Abilities::default() {
+                out.push(abilities.to_byte());
             }
         });
     }
@@ -77,6 +78,12 @@ impl<'a> ServerFrame<'a> {
     /// Adds a snapshot.
     pub fn snapshot(&mut self, snapshot: &EncodedSnapshot) -> &mut Self {
         self.out.extend(snapshot.record());
+        self
+    }
+
+    /// Adds a snapshot in half precision, or in f32 where a parameter would become infinite.
+    pub fn half_snapshot(&mut self, snapshot: &EncodedSnapshot) -> &mut Self {
+        self.out.extend(snapshot.half_record().unwrap_or_else(|| snapshot.record()));
         self
     }
 
@@ -142,34 +149,55 @@ impl EncodedSteps {
     }
 }
 
-/// A snapshot's record, encoded once for all who are sent it, and only when somebody is.
+/// A snapshot's record in either encoding, each made once for all who are sent it, and only when somebody is.
 #[derive(Debug)]
 pub struct EncodedSnapshot {
     version: u64,
     x: Arc<[f32]>,
     record: OnceLock<Vec<u8>>,
+    /// None where a parameter would become infinite.
+    half_record: OnceLock<Option<Vec<u8>>>,
 }
 
 impl EncodedSnapshot {
     /// Of parameters `x`, `[d]`.
     pub fn new(version: u64, x: Arc<[f32]>) -> Self {
-        Self { version, x, record: OnceLock::new() }
+        Self { version, x, record: OnceLock::new(), half_record: OnceLock::new() }
+    }
+
+    /// The parameters as a volunteer has them who is sent this snapshot, in half precision or not.
+    pub fn as_sent(&self, half: bool) -> Arc<[f32]> {
+        if half && self.half_record().is_some() {
+            self.x.iter().map(|v| f16::from_f32(*v).to_f32()).collect()
+        } else {
+            Arc::clone(&self.x)
+        }
     }
 
     fn record(&self) -> &[u8] {
-        self.record.get_or_init(|| {
-            let mut out = Vec::with_capacity(RECORD_HEADER_BYTES + 13 + 4 * self.x.len());
-            record(&mut out, kind::SNAPSHOT, |out| {
-                out.extend(self.version.to_le_bytes());
-                out.push(encoding::F32);
-                out.extend((self.x.len() as u32).to_le_bytes());
-                let values_at = out.len();
-                out.resize(values_at + 4 * self.x.len(), 0);
-                let values = out[values_at..].as_chunks_mut().0;
-                values.iter_mut().zip(self.x.iter()).for_each(|(value, v)| *value = v.to_le_bytes());
-            });
-            out
-        })
+        self.record.get_or_init(|| self.encode(encoding::F32, f32::to_le_bytes))
+    }
+
+    fn half_record(&self) -> Option<&[u8]> {
+        let encode = || {
+            let fits = self.x.iter().all(|v| f16::from_f32(*v).is_finite());
+            fits.then(|| self.encode(encoding::F16, |v| f16::from_f32(v).to_le_bytes()))
+        };
+        self.half_record.get_or_init(encode).as_deref()
+    }
+
+    fn encode<const N: usize>(&self, encoding: u8, bytes_of: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(RECORD_HEADER_BYTES + 13 + N * self.x.len());
+        record(&mut out, kind::SNAPSHOT, |out| {
+            out.extend(self.version.to_le_bytes());
+            out.push(encoding);
+            out.extend((self.x.len() as u32).to_le_bytes());
+            let values_at = out.len();
+            out.resize(values_at + N * self.x.len(), 0);
+            let values = out[values_at..].as_chunks_mut().0;
+            values.iter_mut().zip(self.x.iter()).for_each(|(value, v)| *value = bytes_of(*v));
+        });
+        out
     }
 }
 

@@ -12,7 +12,7 @@ use farsign::random::{Stream, permutation_prefix};
 use farsign::sign::SignBits;
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 use farsign::volunteer::{Event, Volunteer};
-use farsign::wire::{ClientFrame, EncodedSnapshot, max_client_frame_bytes};
+use farsign::wire::{Abilities, ClientFrame, EncodedSnapshot, max_client_frame_bytes};
 
 use crate::wire::{example_steps, server_frame};
 
@@ -84,7 +84,7 @@ fn examples_are_the_frames_of_one_session() {
     let (events, answer) = answer(&settings);
     assert_eq!(events, [Event::Joined, Event::Task(TASK)]);
     let mut hello = Vec::new();
-    ClientFrame::hello("example/1.0", false, &mut hello);
+    ClientFrame::hello("example/1.0", Abilities::default(), &mut hello);
     let goodbye =
         |reason, retry_after_ms| server_frame(|frame| _ = frame.goodbye(Goodbye { reason, retry_after_ms }));
     let expected = [
@@ -93,6 +93,7 @@ fn examples_are_the_frames_of_one_session() {
         server_frame(|frame| _ = frame.welcome(VolunteerId(42), &settings)),
         server_frame(|frame| _ = frame.task(&TASK)),
         server_frame(|frame| _ = frame.snapshot(&EncodedSnapshot::new(3, Arc::from(X)))),
+        server_frame(|frame| _ = frame.half_snapshot(&EncodedSnapshot::new(3, Arc::from(X)))),
         server_frame(|frame| _ = frame.accepted(TaskId(7), 1234)),
         server_frame(|frame| _ = frame.rejected(TaskId(7), RejectReason::NotYourTask)),
         goodbye(GoodbyeReason::ServerFull, Some(5_000)),
@@ -126,6 +127,32 @@ fn reasons_and_limits() {
     assert_eq!((Architecture::MAX_PARAMETERS, DirectionSpec::MAX_DENSE), (16_777_216, 134_217_728));
     assert_documented("16,777,216");
     assert_documented("134,217,728");
+}
+
+#[test]
+fn half_precision() {
+    let bytes = |v: f32| {
+        let snapshot = EncodedSnapshot::new(3, Arc::from([v]));
+        let frame = server_frame(|frame| _ = frame.half_snapshot(&snapshot));
+        (frame[14], frame[19..].to_vec())
+    };
+    let halfway = 1.0 + 1.0 / 2048.0;
+    for (name, v) in [
+        ("0.1", 0.1),
+        ("-1/3", -1.0 / 3.0),
+        ("1 + 1/2048", halfway),
+        ("1 + 3/2048", halfway + 2.0 / 2048.0),
+        ("0.00001", 1e-5),
+        ("-0.00000001", -1e-8),
+        ("65519", 65_519.0),
+    ] {
+        let (encoding, bytes) = bytes(v);
+        assert_eq!(encoding, 1);
+        assert_documented(&format!("| {name} | `{:02x} {:02x}` |", bytes[0], bytes[1]));
+    }
+    assert_eq!(bytes(65_519.99).0, 1);
+    assert_eq!(bytes(-65_520.0), (0, (-65_520.0f32).to_le_bytes().to_vec()));
+    assert_documented("65,520");
 }
 
 #[test]
@@ -233,11 +260,9 @@ fn assert_close(before: &str, found: &[f32]) {
     let words = after.split([' ', '`', ';', '\n']).filter(|word| !word.is_empty());
     for (documented, found) in words.zip(found) {
         let decimals = documented.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let last_digit: f64 = format!("1e-{decimals}").parse().unwrap();
         let documented: f64 = documented.parse().unwrap();
         let error = (documented - f64::from(*found)).abs();
-        assert!(
-            error < 2.0 * 0.1f64.powi(decimals as i32),
-            "{before}: {documented} documented, {found} found"
-        );
+        assert!(error < 2.0 * last_digit, "{before}: {documented} documented, {found} found");
     }
 }

@@ -9,8 +9,8 @@ use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 use farsign::wire::{
-    ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, ServerFrame, ServerRecord, read_client_frame,
-    read_server_frame,
+    Abilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, ServerFrame, ServerRecord,
+    read_client_frame, read_server_frame,
 };
 
 use crate::golden::Golden;
@@ -53,17 +53,27 @@ fn volunteers_messages() {
     let mut golden = Golden::new("client.txt", include_str!("../../testdata/client.txt"));
     let mut frame = Vec::new();
     for agent in ["a", "farsign 0.1.0", "Zürich ✓", &"x".repeat(64)] {
-        ClientFrame::hello(agent, false, &mut frame);
+        ClientFrame::hello(agent, Abilities::default(), &mut frame);
         golden.bytes(&format!("hello {agent}"), &frame);
-        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello { agent, deltas: false }));
+        assert_eq!(
+            read_client_frame(&frame),
+            Ok(ClientRecord::Hello { agent, abilities: Abilities::default() })
+        );
     }
     let mut cut = Vec::new();
-    ClientFrame::hello(&"x".repeat(65), false, &mut cut);
+    ClientFrame::hello(&"x".repeat(65), Abilities::default(), &mut cut);
     assert_eq!(cut, frame, "a name that is too long is cut to 64 bytes");
 
-    ClientFrame::hello("deltas", true, &mut frame);
-    golden.bytes("hello with the ability to take deltas", &frame);
-    assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello { agent: "deltas", deltas: true }));
+    for (deltas, half_snapshots, name) in [
+        (true, false, "hello with the ability to take deltas"),
+        (false, true, "hello that asks for half precision"),
+        (true, true, "hello with both"),
+    ] {
+        let (agent, abilities) = ("deltas", Abilities { deltas, half_snapshots });
+        ClientFrame::hello(agent, abilities, &mut frame);
+        golden.bytes(name, &frame);
+        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello { agent, abilities }));
+    }
 
     let mut signs = SignBits::default();
     for (task, y) in [(1, vec![1.0]), (0x1122_3344_5566_7788, vec![-1.0; 8]), (u64::MAX, vec![1.0; 9])] {
@@ -160,6 +170,32 @@ fn snapshots_and_whole_frames() {
     let accepted = ServerRecord::Accepted { task: TaskId(7), accepted: 1 };
     assert_eq!(records, Ok(vec![accepted, ServerRecord::Snapshot(body), ServerRecord::Task(task)]));
     golden.bytes("no record", &server_frame(|_| ()));
+    golden.check();
+}
+
+#[test]
+fn half_snapshots() {
+    let mut golden = Golden::new("half.txt", include_str!("../../testdata/half.txt"));
+    let mut add = |name: &str, x: &[f32]| {
+        let snapshot = EncodedSnapshot::new(3, Arc::from(x));
+        let frame = server_frame(|frame| _ = frame.half_snapshot(&snapshot));
+        golden.bytes(name, &frame);
+        let ServerRecord::Snapshot(body) = read(&frame) else { panic!("not read as a snapshot") };
+        let mut unpacked = Vec::new();
+        body.unpack(&mut unpacked).unwrap();
+        assert_eq!((body.version, body.parameters()), (3, x.len()));
+        golden.floats(&format!("{name}, read"), &unpacked);
+    };
+    add("exact", &[0.5, -0.5, 0.25, 0.0, -0.0, 1.0, 2.0, -2.0, 0.125, 65_504.0, -65_504.0]);
+    add(
+        "rounded",
+        &[0.1, 1.0 / 3.0, -0.7, 1e-3, 3e-5, 2e-7, 1e-7, -3e-8, 2.9e-8, 1e-45, 1234.5678, 65_519.99],
+    );
+    // Halfway: to the even one, below 1, above 1, and among subnormals.
+    let eps = 1.0 / 2048.0;
+    add("halfway", &[1.0 + eps, 1.0 + 3.0 * eps, -1.0 - eps, 1.0 - eps / 2.0, 2.980_232_2e-8, 8.940_697e-8]);
+    add("too large for it", &[0.1, 65_520.0]);
+    add("of nothing", &[]);
     golden.check();
 }
 

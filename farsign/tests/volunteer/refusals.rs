@@ -164,6 +164,21 @@ fn steps_lead_to_the_parameters_a_snapshot_would_have_brought() {
 }
 
 #[test]
+fn either_precision_is_worked_from() {
+    let x = [(); D].map(|()| 0.125); // the same in both
+    let (mut by_half, mut by_single) = (joined(Order::First), joined(Order::First));
+    let half = |version| frame(|frame| _ = frame.half_snapshot(&EncodedSnapshot::new(version, Arc::from(x))));
+    assert!(half(1).len() < snapshot(1, &x).len());
+    receive(&mut by_half, &half(1)).unwrap();
+    receive(&mut by_single, &snapshot(1, &x)).unwrap();
+    assert_eq!(bits(&mut by_half, TASK), bits(&mut by_single, TASK));
+    // A server sends the one or the other as the parameters allow.
+    receive(&mut by_half, &snapshot(1, &[70_000.0; D])).unwrap();
+    receive(&mut by_half, &half(1)).unwrap();
+    assert_eq!(bits(&mut by_half, TASK), bits(&mut by_single, TASK));
+}
+
+#[test]
 fn a_snapshot_with_a_number_that_is_none() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut volunteer = joined(Order::First);

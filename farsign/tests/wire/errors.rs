@@ -54,6 +54,8 @@ fn frames_that_end_too_early_are_named() {
     let mut promise = vec![0; 9];
     promise.extend(u32::MAX.to_le_bytes());
     assert_eq!(server_error(&frame(0x83, &promise)), truncated(19, u32::MAX as usize * 4, 0));
+    promise[8] = 1; // in half precision
+    assert_eq!(server_error(&frame(0x83, &promise)), truncated(19, u32::MAX as usize * 2, 0));
 }
 
 #[test]
@@ -103,7 +105,7 @@ fn codes_without_a_meaning_are_named() {
     for flags in [2u8, 3, 0xff] {
         assert_eq!(server_error(&frame(0x82, &with(41, 40, flags))), code("task flags", flags.into()));
     }
-    assert_eq!(server_error(&frame(0x83, &with(13, 8, 1))), code("snapshot encoding", 1));
+    assert_eq!(server_error(&frame(0x83, &with(13, 8, 2))), code("snapshot encoding", 2));
     for reason in [0u8, 8, 0xff] {
         assert_eq!(server_error(&frame(0x85, &with(9, 8, reason))), code("reject reason", reason.into()));
     }
@@ -125,6 +127,23 @@ fn numbers_that_are_none_are_named() {
         let records = read_all(&frame).unwrap();
         let [ServerRecord::Snapshot(snapshot)] = records[..] else { panic!("{records:?}") };
         assert_eq!(snapshot.unpack(&mut Vec::new()), Err(non_finite("a parameter")));
+    }
+}
+
+#[test]
+fn numbers_that_are_none_in_half_precision_are_named() {
+    for (bytes, bad) in
+        [(0x7c00u16, "inf"), (0xfc00, "-inf"), (0x7e00, "NaN"), (0x7c01, "NaN"), (0xffff, "NaN")]
+    {
+        let mut body = vec![0; 8];
+        body.extend([1, 3, 0, 0, 0, 0, 0]);
+        body.extend(bytes.to_le_bytes());
+        body.extend([0, 0]);
+        let frame = frame(0x83, &body);
+        let records = read_all(&frame).unwrap();
+        let [ServerRecord::Snapshot(snapshot)] = records[..] else { panic!("{records:?}") };
+        let error = WireError::NonFinite { what: "a parameter", found: bad.to_owned() };
+        assert_eq!(snapshot.unpack(&mut Vec::new()), Err(error));
     }
 }
 

@@ -9,7 +9,7 @@ use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 use farsign::wire::{
-    ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, ServerRecord, VERSION, WireError,
+    Abilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, ServerRecord, VERSION, WireError,
     max_client_frame_bytes, read_client_frame, read_server_frame,
 };
 use proptest::prelude::*;
@@ -68,6 +68,29 @@ prop_compose! {
     }
 }
 
+/// The least number above 0 in half precision.
+const LEAST: f64 = 1.0 / 16_777_216.0;
+
+/// Numbers that fit into half precision, of all sizes.
+fn halves() -> impl Strategy<Value = f32> {
+    let below_32768 = 0u32..142; // exponents, 127 of which is that of 1
+    let any_size = (any::<bool>(), below_32768, 0u32..1 << 23).prop_map(|(negative, exponent, fraction)| {
+        f32::from_bits(u32::from(negative) << 31 | exponent << 23 | fraction)
+    });
+    prop_oneof![any_size, -2.0f32..2.0, -1e-6f32..1e-6, -65_519.99f32..65_519.99, Just(-0.0)]
+}
+
+/// What a volunteer that asks for half precision reads.
+fn through_half(version: u64, x: &[f32]) -> Vec<f32> {
+    let frame = server_frame(|frame| _ = frame.half_snapshot(&EncodedSnapshot::new(version, Arc::from(x))));
+    let records = read_all(&frame).unwrap();
+    let [ServerRecord::Snapshot(snapshot)] = records[..] else { panic!("{records:?}") };
+    let mut unpacked = vec![7.0];
+    snapshot.unpack(&mut unpacked).unwrap();
+    assert_eq!((snapshot.version, snapshot.parameters(), unpacked.len()), (version, x.len(), x.len()));
+    unpacked
+}
+
 fn goodbyes() -> impl Strategy<Value = Goodbye> {
     (select(GoodbyeReason::ALL), prop::option::of(0..u32::MAX))
         .prop_map(|(reason, retry_after_ms)| Goodbye { reason, retry_after_ms })
@@ -80,7 +103,8 @@ fn every_record() -> impl Strategy<Value = Vec<u8>> {
         |(settings, task, x, reason, goodbye, [a, b])| {
             server_frame(|frame| {
                 frame.welcome(VolunteerId(a), &settings).task(&task);
-                frame.snapshot(&EncodedSnapshot::new(b, Arc::from(x)));
+                let snapshot = EncodedSnapshot::new(b, Arc::from(x));
+                frame.snapshot(&snapshot).half_snapshot(&snapshot);
                 frame.accepted(TaskId(a), b).rejected(TaskId(b), reason).goodbye(goodbye);
             })
         },
@@ -90,7 +114,7 @@ fn every_record() -> impl Strategy<Value = Vec<u8>> {
 fn client_frames() -> impl Strategy<Value = Vec<u8>> {
     let hello = "\\PC{1,40}".prop_map(|agent| {
         let mut out = Vec::new();
-        ClientFrame::hello(&agent, false, &mut out);
+        ClientFrame::hello(&agent, Abilities::default(), &mut out);
         out
     });
     let answer = any::<(u64, u64)>().prop_flat_map(|(task, seed)| {
@@ -124,11 +148,12 @@ fn damage() -> impl Strategy<Value = Vec<(Index, u8)>> {
 
 proptest! {
     #[test]
-    fn hellos_are_read_back(agent in "\\PC{1,80}", able: bool) {
+    fn hellos_are_read_back(agent in "\\PC{1,80}", deltas: bool, half_snapshots: bool) {
         let mut out = Vec::new();
+        let able = Abilities { deltas, half_snapshots };
         ClientFrame::hello(&agent, able, &mut out);
-        let Ok(ClientRecord::Hello { agent: read, deltas }) = read_client_frame(&out) else { panic!("{out:?}") };
-        prop_assert_eq!(deltas, able);
+        let Ok(ClientRecord::Hello { agent: read, abilities }) = read_client_frame(&out) else { panic!("{out:?}") };
+        prop_assert_eq!(abilities, able);
         prop_assert!(agent.starts_with(read));
         prop_assert!(agent == read || (61..=64).contains(&read.len()), "cut to {} bytes", read.len());
     }
@@ -146,9 +171,9 @@ proptest! {
     #[test]
     fn no_client_frame_is_above_the_limit_and_one_reaches_it(agent in "\\PC{1,80}", count in 1usize..5000) {
         let (mut hello, mut answer, mut longest) = (Vec::new(), Vec::new(), Vec::new());
-        ClientFrame::hello(&agent, false, &mut hello);
+        ClientFrame::hello(&agent, Abilities::default(), &mut hello);
         ClientFrame::answer(TaskId(1), &signs(count, 1), &mut answer);
-        ClientFrame::hello(&"x".repeat(64), true, &mut longest);
+        ClientFrame::hello(&"x".repeat(64), Abilities { deltas: true, half_snapshots: true }, &mut longest);
         let limit = max_client_frame_bytes(count);
         prop_assert!(hello.len() <= limit && answer.len() <= limit);
         prop_assert_eq!(limit, answer.len().max(longest.len()));
@@ -170,6 +195,30 @@ proptest! {
         let mut unpacked = vec![7.0];
         snapshot.unpack(&mut unpacked).unwrap();
         prop_assert_eq!((snapshot.version, snapshot.parameters(), unpacked), (version, x.len(), x));
+    }
+
+    #[test]
+    fn half_snapshots_are_the_nearest_halves(x in prop::collection::vec(halves(), 0..300), version: u64) {
+        let unpacked = through_half(version, &x);
+        for (v, half) in x.iter().zip(&unpacked) {
+            let (v, half) = (f64::from(*v), f64::from(*half));
+            // Between two powers of two there are 1,024 halves, evenly spaced; the least of them is the least spacing.
+            let mut spacing = LEAST;
+            while 2048.0 * spacing <= v.abs() {
+                spacing *= 2.0;
+            }
+            prop_assert!((v - half).abs() <= spacing / 2.0, "{} became {}, spacing {}", v, half, spacing);
+            prop_assert_eq!(v.is_sign_negative(), half.is_sign_negative());
+        }
+        prop_assert_eq!(&through_half(version, &unpacked), &unpacked, "what is rounded is not rounded again");
+    }
+
+    #[test]
+    fn what_does_not_fit_into_half_precision_is_sent_whole(
+        mut x in prop::collection::vec(halves(), 1..50), at: Index, large in 65_520.0f32..=f32::MAX, negative: bool,
+    ) {
+        *at.get_mut(&mut x) = if negative { -large } else { large };
+        prop_assert_eq!(&through_half(3, &x), &x);
     }
 
     #[test]
@@ -245,7 +294,7 @@ proptest! {
     #[test]
     fn a_cut_frame_is_an_error_or_loses_records(good in every_record(), keep: Index) {
         let cut = &good[..keep.index(good.len())];
-        prop_assert!(read_all(cut).map_or(0, |records| records.len()) < 6);
+        prop_assert!(read_all(cut).map_or(0, |records| records.len()) < 7);
     }
 
     #[test]

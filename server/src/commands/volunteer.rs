@@ -24,6 +24,10 @@ pub struct Volunteer {
     #[arg(long, default_value_t = 0, value_name = "MS")]
     delay_ms: u32,
 
+    /// Ask for snapshots in half precision: half the bytes of a snapshot, but never just the steps since the last
+    #[arg(long)]
+    half_snapshots: bool,
+
     /// Misbehave, to show what the server stands
     #[arg(long, value_enum, default_value_t = Attack::None)]
     attack: Attack,
@@ -45,6 +49,7 @@ impl Volunteer {
             attack: self.attack,
             honest_answers: self.honest_answers,
             rejoin: self.rejoin,
+            half_snapshots: self.half_snapshots,
             delay: Duration::from_millis(self.delay_ms.into()),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

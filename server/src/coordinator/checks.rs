@@ -16,6 +16,9 @@ use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
 use farsign::trust::Trust;
 
+use super::member::Member;
+use super::snapshot::Snapshot;
+
 /// Chains that may wait for the checker; further ones are given up and counted.
 const QUEUE: usize = 1024;
 
@@ -57,6 +60,7 @@ pub struct Checked {
 }
 
 /// The coordinator's side of the checker.
+#[derive(Debug)]
 pub struct Checks {
     options: CheckOptions,
     jobs: SyncSender<Job>,
@@ -65,6 +69,7 @@ pub struct Checks {
     counters: Arc<CheckCounters>,
 }
 
+#[derive(Debug)]
 struct Job {
     volunteer: VolunteerId,
     chain: Chain,
@@ -123,23 +128,18 @@ impl Checks {
         Ok(Self { options, jobs, held_bytes: Arc::default(), counters })
     }
 
-    /// A task was issued against the parameters `x`. `draw` gives unpredictable bits.
-    pub fn issued(
-        &self,
-        chain: &mut Chain,
-        trust: Trust,
-        task: &Task,
-        x: &Arc<[f32]>,
-        draw: impl FnOnce() -> u64,
-    ) {
+    /// A task was issued, against a snapshot that was sent in half precision or not. `draw` gives unpredictable bits.
+    pub fn issued(&self, member: &mut Member, task: &Task, snapshot: &Snapshot, draw: impl FnOnce() -> u64) {
+        let Member { chain, trust, abilities, .. } = member;
         if task.reset_tracker {
-            let until_check = if chain.checking { None } else { self.pick(trust, draw()) };
+            let until_check = if chain.checking { None } else { self.pick(*trust, draw()) };
             *chain = Chain { until_check, checking: chain.checking, ..Chain::default() };
         }
         chain.open = None;
         if chain.until_check.is_some() {
-            self.hold(chain, 4 * x.len());
-            chain.open = chain.until_check.is_some().then(|| (*task, Arc::clone(x)));
+            self.hold(chain, 4 * snapshot.x.len());
+            let open = || (*task, snapshot.encoded.as_sent(abilities.half_snapshots));
+            chain.open = chain.until_check.is_some().then(open);
         }
     }
 

@@ -6,6 +6,7 @@ use farsign::assignment::VolunteerAssignment;
 use farsign::step::Step;
 use farsign::task::{GoodbyeReason, TaskId};
 use farsign::trust::Trust;
+use farsign::wire::Abilities;
 use tokio::sync::oneshot;
 
 use super::checks::Chain;
@@ -20,6 +21,8 @@ const DECAY: f32 = 0.1;
 /// A volunteer that has joined.
 #[derive(Debug)]
 pub struct Member {
+    /// What it can take.
+    pub abilities: Abilities,
     /// What it was assigned last.
     pub assignment: VolunteerAssignment,
     /// What it has earned.
@@ -34,8 +37,9 @@ pub struct Member {
 
 impl Member {
     /// One that has just joined.
-    pub fn new(removal: oneshot::Sender<GoodbyeReason>) -> Self {
+    pub fn new(abilities: Abilities, removal: oneshot::Sender<GoodbyeReason>) -> Self {
         Self {
+            abilities,
             assignment: VolunteerAssignment::default(),
             trust: Trust::default(),
             chain: Chain::default(),
@@ -77,7 +81,7 @@ mod tests {
     }
 
     fn member() -> Member {
-        Member::new(oneshot::channel().0)
+        Member::new(Abilities::default(), oneshot::channel().0)
     }
 
     #[test]

@@ -11,7 +11,7 @@ use farsign::dataset::Dataset;
 use farsign::model::Architecture;
 use farsign::task::{Goodbye, GoodbyeReason, Task};
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::{ClientFrame, SUBPROTOCOL};
+use farsign::wire::{Abilities, ClientFrame, SUBPROTOCOL};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -173,7 +173,8 @@ impl Worker<'_> {
         &mut self,
         socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
     ) -> Result<std::convert::Infallible, Cut> {
-        ClientFrame::hello(AGENT, true, &mut self.answer);
+        let abilities = Abilities { deltas: true, half_snapshots: self.options.half_snapshots };
+        ClientFrame::hello(AGENT, abilities, &mut self.answer);
         socket.send(Message::Binary(Bytes::copy_from_slice(&self.answer))).await?;
         loop {
             let message = timeout(SILENCE, socket.next()).await;
