@@ -10,7 +10,7 @@ fn the_python_volunteer_trains_a_model() {
     let python = std::env::var_os("FARSIGN_PYTHON").expect("`cargo xtask test third-party` names a Python");
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("third-party/volunteer.py");
     for directions in ["coordinate", "hadamard"] {
-        let server = Server::start(&["--model", "softmax", "--directions", directions]);
+        let server = Server::start(&["--model", "softmax", "--directions", directions, "--rule", "plain"]);
         let url = format!("http://{}", server.address());
         let mut volunteer = Command::new(&python);
         let output =

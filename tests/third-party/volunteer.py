@@ -1,7 +1,8 @@
 """A FAR-SIGN volunteer in Python: an example client, written from docs/protocol.md alone.
 
 It computes gradients (first order) with coordinate or hadamard directions, on models of any depth. If the
-server asks for zeroth order or for other directions, it says so and stops. To run it:
+server asks for zeroth order or for other directions, it says so and stops. NumPy's sums differ from the exact
+ones in their last bits, so the server must not check answers bit for bit (`farsign serve --rule plain`). To run it:
 
     pip install -r requirements.txt
     python volunteer.py --url http://127.0.0.1:8080 --contributions 500
@@ -13,6 +14,7 @@ import random
 import time
 from contextlib import suppress
 from functools import lru_cache
+from json import load
 from struct import pack, unpack, unpack_from
 from urllib.request import urlopen
 
@@ -164,6 +166,9 @@ if __name__ == "__main__":
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     parser.add_argument("--contributions", type=int, default=500, help="accepted answers to stop after")
     args = parser.parse_args()
+    with urlopen(args.url.rstrip("/") + "/api/v1/status") as status:
+        if load(status)["run"]["rule"] == "verified":
+            raise SystemExit("the server checks answers bit for bit, and NumPy's sums are not exact; try --rule plain there")
     volunteer = Volunteer(args.url.rstrip("/"), args.contributions)
     try:
         volunteer.run()
