@@ -4,7 +4,7 @@
 //!   browser / native volunteer
 //!        | WebSocket frames                     HTTP
 //!        v                                       v
-//!     session (one task each) --commands--> coordinator (one thread, owns the optimizer)
+//!     session (one task each) --commands--> coordinator (one task, owns the optimizer)
 //!        ^                                       | publishes immutable snapshots
 //!        +---------------------------------------+--> evaluation --> history --> status --> page
 //! ```
