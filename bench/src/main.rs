@@ -3,6 +3,7 @@
 //! Each section is a file with a function that measures and gives a [`Section`]; [`SECTIONS`] lists them. What they
 //! found is written to a folder, for people and for programs, and on request into docs/performance.md.
 
+mod browser;
 mod document;
 mod machine;
 mod report;
@@ -20,7 +21,7 @@ use report::{Report, Section};
 type Entry = (&'static str, fn(&Machine) -> Result<Section>);
 
 /// Every section, in the order of the report.
-const SECTIONS: &[Entry] = &[];
+const SECTIONS: &[Entry] = &[("browser", browser::run)];
 
 /// Where the generated tables are kept, below the repository's root.
 const DOCUMENT: &str = "docs/performance.md";

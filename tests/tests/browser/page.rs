@@ -2,16 +2,15 @@
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use fantoccini::wd::Capabilities;
 use fantoccini::{Client, Locator};
+use farsign_tests::browser::capabilities;
 use farsign_tests::process::{Driver, Server, browser_program};
 use farsign_tests::waiting::{FAILURE_BOUND, LOOK_EVERY};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Reads everything at one moment.
 const FACTS: &str = "
@@ -145,7 +144,7 @@ struct Visit {
 impl Visit {
     async fn begin(arguments: &[&str]) -> Self {
         let (server, driver) = (Server::start(arguments), Driver::start());
-        let capabilities = capabilities(&driver.profile());
+        let capabilities = capabilities(&browser_program(), &driver.profile());
         let connector = HttpConnector::new();
         let client = Client::with_capabilities_and_connector(&driver.url(), &capabilities, connector).await;
         let client = client.expect("the browser starts");
@@ -167,40 +166,6 @@ impl Visit {
         let said = entries.iter().map(Complaint::read);
         said.filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING")).collect()
     }
-}
-
-fn capabilities(profile: &Path) -> Capabilities {
-    let mut arguments = vec![
-        "--headless".to_owned(),
-        "--disable-gpu".to_owned(),
-        "--no-first-run".to_owned(),
-        "--disable-background-networking".to_owned(),
-        "--disable-component-update".to_owned(),
-        "--disable-sync".to_owned(),
-        format!("--user-data-dir={}", profile.display()),
-    ];
-    if is_root() {
-        arguments.push("--no-sandbox".to_owned()); // Chromium has no sandbox for root and refuses to start
-    }
-    let capabilities = json!({
-        "browserName": "chrome",
-        "goog:chromeOptions": { "binary": browser_program(), "args": arguments },
-        "goog:loggingPrefs": { "browser": "ALL" },
-    });
-    let Value::Object(capabilities) = capabilities else { unreachable!("written as an object") };
-    capabilities
-}
-
-#[cfg(unix)]
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    // A file one has just made is one's own.
-    tempfile::tempfile().and_then(|file| file.metadata()).is_ok_and(|file| file.uid() == 0)
-}
-
-#[cfg(not(unix))]
-fn is_root() -> bool {
-    false
 }
 
 /// Tests a page of a server with these arguments, in a fresh browser, and gives what its console complained about.
