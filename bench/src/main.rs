@@ -7,6 +7,7 @@ mod browser;
 mod document;
 mod machine;
 mod report;
+mod training;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use report::{Report, Section};
 type Entry = (&'static str, fn(&Machine) -> Result<Section>);
 
 /// Every section, in the order of the report.
-const SECTIONS: &[Entry] = &[("browser", browser::run)];
+const SECTIONS: &[Entry] = &[("browser", browser::run), ("training", training::run)];
 
 /// Where the generated tables are kept, below the repository's root.
 const DOCUMENT: &str = "docs/performance.md";
