@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -11,6 +12,8 @@ use farsign_tests::process::{Driver, Server, browser_program};
 use farsign_tests::waiting::{FAILURE_BOUND, LOOK_EVERY};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::Value;
+
+use crate::devtools::DevTools;
 
 /// Reads everything at one moment.
 const FACTS: &str = "
@@ -60,6 +63,8 @@ impl Facts {
 /// The page, loaded.
 pub struct Page {
     client: Client,
+    /// The browser's profile.
+    profile: PathBuf,
 }
 
 impl Page {
@@ -97,6 +102,11 @@ impl Page {
     /// Goes elsewhere.
     pub async fn go_to(&self, url: &str) {
         self.client.goto(url).await.expect("the address can be opened");
+    }
+
+    /// A look inside its worker, which is there once the page has loaded.
+    pub async fn devtools(&self) -> DevTools {
+        DevTools::of_worker(&self.profile).await
     }
 
     /// Runs a script in the page.
@@ -176,7 +186,7 @@ pub fn complaints_during(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut 
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut visit = runtime.block_on(Visit::begin(arguments));
-    let page = Page { client: visit.client.clone() };
+    let page = Page { client: visit.client.clone(), profile: visit.driver.profile() };
     let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&page, &mut visit.server))));
     let complaints = runtime.block_on(visit.complaints());
     if let Err(failure) = result {
