@@ -5,5 +5,7 @@
 
 mod console;
 mod controls;
+mod devtools;
+mod memory;
 mod page;
 mod training;
