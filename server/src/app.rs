@@ -8,9 +8,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Json};
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use farsign::wire::ServerFrame;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
@@ -21,6 +20,7 @@ use crate::config::Config;
 use crate::coordinator::{self, Coordinator, Handle};
 use crate::counters::Counters;
 use crate::dataset_source::TrainAndHeldOut;
+use crate::edge::Edge;
 use crate::evaluation::{Evaluator, SharedHistory};
 use crate::session;
 use crate::status::{Rate, Status};
@@ -142,13 +142,10 @@ impl Server {
         tokio::spawn(coordinator.run());
         let background =
             [tokio::spawn(evaluate(Arc::clone(&app))), tokio::spawn(sample_rate(Arc::clone(&app)))];
-        let mut stopping = app.stopping.clone();
-        let until_stopped = async move { _ = stopping.wait_for(|stop| *stop).await };
-        let serve = axum::serve(listener.tap_io(no_delay), router(Arc::clone(&app)))
-            .with_graceful_shutdown(until_stopped);
-        let mut serve = tokio::spawn(serve.into_future());
+        let edge = Edge::new(app.config.edge, app.stopping.clone());
+        let mut serve = tokio::spawn(edge.serve(listener, router(Arc::clone(&app))));
         let result = tokio::select! {
-            ended = &mut serve => ended.map_err(std::io::Error::other).flatten(),
+            ended = &mut serve => ended.map_err(std::io::Error::other),
             () = shutdown => Ok(()),
         };
         stop.send_replace(true);
@@ -156,20 +153,13 @@ impl Server {
         if tokio::time::timeout(app.config.limits.drain_timeout, everyone).await.is_err() {
             tracing::warn!(left = app.connected(), "sessions did not end in time");
         }
-        serve.abort(); // idle keep-alive connections would hold it open
+        serve.abort(); // a client that does not read would hold it open
         background.iter().for_each(tokio::task::JoinHandle::abort);
         for task in background {
             _ = task.await; // aborted
         }
         app.coordinator.stop().await;
         result
-    }
-}
-
-/// An answer waits for its acknowledgement; Nagle's algorithm would hold that back.
-fn no_delay(stream: &mut TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "could not turn Nagle's algorithm off");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Settings turned into a run: defaults filled in, everything checked, all mistakes reported at once.
 
+mod edge;
+
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -14,6 +16,7 @@ use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
 
 use crate::coordinator::CheckOptions;
+use crate::edge::EdgeLimits;
 use crate::seeds::RunSeeds;
 use crate::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, ScheduleKind, Settings};
 
@@ -41,6 +44,8 @@ pub struct Config {
     pub evaluate_every: u64,
     /// What sessions may cost.
     pub limits: Limits,
+    /// What connections may cost.
+    pub edge: EdgeLimits,
 }
 
 /// Bounds on sessions.
@@ -137,6 +142,7 @@ impl Config {
         let checks = checks(settings, &mut checker);
         let step_size = step_size(settings, &mut checker);
         let limits = limits(settings, &mut checker);
+        let edge = edge::limits(settings, limits.write_timeout, &mut checker);
         let batch = checker.number(
             "batch",
             settings.batch,
@@ -172,7 +178,7 @@ impl Config {
             train_digest: train.digest(),
         };
         let listen = settings.listen.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into());
-        Ok(Self { listen, run, assignment, checks, step_size, seed, seeds, evaluate_every, limits })
+        Ok(Self { listen, run, assignment, checks, step_size, seed, seeds, evaluate_every, limits, edge })
     }
 }
 

@@ -27,6 +27,7 @@ use tokio_tungstenite::tungstenite;
 
 use crate::app::App;
 use crate::coordinator::{Joined, NextTask, Outcome};
+use crate::switch::turned_on;
 
 /// Rejected answers in a row after which a session ends.
 const MOST_REJECTS: u32 = 8;
@@ -231,7 +232,7 @@ impl Session {
                     Some(Ok(Message::Close(_))) | None => return Err(End::Left),
                     Some(Err(error)) => return Err(broken(error)),
                 },
-                () = stopped(&mut self.stopping) => return Err(End::Goodbye(GoodbyeReason::ShuttingDown)),
+                () = turned_on(&mut self.stopping) => return Err(End::Goodbye(GoodbyeReason::ShuttingDown)),
                 () = &mut self.deadline => return Err(End::Goodbye(too_late)),
                 _ = self.pings.tick() => self.write(Message::Ping(Bytes::new())).await?,
             }
@@ -291,10 +292,6 @@ impl Session {
             | GoodbyeReason::RunFinished => None,
         }
     }
-}
-
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    _ = stopping.wait_for(|stop| *stop).await; // a server that is gone has stopped too
 }
 
 /// How long a connection that was closed may take to close from the other side.

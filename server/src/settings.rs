@@ -85,6 +85,14 @@ settings! {
     seed: u64, "FARSIGN_SEED";
     /// Accepted contributions between two evaluations on the held-out data [default: 20]
     evaluate_every: u64, "FARSIGN_EVALUATE_EVERY";
+    /// Most connections at a time, 1 to 1000000 [default: 20000]
+    max_connections: u32, "FARSIGN_MAX_CONNECTIONS";
+    /// Most connections of one address (IPv4), or of one network of 64 bits (IPv6), at a time [default: 256]
+    max_connections_per_address: u32, "FARSIGN_MAX_CONNECTIONS_PER_ADDRESS";
+    /// Time a connection has for its first request, TLS included, in ms [default: 10000]
+    header_timeout_ms: u32, "FARSIGN_HEADER_TIMEOUT_MS";
+    /// Time a connection may rest between two requests, in ms; hidden browser tabs wake once a minute [default: 90000]
+    idle_timeout_ms: u32, "FARSIGN_IDLE_TIMEOUT_MS";
     /// Most volunteers at a time, 1 to 100000 [default: 1000]
     max_volunteers: u32, "FARSIGN_MAX_VOLUNTEERS";
     /// Time a volunteer has for a task before its place is freed, 1000 to 86400000 ms [default: 120000]

@@ -49,6 +49,11 @@ impl Host {
         Self { address, app, stop: Some(stop), thread: Some(thread) }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)

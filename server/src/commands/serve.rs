@@ -9,6 +9,7 @@ use clap::Args;
 use farsign_server::app::{App, Server};
 use farsign_server::config::Config;
 use farsign_server::dataset_source;
+use farsign_server::edge::{EdgeLimits, files};
 use farsign_server::progress::LiveLine;
 use farsign_server::settings::Settings;
 use farsign_server::status::Status;
@@ -39,7 +40,8 @@ impl Serve {
             return Ok(());
         }
         let data = dataset_source::load(settings.data.as_deref())?;
-        let config = Config::new(&settings, &data.train, rand::random())?;
+        let mut config = Config::new(&settings, &data.train, rand::random())?;
+        make_room(&mut config.edge)?;
         let runtime = tokio::runtime::Runtime::new()?;
         runtime.block_on(serve(Server::new(config, data)?))
     }
@@ -51,6 +53,19 @@ fn read(path: &PathBuf) -> anyhow::Result<Settings> {
         Ok(settings) => Ok(settings),
         Err(mistakes) => bail!("mistakes in {}:\n  - {}", path.display(), mistakes.join("\n  - ")),
     }
+}
+
+/// Has the system allow as many connections as are wanted, or wants no more than it allows.
+fn make_room(limits: &mut EdgeLimits) -> anyhow::Result<()> {
+    let room = files::make_room(limits.max_connections).context("could not read the limit on open files")?;
+    if room < limits.max_connections {
+        eprintln!(
+            "The system allows {room} connections; max-connections {} is more.",
+            limits.max_connections
+        );
+        limits.max_connections = room;
+    }
+    Ok(())
 }
 
 async fn serve(server: Server) -> anyhow::Result<()> {

@@ -1,0 +1,182 @@
+//! The edge: from a listening socket to requests, on an address that anybody may reach.
+//!
+//! ```text
+//!   accept --place?--> request header --> router --> response --> next request header ... --> close, or a WebSocket
+//!             |            |                            |               |
+//!             no           header_timeout               write_timeout   idle_timeout       each ends the connection
+//! ```
+//!
+//! Whatever a connection may hold is bounded, and so is every wait for a client. A connection keeps its place until it
+//! is closed, also as a WebSocket, whose other bounds are those of [`crate::session`].
+
+pub mod files;
+mod patience;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::places::{NoPlace, Place, Places};
+use crate::switch::turned_on;
+
+use patience::Patient;
+
+/// Bytes that a request's header may have, and that are buffered of a response.
+const HTTP_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Rest after the system could give no connection, most likely because it has no more files; to ask it again at once
+/// would only take the processor from those who could close some.
+const ACCEPT_REST: Duration = Duration::from_millis(200);
+
+/// Bounds on connections.
+#[derive(Clone, Copy, Debug)]
+pub struct EdgeLimits {
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// Connections of one address at a time.
+    pub max_connections_per_address: usize,
+    /// From a connection to the end of its first request's header.
+    pub header_timeout: Duration,
+    /// From the end of a response to the end of the next request's header.
+    pub idle_timeout: Duration,
+    /// Longest time in which nothing can be written to a client.
+    pub write_timeout: Duration,
+}
+
+/// Who is on the other end of a connection: an extension of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+/// Takes connections and serves requests on them.
+#[derive(Debug)]
+pub struct Edge {
+    limits: EdgeLimits,
+    places: Arc<Places>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Edge {
+    /// An edge that works until `stopping` turns true.
+    pub fn new(limits: EdgeLimits, stopping: watch::Receiver<bool>) -> Self {
+        let places = Places::new(limits.max_connections, limits.max_connections_per_address);
+        Self { limits, places, stopping }
+    }
+
+    /// Serves until it is to stop, and then until every connection has ended that is no WebSocket. Dropping the future
+    /// ends these at once.
+    pub async fn serve(self, listener: TcpListener, router: Router) {
+        let edge = Arc::new(self);
+        let (mut connections, mut stopping) = (JoinSet::new(), edge.stopping.clone());
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = turned_on(&mut stopping) => break,
+            };
+            while connections.try_join_next().is_some() {}
+            match accepted {
+                Ok((stream, peer)) => match edge.place(peer) {
+                    Ok(place) => {
+                        let edge = Arc::clone(&edge);
+                        connections.spawn(edge.connection(stream, peer, place, router.clone()));
+                    }
+                    Err(why) => tracing::debug!(%peer, %why, "turned a connection away"),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "could not take a connection");
+                    tokio::time::sleep(rest_after(&error)).await;
+                }
+            }
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+    }
+
+    fn place(&self, peer: SocketAddr) -> Result<Place, NoPlace> {
+        self.places.take(Some(peer.ip().into()))
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place, router: Router) {
+        // An answer waits for its acknowledgement; Nagle's algorithm would hold that back.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "could not turn Nagle's algorithm off");
+        }
+        let stream = Patient::new(stream, self.limits.write_timeout, place);
+        self.requests(stream, peer, router).await;
+    }
+
+    /// Serves requests on a connection until it ends or becomes a WebSocket.
+    async fn requests<S>(&self, stream: S, peer: SocketAddr, router: Router)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (asked, router) = (AtomicBool::new(false), TowerToHyperService::new(router));
+        let service = service_fn(|mut request: hyper::Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(Peer(peer));
+            router.call(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.idle_timeout)
+            .max_buf_size(HTTP_BUFFER_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection.with_upgrades());
+        let mut stopping = self.stopping.clone();
+        let late = async {
+            tokio::time::sleep(self.limits.header_timeout).await;
+            if asked.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = late => return tracing::debug!(%peer, "no request in time"),
+            () = turned_on(&mut stopping) => {
+                if !asked.load(Ordering::Relaxed) {
+                    return; // nothing was asked for, so nothing is left to be said
+                }
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "a connection broke");
+        }
+    }
+}
+
+/// How long to rest after an attempt to take a connection failed: not at all when it was the client's doing.
+fn rest_after(error: &io::Error) -> Duration {
+    match error.kind() {
+        io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionRefused => Duration::ZERO,
+        _ => ACCEPT_REST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fault_of_this_machine_makes_the_server_rest() {
+        const NO_MORE_FILES: i32 = 24;
+        assert!(rest_after(&io::Error::from_raw_os_error(NO_MORE_FILES)) >= Duration::from_millis(100));
+        assert!(rest_after(&io::ErrorKind::ConnectionAborted.into()).is_zero());
+    }
+}
