@@ -1,9 +1,10 @@
 //! The edge: from a listening socket to requests, on an address that anybody may reach.
 //!
 //! ```text
-//!   accept --place?--> request header --> router --> response --> next request header ... --> close, or a WebSocket
-//!             |            |                            |               |
-//!             no           header_timeout               write_timeout   idle_timeout       each ends the connection
+//!   accept --place?--> TLS --> request header --> router --> response --> next header ... --> close, or a WebSocket
+//!             |         |            |                        |              |
+//!            no         +------------+                        |              |
+//!                       header_timeout                   write_timeout   idle_timeout       each ends the connection
 //! ```
 //!
 //! Whatever a connection may hold is bounded, and so is every wait for a client. A connection keeps its place until it
@@ -11,6 +12,7 @@
 
 pub mod files;
 mod patience;
+pub mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,11 +31,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use crate::admission::TrustedProxies;
+use crate::config::Config;
 use crate::places::{NoPlace, Place, Places};
 use crate::switch::turned_on;
 
 use patience::Patient;
+use tls::Tls;
 
 /// Bytes that a request's header may have, and that are buffered of a response.
 const HTTP_BUFFER_BYTES: usize = 16 * 1024;
@@ -49,7 +55,7 @@ pub struct EdgeLimits {
     pub max_connections: usize,
     /// Connections of one address at a time.
     pub max_connections_per_address: usize,
-    /// From a connection to the end of its first request's header.
+    /// From a connection to the end of its first request's header, a TLS handshake included.
     pub header_timeout: Duration,
     /// From the end of a response to the end of the next request's header.
     pub idle_timeout: Duration,
@@ -65,15 +71,23 @@ pub struct Peer(pub SocketAddr);
 #[derive(Debug)]
 pub struct Edge {
     limits: EdgeLimits,
+    tls: Option<Tls>,
+    trusted_proxies: TrustedProxies,
     places: Arc<Places>,
     stopping: watch::Receiver<bool>,
 }
 
 impl Edge {
-    /// An edge that works until `stopping` turns true.
-    pub fn new(limits: EdgeLimits, stopping: watch::Receiver<bool>) -> Self {
-        let places = Places::new(limits.max_connections, limits.max_connections_per_address);
-        Self { limits, places, stopping }
+    /// An edge that works until `stopping` turns true, with TLS if there is a certificate for it.
+    pub fn new(config: &Config, stopping: watch::Receiver<bool>) -> Self {
+        let limits = config.edge;
+        Self {
+            limits,
+            tls: config.tls.clone(),
+            trusted_proxies: config.admission.trusted_proxies.clone(),
+            places: Places::new(limits.max_connections, limits.max_connections_per_address),
+            stopping,
+        }
     }
 
     /// Serves until it is to stop, and then until every connection has ended that is no WebSocket. Dropping the future
@@ -97,7 +111,7 @@ impl Edge {
                 },
                 Err(error) => {
                     tracing::warn!(%error, "could not take a connection");
-                    tokio::time::sleep(rest_after(&error)).await;
+                    sleep(rest_after(&error)).await;
                 }
             }
         }
@@ -105,8 +119,10 @@ impl Edge {
         while connections.join_next().await.is_some() {}
     }
 
+    /// A place; a proxy is many clients, so its connections are not counted for its address.
     fn place(&self, peer: SocketAddr) -> Result<Place, NoPlace> {
-        self.places.take(Some(peer.ip().into()))
+        let counted = !self.trusted_proxies.contain(peer.ip());
+        self.places.take(counted.then(|| peer.ip().into()))
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place, router: Router) {
@@ -114,12 +130,24 @@ impl Edge {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not turn Nagle's algorithm off");
         }
+        let deadline = Instant::now() + self.limits.header_timeout;
         let stream = Patient::new(stream, self.limits.write_timeout, place);
-        self.requests(stream, peer, router).await;
+        let Some(tls) = &self.tls else { return self.requests(stream, peer, deadline, router).await };
+        let mut stopping = self.stopping.clone();
+        let greeted = tokio::select! {
+            greeted = timeout_at(deadline, tls.acceptor().accept(stream)) => greeted,
+            () = turned_on(&mut stopping) => return,
+        };
+        match greeted {
+            Ok(Ok(stream)) => self.requests(stream, peer, deadline, router).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS"),
+            Err(_) => tracing::debug!(%peer, "no TLS in time"),
+        }
     }
 
-    /// Serves requests on a connection until it ends or becomes a WebSocket.
-    async fn requests<S>(&self, stream: S, peer: SocketAddr, router: Router)
+    /// Serves requests on a connection, the first of which comes before the deadline, until it ends or becomes a
+    /// WebSocket.
+    async fn requests<S>(&self, stream: S, peer: SocketAddr, deadline: Instant, router: Router)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -137,7 +165,7 @@ impl Edge {
         let mut connection = pin!(connection.with_upgrades());
         let mut stopping = self.stopping.clone();
         let late = async {
-            tokio::time::sleep(self.limits.header_timeout).await;
+            sleep_until(deadline).await;
             if asked.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }

@@ -11,6 +11,8 @@
 //!
 //! Start with [`app`]: the API on one screen.
 
+mod admin;
+pub mod admission;
 pub mod app;
 pub mod assets;
 pub mod config;
@@ -20,6 +22,7 @@ pub mod data_fetch;
 pub mod dataset_source;
 pub mod edge;
 pub mod evaluation;
+mod headers;
 pub mod ledger;
 pub mod places;
 pub mod progress;

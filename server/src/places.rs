@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 /// What counts as one address: all of an IPv4 address, the first 64 bits of an IPv6 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Network(IpAddr);
@@ -47,6 +49,7 @@ pub struct Places {
     most_per_address: usize,
     /// Short and never held across a wait.
     taken: Mutex<Taken>,
+    all_free: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +68,7 @@ pub struct Place {
 impl Places {
     /// So many places, so many of them for one address.
     pub fn new(most: usize, most_per_address: usize) -> Arc<Self> {
-        Arc::new(Self { most, most_per_address, taken: Mutex::default() })
+        Arc::new(Self { most, most_per_address, taken: Mutex::default(), all_free: Notify::new() })
     }
 
     /// Takes a place; without a network, one that counts for no address.
@@ -89,6 +92,17 @@ impl Places {
         Ok(Place { of: Arc::clone(self), network })
     }
 
+    /// Waits until no place is taken.
+    pub async fn all_free(&self) {
+        loop {
+            let freed = self.all_free.notified(); // from here on it hears of it
+            if self.taken() == 0 {
+                return;
+            }
+            freed.await;
+        }
+    }
+
     /// Places taken now.
     pub fn taken(&self) -> usize {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).total
@@ -99,6 +113,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.of.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.total -= 1;
+        if taken.total == 0 {
+            self.of.all_free.notify_waiters();
+        }
         let Some(network) = self.network else { return };
         if let Some(count) = taken.by_network.get_mut(&network) {
             *count -= 1;
@@ -138,6 +155,23 @@ mod tests {
         drop(places.take(Some(a)).unwrap());
         drop(third);
         assert_eq!(places.taken(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_all_places_to_be_free_waits_for_the_last() {
+        let places = Places::new(2, 2);
+        places.all_free().await;
+        let (first, second) = (places.take(None).unwrap(), places.take(None).unwrap());
+        let waiting = tokio::spawn({
+            let places = Arc::clone(&places);
+            async move { places.all_free().await }
+        });
+        tokio::task::yield_now().await;
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(second);
+        waiting.await.unwrap();
     }
 
     #[test]

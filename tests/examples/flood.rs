@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use farsign::wire::{Abilities, ClientFrame, ServerRecord, read_server_frame};
+use farsign::wire::{ClientFrame, Hello, ServerRecord, read_server_frame};
 use farsign_server::edge::files;
 use farsign_server::settings::{ModelKind, RuleKind, Settings};
 use farsign_tests::host::Host;
@@ -55,6 +55,8 @@ fn serve(max_volunteers: u32) {
         max_volunteers: Some(max_volunteers),
         max_connections: many,
         max_connections_per_address: many,
+        max_volunteers_per_address: many,
+        joins_per_minute: many,
         ..Settings::default()
     });
     println!("{}", host.address());
@@ -112,7 +114,7 @@ async fn hello(address: SocketAddr) -> Result<Socket, tungstenite::Error> {
     let (mut socket, _) =
         client_async_with_config(format!("ws://{address}/ws"), stream, Some(config)).await?;
     let mut frame = Vec::new();
-    ClientFrame::hello("flood", Abilities::default(), &mut frame);
+    ClientFrame::hello(&Hello { agent: "flood", ..Hello::default() }, &mut frame);
     _ = socket.send(Message::Binary(frame.into())).await; // a server that is full does not wait for it
     Ok(socket)
 }

@@ -76,7 +76,8 @@ async fn serve(server: Server) -> anyhow::Result<()> {
         .with_context(|| format!("could not listen on {listen}; another --listen HOST:PORT may be free"))?;
     let address = listener.local_addr()?;
     println!("Training {} on {} (seed {}).", app.config.run.architecture, app.data.name, app.config.seed);
-    println!("Open http://{address} and press Start. Ctrl-C stops the server.");
+    let scheme = if app.config.tls.is_some() { "https" } else { "http" };
+    println!("Open {scheme}://{address} and press Start. Ctrl-C stops the server.");
     let live = tokio::spawn(live_line(Arc::clone(&app)));
     server.run(listener, interrupted()).await.context("the server failed")?;
     live.abort();

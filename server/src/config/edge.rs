@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Checker;
 use crate::edge::EdgeLimits;
+use crate::edge::tls::Tls;
 use crate::settings::Settings;
 
 /// Bounds on connections. The time a client has to read is the same for pages and for sessions.
@@ -21,5 +22,19 @@ pub fn limits(settings: &Settings, write_timeout: Duration, checker: &mut Checke
         header_timeout: duration("header-timeout-ms", settings.header_timeout_ms, 10_000),
         idle_timeout: duration("idle-timeout-ms", settings.idle_timeout_ms, 90_000),
         write_timeout,
+    }
+}
+
+/// TLS, when there is a certificate.
+pub fn tls(settings: &Settings, checker: &mut Checker) -> Option<Tls> {
+    match (&settings.tls_cert, &settings.tls_key) {
+        (Some(certificate), Some(key)) => checker.made("tls-cert", Tls::read(certificate, key)),
+        (None, None) => None,
+        (given, _) => {
+            let (given, missing) =
+                if given.is_some() { ("tls-cert", "tls-key") } else { ("tls-key", "tls-cert") };
+            checker.0.push(format!("{missing}: expected with {given}, found none"));
+            None
+        }
     }
 }
