@@ -28,7 +28,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -47,6 +47,22 @@ const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// Rest after the system could give no connection, most likely because it has no more files; to ask it again at once
 /// would only take the processor from those who could close some.
 const ACCEPT_REST: Duration = Duration::from_millis(200);
+
+/// Connections that the system keeps until they are taken, as far as its own limit allows. Too few make it drop those of
+/// honest clients in a flood, which then try again after a second.
+const BACKLOG: u32 = 4096;
+
+/// Listens at an address.
+///
+/// # Errors
+/// When the system does not let it.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?; // a restart need not wait for the last connections to be forgotten
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Bounds on connections.
 #[derive(Clone, Copy, Debug)]

@@ -9,11 +9,10 @@ use clap::Args;
 use farsign_server::app::{App, Server};
 use farsign_server::config::Config;
 use farsign_server::dataset_source;
-use farsign_server::edge::{EdgeLimits, files};
+use farsign_server::edge::{self, EdgeLimits, files};
 use farsign_server::progress::LiveLine;
 use farsign_server::settings::Settings;
 use farsign_server::status::Status;
-use tokio::net::TcpListener;
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -71,8 +70,7 @@ fn make_room(limits: &mut EdgeLimits) -> anyhow::Result<()> {
 async fn serve(server: Server) -> anyhow::Result<()> {
     let app = server.app();
     let listen = app.config.listen;
-    let listener = TcpListener::bind(listen).await;
-    let listener = listener
+    let listener = edge::listen(listen)
         .with_context(|| format!("could not listen on {listen}; another --listen HOST:PORT may be free"))?;
     let address = listener.local_addr()?;
     println!("Training {} on {} (seed {}).", app.config.run.architecture, app.data.name, app.config.seed);

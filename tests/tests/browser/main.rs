@@ -5,5 +5,6 @@
 
 mod console;
 mod controls;
+mod joining;
 mod page;
 mod training;
