@@ -4,23 +4,9 @@
 //!   sign k  ->  bit k % 8 (least significant first) of byte k / 8;  1 is +1, 0 is -1;  spare bits are 0
 //! ```
 
+use pulp::Arch;
+
 use crate::random::Stream;
-
-/// The eight signs of each byte.
-static SIGNS_OF_BYTE: [[f32; 8]; 256] = signs_of_bytes();
-
-const fn signs_of_bytes() -> [[f32; 8]; 256] {
-    let mut table = [[-1.0; 8]; 256];
-    let mut entry = 0;
-    while entry < 256 * 8 {
-        let (byte, bit) = (entry / 8, entry % 8);
-        if byte >> bit & 1 == 1 {
-            table[byte][bit] = 1.0;
-        }
-        entry += 1;
-    }
-    table
-}
 
 /// One sign per direction, `[directions]`, a bit each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,18 +95,11 @@ impl SignBits {
 
     /// Combines each value of `out`, `[K]`, with its sign: `out[k] <- combine(out[k], s_k)`.
     ///
-    /// Eight signs come from a table at once, so that the compiler can work on whole vectors.
+    /// Compiled for several generations of a processor, of which the newest at hand is used: lanes are independent, so
+    /// all of them give the same bits.
     pub fn combine_into(&self, out: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
         debug_assert_eq!(out.len(), self.count);
-        let (whole, tail) = out.as_chunks_mut::<8>();
-        for (values, &byte) in whole.iter_mut().zip(&self.bytes) {
-            let signs = &SIGNS_OF_BYTE[usize::from(byte)];
-            for lane in 0..8 {
-                values[lane] = combine(values[lane], signs[lane]);
-            }
-        }
-        let last = SIGNS_OF_BYTE[usize::from(self.bytes.last().copied().unwrap_or(0))];
-        tail.iter_mut().zip(last).for_each(|(value, sign)| *value = combine(*value, sign));
+        Arch::new().dispatch(|| combine_signs(&self.bytes, out, combine));
     }
 
     /// Number of signs.
@@ -135,8 +114,31 @@ impl SignBits {
 
     /// The signs as `+1.0` or `-1.0`, in order.
     pub fn iter(&self) -> impl Iterator<Item = f32> + '_ {
-        (0..self.count).map(|k| if self.bytes[k / 8] >> (k % 8) & 1 == 1 { 1.0 } else { -1.0 })
+        signs_of(&self.bytes).take(self.count)
     }
+}
+
+/// Signs a block takes from one word; measured to be the size that compilers turn into vectors everywhere.
+const BLOCK: usize = 32;
+
+#[inline(always)] // or it would be compiled for the oldest generation only
+#[allow(clippy::inline_always)]
+fn combine_signs(bytes: &[u8], out: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
+    let (blocks, tail) = out.as_chunks_mut::<BLOCK>();
+    let (words, _) = bytes.as_chunks::<{ BLOCK / 8 }>();
+    let rest = &bytes[blocks.len() * BLOCK / 8..];
+    for (block, word) in blocks.iter_mut().zip(words) {
+        let word = u32::from_le_bytes(*word);
+        for lane in 0..BLOCK {
+            let sign = if word & (1 << lane) == 0 { -1.0 } else { 1.0 };
+            block[lane] = combine(block[lane], sign);
+        }
+    }
+    tail.iter_mut().zip(signs_of(rest)).for_each(|(value, sign)| *value = combine(*value, sign));
+}
+
+fn signs_of(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.iter().flat_map(|byte| (0..8).map(move |bit| if byte >> bit & 1 == 1 { 1.0 } else { -1.0 }))
 }
 
 #[cfg(all(test, not(target_family = "wasm")))] // proptest does not run in a browser
@@ -157,7 +159,7 @@ mod tests {
         }
 
         #[test]
-        fn combining_by_table_equals_combining_one_by_one(
+        fn combining_in_blocks_equals_combining_one_by_one(
             y in prop::collection::vec(-1.0f32..1.0, 0..300), seed: u64, scale in -1.0f32..1.0,
         ) {
             let mut bits = SignBits::default();
