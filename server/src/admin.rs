@@ -116,7 +116,7 @@ async fn kick(State(app): State<Arc<App>>, Path(id): Path<u64>) -> Result<Status
 }
 
 async fn bans(State(app): State<Arc<App>>) -> Json<Vec<String>> {
-    Json(app.admission.bans().iter().map(Ban::to_string).collect())
+    Json(app.admission.list_bans().iter().map(Ban::to_string).collect())
 }
 
 /// Bans, and ends the sessions that the ban is about.

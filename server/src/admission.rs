@@ -136,7 +136,7 @@ impl Admission {
     /// # Errors
     /// When it may not have one, what to say.
     pub fn enter(&self, network: Network, now: Instant) -> Result<Place, Goodbye> {
-        if lock(&self.bans).contain(Ban::Address(network)) {
+        if self.bans(network, None) {
             return Err(self.goodbye(GoodbyeReason::Banned, now));
         }
         if *self.paused.borrow() {
@@ -154,16 +154,21 @@ impl Admission {
     /// Who says hello; nobody in particular, if it has no secret.
     ///
     /// # Errors
-    /// When it may not join.
+    /// When it does not know the token.
     pub fn recognise(&self, hello: &Hello<'_>) -> Result<Option<Identity>, GoodbyeReason> {
         if let Some(token) = &self.options.join_token
             && !token.is(hello.token.unwrap_or_default().as_bytes())
         {
             return Err(GoodbyeReason::TokenWrong);
         }
-        let identity = hello.secret.map(Identity::from);
-        let banned = identity.is_some_and(|identity| lock(&self.bans).contain(Ban::Identity(identity)));
-        if banned { Err(GoodbyeReason::Banned) } else { Ok(identity) }
+        Ok(hello.secret.map(Identity::from))
+    }
+
+    /// Whether somebody may not join, or has joined while being banned.
+    pub fn bans(&self, network: Network, identity: Option<Identity>) -> bool {
+        let bans = lock(&self.bans);
+        bans.contain(Ban::Address(network))
+            || identity.is_some_and(|identity| bans.contain(Ban::Identity(identity)))
     }
 
     /// What is said for a reason, and when to come back: never where one would only be turned away again, and not all
@@ -223,7 +228,7 @@ impl Admission {
     }
 
     /// All bans.
-    pub fn bans(&self) -> Vec<Ban> {
+    pub fn list_bans(&self) -> Vec<Ban> {
         lock(&self.bans).list().collect()
     }
 }

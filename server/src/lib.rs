@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   browser / native volunteer
+//!        | connections: edge, admission
 //!        | WebSocket frames                     HTTP
 //!        v                                       v
 //!     session (one task each) --commands--> coordinator (one thread, owns the optimizer)

@@ -23,7 +23,7 @@ use farsign::wire::{
     Abilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, WireError, max_client_frame_bytes,
     read_client_frame,
 };
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
@@ -134,24 +134,37 @@ impl Session {
             Ok(who) => who,
             Err(end) => return end,
         };
-        let mut paused = self.app.admission.paused();
-        tracing::debug!(agent = who.agent, %network, "hello");
+        let identity = who.identity;
         let Joined { volunteer, first, removal } = match self.app.coordinator.join(who).await {
             Ok(Some(joined)) => joined,
             Ok(None) => return End::Goodbye(GoodbyeReason::RunFinished),
             Err(_) => return End::Goodbye(GoodbyeReason::ShuttingDown),
         };
-        tracing::debug!(volunteer = volunteer.0, "joined");
-        let end = tokio::select! {
+        // Asked once more: a ban ends the sessions it finds, and this one may have come just after.
+        let end = if self.app.admission.bans(network, identity) {
+            End::Goodbye(GoodbyeReason::Banned)
+        } else {
+            self.until_end(volunteer, first, removal).await
+        };
+        self.app.coordinator.leave(volunteer).await;
+        end
+    }
+
+    async fn until_end(
+        &mut self,
+        volunteer: VolunteerId,
+        first: NextTask,
+        removal: oneshot::Receiver<GoodbyeReason>,
+    ) -> End {
+        let mut paused = self.app.admission.paused();
+        tokio::select! {
             end = self.train(volunteer, first) => match end {
                 Ok(never) => match never {},
                 Err(end) => end,
             },
             Ok(reason) = removal => End::Goodbye(reason),
             () = turned_on(&mut paused) => End::Goodbye(GoodbyeReason::Paused),
-        };
-        self.app.coordinator.leave(volunteer).await;
-        end
+        }
     }
 
     async fn hello(&mut self, network: Network) -> Result<Newcomer, End> {
@@ -159,8 +172,12 @@ impl Session {
         match read_client_frame(&frame)? {
             ClientRecord::Hello(hello) => {
                 let identity = self.app.admission.recognise(&hello).map_err(End::Goodbye)?;
+                if self.app.admission.bans(network, identity) {
+                    return Err(End::Goodbye(GoodbyeReason::Banned));
+                }
                 let Hello { agent, abilities, .. } = hello;
                 self.abilities = abilities;
+                tracing::debug!(agent, %network, "hello");
                 Ok(Newcomer { abilities, agent: agent.to_owned(), network, identity })
             }
             ClientRecord::Answer { .. } => Err(End::Goodbye(GoodbyeReason::NoHello)),
