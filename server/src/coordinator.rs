@@ -2,7 +2,8 @@
 //!
 //! Sessions send it commands through a bounded queue; everyone else reads the immutable [`Snapshot`] it publishes.
 //! It takes what has queued up, applies it message by message in order of arrival, publishes once, and only then
-//! hands out the next tasks, so that each is issued against parameters that hold all of it.
+//! hands out the next tasks, so that each is issued against parameters that hold all of it. (With more than
+//! [`PUBLISHED_PART`] active volunteers it does not publish each time.)
 
 mod checks;
 mod credits;
@@ -45,8 +46,12 @@ pub use snapshot::Snapshot;
 /// Commands that may wait; a session whose command finds no room waits with it, and so does its volunteer.
 const QUEUE: usize = 1024;
 
-/// Commands applied before a snapshot is published at the latest.
+/// Commands taken at once, before any of them is replied to.
 const MOST_AT_ONCE: usize = 256;
+
+/// A snapshot is published when the answers since the last are this part of the active volunteers. An answer is then
+/// a 16th staler than it would be otherwise, and a large fleet does not copy the parameters for every answer.
+const PUBLISHED_PART: usize = 16;
 
 /// A task with the snapshot it was issued against.
 #[derive(Debug)]
@@ -193,6 +198,8 @@ pub struct Coordinator {
     snapshots: watch::Sender<Arc<Snapshot>>,
     /// Steps since the last publication.
     steps: EncodedSteps,
+    /// Accepted answers at which the next snapshot is published; 0 when it is to be as soon as there are steps.
+    publish_at: u64,
     counters: Arc<Counters>,
 }
 
@@ -252,6 +259,7 @@ pub fn new(
         seeds: config.seeds.tasks.clone(),
         snapshots,
         steps: EncodedSteps::default(),
+        publish_at: 0,
         counters,
     };
     Ok((coordinator, Handle { commands, snapshots: latest }))
@@ -260,17 +268,11 @@ pub fn new(
 impl Coordinator {
     /// Takes commands until it is told to stop, or nobody is left to give any.
     ///
-    /// It shares the threads of the sessions: to wake a thread of its own for every answer would cost more than all
-    /// it does. It lets the sessions that are ready go first, so that many answers share one snapshot.
+    /// It shares the threads of the sessions, and takes an answer as soon as it comes: to wake another thread for each
+    /// would cost more than all it does.
     pub async fn run(mut self) {
         let (mut commands, mut pending) = (Vec::with_capacity(MOST_AT_ONCE), Vec::new());
         while self.queue.recv_many(&mut commands, MOST_AT_ONCE).await > 0 {
-            tokio::task::yield_now().await;
-            while commands.len() < MOST_AT_ONCE
-                && let Ok(command) = self.queue.try_recv()
-            {
-                commands.push(command);
-            }
             if commands.iter().any(|command| matches!(command, Command::Stop)) {
                 self.queue.close(); // what is queued is still taken, nothing else is
             }
@@ -282,8 +284,12 @@ impl Coordinator {
 
     fn take(&mut self, command: Command) -> Option<Pending> {
         match command {
-            Command::Join { who, reply } => Some(Pending::Joined(who, reply)),
+            Command::Join { who, reply } => {
+                self.publish_at = 0;
+                Some(Pending::Joined(who, reply))
+            }
             Command::Leave { volunteer } => {
+                self.publish_at = 0; // it may be the last one
                 self.forget(volunteer);
                 None
             }
@@ -374,6 +380,7 @@ impl Coordinator {
             self.credits.take(identity);
         }
         let Some(member) = member else { return }; // it has left
+        self.publish_at = 0;
         tracing::warn!(
             volunteer = volunteer.0,
             task = wrong.0,
@@ -388,10 +395,14 @@ impl Coordinator {
         _ = member.removal.send(GoodbyeReason::WrongAnswer); // its session may be ending
     }
 
+    /// Publishes a snapshot if one is due.
     fn publish(&mut self) {
-        if self.steps.bytes() == 0 {
+        let accepted = self.optimizer.accepted();
+        let due = accepted >= self.publish_at || self.optimizer.is_finished();
+        if self.steps.bytes() == 0 || !due {
             return;
         }
+        self.publish_at = accepted + self.optimizer.active().div_ceil(PUBLISHED_PART) as u64;
         let latest = Arc::clone(&self.snapshots.borrow());
         let steps = std::mem::take(&mut self.steps);
         self.snapshots.send_replace(Arc::new(latest.next(&self.optimizer, steps)));

@@ -1,38 +1,44 @@
 //! Which tasks are open, whose they are, and what became of the others.
 //!
-//! A volunteer has at most one open task. Closed tasks are remembered for a while, so that a replayed or misdirected
-//! answer gets the reason that fits; what is older than that is unknown. An open task is never forgotten. Memory is
-//! bounded by the number of volunteers and [`REMEMBERED`].
+//! A volunteer has at most one open task, and it is never forgotten. What became of the last tasks is remembered too, so
+//! that a replayed or misdirected answer gets the reason that fits; what is older than that is unknown. Memory is bounded
+//! by the number of volunteers and [`REMEMBERED`].
 
 use std::collections::{HashMap, VecDeque};
 
 use farsign::assignment::Assignment;
 use farsign::task::{RejectReason, Task, TaskId, VolunteerId};
 
-/// Closed tasks that are remembered.
+/// Tasks, counted from the newest, that are remembered when they are closed.
 pub const REMEMBERED: usize = 65_536;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Open { direction_seed: u64 },
+    Open,
     Answered,
     Expired,
 }
 
+/// A task that was issued lately.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     volunteer: VolunteerId,
     state: State,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct OpenTask {
+    id: TaskId,
+    direction_seed: u64,
+}
+
 /// The tasks of a run.
 #[derive(Debug, Default)]
 pub struct Ledger {
     issued: u64,
-    open: HashMap<VolunteerId, TaskId>,
-    entries: HashMap<TaskId, Entry>,
-    /// Closed tasks, the one closed first in front.
-    closed: VecDeque<TaskId>,
+    open: HashMap<VolunteerId, OpenTask>,
+    /// The tasks issued last, in order; the last is number `issued`.
+    latest: VecDeque<Entry>,
 }
 
 impl Ledger {
@@ -42,8 +48,11 @@ impl Ledger {
         self.issued += 1;
         let id = TaskId(self.issued);
         let Assignment { minibatch_seed, direction_seed, coin_seed, reset_tracker } = assignment;
-        self.open.insert(volunteer, id);
-        self.entries.insert(id, Entry { volunteer, state: State::Open { direction_seed } });
+        self.open.insert(volunteer, OpenTask { id, direction_seed });
+        if self.latest.len() == REMEMBERED {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(Entry { volunteer, state: State::Open });
         Task { id, snapshot_version, minibatch_seed, direction_seed, coin_seed, reset_tracker }
     }
 
@@ -52,18 +61,18 @@ impl Ledger {
     /// # Errors
     /// When the volunteer may not answer this task; nothing has changed then.
     pub fn answer(&mut self, volunteer: VolunteerId, task: TaskId) -> Result<u64, RejectReason> {
-        let entry = self.entries.get(&task).ok_or(RejectReason::UnknownTask)?;
-        if entry.volunteer != volunteer {
-            return Err(RejectReason::NotYourTask);
+        if let Some(&OpenTask { id, direction_seed }) = self.open.get(&volunteer)
+            && id == task
+        {
+            self.close(volunteer, State::Answered);
+            return Ok(direction_seed);
         }
-        match entry.state {
-            State::Answered => Err(RejectReason::AlreadyAnswered),
-            State::Expired => Err(RejectReason::TaskExpired),
-            State::Open { direction_seed } => {
-                self.close(volunteer, State::Answered);
-                Ok(direction_seed)
-            }
-        }
+        let entry = self.entry(task).ok_or(RejectReason::UnknownTask)?;
+        Err(match entry.state {
+            _ if entry.volunteer != volunteer => RejectReason::NotYourTask,
+            State::Answered => RejectReason::AlreadyAnswered,
+            State::Expired | State::Open => RejectReason::TaskExpired,
+        })
     }
 
     /// Gives up a volunteer's open task, if it has one.
@@ -77,14 +86,16 @@ impl Ledger {
     }
 
     fn close(&mut self, volunteer: VolunteerId, state: State) {
-        let Some(task) = self.open.remove(&volunteer) else { return };
-        self.entries.insert(task, Entry { volunteer, state });
-        self.closed.push_back(task);
-        if self.closed.len() > REMEMBERED
-            && let Some(oldest) = self.closed.pop_front()
-        {
-            self.entries.remove(&oldest);
+        let Some(OpenTask { id, .. }) = self.open.remove(&volunteer) else { return };
+        if let Some(entry) = self.entry(id) {
+            entry.state = state;
         }
+    }
+
+    fn entry(&mut self, TaskId(id): TaskId) -> Option<&mut Entry> {
+        let newer = self.issued.checked_sub(id)?;
+        let position = self.latest.len().checked_sub(1 + usize::try_from(newer).ok()?)?;
+        self.latest.get_mut(position)
     }
 }
 
@@ -129,7 +140,7 @@ mod tests {
             let task = ledger.issue(A, ANY, 0);
             ledger.answer(A, task.id).unwrap();
         }
-        assert!(ledger.entries.len() <= REMEMBERED + 1);
+        assert!(ledger.latest.len() <= REMEMBERED);
         assert_eq!(ledger.answer(A, first.id), Err(RejectReason::UnknownTask));
         assert_eq!(ledger.answer(B, idle.id), Ok(2), "an open task is never forgotten");
     }

@@ -5,7 +5,7 @@
 //!        | connections: edge, admission
 //!        | WebSocket frames                     HTTP
 //!        v                                       v
-//!     session (one task each) --commands--> coordinator (one thread, owns the optimizer)
+//!     session (one task each) --commands--> coordinator (one task, owns the optimizer)
 //!        ^                                       | publishes immutable snapshots
 //!        +---------------------------------------+--> evaluation --> history --> status --> page
 //! ```

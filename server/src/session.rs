@@ -259,6 +259,7 @@ impl Session {
     async fn receive(&mut self, too_late: GoodbyeReason) -> Result<Bytes, End> {
         loop {
             tokio::select! {
+                biased; // the rest need not be looked at when there is a message
                 message = self.socket.recv() => match message {
                     Some(Ok(Message::Binary(frame))) => {
                         self.app.counters.received_bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);

@@ -31,6 +31,9 @@ impl ClientFrame {
     }
 }
 
+/// A task's record, which follows whatever is large: room for it is made beforehand, or all of that would be moved.
+const TASK_BYTES: usize = RECORD_HEADER_BYTES + 41;
+
 /// Writes one frame of the server, record by record, into a buffer that can be used again.
 #[derive(Debug)]
 pub struct ServerFrame<'a> {
@@ -70,14 +73,12 @@ impl<'a> ServerFrame<'a> {
 
     /// Adds a snapshot.
     pub fn snapshot(&mut self, snapshot: &EncodedSnapshot) -> &mut Self {
-        self.out.extend(snapshot.record());
-        self
+        self.encoded(snapshot.record())
     }
 
     /// Adds a snapshot in half precision, or in f32 where a parameter would become infinite.
     pub fn half_snapshot(&mut self, snapshot: &EncodedSnapshot) -> &mut Self {
-        self.out.extend(snapshot.half_record().unwrap_or_else(|| snapshot.record()));
-        self
+        self.encoded(snapshot.half_record().unwrap_or_else(|| snapshot.record()))
     }
 
     /// Adds the steps from version `base` to `version`.
@@ -85,12 +86,15 @@ impl<'a> ServerFrame<'a> {
         &mut self,
         base: u64,
         version: u64,
-        steps: impl IntoIterator<Item = &'s EncodedSteps>,
+        steps: impl IntoIterator<Item = &'s EncodedSteps, IntoIter: Clone>,
     ) -> &mut Self {
+        let steps = steps.into_iter();
+        let bytes: usize = steps.clone().map(EncodedSteps::bytes).sum();
+        self.out.reserve(RECORD_HEADER_BYTES + 16 + bytes + TASK_BYTES);
         self.record(kind::DELTA, |out| {
             out.extend(base.to_le_bytes());
             out.extend(version.to_le_bytes());
-            steps.into_iter().for_each(|steps| out.extend(&steps.0));
+            steps.for_each(|steps| out.extend(&steps.0));
         })
     }
 
@@ -116,6 +120,12 @@ impl<'a> ServerFrame<'a> {
             out.push(goodbye.reason.code());
             out.extend(goodbye.retry_after_ms.unwrap_or(u32::MAX).to_le_bytes());
         })
+    }
+
+    fn encoded(&mut self, record: &[u8]) -> &mut Self {
+        self.out.reserve(record.len() + TASK_BYTES);
+        self.out.extend(record);
+        self
     }
 
     fn record(&mut self, kind: u8, body: impl FnOnce(&mut Vec<u8>)) -> &mut Self {

@@ -64,7 +64,7 @@ impl Snapshot {
     }
 
     /// The steps since a version, where they are known and take fewer bytes than the parameters.
-    pub fn steps_since(&self, version: u64) -> Option<impl Iterator<Item = &EncodedSteps>> {
+    pub fn steps_since(&self, version: u64) -> Option<impl Iterator<Item = &EncodedSteps> + Clone> {
         let first = self.recent.iter().position(|update| update.version == version + 1)?;
         Some(self.recent[first..].iter().map(|update| &update.steps))
     }
