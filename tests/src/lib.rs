@@ -1,5 +1,6 @@
 //! What the tests of the whole product share: servers to test against and a volunteer that keeps no rules.
 
+pub mod browser;
 pub mod host;
 pub mod process;
 pub mod raw;

@@ -4,7 +4,7 @@
 use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -199,10 +199,15 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts one on a free port.
+    /// Starts the usual one on a free port.
     pub fn start() -> Self {
+        Self::start_program(&driver_program())
+    }
+
+    /// Starts this one on a free port.
+    pub fn start_program(program: &Path) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the browser");
-        let mut command = Command::new(driver_program());
+        let mut command = Command::new(program);
         let mut program = Program::start(command.arg("--port=0").env("TMPDIR", folder.path()));
         let port = program.find_line("its port", |line| {
             line.strip_prefix("ChromeDriver was started successfully on port ")?

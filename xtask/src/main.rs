@@ -3,6 +3,7 @@
 //! This program uses nothing but the standard library, so that it compiles in a moment on a fresh machine.
 
 mod aarch64;
+mod bench;
 mod browser;
 mod build;
 mod checks;
@@ -27,6 +28,9 @@ Usage: cargo xtask <command>
   web                build only the page's WebAssembly part, into www/pkg
   test [STEP...]     run every check and test, installing what that needs;
                      with names of steps, run those and what they stand on
+  bench [SECTION...] measure the project beside its peers: target/bench/report.md
+                     (--write also updates docs/performance.md, --data FOLDER
+                     trains on all of MNIST too)
   tools              install only what the tests need: into .tools/, and Chromium
                      through apt-get where that is possible
   data-subset        make data/mnist-10k again from its source (a maintainer's command)
@@ -47,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
-    let takes_arguments = matches!(command, "serve" | "test");
+    let takes_arguments = matches!(command, "bench" | "serve" | "test");
     if !takes_arguments && let Some(extra) = rest.first() {
         return Err(format!("`cargo xtask {command}` takes no arguments, but got `{extra}`"));
     }
@@ -57,6 +61,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
             checks::describe();
             Ok(ExitCode::SUCCESS)
         }
+        "bench" => bench::run(&Shell::open()?, rest),
         "data-subset" => mnist_subset::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
         "serve" => serve::run(&Shell::open()?, rest),
         "test" => checks::run(&Shell::open()?, rest),

@@ -5,6 +5,8 @@
 
 mod console;
 mod controls;
+mod devtools;
 mod joining;
+mod memory;
 mod page;
 mod training;

@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use fantoccini::wd::Capabilities;
 use fantoccini::{Client, Locator};
+use farsign_tests::browser::capabilities;
 use farsign_tests::process::{Driver, Server, browser_program};
 use farsign_tests::waiting::{FAILURE_BOUND, LOOK_EVERY};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::devtools::DevTools;
 
 /// Reads everything at one moment.
 const FACTS: &str = "
@@ -61,6 +63,8 @@ impl Facts {
 /// The page, loaded.
 pub struct Page {
     client: Client,
+    /// The browser's profile.
+    profile: PathBuf,
 }
 
 impl Page {
@@ -116,6 +120,11 @@ impl Page {
         }
     }
 
+    /// A look inside its worker, which is there once the page has loaded.
+    pub async fn devtools(&self) -> DevTools {
+        DevTools::of_worker(&self.profile).await
+    }
+
     /// Runs a script in the page.
     pub async fn run(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.expect("the script runs")
@@ -161,7 +170,7 @@ struct Visit {
 impl Visit {
     async fn begin(arguments: &[&str]) -> Self {
         let (server, driver) = (Server::start(arguments), Driver::start());
-        let capabilities = capabilities(&driver.profile());
+        let capabilities = capabilities(&browser_program(), &driver.profile());
         let connector = HttpConnector::new();
         let client = Client::with_capabilities_and_connector(&driver.url(), &capabilities, connector).await;
         let client = client.expect("the browser starts");
@@ -185,40 +194,6 @@ impl Visit {
     }
 }
 
-fn capabilities(profile: &Path) -> Capabilities {
-    let mut arguments = vec![
-        "--headless".to_owned(),
-        "--disable-gpu".to_owned(),
-        "--no-first-run".to_owned(),
-        "--disable-background-networking".to_owned(),
-        "--disable-component-update".to_owned(),
-        "--disable-sync".to_owned(),
-        format!("--user-data-dir={}", profile.display()),
-    ];
-    if is_root() {
-        arguments.push("--no-sandbox".to_owned()); // Chromium has no sandbox for root and refuses to start
-    }
-    let capabilities = json!({
-        "browserName": "chrome",
-        "goog:chromeOptions": { "binary": browser_program(), "args": arguments },
-        "goog:loggingPrefs": { "browser": "ALL" },
-    });
-    let Value::Object(capabilities) = capabilities else { unreachable!("written as an object") };
-    capabilities
-}
-
-#[cfg(unix)]
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    // A file one has just made is one's own.
-    tempfile::tempfile().and_then(|file| file.metadata()).is_ok_and(|file| file.uid() == 0)
-}
-
-#[cfg(not(unix))]
-fn is_root() -> bool {
-    false
-}
-
 /// Tests a page of a server with these arguments, in a fresh browser, and gives what its console complained about.
 /// One test runs at a time: several browsers would starve each other.
 pub fn complaints_during(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut Server)) -> Vec<Complaint> {
@@ -227,7 +202,7 @@ pub fn complaints_during(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut 
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut visit = runtime.block_on(Visit::begin(arguments));
-    let page = Page { client: visit.client.clone() };
+    let page = Page { client: visit.client.clone(), profile: visit.driver.profile() };
     let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&page, &mut visit.server))));
     let complaints = runtime.block_on(visit.complaints());
     if let Err(failure) = result {
