@@ -8,6 +8,8 @@
 //! leaves, breaks the protocol, lets a task expire or does not read, when the run is finished, or when the server
 //! stops. Its state is plain data on this task's stack; everything shared is behind [`App`].
 
+use std::error::Error;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -288,6 +290,7 @@ impl Session {
     async fn write(&mut self, message: Message) -> Result<(), End> {
         match timeout(self.app.config.limits.write_timeout, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if is_timeout(&error) => Err(End::Deaf),
             Ok(Err(_)) => Err(End::Left),
             Err(_) => Err(End::Deaf),
         }
@@ -340,6 +343,15 @@ fn close_code_of(reason: GoodbyeReason) -> u16 {
             close_code::NORMAL
         }
     }
+}
+
+/// Whether the edge has given the connection up because nothing more could be written; it has the same patience.
+fn is_timeout(error: &axum::Error) -> bool {
+    let io = error.source().and_then(|error| match error.downcast_ref::<tungstenite::Error>() {
+        Some(tungstenite::Error::Io(error)) => Some(error.kind()),
+        _ => None,
+    });
+    io == Some(ErrorKind::TimedOut)
 }
 
 /// A connection that fails has left, unless it failed because of what it sent.

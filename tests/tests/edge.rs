@@ -4,7 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use farsign_server::settings::{ModelKind, Settings};
+use farsign::task::TaskId;
+use farsign_server::settings::{ModelKind, RuleKind, Settings};
 use farsign_tests::host::Host;
 use farsign_tests::raw::RawVolunteer;
 use farsign_tests::waiting::{FAILURE_BOUND, LOOK_EVERY};
@@ -113,6 +114,26 @@ fn a_client_that_does_not_read_what_it_asked_for_loses_its_connection() {
             .unwrap();
     }
     wait_until_served(&host);
+}
+
+#[test]
+fn a_volunteer_that_does_not_read_is_dropped_and_the_others_go_on() {
+    let settings = Settings {
+        model: Some(ModelKind::Mlp),
+        rule: Some(RuleKind::Plain),
+        write_timeout_ms: Some(300),
+        ..Settings::default()
+    };
+    let host = Host::start(settings);
+    let bits = [0; 101_770usize.div_ceil(8)];
+    let (mut other, others_task) = RawVolunteer::join(&host);
+    let (mut deaf, task) = RawVolunteer::join(&host);
+    // For each comes a snapshot: more than the sockets of both sides hold. Nobody else asks for tasks meanwhile, so
+    // their numbers are known.
+    (task.id.0..task.id.0 + 60).for_each(|id| deaf.answer(TaskId(id), &bits));
+    host.wait_until("the end of the session", |status| status["ended"]["slow_reader"] == 1);
+    other.answer(others_task.id, &bits);
+    assert!(other.hear().accepted.is_some());
 }
 
 #[test]
