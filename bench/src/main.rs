@@ -3,11 +3,15 @@
 //! Each section is a file with a function that measures and gives a [`Section`]; [`SECTIONS`] lists them. What they
 //! found is written to a folder, for people and for programs, and on request into docs/performance.md.
 
+mod apply;
 mod browser;
 mod document;
 mod machine;
 mod report;
+mod server;
 mod training;
+mod whole_run;
+mod wire;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +26,13 @@ use report::{Report, Section};
 type Entry = (&'static str, fn(&Machine) -> Result<Section>);
 
 /// Every section, in the order of the report.
-const SECTIONS: &[Entry] = &[("browser", browser::run), ("training", training::run)];
+const SECTIONS: &[Entry] = &[
+    ("browser", browser::run),
+    ("server", server::run),
+    ("apply", apply::run),
+    ("wire", wire::run),
+    ("training", training::run),
+];
 
 /// Where the generated tables are kept, below the repository's root.
 const DOCUMENT: &str = "docs/performance.md";
@@ -46,6 +56,9 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
+    if let Some(reply_bytes) = server::echo_asked_for() {
+        return server::serve_echo(&reply_bytes);
+    }
     let arguments = Arguments::parse();
     let chosen = select(&arguments.sections)?;
     let machine = Machine::look(arguments.paths);

@@ -1,18 +1,16 @@
 //! Section `training`: whole runs with the real programs, from the first accepted contribution to an accuracy.
 
-use std::process::Command;
-
 use anyhow::{Context as _, Result};
-use farsign_tests::process::{Program, Server};
 use serde_json::Value;
 
 use crate::machine::Machine;
 use crate::report::{Row, Section};
+use crate::whole_run::whole_run;
 
 /// Runs of each kind. All have seed 1 and differ in the order in which answers arrive.
 const RUNS: usize = 3;
 /// Volunteers, native ones on this machine.
-const WORKERS: &str = "8";
+const WORKERS: usize = 8;
 
 /// Models, and the accuracies in percent whose time is told.
 const MODELS: [(&str, &[u32]); 2] = [("softmax", &[80, 90]), ("mlp", &[80, 90, 95])];
@@ -26,7 +24,7 @@ two goals can fall on one evaluation. Where not every run got so far, the row sa
 how many did.
 
 This is limited by the volunteers' answers (section `browser`, native), as server and volunteers share this machine's \
-cores: with more of them, or with volunteers on other machines, until the one thread that applies answers is busy.";
+cores: with more of them, or with volunteers on other machines, until the task that applies answers is busy.";
 
 /// Measures.
 ///
@@ -58,15 +56,8 @@ pub fn run(machine: &Machine) -> Result<Section> {
 type Point = (f64, f64);
 
 /// One run to its end.
-fn history(machine: &Machine, arguments: &[&str]) -> Result<Vec<Point>> {
-    let server = Server::start(arguments);
-    let url = format!("http://{}", server.address());
-    let mut fleet = Command::new(&machine.paths.server);
-    let fleet = Program::start(fleet.args(["volunteer", "--workers", WORKERS, "--url", &url]));
-    let status = server.wait_until("the end of the run", |status| {
-        status["run"]["phase"] == "finished" && status["held_out"]["at_accepted"] == status["accepted"]
-    });
-    drop(fleet);
+fn history(machine: &Machine, settings: &[&str]) -> Result<Vec<Point>> {
+    let status = whole_run(machine, settings, WORKERS, &[]);
     let points = status["held_out"]["history"].as_array().context("the status has no history")?;
     let point = |point: &Value| Some((point["elapsed_s"].as_f64()?, point["accuracy"].as_f64()?));
     points.iter().map(|found| point(found).context("the history has other points")).collect()

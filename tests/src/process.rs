@@ -89,6 +89,11 @@ impl Program {
         }
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it has ended by itself, but not forever; whether it has.
     fn ends_within(&mut self, time: Duration) -> bool {
         let started = Instant::now();
@@ -152,6 +157,14 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// When it was killed.
+    pub fn id(&self) -> u32 {
+        self.program.as_ref().expect("the server runs").id()
     }
 
     /// `/api/v1/status`.
