@@ -1,6 +1,7 @@
 // Wires the page together: the worker and the server's status on one side, what is shown on the other.
 
 import { AccuracyChart, measuredPoints } from './chart.js';
+import { claimSecret } from './identity.js';
 import { OwnShare } from './own-share.js';
 import { describe, isActive } from './status-line.js';
 import { StatusPoll } from './status-poll.js';
@@ -14,7 +15,8 @@ const missing = missingFeature();
 const share = new OwnShare();
 const chart = new AccuracyChart(document.getElementById('chart'), document.getElementById('chart-readout'));
 const poll = new StatusPoll('api/v1/status', takeStatus);
-const volunteer = new Volunteer(socketUrl(), {
+const pass = () => ({ secret, token: view.joinToken() });
+const volunteer = new Volunteer(socketUrl(), pass, {
   onState: () => {
     if (volunteer.state.name !== 'working') share.endRun();
     if (volunteer.state.name === 'finished') poll.askNow(); // for the final accuracy
@@ -27,6 +29,7 @@ const volunteer = new Volunteer(socketUrl(), {
   onWorkerGone: () => share.endWorker(),
 });
 let runId = null;
+let secret = null;
 
 function socketUrl() {
   const url = new URL('ws', document.baseURI);
@@ -41,6 +44,7 @@ function takeStatus() {
     runId = status.run.id;
     if (status.run.phase === 'finished' && volunteer.state.name !== 'finished') volunteer.stop();
     view.showRun(status);
+    view.showTokenField(status.run.token_required);
     const points = measuredPoints(status.held_out, status.run.uptime_s);
     view.showMilestones(points);
     chart.show(points);
@@ -64,7 +68,10 @@ function show() {
 for (const action of ['start', 'pause', 'stop']) {
   document.getElementById(action).addEventListener('click', () => volunteer[action]());
 }
-if (missing === null) volunteer.prepare();
 poll.begin();
 setInterval(show, CLOCK_MS);
 show();
+if (missing === null) {
+  secret = await claimSecret();
+  volunteer.prepare();
+}

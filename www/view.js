@@ -51,6 +51,16 @@ function showButtons(buttons) {
   if (losesFocus) element(next).focus();
 }
 
+/** A field for the join token, on servers that ask for one. */
+export function showTokenField(required) {
+  element('token-row').hidden = !required;
+}
+
+/** What was written into it, if anything. */
+export function joinToken() {
+  return element('token').value || undefined;
+}
+
 /** This visitor's counters; parameters is null before the first status. */
 export function showOwnShare(totals, rate, parameters) {
   const fullBytes = parameters === null ? null : totals.accepted * BYTES_PER_PARAMETER * parameters;

@@ -8,14 +8,17 @@ export class Volunteer {
   #ready = false;
   #stopTimer = null;
   #socketUrl;
+  #pass;
   #listeners;
 
   /** The last state: name, reason (a sentence or ''), retryAt (ms since the epoch, or null). */
   state = { name: 'preparing', reason: '', retryAt: null };
 
-  /** listeners: onState(), onProgress(report), onWorkerGone(). */
-  constructor(socketUrl, listeners) {
+  /** pass() gives the secret and the token to show at the door. listeners: onState(), onProgress(report),
+   *  onWorkerGone(). */
+  constructor(socketUrl, pass, listeners) {
     this.#socketUrl = socketUrl;
+    this.#pass = pass;
     this.#listeners = listeners;
   }
 
@@ -28,7 +31,7 @@ export class Volunteer {
   start() {
     if (this.#stopTimer !== null) this.#endWorker(); // pressed while the last one is still closing
     if (this.#worker === null) this.#createWorker();
-    this.#worker.postMessage({ type: 'start', url: this.#socketUrl });
+    this.#worker.postMessage({ type: 'start', url: this.#socketUrl, ...this.#pass() });
     this.#setState('connecting');
   }
 

@@ -3,7 +3,7 @@
 import init, { Volunteer } from './pkg/farsign_worker.js';
 
 const actions = {
-  start: (volunteer, message) => volunteer.start(message.url),
+  start: (volunteer, message) => volunteer.start(message.url, message.secret, message.token),
   pause: (volunteer) => volunteer.pause(),
   stop: (volunteer) => volunteer.stop(),
 };

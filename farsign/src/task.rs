@@ -16,6 +16,17 @@ pub struct VolunteerId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(pub u64);
 
+/// What a volunteer proves with that it is the same as before: 128 random bits that it makes and keeps. Whoever has it
+/// is that volunteer, so nothing prints it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Secret(pub [u8; 16]);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
 /// What holds for every task of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSettings {
@@ -134,6 +145,20 @@ reasons! {
         NoHello = 10, "no_hello", "the session did not begin with a hello";
         /// An answer was computed again, and was another.
         WrongAnswer = 11, "wrong_answer", "an answer of this volunteer was not what its task asks for; its work is not taken any more";
+        /// Too many sessions were begun from the volunteer's address.
+        TooManyJoins = 12, "too_many_joins", "too many volunteers have joined from this address in the last minute";
+        /// All places for the volunteer's address are taken.
+        AddressFull = 13, "address_full", "as many volunteers work from this address as the server takes from one";
+        /// The host does not want the volunteer, or its address.
+        Banned = 14, "banned", "the host of this server has shut this volunteer out";
+        /// A token is needed to join, and it was missing or another.
+        TokenWrong = 15, "token_wrong", "this server asks for a join token, and it was missing or wrong";
+        /// The same volunteer has begun another session.
+        TakenOver = 16, "taken_over", "the same volunteer has joined from elsewhere, which ends this session";
+        /// The host pauses the run.
+        Paused = 17, "paused", "the host has paused the training";
+        /// The host ended the session.
+        Kicked = 18, "kicked", "the host of this server has ended this session";
     }
 }
 

@@ -11,7 +11,7 @@
 //!             +--------+------------+----------------+
 //!
 //!   volunteer -> server                         server -> volunteer
-//!   0x01 hello    agent, abilities              0x81 welcome    volunteer id, run settings
+//!   0x01 hello    agent, abilities, secret      0x81 welcome    volunteer id, run settings
 //!   0x02 answer   task id 8, sign bits          0x82 task       id, version, three seeds, flags
 //!                                               0x83 snapshot   version, encoding, parameters
 //!                                               0x84 accepted   task id 8, accepted messages 8
@@ -31,10 +31,12 @@
 //! than those of the version they are for, and to different ones for each volunteer. So the parameters that a version
 //! means to a volunteer depend on the version and on what its hello asked for, and on nothing else.
 
+mod hello;
 mod read;
 mod settings;
 mod write;
 
+pub use hello::Hello;
 pub use read::{
     ClientRecord, DeltaBody, ServerRecord, SnapshotBody, Welcome, read_client_frame, read_server_frame,
 };
@@ -49,11 +51,14 @@ pub const SUBPROTOCOL: &str = "farsign.v1";
 /// Longest agent name in a hello, in bytes.
 pub const MAX_AGENT_BYTES: usize = 64;
 
+/// Longest join token in a hello, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 64;
+
 const RECORD_HEADER_BYTES: usize = 5;
 
 /// Largest frame a volunteer of a run with `directions` signs an answer has reason to send.
 pub fn max_client_frame_bytes(directions: usize) -> usize {
-    let hello = 1 + RECORD_HEADER_BYTES + 1 + MAX_AGENT_BYTES + 1;
+    let hello = 1 + RECORD_HEADER_BYTES + hello::MOST_BYTES;
     let answer = 1 + RECORD_HEADER_BYTES + 8 + directions.div_ceil(8);
     hello.max(answer)
 }
@@ -78,24 +83,6 @@ pub struct Abilities {
     pub deltas: bool,
     /// It asks for snapshots in half precision, and so for no steps, whatever `deltas` says.
     pub half_snapshots: bool,
-}
-
-/// Abilities, bits of the byte behind the name in a hello; absent is 0.
-mod ability {
-    pub const DELTAS: u8 = 1;
-    pub const HALF_SNAPSHOTS: u8 = 2;
-}
-
-impl Abilities {
-    fn from_byte(byte: u8) -> Self {
-        let has = |bit| byte & bit != 0;
-        Self { deltas: has(ability::DELTAS), half_snapshots: has(ability::HALF_SNAPSHOTS) }
-    }
-
-    fn to_byte(self) -> u8 {
-        let bit = |has, bit| if has { bit } else { 0 };
-        bit(self.deltas, ability::DELTAS) | bit(self.half_snapshots, ability::HALF_SNAPSHOTS)
-    }
 }
 
 /// Encodings of a snapshot's parameters.
@@ -173,6 +160,9 @@ pub enum WireError {
     /// A text that is not UTF-8, or too long.
     #[error("expected an agent name of 1 to {MAX_AGENT_BYTES} bytes of UTF-8")]
     Agent,
+    /// A join token that is not UTF-8, empty or too long.
+    #[error("expected a join token of 1 to {MAX_TOKEN_BYTES} bytes of UTF-8")]
+    Token,
     /// A frame without a record.
     #[error("expected at least one record, found none")]
     Empty,

@@ -1,27 +1,31 @@
 //! The API on one screen, and the life of a server: [`run`].
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Json};
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use farsign::wire::ServerFrame;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::timeout_at;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
-use tower_http::set_header::SetResponseHeaderLayer;
 
+use crate::admin;
+use crate::admission::Admission;
 use crate::assets;
 use crate::config::Config;
 use crate::coordinator::{self, Coordinator, Handle};
 use crate::counters::Counters;
 use crate::dataset_source::TrainAndHeldOut;
+use crate::edge::Edge;
 use crate::evaluation::{Evaluator, SharedHistory};
+use crate::headers;
 use crate::session;
 use crate::status::{Rate, Status};
 
@@ -42,8 +46,8 @@ pub struct App {
     pub rate: Rate,
     /// When the server started.
     pub started: Instant,
-    /// A permit for each session; all are free again when the server has drained.
-    pub places: Arc<Semaphore>,
+    /// Who may join; it has the places of sessions.
+    pub admission: Arc<Admission>,
     /// Turns true when the server is to stop.
     pub stopping: watch::Receiver<bool>,
 }
@@ -51,18 +55,17 @@ pub struct App {
 impl App {
     /// Sessions now.
     pub fn connected(&self) -> usize {
-        self.config.limits.max_volunteers - self.places.available_permits()
+        self.admission.places().taken()
     }
 }
 
-/// Scripts from here only, no frames, no guessing of types.
-const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:; \
-                      object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
-
 /// Every path the server answers.
 pub fn router(app: Arc<App>) -> Router {
-    let compressible = DefaultPredicate::new().and(NotForContentType::new("application/gzip"));
-    let header = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    // Packed already, or numbers that cost much to pack and hardly shrink: anybody may ask for them again and again.
+    let compressible = DefaultPredicate::new()
+        .and(NotForContentType::new("application/gzip"))
+        .and(NotForContentType::new("application/octet-stream"));
+    let secure = app.config.tls.is_some();
     Router::new()
         .route("/ws", get(session::upgrade))
         .route("/healthz", get(async || "ok"))
@@ -70,11 +73,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/snapshot", get(snapshot))
         .route("/api/v1/dataset/train-images-idx3-ubyte.gz", get(train_images))
         .route("/api/v1/dataset/train-labels-idx1-ubyte.gz", get(train_labels))
+        .nest("/api/v1/admin", admin::router(app.config.admin_token.clone()))
         .fallback(get(assets::page))
         .layer(CompressionLayer::new().compress_when(compressible))
-        .layer(header(header::CONTENT_SECURITY_POLICY, POLICY))
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(axum::middleware::map_response(move |response| ready(headers::add(response, secure))))
         .with_state(app)
 }
 
@@ -111,10 +113,12 @@ impl Server {
     /// When the system gives no thread for checks.
     pub fn new(config: Config, data: TrainAndHeldOut) -> std::io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        let (coordinator, handle) = coordinator::new(&config, &data.train, Arc::clone(&counters))?;
+        let admission = Arc::new(Admission::new(config.admission.clone()));
+        let (coordinator, handle) =
+            coordinator::new(&config, &data.train, Arc::clone(&counters), Arc::clone(&admission))?;
         let (stop, stopping) = watch::channel(false);
         let app = App {
-            places: Arc::new(Semaphore::new(config.limits.max_volunteers)),
+            admission,
             config,
             data,
             coordinator: handle,
@@ -140,36 +144,32 @@ impl Server {
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
         let Self { app, coordinator, stop } = self;
         tokio::spawn(coordinator.run());
-        let background =
-            [tokio::spawn(evaluate(Arc::clone(&app))), tokio::spawn(sample_rate(Arc::clone(&app)))];
-        let mut stopping = app.stopping.clone();
-        let until_stopped = async move { _ = stopping.wait_for(|stop| *stop).await };
-        let serve = axum::serve(listener.tap_io(no_delay), router(Arc::clone(&app)))
-            .with_graceful_shutdown(until_stopped);
-        let mut serve = tokio::spawn(serve.into_future());
+        let background = [
+            tokio::spawn(evaluate(Arc::clone(&app))),
+            tokio::spawn(sample_rate(Arc::clone(&app))),
+            tokio::spawn(keep_bans(Arc::clone(&app))),
+        ];
+        let edge = Edge::new(&app.config, app.stopping.clone());
+        let mut serve = tokio::spawn(edge.serve(listener, router(Arc::clone(&app))));
         let result = tokio::select! {
-            ended = &mut serve => ended.map_err(std::io::Error::other).flatten(),
+            ended = &mut serve => ended.map_err(std::io::Error::other),
             () = shutdown => Ok(()),
         };
         stop.send_replace(true);
-        let everyone = app.places.acquire_many(app.config.limits.max_volunteers as u32);
-        if tokio::time::timeout(app.config.limits.drain_timeout, everyone).await.is_err() {
+        let deadline = Instant::now() + app.config.limits.drain_timeout;
+        if timeout_at(deadline.into(), app.admission.places().all_free()).await.is_err() {
             tracing::warn!(left = app.connected(), "sessions did not end in time");
         }
-        serve.abort(); // idle keep-alive connections would hold it open
+        if !serve.is_finished() {
+            _ = timeout_at(deadline.into(), &mut serve).await; // answers that are on their way
+        }
+        serve.abort();
         background.iter().for_each(tokio::task::JoinHandle::abort);
         for task in background {
             _ = task.await; // aborted
         }
         app.coordinator.stop().await;
         result
-    }
-}
-
-/// An answer waits for its acknowledgement; Nagle's algorithm would hold that back.
-fn no_delay(stream: &mut TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "could not turn Nagle's algorithm off");
     }
 }
 
@@ -181,6 +181,10 @@ async fn evaluate(app: Arc<App>) {
         history: app.history.clone(),
     };
     evaluator.run(app.coordinator.snapshots()).await;
+}
+
+async fn keep_bans(app: Arc<App>) {
+    app.admission.keep_bans().await;
 }
 
 async fn sample_rate(app: Arc<App>) {

@@ -1,5 +1,8 @@
 //! Settings turned into a run: defaults filled in, everything checked, all mistakes reported at once.
 
+mod admission;
+mod edge;
+
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -13,7 +16,10 @@ use farsign::optimizer::Rule;
 use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
 
+use crate::admission::{AdmissionOptions, Token};
 use crate::coordinator::CheckOptions;
+use crate::edge::EdgeLimits;
+use crate::edge::tls::Tls;
 use crate::seeds::RunSeeds;
 use crate::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, ScheduleKind, Settings};
 
@@ -41,13 +47,19 @@ pub struct Config {
     pub evaluate_every: u64,
     /// What sessions may cost.
     pub limits: Limits,
+    /// What connections may cost.
+    pub edge: EdgeLimits,
+    /// Who may join.
+    pub admission: AdmissionOptions,
+    /// What the host's own API asks for; none: there is no such API.
+    pub admin_token: Option<Token>,
+    /// The certificate, for a server with TLS.
+    pub tls: Option<Tls>,
 }
 
 /// Bounds on sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Sessions at a time.
-    pub max_volunteers: usize,
     /// From a task to its answer.
     pub task_expiry: Duration,
     /// From the connection to the hello.
@@ -56,8 +68,6 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Between two pings.
     pub ping_interval: Duration,
-    /// What a volunteer that was turned away is told to wait, in milliseconds.
-    pub retry_after_ms: u32,
     /// From the wish to stop to the end of all sessions.
     pub drain_timeout: Duration,
 }
@@ -137,6 +147,10 @@ impl Config {
         let checks = checks(settings, &mut checker);
         let step_size = step_size(settings, &mut checker);
         let limits = limits(settings, &mut checker);
+        let admission = admission::options(settings, &mut checker);
+        let admin_token = admission::admin_token(settings, &mut checker);
+        let edge = edge::limits(settings, limits.write_timeout, &mut checker);
+        let tls = edge::tls(settings, &mut checker);
         let batch = checker.number(
             "batch",
             settings.batch,
@@ -172,7 +186,21 @@ impl Config {
             train_digest: train.digest(),
         };
         let listen = settings.listen.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into());
-        Ok(Self { listen, run, assignment, checks, step_size, seed, seeds, evaluate_every, limits })
+        Ok(Self {
+            listen,
+            run,
+            assignment,
+            checks,
+            step_size,
+            seed,
+            seeds,
+            evaluate_every,
+            limits,
+            edge,
+            admission,
+            admin_token,
+            tls,
+        })
     }
 }
 
@@ -268,18 +296,14 @@ fn step_size(settings: &Settings, checker: &mut Checker) -> StepSize {
 }
 
 fn limits(settings: &Settings, checker: &mut Checker) -> Limits {
-    let range = ("1 to 100000", |v| (1..=100_000).contains(&v));
-    let max_volunteers = checker.number("max-volunteers", settings.max_volunteers, 1000, range) as usize;
-    let mut ms = |name: &str, value, default| checker.duration_ms(name, value, default);
-    let mut duration = |name: &str, value, default| Duration::from_millis(ms(name, value, default).into());
+    let mut duration =
+        |name: &str, value, default| Duration::from_millis(checker.duration_ms(name, value, default).into());
     Limits {
-        max_volunteers,
         task_expiry: duration("task-expiry-ms", settings.task_expiry_ms, 120_000),
         hello_timeout: duration("hello-timeout-ms", settings.hello_timeout_ms, 10_000),
         write_timeout: duration("write-timeout-ms", settings.write_timeout_ms, 20_000),
         ping_interval: duration("ping-interval-ms", settings.ping_interval_ms, 30_000),
         drain_timeout: duration("drain-timeout-ms", settings.drain_timeout_ms, 5_000),
-        retry_after_ms: ms("retry-after-ms", settings.retry_after_ms, 5_000),
     }
 }
 
@@ -310,6 +334,12 @@ mod tests {
             max_volunteers: Some(0),
             task_expiry_ms: Some(5),
             minibatch_window: Some(0),
+            max_connections: Some(0),
+            joins_per_minute: Some(0),
+            join_token: Some(String::new()),
+            admin_token: Some("short".into()),
+            allow_origin: Some("example.org".into()),
+            trusted_proxy: Some("10.0.0.0/40".into()),
             ..Settings::default()
         };
         let Mistakes(mistakes) = config(&settings).unwrap_err();
@@ -321,6 +351,12 @@ mod tests {
             ("max-volunteers", "found 0"),
             ("task-expiry-ms", "found 5"),
             ("minibatch-window", "found 0"),
+            ("max-connections", "found 0"),
+            ("joins-per-minute", "found 0"),
+            ("join-token", "found 0"),
+            ("admin-token", "found 5"),
+            ("allow-origin", "found \"example.org\""),
+            ("trusted-proxy", "found \"10.0.0.0/40\""),
         ] {
             let named = |m: &&String| m.starts_with(name) && m.contains("expected") && m.ends_with(found);
             assert!(mistakes.iter().any(|m| named(&m)), "no {name} in {mistakes:#?}");

@@ -6,11 +6,14 @@
 //! [`PUBLISHED_PART`] active volunteers it does not publish each time.)
 
 mod checks;
+mod credits;
 mod member;
+mod roster;
 mod snapshot;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::Bytes;
 use farsign::assignment::{Assigner, VolunteerAssignment};
@@ -19,19 +22,25 @@ use farsign::optimizer::{Contribution, FarSign, FarSignOptions};
 use farsign::sign::{SignBits, SignBitsError};
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
 use farsign::trust::TrustMean;
-use farsign::wire::{Abilities, EncodedSteps};
+use farsign::wire::EncodedSteps;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::Rng;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::admission::Admission;
+use crate::admission::bans::Ban;
+use crate::admission::identity::Identity;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::ledger::Ledger;
 
 use checks::{Checked, Checks};
+use credits::{Credit, Credits};
 use member::Member;
 
 pub use checks::{CheckCounters, CheckOptions};
+pub use member::Newcomer;
+pub use roster::{Listed, Whom};
 pub use snapshot::Snapshot;
 
 /// Commands that may wait; a session whose command finds no room waits with it, and so does its volunteer.
@@ -77,10 +86,12 @@ pub struct Outcome {
 
 #[derive(Debug)]
 enum Command {
-    Join { abilities: Abilities, reply: oneshot::Sender<Option<Joined>> },
+    Join { who: Newcomer, reply: oneshot::Sender<Option<Joined>> },
     Answer { volunteer: VolunteerId, task: TaskId, bits: Bytes, reply: oneshot::Sender<Outcome> },
     Leave { volunteer: VolunteerId },
     Checked(Checked),
+    List { reply: oneshot::Sender<Vec<Listed>> },
+    Remove { whom: Whom, reason: GoodbyeReason, reply: oneshot::Sender<usize> },
     Stop,
 }
 
@@ -97,14 +108,13 @@ pub struct Handle {
 pub struct Stopped;
 
 impl Handle {
-    /// Takes up a volunteer and gives it its first task; none when the run is finished.
+    /// Takes up a volunteer and gives it its first task; none when the run is finished. If it is there already, its
+    /// other session ends.
     ///
     /// # Errors
     /// When the coordinator has stopped.
-    pub async fn join(&self, abilities: Abilities) -> Result<Option<Joined>, Stopped> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Join { abilities, reply }).await.map_err(|_| Stopped)?;
-        answer.await.map_err(|_| Stopped)
+    pub async fn join(&self, who: Newcomer) -> Result<Option<Joined>, Stopped> {
+        self.ask(|reply| Command::Join { who, reply }).await
     }
 
     /// Hands in an answer.
@@ -117,9 +127,28 @@ impl Handle {
         task: TaskId,
         bits: Bytes,
     ) -> Result<Outcome, Stopped> {
+        self.ask(|reply| Command::Answer { volunteer, task, bits, reply }).await
+    }
+
+    /// All volunteers, the longest here first.
+    ///
+    /// # Errors
+    /// When the coordinator has stopped.
+    pub async fn list(&self) -> Result<Vec<Listed>, Stopped> {
+        self.ask(|reply| Command::List { reply }).await
+    }
+
+    /// Ends sessions and tells them why; how many there were.
+    ///
+    /// # Errors
+    /// When the coordinator has stopped.
+    pub async fn remove(&self, whom: Whom, reason: GoodbyeReason) -> Result<usize, Stopped> {
+        self.ask(|reply| Command::Remove { whom, reason, reply }).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Answer { volunteer, task, bits, reply };
-        self.commands.send(command).await.map_err(|_| Stopped)?;
+        self.commands.send(command(reply)).await.map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }
 
@@ -154,6 +183,12 @@ pub struct Coordinator {
     assigner: Assigner,
     ledger: Ledger,
     members: HashMap<VolunteerId, Member>,
+    /// Which of the members is who, for those who say so.
+    present: HashMap<Identity, VolunteerId>,
+    /// What those have earned who left.
+    credits: Credits,
+    /// Hears of liars.
+    admission: Arc<Admission>,
     joined: u64,
     /// Under `verified`, answers are computed again.
     checks: Option<Checks>,
@@ -170,7 +205,7 @@ pub struct Coordinator {
 
 /// A reply that waits until the snapshot is published.
 enum Pending {
-    Joined(Abilities, oneshot::Sender<Option<Joined>>),
+    Joined(Newcomer, oneshot::Sender<Option<Joined>>),
     Answered {
         volunteer: VolunteerId,
         verdict: Result<u64, RejectReason>,
@@ -188,6 +223,7 @@ pub fn new(
     config: &Config,
     train: &Arc<Dataset>,
     counters: Arc<Counters>,
+    admission: Arc<Admission>,
 ) -> std::io::Result<(Coordinator, Handle)> {
     let optimizer = FarSign::new(FarSignOptions {
         x: config.run.architecture.initial_parameters(config.seeds.parameters),
@@ -214,6 +250,9 @@ pub fn new(
         assigner: Assigner::new(config.assignment),
         ledger: Ledger::default(),
         members: HashMap::new(),
+        present: HashMap::new(),
+        credits: Credits::default(),
+        admission,
         joined: 0,
         checks: checks.transpose()?,
         trust_mean: TrustMean::default(),
@@ -245,9 +284,9 @@ impl Coordinator {
 
     fn take(&mut self, command: Command) -> Option<Pending> {
         match command {
-            Command::Join { abilities, reply } => {
+            Command::Join { who, reply } => {
                 self.publish_at = 0;
-                Some(Pending::Joined(abilities, reply))
+                Some(Pending::Joined(who, reply))
             }
             Command::Leave { volunteer } => {
                 self.publish_at = 0; // it may be the last one
@@ -256,6 +295,15 @@ impl Coordinator {
             }
             Command::Checked(checked) => {
                 self.checked(checked);
+                None
+            }
+            // Whoever asked may be gone by now.
+            Command::List { reply } => {
+                _ = reply.send(self.list(Instant::now()));
+                None
+            }
+            Command::Remove { whom, reason, reply } => {
+                _ = reply.send(self.remove(whom, reason));
                 None
             }
             Command::Stop => None,
@@ -289,9 +337,10 @@ impl Coordinator {
         // The rest was just checked; what is left is that the run finished while this answer was on its way.
         let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::RunFinished)?;
         self.steps.push(self.optimizer.last_step());
+        member.accepted += 1;
         if let Some(checks) = &self.checks {
             member.moved(task, self.optimizer.last_step());
-            checks.answered(volunteer, &mut member.chain, &signs);
+            checks.answered(volunteer, member, &signs);
         }
         Ok(applied.message)
     }
@@ -306,15 +355,31 @@ impl Coordinator {
     fn forget(&mut self, volunteer: VolunteerId) -> Option<Member> {
         self.optimizer.leave(volunteer);
         self.ledger.expire(volunteer);
-        self.members.remove(&volunteer)
+        let member = self.members.remove(&volunteer)?;
+        if let Some(identity) = member.who.identity {
+            self.present.remove(&identity);
+            self.credits.keep(identity, member.credit());
+        }
+        Some(member)
     }
 
-    /// A wrong answer removes its sender and takes back what it did lately.
-    fn checked(&mut self, Checked { volunteer, last, wrong }: Checked) {
+    /// A wrong answer removes its sender, takes back what it did lately, and shuts it out for good.
+    fn checked(&mut self, Checked { volunteer, identity, last, wrong }: Checked) {
         let Some(wrong) = wrong else {
-            return self.members.get_mut(&volunteer).map_or((), |member| member.passed(last));
+            match (self.members.get_mut(&volunteer), identity) {
+                (Some(member), _) => member.passed(last),
+                (None, Some(identity)) => self.credits.passed(identity),
+                (None, None) => {} // nobody knows who that was
+            }
+            return;
         };
-        let Some(member) = self.forget(volunteer) else { return }; // it has left
+        let member = self.forget(volunteer);
+        if let Some(identity) = identity {
+            self.admission.ban(Ban::Identity(identity));
+            self.remove(Whom::Identity(identity), GoodbyeReason::Banned); // it may have come back
+            self.credits.take(identity);
+        }
+        let Some(member) = member else { return }; // it has left
         self.publish_at = 0;
         tracing::warn!(
             volunteer = volunteer.0,
@@ -346,7 +411,7 @@ impl Coordinator {
     /// Whoever asked may be gone by now; the reply is dropped then, and the session's leave follows.
     fn reply(&mut self, pending: Pending) {
         match pending {
-            Pending::Joined(abilities, reply) => _ = reply.send(self.join(abilities)),
+            Pending::Joined(who, reply) => _ = reply.send(self.join(who)),
             Pending::Answered { volunteer, verdict, closed, reply } => {
                 let finished = self.optimizer.is_finished();
                 let next = if closed && !finished { self.next_task(volunteer) } else { None };
@@ -355,15 +420,21 @@ impl Coordinator {
         }
     }
 
-    fn join(&mut self, abilities: Abilities) -> Option<Joined> {
+    fn join(&mut self, who: Newcomer) -> Option<Joined> {
         if self.optimizer.is_finished() {
             return None;
         }
         self.joined += 1;
         let volunteer = VolunteerId(self.joined);
+        let mut credit = Credit::default();
+        if let Some(identity) = who.identity {
+            self.remove(Whom::Identity(identity), GoodbyeReason::TakenOver);
+            self.present.insert(identity, volunteer);
+            credit = self.credits.take(identity);
+        }
         let (removed, removal) = oneshot::channel();
         self.optimizer.join(volunteer);
-        self.members.insert(volunteer, Member::new(abilities, removed));
+        self.members.insert(volunteer, Member::new(who, credit, removed));
         self.next_task(volunteer).map(|first| Joined { volunteer, first, removal })
     }
 

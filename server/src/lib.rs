@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   browser / native volunteer
+//!        | connections: edge, admission
 //!        | WebSocket frames                     HTTP
 //!        v                                       v
 //!     session (one task each) --commands--> coordinator (one task, owns the optimizer)
@@ -11,6 +12,8 @@
 //!
 //! Start with [`app`]: the API on one screen.
 
+mod admin;
+pub mod admission;
 pub mod app;
 pub mod assets;
 pub mod config;
@@ -18,11 +21,15 @@ pub mod coordinator;
 pub mod counters;
 pub mod data_fetch;
 pub mod dataset_source;
+pub mod edge;
 pub mod evaluation;
+mod headers;
 pub mod ledger;
+pub mod places;
 pub mod progress;
 pub mod seeds;
 pub mod session;
 pub mod settings;
 pub mod status;
+pub mod switch;
 pub mod volunteer;

@@ -8,25 +8,32 @@
 //! leaves, breaks the protocol, lets a task expire or does not read, when the run is finished, or when the server
 //! stops. Its state is plain data on this task's stack; everything shared is behind [`App`].
 
+use std::error::Error;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::response::Response;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use farsign::task::{Goodbye, GoodbyeReason, TaskId, VolunteerId};
 use farsign::wire::{
-    Abilities, ClientRecord, SUBPROTOCOL, ServerFrame, WireError, max_client_frame_bytes, read_client_frame,
+    Abilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, WireError, max_client_frame_bytes,
+    read_client_frame,
 };
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
 use crate::app::App;
-use crate::coordinator::{Joined, NextTask, Outcome};
+use crate::coordinator::{Joined, Newcomer, NextTask, Outcome};
+use crate::edge::Peer;
+use crate::places::Network;
+use crate::switch::turned_on;
 
 /// Rejected answers in a row after which a session ends.
 const MOST_REJECTS: u32 = 8;
@@ -35,7 +42,16 @@ const MOST_REJECTS: u32 = 8;
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 
 /// Answers `GET /ws`.
-pub async fn upgrade(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> Response {
+pub async fn upgrade(
+    State(app): State<Arc<App>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if !app.admission.allows_page(&headers) {
+        return (StatusCode::FORBIDDEN, "no page of this origin may open a session here").into_response();
+    }
+    let network = app.admission.client(peer.ip(), &headers);
     let largest = max_client_frame_bytes(app.config.run.directions.count());
     let snapshot_bytes = 4 * app.config.run.architecture.parameters();
     upgrade
@@ -45,7 +61,7 @@ pub async fn upgrade(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> 
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(2 * snapshot_bytes + 64 * 1024)
-        .on_upgrade(|socket| serve(app, socket))
+        .on_upgrade(move |socket| serve(app, socket, network))
 }
 
 /// Why a session ended.
@@ -54,6 +70,8 @@ enum End {
     Left,
     /// The server ends it with a last word.
     Goodbye(GoodbyeReason),
+    /// It was never let in.
+    Refused(Goodbye),
     /// The volunteer does not read; nothing more can be said.
     Deaf,
 }
@@ -87,8 +105,8 @@ struct Session {
     stopping: watch::Receiver<bool>,
 }
 
-async fn serve(app: Arc<App>, socket: WebSocket) {
-    let place = Arc::clone(&app.places).try_acquire_owned();
+async fn serve(app: Arc<App>, socket: WebSocket, network: Network) {
+    let place = app.admission.enter(network, std::time::Instant::now());
     let limits = app.config.limits;
     let mut pings = tokio::time::interval_at(Instant::now() + limits.ping_interval, limits.ping_interval);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -104,8 +122,8 @@ async fn serve(app: Arc<App>, socket: WebSocket) {
         frame: Vec::new(),
     };
     let end = match &place {
-        Ok(_) => session.run().await,
-        Err(_) => End::Goodbye(GoodbyeReason::ServerFull),
+        Ok(_) => session.run(network).await,
+        Err(goodbye) => End::Refused(*goodbye),
     };
     session.finish(end).await;
     drop(place);
@@ -113,34 +131,56 @@ async fn serve(app: Arc<App>, socket: WebSocket) {
 
 impl Session {
     /// Runs the session; gives why it ended.
-    async fn run(&mut self) -> End {
-        let agent = match self.hello().await {
-            Ok(agent) => agent,
+    async fn run(&mut self, network: Network) -> End {
+        let who = match self.hello(network).await {
+            Ok(who) => who,
             Err(end) => return end,
         };
-        let Joined { volunteer, first, removal } = match self.app.coordinator.join(self.abilities).await {
+        let identity = who.identity;
+        let Joined { volunteer, first, removal } = match self.app.coordinator.join(who).await {
             Ok(Some(joined)) => joined,
             Ok(None) => return End::Goodbye(GoodbyeReason::RunFinished),
             Err(_) => return End::Goodbye(GoodbyeReason::ShuttingDown),
         };
-        tracing::debug!(volunteer = volunteer.0, agent, "joined");
-        let end = tokio::select! {
-            end = self.train(volunteer, first) => match end {
-                Ok(never) => match never {},
-                Err(end) => end,
-            },
-            Ok(reason) = removal => End::Goodbye(reason),
+        // Asked once more: a ban ends the sessions it finds, and this one may have come just after.
+        let end = if self.app.admission.bans(network, identity) {
+            End::Goodbye(GoodbyeReason::Banned)
+        } else {
+            self.until_end(volunteer, first, removal).await
         };
         self.app.coordinator.leave(volunteer).await;
         end
     }
 
-    async fn hello(&mut self) -> Result<String, End> {
+    async fn until_end(
+        &mut self,
+        volunteer: VolunteerId,
+        first: NextTask,
+        removal: oneshot::Receiver<GoodbyeReason>,
+    ) -> End {
+        let mut paused = self.app.admission.paused();
+        tokio::select! {
+            end = self.train(volunteer, first) => match end {
+                Ok(never) => match never {},
+                Err(end) => end,
+            },
+            Ok(reason) = removal => End::Goodbye(reason),
+            () = turned_on(&mut paused) => End::Goodbye(GoodbyeReason::Paused),
+        }
+    }
+
+    async fn hello(&mut self, network: Network) -> Result<Newcomer, End> {
         let frame = self.receive(GoodbyeReason::NoHello).await?;
         match read_client_frame(&frame)? {
-            ClientRecord::Hello { agent, abilities } => {
+            ClientRecord::Hello(hello) => {
+                let identity = self.app.admission.recognise(&hello).map_err(End::Goodbye)?;
+                if self.app.admission.bans(network, identity) {
+                    return Err(End::Goodbye(GoodbyeReason::Banned));
+                }
+                let Hello { agent, abilities, .. } = hello;
                 self.abilities = abilities;
-                Ok(agent.to_owned())
+                tracing::debug!(agent, %network, "hello");
+                Ok(Newcomer { abilities, agent: agent.to_owned(), network, identity })
             }
             ClientRecord::Answer { .. } => Err(End::Goodbye(GoodbyeReason::NoHello)),
         }
@@ -232,7 +272,7 @@ impl Session {
                     Some(Ok(Message::Close(_))) | None => return Err(End::Left),
                     Some(Err(error)) => return Err(broken(error)),
                 },
-                () = stopped(&mut self.stopping) => return Err(End::Goodbye(GoodbyeReason::ShuttingDown)),
+                () = turned_on(&mut self.stopping) => return Err(End::Goodbye(GoodbyeReason::ShuttingDown)),
                 () = &mut self.deadline => return Err(End::Goodbye(too_late)),
                 _ = self.pings.tick() => self.write(Message::Ping(Bytes::new())).await?,
             }
@@ -250,6 +290,7 @@ impl Session {
     async fn write(&mut self, message: Message) -> Result<(), End> {
         match timeout(self.app.config.limits.write_timeout, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if is_timeout(&error) => Err(End::Deaf),
             Ok(Err(_)) => Err(End::Left),
             Err(_) => Err(End::Deaf),
         }
@@ -257,13 +298,14 @@ impl Session {
 
     /// Says goodbye and closes the connection.
     async fn finish(&mut self, end: End) {
-        let reason = match end {
+        let goodbye = match end {
             End::Left => return,
             End::Deaf => return self.app.counters.ended(GoodbyeReason::SlowReader),
-            End::Goodbye(reason) => reason,
+            End::Goodbye(reason) => self.app.admission.goodbye(reason, std::time::Instant::now()),
+            End::Refused(goodbye) => goodbye,
         };
+        let reason = goodbye.reason;
         self.app.counters.ended(reason);
-        let goodbye = Goodbye { reason, retry_after_ms: self.retry_after_ms(reason) };
         ServerFrame::new(&mut self.frame).goodbye(goodbye);
         if self.send().await.is_err() {
             return;
@@ -275,27 +317,6 @@ impl Session {
             _ = timeout(LINGER, rest).await;
         }
     }
-
-    /// When a volunteer may come back: never where it would only be turned away again.
-    fn retry_after_ms(&self, reason: GoodbyeReason) -> Option<u32> {
-        let usual = self.app.config.limits.retry_after_ms;
-        match reason {
-            GoodbyeReason::ServerFull | GoodbyeReason::ShuttingDown => {
-                Some(usual + rand::random_range(0..=usual)) // spread out, or all come back at once
-            }
-            GoodbyeReason::NoAnswer | GoodbyeReason::NoHello | GoodbyeReason::SlowReader => Some(usual),
-            GoodbyeReason::UnsupportedVersion
-            | GoodbyeReason::Malformed
-            | GoodbyeReason::Oversize
-            | GoodbyeReason::TooManyRejects
-            | GoodbyeReason::WrongAnswer
-            | GoodbyeReason::RunFinished => None,
-        }
-    }
-}
-
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    _ = stopping.wait_for(|stop| *stop).await; // a server that is gone has stopped too
 }
 
 /// How long a connection that was closed may take to close from the other side.
@@ -307,13 +328,30 @@ fn close_code_of(reason: GoodbyeReason) -> u16 {
             close_code::PROTOCOL
         }
         GoodbyeReason::Oversize => close_code::SIZE,
-        GoodbyeReason::TooManyRejects | GoodbyeReason::WrongAnswer => close_code::POLICY,
-        GoodbyeReason::ServerFull => close_code::AGAIN,
+        GoodbyeReason::TooManyRejects
+        | GoodbyeReason::WrongAnswer
+        | GoodbyeReason::Banned
+        | GoodbyeReason::TokenWrong
+        | GoodbyeReason::TakenOver
+        | GoodbyeReason::Kicked => close_code::POLICY,
+        GoodbyeReason::ServerFull
+        | GoodbyeReason::AddressFull
+        | GoodbyeReason::TooManyJoins
+        | GoodbyeReason::Paused => close_code::AGAIN,
         GoodbyeReason::ShuttingDown => close_code::AWAY,
         GoodbyeReason::NoAnswer | GoodbyeReason::RunFinished | GoodbyeReason::SlowReader => {
             close_code::NORMAL
         }
     }
+}
+
+/// Whether the edge has given the connection up because nothing more could be written; it has the same patience.
+fn is_timeout(error: &axum::Error) -> bool {
+    let io = error.source().and_then(|error| match error.downcast_ref::<tungstenite::Error>() {
+        Some(tungstenite::Error::Io(error)) => Some(error.kind()),
+        _ => None,
+    });
+    io == Some(ErrorKind::TimedOut)
 }
 
 /// A connection that fails has left, unless it failed because of what it sent.

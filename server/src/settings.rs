@@ -17,7 +17,7 @@ macro_rules! settings {
         #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
         pub struct Settings {
             $($(#[doc = $help])*
-            #[arg(long, env = $env)]
+            #[arg(long, env = $env, hide_env_values = true)]
             #[serde(skip_serializing_if = "Option::is_none")]
             pub $name: Option<$kind>,)*
         }
@@ -35,6 +35,10 @@ macro_rules! settings {
 settings! {
     /// Address and port to listen on [default: 127.0.0.1:8080; 0.0.0.0:8080 for other machines to reach it]
     listen: SocketAddr, "FARSIGN_LISTEN";
+    /// File with the certificate for TLS, in PEM form, its authorities' behind it [default: no TLS]
+    tls_cert: PathBuf, "FARSIGN_TLS_CERT";
+    /// File with the certificate's private key, in PEM form
+    tls_key: PathBuf, "FARSIGN_TLS_KEY";
     /// Folder with four IDX files [default: the built-in 10,000 digits]
     data: PathBuf, "FARSIGN_DATA";
     /// Model to train [default: mlp]
@@ -85,8 +89,30 @@ settings! {
     seed: u64, "FARSIGN_SEED";
     /// Accepted contributions between two evaluations on the held-out data [default: 20]
     evaluate_every: u64, "FARSIGN_EVALUATE_EVERY";
+    /// Most connections at a time, 1 to 1000000 [default: 20000]
+    max_connections: u32, "FARSIGN_MAX_CONNECTIONS";
+    /// Most connections of one address (IPv4), or of one network of 64 bits (IPv6), at a time [default: 256]
+    max_connections_per_address: u32, "FARSIGN_MAX_CONNECTIONS_PER_ADDRESS";
+    /// Time a connection has for its first request, TLS included, in ms [default: 10000]
+    header_timeout_ms: u32, "FARSIGN_HEADER_TIMEOUT_MS";
+    /// Time a connection may rest between two requests, in ms; hidden browser tabs wake once a minute [default: 90000]
+    idle_timeout_ms: u32, "FARSIGN_IDLE_TIMEOUT_MS";
     /// Most volunteers at a time, 1 to 100000 [default: 1000]
     max_volunteers: u32, "FARSIGN_MAX_VOLUNTEERS";
+    /// Most volunteers of one address (IPv4), or of one network of 64 bits (IPv6), at a time [default: 100]
+    max_volunteers_per_address: u32, "FARSIGN_MAX_VOLUNTEERS_PER_ADDRESS";
+    /// Most sessions that one address may begin in a minute, 1 to 1000000 [default: 240]
+    joins_per_minute: u32, "FARSIGN_JOINS_PER_MINUTE";
+    /// Pages that may open sessions besides the server's own: origins like https://example.org, with commas between
+    allow_origin: String, "FARSIGN_ALLOW_ORIGIN";
+    /// Proxies that say in X-Forwarded-For whom they speak for: addresses or ranges like 10.0.0.0/8, with commas between
+    trusted_proxy: String, "FARSIGN_TRUSTED_PROXY";
+    /// Token that every volunteer has to know, 1 to 64 bytes [default: none, anybody may join]
+    join_token: String, "FARSIGN_JOIN_TOKEN";
+    /// File that bans are kept in [default: none, a restart forgets them]
+    ban_file: PathBuf, "FARSIGN_BAN_FILE";
+    /// Token for the host's own API under /api/v1/admin, at least 16 bytes [default: none, there is no such API]
+    admin_token: String, "FARSIGN_ADMIN_TOKEN";
     /// Time a volunteer has for a task before its place is freed, 1000 to 86400000 ms [default: 120000]
     task_expiry_ms: u32, "FARSIGN_TASK_EXPIRY_MS";
     /// Time a connection has for its first message, in ms [default: 10000]

@@ -44,6 +44,8 @@ struct Run {
     order: &'static str,
     rule: &'static str,
     progress: Option<f64>,
+    paused: bool,
+    token_required: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -134,6 +136,8 @@ impl Status {
                     (Rule::Vote { .. }, _) => "vote",
                 },
                 progress: snapshot.progress,
+                paused: *app.admission.paused().borrow(),
+                token_required: app.admission.needs_token(),
             },
             model: Model {
                 name: run.architecture.to_string(),

@@ -5,6 +5,7 @@
 
 mod attack;
 mod endpoint;
+mod keepsake;
 mod worker;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,12 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use farsign::dataset::Dataset;
-use farsign::task::{GoodbyeReason, RejectReason};
+use farsign::task::{GoodbyeReason, RejectReason, Secret};
 use farsign::volunteer::VolunteerError;
 use tokio::sync::watch;
 
 pub use attack::Attack;
 pub use endpoint::{Endpoint, EndpointError};
+pub use keepsake::{KeepsakeError, read_or_make};
 
 /// What a fleet of native volunteers is started with.
 #[derive(Clone, Debug)]
@@ -36,13 +38,26 @@ pub struct VolunteerOptions {
     pub half_snapshots: bool,
     /// Wait before each answer is sent, to leave the machine to others.
     pub delay: Duration,
+    /// What makes the workers the same volunteers as before; none: they are new.
+    pub secret: Option<Secret>,
+    /// What the server asks volunteers for, if it does.
+    pub token: Option<String>,
 }
 
 impl VolunteerOptions {
     /// Honest workers at full speed.
     pub fn new(endpoint: Endpoint, workers: usize) -> Self {
-        let (attack, delay) = (Attack::None, Duration::ZERO);
-        Self { endpoint, workers, attack, honest_answers: 0, rejoin: false, half_snapshots: false, delay }
+        Self {
+            endpoint,
+            workers,
+            attack: Attack::None,
+            honest_answers: 0,
+            rejoin: false,
+            half_snapshots: false,
+            delay: Duration::ZERO,
+            secret: None,
+            token: None,
+        }
     }
 }
 
@@ -126,7 +141,10 @@ pub fn run(
     std::thread::scope(|scope| {
         let start = |index: usize| {
             let (data, tally, stop) = (Arc::clone(&data), Arc::clone(tally), stop.clone());
-            let work = move || worker::run(options, data, &tally, stop, &|what| notice(index, what));
+            let secret = options
+                .secret
+                .map_or_else(|| Secret(rand::random()), |secret| keepsake::of_worker(secret, index as u64));
+            let work = move || worker::run(options, secret, data, &tally, stop, &|what| notice(index, what));
             std::thread::Builder::new().name(format!("worker-{index}")).spawn_scoped(scope, work)
         };
         let workers: Result<Vec<_>, _> = (0..options.workers).map(start).collect();

@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 use farsign_server::app::{App, Server};
 use farsign_server::config::Config;
 use farsign_server::dataset_source;
+use farsign_server::edge;
 use farsign_server::settings::Settings;
 use farsign_server::volunteer::{self, Attack, Tally, VolunteerOptions, WorkerEnd};
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 use crate::waiting;
@@ -40,13 +40,18 @@ impl Host {
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             tokio::runtime::Runtime::new()?.block_on(async {
-                let listener = TcpListener::bind(config.listen).await?;
+                let listener = edge::listen(config.listen)?;
                 tell.send(listener.local_addr()?).map_err(std::io::Error::other)?;
                 server.run(listener, async { _ = stopped.await }).await
             })
         });
         let address = told.recv().expect("the server listens");
         Self { address, app, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Address of a path.

@@ -169,11 +169,17 @@ impl Server {
 
     /// `/api/v1/status`.
     pub fn status(&self) -> Value {
-        let url = format!("http://{}/api/v1/status", self.address);
-        let limits = ureq::get(url).config().timeout_global(Some(FAILURE_BOUND)).proxy(None).build();
+        self.ask("/api/v1/status", "")
+    }
+
+    /// The JSON of a path, for who has this token.
+    pub fn ask(&self, path: &str, token: &str) -> Value {
+        let url = format!("http://{}{path}", self.address);
+        let request = ureq::get(url).header("authorization", format!("Bearer {token}"));
+        let limits = request.config().timeout_global(Some(FAILURE_BOUND)).proxy(None).build();
         let mut response = limits.call().expect("the server answers");
         let text = response.body_mut().read_to_string().expect("the body comes");
-        serde_json::from_str(&text).expect("the status is JSON")
+        serde_json::from_str(&text).expect("it is JSON")
     }
 
     /// Waits until the status meets a condition, and gives it.

@@ -2,9 +2,10 @@
 
 use farsign::step::Step;
 use farsign::task::{Goodbye, RejectReason, Task, TaskId};
-use farsign::wire::{Abilities, ClientFrame, DeltaBody, ServerRecord, Welcome, read_server_frame};
+use farsign::wire::{Abilities, ClientFrame, DeltaBody, Hello, ServerRecord, Welcome, read_server_frame};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
@@ -44,10 +45,21 @@ pub struct Said {
 impl RawVolunteer {
     /// Connects without saying anything.
     pub fn connect(host: &Host) -> Self {
+        Self::connect_with(host, &[]).expect("the server takes connections")
+    }
+
+    /// Connects with these headers.
+    ///
+    /// # Errors
+    /// When the server does not want a WebSocket.
+    pub fn connect_with(host: &Host, headers: &[(&'static str, &str)]) -> Result<Self, tungstenite::Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let (socket, _) =
-            runtime.block_on(connect_async(host.socket_url())).expect("the server takes connections");
-        Self { runtime, socket, directions: 0 }
+        let mut request = host.socket_url().into_client_request().expect("an address");
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().expect("a header's value"));
+        }
+        let (socket, _) = runtime.block_on(connect_async(request))?;
+        Ok(Self { runtime, socket, directions: 0 })
     }
 
     /// Connects, says hello, and gives the first task.
@@ -66,8 +78,13 @@ impl RawVolunteer {
 
     /// Sends a hello with these abilities.
     pub fn hello_with(&mut self, abilities: Abilities) {
+        self.hello_as(&Hello { abilities, ..Hello::default() });
+    }
+
+    /// Sends a hello with all of this but for the name.
+    pub fn hello_as(&mut self, hello: &Hello<'_>) {
         let mut frame = Vec::new();
-        ClientFrame::hello("raw-test", abilities, &mut frame);
+        ClientFrame::hello(&Hello { agent: "raw-test", ..*hello }, &mut frame);
         self.send(frame);
     }
 

@@ -22,3 +22,15 @@ pub fn until(status: impl Fn() -> Value, what: &str, met: impl Fn(&Value) -> boo
         std::thread::sleep(LOOK_EVERY);
     }
 }
+
+/// Waits until there is something, and gives it.
+pub fn until_some<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < FAILURE_BOUND, "{what} did not come about");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}

@@ -17,6 +17,10 @@ fn the_page_is_part_of_the_program() {
     let headers = ureq::get(host.url("/")).call().unwrap().headers().clone();
     assert!(headers["content-security-policy"].to_str().unwrap().contains("default-src 'self'"));
     assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
+    assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
+    assert!(headers["permissions-policy"].to_str().unwrap().contains("camera=()"));
+    assert!(!headers.contains_key("strict-transport-security"), "there is no TLS");
 }
 
 #[test]

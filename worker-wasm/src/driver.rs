@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
-use farsign::task::{Goodbye, GoodbyeReason, Task};
+use farsign::task::{Goodbye, GoodbyeReason, Secret, Task};
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::{Abilities, ClientFrame};
+use farsign::wire::{Abilities, ClientFrame, Hello};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 
@@ -38,6 +38,7 @@ const SILENCE: Duration = Duration::from_secs(45);
 pub struct Driver {
     on_report: js_sys::Function,
     url: String,
+    pass: Pass,
     /// Whether the person wants it to work.
     wanted: bool,
     loading: bool,
@@ -57,6 +58,15 @@ pub struct Driver {
     incoming: Vec<u8>,
     answer: Vec<u8>,
     events: Vec<Event>,
+}
+
+/// What a volunteer shows at the door.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// Makes it the same volunteer as before.
+    pub secret: Option<Secret>,
+    /// What the server asks volunteers for, if it does.
+    pub token: Option<String>,
 }
 
 /// Why a session cannot go on.
@@ -95,6 +105,7 @@ impl Driver {
         Rc::new(RefCell::new(Self {
             on_report,
             url: String::new(),
+            pass: Pass::default(),
             wanted: false,
             loading: false,
             loaded_again: false,
@@ -112,14 +123,14 @@ impl Driver {
         }))
     }
 
-    pub fn start(this: &Shared, url: String) {
+    pub fn start(this: &Shared, url: String, pass: Pass) {
         {
             let mut driver = this.borrow_mut();
             if driver.wanted {
                 return;
             }
             driver.wanted = true;
-            driver.url = url;
+            (driver.url, driver.pass) = (url, pass);
         }
         Self::proceed(this);
     }
@@ -189,7 +200,8 @@ impl Driver {
         let taken = match event {
             SocketEvent::Open => {
                 let abilities = Abilities { deltas: true, ..Abilities::default() };
-                ClientFrame::hello(AGENT, abilities, &mut self.answer);
+                let (secret, token) = (self.pass.secret, self.pass.token.as_deref());
+                ClientFrame::hello(&Hello { agent: AGENT, abilities, secret, token }, &mut self.answer);
                 self.send()
             }
             SocketEvent::Frame(frame) => self.take_frame(&frame),

@@ -19,9 +19,10 @@ mod socket;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use farsign::task::Secret;
 use wasm_bindgen::prelude::*;
 
-use driver::Driver;
+use driver::{Driver, Pass};
 
 /// A volunteer. Reports go to the callback it is made with, as the page's messages of type `state` and `progress`.
 #[wasm_bindgen]
@@ -36,9 +37,11 @@ impl Volunteer {
         Self(Driver::new(on_report))
     }
 
-    /// Works for the server with this WebSocket address, now or again.
-    pub fn start(&self, url: String) {
-        Driver::start(&self.0, url);
+    /// Works for the server with this WebSocket address, now or again. A secret of 16 bytes makes it the same volunteer
+    /// as before, a token opens a server that asks for one; an empty one is none.
+    pub fn start(&self, url: String, secret: Option<Vec<u8>>, token: Option<String>) {
+        let secret = secret.and_then(|bytes| bytes.try_into().ok()).map(Secret);
+        Driver::start(&self.0, url, Pass { secret, token });
     }
 
     /// Closes the connection and computes nothing until started again.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use farsign::sign::SignBits;
 use farsign::task::TaskId;
-use farsign::wire::{Abilities, ClientFrame, ServerRecord, read_server_frame};
+use farsign::wire::{Abilities, ClientFrame, Hello, ServerRecord, read_server_frame};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -83,7 +83,7 @@ async fn connect(address: SocketAddr) -> anyhow::Result<Socket> {
 async fn answer(options: LoadOptions, mut socket: Socket, accepted: Arc<AtomicU64>) -> anyhow::Result<()> {
     let mut frame = Vec::new();
     let abilities = Abilities { deltas: true, ..Abilities::default() };
-    ClientFrame::hello("farsign-bench", abilities, &mut frame);
+    ClientFrame::hello(&Hello { agent: "farsign-bench", abilities, ..Hello::default() }, &mut frame);
     // Half of the signs up, half down, so that the model stays near where it is.
     let half: Vec<f32> = (0..options.directions).map(|k| if k % 2 == 0 { 1.0 } else { -1.0 }).collect();
     let mut signs = SignBits::default();

@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::settings::read_settings;
-use super::{Abilities, MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, WireError, encoding, kind};
+use super::{Hello, RECORD_HEADER_BYTES, VERSION, WireError, encoding, kind};
 use crate::step::Step;
 use crate::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 
@@ -11,12 +11,7 @@ use crate::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskI
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientRecord<'a> {
     /// First record of a session.
-    Hello {
-        /// Name and version of the program.
-        agent: &'a str,
-        /// What it takes besides snapshots in f32.
-        abilities: Abilities,
-    },
+    Hello(Hello<'a>),
     /// Answer to a task.
     Answer {
         /// The task.
@@ -148,15 +143,7 @@ pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
     let Some(record) = records.next() else { return Err(WireError::Empty) };
     let (offset, kind, mut body) = record?;
     let read = match kind {
-        kind::HELLO => {
-            let length = usize::from(body.u8()?);
-            let agent = std::str::from_utf8(body.take(length)?).map_err(|_| WireError::Agent)?;
-            if !(1..=MAX_AGENT_BYTES).contains(&agent.len()) {
-                return Err(WireError::Agent);
-            }
-            let abilities = if body.bytes.is_empty() { 0 } else { body.u8()? };
-            ClientRecord::Hello { agent, abilities: Abilities::from_byte(abilities) }
-        }
+        kind::HELLO => ClientRecord::Hello(Hello::read(&mut body)?),
         kind::ANSWER => ClientRecord::Answer { task: TaskId(body.u64()?), bits: body.rest() },
         found => return Err(WireError::Kind { offset, found }),
     };
@@ -289,6 +276,10 @@ impl<'a> Reader<'a> {
         self.bytes = rest;
         self.offset += count;
         Ok(taken)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     fn rest(&mut self) -> &'a [u8] {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use half::f16;
 
 use super::settings::write_settings;
-use super::{Abilities, MAX_AGENT_BYTES, RECORD_HEADER_BYTES, VERSION, encoding, kind};
+use super::{Hello, RECORD_HEADER_BYTES, VERSION, encoding, kind};
 use crate::sign::SignBits;
 use crate::step::Step;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId, VolunteerId};
@@ -15,17 +15,10 @@ use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId, VolunteerId}
 pub struct ClientFrame;
 
 impl ClientFrame {
-    /// A hello into `out`, which is cleared first. A name that is too long is cut.
-    pub fn hello(agent: &str, abilities: Abilities, out: &mut Vec<u8>) {
-        let agent = &agent[..agent.floor_char_boundary(MAX_AGENT_BYTES)];
+    /// A hello into `out`, which is cleared first. A name or token that is too long is cut.
+    pub fn hello(hello: &Hello<'_>, out: &mut Vec<u8>) {
         start(out);
-        record(out, kind::HELLO, |out| {
-            out.push(agent.len() as u8);
-            out.extend(agent.as_bytes());
-            if abilities != Abilities::default() {
-                out.push(abilities.to_byte());
-            }
-        });
+        record(out, kind::HELLO, |out| hello.write(out));
     }
 
     /// An answer into `out`, which is cleared first.

@@ -10,9 +10,9 @@ use farsign::minibatch::{self, Minibatch};
 use farsign::model::Architecture;
 use farsign::random::{Stream, permutation_prefix};
 use farsign::sign::SignBits;
-use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId};
 use farsign::volunteer::{Event, Volunteer};
-use farsign::wire::{Abilities, ClientFrame, EncodedSnapshot, max_client_frame_bytes};
+use farsign::wire::{Abilities, ClientFrame, EncodedSnapshot, Hello, max_client_frame_bytes};
 
 use crate::wire::{example_steps, server_frame};
 
@@ -84,11 +84,16 @@ fn examples_are_the_frames_of_one_session() {
     let (events, answer) = answer(&settings);
     assert_eq!(events, [Event::Joined, Event::Task(TASK)]);
     let mut hello = Vec::new();
-    ClientFrame::hello("example/1.0", Abilities::default(), &mut hello);
+    let agent = "example/1.0";
+    ClientFrame::hello(&Hello { agent, ..Hello::default() }, &mut hello);
+    let (mut long_hello, secret) = (Vec::new(), Some(Secret(std::array::from_fn(|i| i as u8))));
+    let abilities = Abilities { deltas: true, ..Abilities::default() };
+    ClientFrame::hello(&Hello { agent, abilities, secret, token: Some("sesame") }, &mut long_hello);
     let goodbye =
         |reason, retry_after_ms| server_frame(|frame| _ = frame.goodbye(Goodbye { reason, retry_after_ms }));
     let expected = [
         hello,
+        long_hello,
         answer,
         server_frame(|frame| _ = frame.welcome(VolunteerId(42), &settings)),
         server_frame(|frame| _ = frame.task(&TASK)),
@@ -117,10 +122,10 @@ fn reasons_and_limits() {
     for reason in GoodbyeReason::ALL {
         assert_documented(&format!("{} `{}`", reason.code(), reason.name()));
     }
-    for directions in [1, 456, 457, 101_770] {
-        assert_eq!(max_client_frame_bytes(directions), 72.max(14 + directions.div_ceil(8)));
+    for directions in [1, 1112, 1113, 101_770] {
+        assert_eq!(max_client_frame_bytes(directions), 153.max(14 + directions.div_ceil(8)));
     }
-    assert_documented("`max(72, 14 + ceil(K / 8))` bytes");
+    assert_documented("`max(153, 14 + ceil(K / 8))` bytes");
     assert_documented("65,536 images");
     assert_eq!((Architecture::MAX_WIDTHS, Architecture::MAX_WIDTH), (16, 1_048_576));
     assert_documented("2 to 16 of them, each 1 to 1,048,576");

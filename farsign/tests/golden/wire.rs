@@ -7,9 +7,9 @@ use farsign::estimate::Order;
 use farsign::model::Architecture;
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId};
 use farsign::wire::{
-    Abilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, ServerFrame, ServerRecord,
+    Abilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, Hello, ServerFrame, ServerRecord,
     read_client_frame, read_server_frame,
 };
 
@@ -53,15 +53,13 @@ fn volunteers_messages() {
     let mut golden = Golden::new("client.txt", include_str!("../../testdata/client.txt"));
     let mut frame = Vec::new();
     for agent in ["a", "farsign 0.1.0", "Zürich ✓", &"x".repeat(64)] {
-        ClientFrame::hello(agent, Abilities::default(), &mut frame);
+        let hello = Hello { agent, ..Hello::default() };
+        ClientFrame::hello(&hello, &mut frame);
         golden.bytes(&format!("hello {agent}"), &frame);
-        assert_eq!(
-            read_client_frame(&frame),
-            Ok(ClientRecord::Hello { agent, abilities: Abilities::default() })
-        );
+        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello(hello)));
     }
     let mut cut = Vec::new();
-    ClientFrame::hello(&"x".repeat(65), Abilities::default(), &mut cut);
+    ClientFrame::hello(&Hello { agent: &"x".repeat(65), ..Hello::default() }, &mut cut);
     assert_eq!(cut, frame, "a name that is too long is cut to 64 bytes");
 
     for (deltas, half_snapshots, name) in [
@@ -69,10 +67,23 @@ fn volunteers_messages() {
         (false, true, "hello that asks for half precision"),
         (true, true, "hello with both"),
     ] {
-        let (agent, abilities) = ("deltas", Abilities { deltas, half_snapshots });
-        ClientFrame::hello(agent, abilities, &mut frame);
+        let abilities = Abilities { deltas, half_snapshots };
+        let hello = Hello { agent: "deltas", abilities, ..Hello::default() };
+        ClientFrame::hello(&hello, &mut frame);
         golden.bytes(name, &frame);
-        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello { agent, abilities }));
+        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello(hello)));
+    }
+
+    let (secret, token) = (Secret(std::array::from_fn(|i| 0xf0 + i as u8)), "Türöffner");
+    for (secret, token, name) in [
+        (Some(secret), None, "hello with a secret"),
+        (None, Some(token), "hello with a token"),
+        (Some(secret), Some(token), "hello with a secret and a token"),
+    ] {
+        let hello = Hello { agent: "known", secret, token, ..Hello::default() };
+        ClientFrame::hello(&hello, &mut frame);
+        golden.bytes(name, &frame);
+        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello(hello)));
     }
 
     let mut signs = SignBits::default();

@@ -95,6 +95,21 @@ fn agents_that_are_no_names_are_named() {
 }
 
 #[test]
+fn secrets_and_tokens_that_are_none_are_named() {
+    let hello = |rest: &[u8]| frame(0x01, &[&[1, b'a'], rest].concat());
+    let truncated = |offset, expected, found| WireError::Truncated { offset, expected, found };
+    let error = |rest: &[u8]| read_client_frame(&hello(rest)).unwrap_err();
+    assert_eq!(error(&[4]), truncated(9, 16, 0));
+    assert_eq!(error(&[&[4][..], &[0; 15]].concat()), truncated(9, 16, 15));
+    assert_eq!(error(&[&[4][..], &[0; 17]].concat()), WireError::Trailing { offset: 25, found: 1 });
+    assert_eq!(error(&[8]), truncated(9, 1, 0));
+    assert_eq!(error(&[8, 2, b'x']), truncated(10, 2, 1));
+    for token in [&[0][..], &[1, 0xff], &[&[65][..], &[b'x'; 65]].concat()] {
+        assert_eq!(error(&[&[8], token].concat()), WireError::Token);
+    }
+}
+
+#[test]
 fn codes_without_a_meaning_are_named() {
     let code = |what, found| WireError::Code { what, found };
     let with = |len: usize, at: usize, byte: u8| {
@@ -109,7 +124,7 @@ fn codes_without_a_meaning_are_named() {
     for reason in [0u8, 8, 0xff] {
         assert_eq!(server_error(&frame(0x85, &with(9, 8, reason))), code("reject reason", reason.into()));
     }
-    for reason in [0u8, 12, 0xff] {
+    for reason in [0u8, 19, 0xff] {
         assert_eq!(server_error(&frame(0x86, &with(5, 0, reason))), code("goodbye reason", reason.into()));
     }
     assert_eq!(server_error(&minimal_welcome(|w| w.order = 2)), code("order", 2));

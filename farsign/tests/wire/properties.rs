@@ -7,10 +7,10 @@ use farsign::estimate::Order;
 use farsign::model::Architecture;
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId};
 use farsign::wire::{
-    Abilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, ServerRecord, VERSION, WireError,
-    max_client_frame_bytes, read_client_frame, read_server_frame,
+    Abilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, Hello, ServerRecord, VERSION,
+    WireError, max_client_frame_bytes, read_client_frame, read_server_frame,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -114,7 +114,7 @@ fn every_record() -> impl Strategy<Value = Vec<u8>> {
 fn client_frames() -> impl Strategy<Value = Vec<u8>> {
     let hello = "\\PC{1,40}".prop_map(|agent| {
         let mut out = Vec::new();
-        ClientFrame::hello(&agent, Abilities::default(), &mut out);
+        ClientFrame::hello(&Hello { agent: &agent, ..Hello::default() }, &mut out);
         out
     });
     let answer = any::<(u64, u64)>().prop_flat_map(|(task, seed)| {
@@ -148,12 +148,19 @@ fn damage() -> impl Strategy<Value = Vec<(Index, u8)>> {
 
 proptest! {
     #[test]
-    fn hellos_are_read_back(agent in "\\PC{1,80}", deltas: bool, half_snapshots: bool) {
+    fn hellos_are_read_back(
+        agent in "\\PC{1,80}",
+        (deltas, half_snapshots) in any::<(bool, bool)>(),
+        secret in any::<Option<[u8; 16]>>(),
+        token in prop::option::of("\\PC{1,16}"),
+    ) {
         let mut out = Vec::new();
-        let able = Abilities { deltas, half_snapshots };
-        ClientFrame::hello(&agent, able, &mut out);
-        let Ok(ClientRecord::Hello { agent: read, abilities }) = read_client_frame(&out) else { panic!("{out:?}") };
-        prop_assert_eq!(abilities, able);
+        let abilities = Abilities { deltas, half_snapshots };
+        let (secret, token) = (secret.map(Secret), token.as_deref());
+        ClientFrame::hello(&Hello { agent: &agent, abilities, secret, token }, &mut out);
+        let Ok(ClientRecord::Hello(hello)) = read_client_frame(&out) else { panic!("{out:?}") };
+        prop_assert_eq!((hello.abilities, hello.secret, hello.token), (abilities, secret, token));
+        let read = hello.agent;
         prop_assert!(agent.starts_with(read));
         prop_assert!(agent == read || (61..=64).contains(&read.len()), "cut to {} bytes", read.len());
     }
@@ -171,9 +178,11 @@ proptest! {
     #[test]
     fn no_client_frame_is_above_the_limit_and_one_reaches_it(agent in "\\PC{1,80}", count in 1usize..5000) {
         let (mut hello, mut answer, mut longest) = (Vec::new(), Vec::new(), Vec::new());
-        ClientFrame::hello(&agent, Abilities::default(), &mut hello);
+        ClientFrame::hello(&Hello { agent: &agent, ..Hello::default() }, &mut hello);
         ClientFrame::answer(TaskId(1), &signs(count, 1), &mut answer);
-        ClientFrame::hello(&"x".repeat(64), Abilities { deltas: true, half_snapshots: true }, &mut longest);
+        let (long, secret) = ("x".repeat(64), Some(Secret([7; 16])));
+        let full = Hello { agent: &long, abilities: Abilities::default(), secret, token: Some(&long) };
+        ClientFrame::hello(&full, &mut longest);
         let limit = max_client_frame_bytes(count);
         prop_assert!(hello.len() <= limit && answer.len() <= limit);
         prop_assert_eq!(limit, answer.len().max(longest.len()));

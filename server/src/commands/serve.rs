@@ -9,10 +9,10 @@ use clap::Args;
 use farsign_server::app::{App, Server};
 use farsign_server::config::Config;
 use farsign_server::dataset_source;
+use farsign_server::edge::{self, EdgeLimits, files};
 use farsign_server::progress::LiveLine;
 use farsign_server::settings::Settings;
 use farsign_server::status::Status;
-use tokio::net::TcpListener;
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -39,7 +39,8 @@ impl Serve {
             return Ok(());
         }
         let data = dataset_source::load(settings.data.as_deref())?;
-        let config = Config::new(&settings, &data.train, rand::random())?;
+        let mut config = Config::new(&settings, &data.train, rand::random())?;
+        make_room(&mut config.edge)?;
         let runtime = tokio::runtime::Runtime::new()?;
         runtime.block_on(serve(Server::new(config, data)?))
     }
@@ -53,15 +54,28 @@ fn read(path: &PathBuf) -> anyhow::Result<Settings> {
     }
 }
 
+/// Has the system allow as many connections as are wanted, or wants no more than it allows.
+fn make_room(limits: &mut EdgeLimits) -> anyhow::Result<()> {
+    let room = files::make_room(limits.max_connections).context("could not read the limit on open files")?;
+    if room < limits.max_connections {
+        eprintln!(
+            "The system allows {room} connections; max-connections {} is more.",
+            limits.max_connections
+        );
+        limits.max_connections = room;
+    }
+    Ok(())
+}
+
 async fn serve(server: Server) -> anyhow::Result<()> {
     let app = server.app();
     let listen = app.config.listen;
-    let listener = TcpListener::bind(listen).await;
-    let listener = listener
+    let listener = edge::listen(listen)
         .with_context(|| format!("could not listen on {listen}; another --listen HOST:PORT may be free"))?;
     let address = listener.local_addr()?;
     println!("Training {} on {} (seed {}).", app.config.run.architecture, app.data.name, app.config.seed);
-    println!("Open http://{address} and press Start. Ctrl-C stops the server.");
+    let scheme = if app.config.tls.is_some() { "https" } else { "http" };
+    println!("Open {scheme}://{address} and press Start. Ctrl-C stops the server.");
     let live = tokio::spawn(live_line(Arc::clone(&app)));
     server.run(listener, interrupted()).await.context("the server failed")?;
     live.abort();

@@ -1,5 +1,6 @@
 //! `farsign volunteer`
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -28,6 +29,14 @@ pub struct Volunteer {
     #[arg(long)]
     half_snapshots: bool,
 
+    /// File that makes these workers the same volunteers next time; made if it is not there
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+
+    /// Token that the server asks for
+    #[arg(long, env = "FARSIGN_JOIN_TOKEN", hide_env_values = true)]
+    join_token: Option<String>,
+
     /// Misbehave, to show what the server stands
     #[arg(long, value_enum, default_value_t = Attack::None)]
     attack: Attack,
@@ -51,6 +60,8 @@ impl Volunteer {
             rejoin: self.rejoin,
             half_snapshots: self.half_snapshots,
             delay: Duration::from_millis(self.delay_ms.into()),
+            secret: self.identity.as_deref().map(volunteer::read_or_make).transpose()?,
+            token: self.join_token,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (stop, stopping) = watch::channel(false);

@@ -18,6 +18,7 @@ use farsign::trust::Trust;
 
 use super::member::Member;
 use super::snapshot::Snapshot;
+use crate::admission::identity::Identity;
 
 /// Chains that may wait for the checker; further ones are given up and counted.
 const QUEUE: usize = 1024;
@@ -53,6 +54,8 @@ pub struct CheckCounters {
 pub struct Checked {
     /// Whose answers they were.
     pub volunteer: VolunteerId,
+    /// Who that is, if it said so.
+    pub identity: Option<Identity>,
     /// The last task of the chain.
     pub last: TaskId,
     /// The task whose answer is wrong; none when all are right.
@@ -72,6 +75,7 @@ pub struct Checks {
 #[derive(Debug)]
 struct Job {
     volunteer: VolunteerId,
+    identity: Option<Identity>,
     chain: Chain,
 }
 
@@ -130,7 +134,7 @@ impl Checks {
 
     /// A task was issued, against a snapshot that was sent in half precision or not. `draw` gives unpredictable bits.
     pub fn issued(&self, member: &mut Member, task: &Task, snapshot: &Snapshot, draw: impl FnOnce() -> u64) {
-        let Member { chain, trust, abilities, .. } = member;
+        let Member { chain, trust, who, .. } = member;
         if task.reset_tracker {
             let until_check = if chain.checking { None } else { self.pick(*trust, draw()) };
             *chain = Chain { until_check, checking: chain.checking, ..Chain::default() };
@@ -138,18 +142,19 @@ impl Checks {
         chain.open = None;
         if chain.until_check.is_some() {
             self.hold(chain, 4 * snapshot.x.len());
-            let open = || (*task, snapshot.encoded.as_sent(abilities.half_snapshots));
+            let open = || (*task, snapshot.encoded.as_sent(who.abilities.half_snapshots));
             chain.open = chain.until_check.is_some().then(open);
         }
     }
 
     /// The open task of a volunteer was answered. Sends the chain off when it is this answer that is to be checked.
-    pub fn answered(&self, volunteer: VolunteerId, chain: &mut Chain, signs: &SignBits) {
+    pub fn answered(&self, volunteer: VolunteerId, member: &mut Member, signs: &SignBits) {
+        let Member { chain, who, .. } = member;
         let (Some(left), Some((task, x))) = (chain.until_check, chain.open.take()) else { return };
         chain.answered.push(Answered { task, x, signs: signs.clone() });
         chain.until_check = left.checked_sub(1);
         if left == 0 {
-            let job = Job { volunteer, chain: std::mem::take(chain) };
+            let job = Job { volunteer, identity: who.identity, chain: std::mem::take(chain) };
             chain.checking = self.jobs.try_send(job).is_ok();
             if !chain.checking {
                 self.counters.skipped.fetch_add(1, Ordering::Relaxed);
@@ -203,7 +208,7 @@ impl Checker {
         }
     }
 
-    fn check(&mut self, Job { volunteer, chain }: &Job) -> Checked {
+    fn check(&mut self, Job { volunteer, identity, chain }: &Job) -> Checked {
         let answered = &chain.answered;
         let wrong = self.recomputation.first_wrong(answered);
         let recomputed = wrong.map_or(answered.len(), |wrong| wrong + 1) as u64;
@@ -211,6 +216,7 @@ impl Checker {
         let verdict = if wrong.is_some() { &self.counters.failed } else { &self.counters.passed };
         verdict.fetch_add(1, Ordering::Relaxed);
         let last = answered[answered.len() - 1].task.id;
-        Checked { volunteer: *volunteer, last, wrong: wrong.map(|wrong| answered[wrong].task.id) }
+        let wrong = wrong.map(|wrong| answered[wrong].task.id);
+        Checked { volunteer: *volunteer, identity: *identity, last, wrong }
     }
 }

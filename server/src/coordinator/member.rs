@@ -1,6 +1,7 @@
 //! What the coordinator knows of a volunteer.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use farsign::assignment::VolunteerAssignment;
 use farsign::step::Step;
@@ -10,6 +11,9 @@ use farsign::wire::Abilities;
 use tokio::sync::oneshot;
 
 use super::checks::Chain;
+use super::credits::Credit;
+use crate::admission::identity::Identity;
+use crate::places::Network;
 
 /// Moves of a volunteer that can be taken back.
 const MOST_MOVES: usize = 16;
@@ -18,11 +22,30 @@ const MOST_MOVES: usize = 16;
 /// when the model has already made up for older moves.
 const DECAY: f32 = 0.1;
 
+/// Who joins.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    /// What it can take.
+    pub abilities: Abilities,
+    /// What it says its program is.
+    pub agent: String,
+    /// Where it is.
+    pub network: Network,
+    /// Who it is, if it says so.
+    pub identity: Option<Identity>,
+}
+
 /// A volunteer that has joined.
 #[derive(Debug)]
 pub struct Member {
-    /// What it can take.
-    pub abilities: Abilities,
+    /// Who it is.
+    pub who: Newcomer,
+    /// When it joined.
+    pub joined: Instant,
+    /// Answers accepted since then.
+    pub accepted: u64,
+    /// Answers accepted in sessions before.
+    accepted_before: u64,
     /// What it was assigned last.
     pub assignment: VolunteerAssignment,
     /// What it has earned.
@@ -36,16 +59,24 @@ pub struct Member {
 }
 
 impl Member {
-    /// One that has just joined.
-    pub fn new(abilities: Abilities, removal: oneshot::Sender<GoodbyeReason>) -> Self {
+    /// One that has just joined, with what it has earned before.
+    pub fn new(who: Newcomer, credit: Credit, removal: oneshot::Sender<GoodbyeReason>) -> Self {
         Self {
-            abilities,
+            who,
+            joined: Instant::now(),
+            accepted: 0,
+            accepted_before: credit.accepted,
             assignment: VolunteerAssignment::default(),
-            trust: Trust::default(),
+            trust: credit.trust,
             chain: Chain::default(),
             removal,
             moves: VecDeque::with_capacity(MOST_MOVES),
         }
+    }
+
+    /// What it has earned by now.
+    pub fn credit(&self) -> Credit {
+        Credit { trust: self.trust, accepted: self.accepted_before + self.accepted }
     }
 
     /// Its answer to a task moved the model.
@@ -81,7 +112,9 @@ mod tests {
     }
 
     fn member() -> Member {
-        Member::new(Abilities::default(), oneshot::channel().0)
+        let network = std::net::IpAddr::from([192, 0, 2, 1]).into();
+        let who = Newcomer { abilities: Abilities::default(), agent: "test".into(), network, identity: None };
+        Member::new(who, Credit::default(), oneshot::channel().0)
     }
 
     #[test]

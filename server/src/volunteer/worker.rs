@@ -9,9 +9,9 @@ use axum::body::Bytes;
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
 use farsign::model::Architecture;
-use farsign::task::{Goodbye, GoodbyeReason, Task};
+use farsign::task::{Goodbye, GoodbyeReason, Secret, Task};
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::{Abilities, ClientFrame, SUBPROTOCOL};
+use farsign::wire::{Abilities, ClientFrame, Hello, SUBPROTOCOL};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -48,6 +48,8 @@ struct Worker<'a> {
     liar: Liar,
     /// What the volunteer computes on in place of the training data, when that is how it lies.
     poisoned: Option<Dataset>,
+    /// What makes it the same volunteer after it comes back.
+    secret: Secret,
     /// Lies sent under the present name.
     lies: u64,
     events: Vec<Event>,
@@ -80,6 +82,7 @@ impl From<VolunteerError> for Cut {
 /// Runs a worker on this thread until it ends.
 pub fn run(
     options: &VolunteerOptions,
+    secret: Secret,
     data: Arc<Dataset>,
     tally: &Tally,
     mut stop: watch::Receiver<bool>,
@@ -94,6 +97,7 @@ pub fn run(
         notice,
         poisoned: liar.poisoned(&data),
         liar,
+        secret,
         lies: 0,
         volunteer: Volunteer::new(data),
         events: Vec::new(),
@@ -138,6 +142,7 @@ impl Worker<'_> {
     fn start_over(&mut self) {
         self.tally.removed(std::mem::take(&mut self.lies));
         self.liar = liar(self.options);
+        self.secret = Secret(rand::random());
     }
 
     async fn session(&mut self) -> Cut {
@@ -174,7 +179,8 @@ impl Worker<'_> {
         socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
     ) -> Result<std::convert::Infallible, Cut> {
         let abilities = Abilities { deltas: true, half_snapshots: self.options.half_snapshots };
-        ClientFrame::hello(AGENT, abilities, &mut self.answer);
+        let (secret, token) = (Some(self.secret), self.options.token.as_deref());
+        ClientFrame::hello(&Hello { agent: AGENT, abilities, secret, token }, &mut self.answer);
         socket.send(Message::Binary(Bytes::copy_from_slice(&self.answer))).await?;
         loop {
             let message = timeout(SILENCE, socket.next()).await;

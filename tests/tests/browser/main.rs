@@ -6,6 +6,7 @@
 mod console;
 mod controls;
 mod devtools;
+mod joining;
 mod memory;
 mod page;
 mod training;

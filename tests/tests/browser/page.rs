@@ -104,6 +104,22 @@ impl Page {
         self.client.goto(url).await.expect("the address can be opened");
     }
 
+    /// Opens this in another tab, and goes on there.
+    pub async fn open_another_tab(&self, url: &str) {
+        let tab = self.client.new_window(true).await.expect("a tab opens");
+        self.client.switch_to_window(tab.handle).await.expect("the tab is there");
+        self.go_to(url).await;
+    }
+
+    /// Waits until an expression is true in the page.
+    pub async fn wait_until_true(&self, expression: &str) {
+        let started = Instant::now();
+        while self.run(&format!("return {expression}")).await != true {
+            assert!(started.elapsed() < FAILURE_BOUND, "{expression} did not come about");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// A look inside its worker, which is there once the page has loaded.
     pub async fn devtools(&self) -> DevTools {
         DevTools::of_worker(&self.profile).await

@@ -50,7 +50,7 @@ impl Watched {
     }
 
     fn start(&self) {
-        self.volunteer.start(NOBODY.to_owned());
+        self.volunteer.start(NOBODY.to_owned(), None, None);
     }
 
     fn count(&self) -> usize {

@@ -1,0 +1,153 @@
+//! `/api/v1/admin/`: what the host can see and do while the server runs. docs/hosting.md lists it with examples.
+//!
+//! There is no such thing on a server without an admin token. With one, every request has to bring it as a bearer token;
+//! no browser adds that by itself, so no page can use its visitor to get in.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{delete, get, post};
+use axum::{Extension, Router};
+use farsign::task::{GoodbyeReason, VolunteerId};
+use serde::Serialize;
+
+use crate::admission::Token;
+use crate::admission::bans::{Ban, NoBan};
+use crate::app::App;
+use crate::coordinator::{Listed, Stopped, Whom};
+
+/// Longest body of a request: a ban, as text.
+const BODY_BYTES: usize = 256;
+
+/// The admin's paths, relative to `/api/v1/admin`; without a token, none.
+pub fn router(token: Option<Token>) -> Router<Arc<App>> {
+    let Some(token) = token else { return Router::new().fallback(async || StatusCode::NOT_FOUND) };
+    Router::new()
+        .route("/volunteers", get(volunteers))
+        .route("/volunteers/{id}", delete(kick))
+        .route("/bans", get(bans).post(ban))
+        .route("/bans/{kind}/{what}", delete(lift))
+        .route("/pause", post(pause))
+        .route("/resume", post(resume))
+        .fallback(async || StatusCode::NOT_FOUND)
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn(only_the_host))
+        .layer(Extension(token))
+}
+
+async fn only_the_host(Extension(token): Extension<Token>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    match given.and_then(|value| value.strip_prefix("Bearer ")) {
+        Some(given) if token.is(given.as_bytes()) => next.run(request).await,
+        _ => (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response(),
+    }
+}
+
+/// Why a request was not done.
+enum AdminError {
+    Stopping,
+    NotThere,
+    NoBan(NoBan),
+}
+
+impl From<Stopped> for AdminError {
+    fn from(_: Stopped) -> Self {
+        Self::Stopping
+    }
+}
+
+impl From<NoBan> for AdminError {
+    fn from(error: NoBan) -> Self {
+        Self::NoBan(error)
+    }
+}
+
+impl IntoResponse for AdminError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, Stopped.to_string()).into_response(),
+            Self::NotThere => StatusCode::NOT_FOUND.into_response(),
+            Self::NoBan(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+        }
+    }
+}
+
+/// A volunteer, as it is listed.
+#[derive(Serialize)]
+struct Row {
+    id: u64,
+    address: String,
+    identity: Option<String>,
+    agent: String,
+    accepted: u64,
+    accepted_per_s: f64,
+    trust: f32,
+    checks_passed: u32,
+}
+
+impl From<Listed> for Row {
+    fn from(listed: Listed) -> Self {
+        Self {
+            id: listed.volunteer.0,
+            address: listed.network.to_string(),
+            identity: listed.identity.map(|identity| identity.to_string()),
+            agent: listed.agent,
+            accepted: listed.accepted,
+            accepted_per_s: listed.accepted_per_s,
+            trust: listed.trust,
+            checks_passed: listed.checks_passed,
+        }
+    }
+}
+
+async fn volunteers(State(app): State<Arc<App>>) -> Result<Json<Vec<Row>>, AdminError> {
+    let listed = app.coordinator.list().await?;
+    Ok(Json(listed.into_iter().map(Row::from).collect()))
+}
+
+async fn kick(State(app): State<Arc<App>>, Path(id): Path<u64>) -> Result<StatusCode, AdminError> {
+    match app.coordinator.remove(Whom::Volunteer(VolunteerId(id)), GoodbyeReason::Kicked).await? {
+        0 => Err(AdminError::NotThere),
+        _ => Ok(StatusCode::NO_CONTENT),
+    }
+}
+
+async fn bans(State(app): State<Arc<App>>) -> Json<Vec<String>> {
+    Json(app.admission.list_bans().iter().map(Ban::to_string).collect())
+}
+
+/// Bans, and ends the sessions that the ban is about.
+async fn ban(State(app): State<Arc<App>>, text: String) -> Result<StatusCode, AdminError> {
+    let ban: Ban = text.trim().parse()?;
+    app.admission.ban(ban);
+    let whom = match ban {
+        Ban::Address(network) => Whom::Network(network),
+        Ban::Identity(identity) => Whom::Identity(identity),
+    };
+    app.coordinator.remove(whom, GoodbyeReason::Banned).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn lift(
+    State(app): State<Arc<App>>,
+    Path((kind, what)): Path<(String, String)>,
+) -> Result<StatusCode, AdminError> {
+    if app.admission.lift(format!("{kind} {what}").parse()?) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(AdminError::NotThere)
+    }
+}
+
+async fn pause(State(app): State<Arc<App>>) -> StatusCode {
+    app.admission.pause(true);
+    StatusCode::NO_CONTENT
+}
+
+async fn resume(State(app): State<Arc<App>>) -> StatusCode {
+    app.admission.pause(false);
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,99 @@
+//! What volunteers have earned, kept for those who come back.
+
+use std::collections::{BTreeMap, HashMap};
+
+use farsign::trust::Trust;
+
+use crate::admission::identity::Identity;
+
+/// Volunteers that are remembered after they left; those who left longest ago are forgotten, and begin anew.
+const MOST: usize = 65_536;
+
+/// What a volunteer has earned, over all its sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Credit {
+    /// Checks it has passed.
+    pub trust: Trust,
+    /// Answers of it that were accepted.
+    pub accepted: u64,
+}
+
+/// Credit of those who are not there.
+#[derive(Debug, Default)]
+pub struct Credits {
+    /// With the number that stands in `by_age`.
+    by_identity: HashMap<Identity, (u64, Credit)>,
+    /// Who left first comes first.
+    by_age: BTreeMap<u64, Identity>,
+    left: u64,
+}
+
+impl Credits {
+    /// Hands out the credit of who comes back; nothing of it stays here.
+    pub fn take(&mut self, identity: Identity) -> Credit {
+        let Some((age, credit)) = self.by_identity.remove(&identity) else { return Credit::default() };
+        self.by_age.remove(&age);
+        credit
+    }
+
+    /// Keeps the credit of who leaves.
+    pub fn keep(&mut self, identity: Identity, credit: Credit) {
+        self.take(identity);
+        self.left += 1;
+        self.by_identity.insert(identity, (self.left, credit));
+        self.by_age.insert(self.left, identity);
+        if self.by_age.len() > MOST
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.by_identity.remove(&oldest);
+        }
+    }
+
+    /// A check of answers from before it left has found them right.
+    pub fn passed(&mut self, identity: Identity) {
+        if let Some((_, credit)) = self.by_identity.get_mut(&identity) {
+            credit.trust.passed = credit.trust.passed.saturating_add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use farsign::task::Secret;
+
+    fn identity(number: u32) -> Identity {
+        let mut secret = [0; 16];
+        secret[..4].copy_from_slice(&number.to_le_bytes());
+        Secret(secret).into()
+    }
+
+    fn credit(passed: u32) -> Credit {
+        Credit { trust: Trust { passed }, accepted: 10 }
+    }
+
+    #[test]
+    fn credit_is_there_once_for_who_comes_back() {
+        let mut credits = Credits::default();
+        credits.keep(identity(1), credit(5));
+        credits.passed(identity(1));
+        credits.passed(identity(2));
+        assert_eq!(credits.take(identity(1)), credit(6));
+        assert_eq!(credits.take(identity(1)), Credit::default(), "it cannot be taken twice");
+        assert_eq!(credits.take(identity(2)), Credit::default());
+    }
+
+    #[test]
+    fn who_left_longest_ago_is_forgotten_first() {
+        let mut credits = Credits::default();
+        credits.keep(identity(0), credit(1));
+        (1..=MOST as u32).for_each(|n| {
+            credits.keep(identity(n), credit(2));
+            let again = credits.take(identity(0));
+            credits.keep(identity(0), again); // comes and goes
+        });
+        assert_eq!((credits.by_identity.len(), credits.by_age.len()), (MOST, MOST));
+        assert_eq!(credits.take(identity(0)), credit(1));
+        assert_eq!(credits.take(identity(1)), Credit::default());
+    }
+}
