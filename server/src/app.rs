@@ -24,6 +24,8 @@ use crate::dataset_source::TrainAndHeldOut;
 use crate::evaluation::{Evaluator, SharedHistory};
 use crate::session;
 use crate::status::{Rate, Status};
+use crate::store::StoreError;
+use crate::store::run::SavedRun;
 
 /// What every request can see.
 #[derive(Debug)]
@@ -110,8 +112,16 @@ impl Server {
     /// # Errors
     /// When the system gives no thread for checks.
     pub fn new(config: Config, data: TrainAndHeldOut) -> std::io::Result<Self> {
+        Self::resume(config, data, None)
+    }
+
+    /// As [`Server::new`], and of a saved run one that goes on with it.
+    ///
+    /// # Errors
+    /// When the system gives no thread for checks.
+    pub fn resume(config: Config, data: TrainAndHeldOut, saved: Option<SavedRun>) -> std::io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        let (coordinator, handle) = coordinator::new(&config, &data.train, Arc::clone(&counters))?;
+        let (coordinator, handle) = coordinator::new(&config, &data.train, Arc::clone(&counters), saved)?;
         let (stop, stopping) = watch::channel(false);
         let app = App {
             places: Arc::new(Semaphore::new(config.limits.max_volunteers)),
@@ -133,13 +143,13 @@ impl Server {
     }
 
     /// Serves until `shutdown` is ready, then tells every session goodbye, waits for them within the drain timeout,
-    /// and lets the optimizer finish what it has taken.
+    /// and lets the optimizer finish what it has taken. Stops by itself when the run cannot be saved any more.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// When the listener fails, or the run could not be saved.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
         let Self { app, coordinator, stop } = self;
-        tokio::spawn(coordinator.run());
+        let mut coordinator = tokio::spawn(coordinator.run());
         let background =
             [tokio::spawn(evaluate(Arc::clone(&app))), tokio::spawn(sample_rate(Arc::clone(&app)))];
         let mut stopping = app.stopping.clone();
@@ -147,9 +157,14 @@ impl Server {
         let serve = axum::serve(listener.tap_io(no_delay), router(Arc::clone(&app)))
             .with_graceful_shutdown(until_stopped);
         let mut serve = tokio::spawn(serve.into_future());
+        let mut ended = None;
         let result = tokio::select! {
             ended = &mut serve => ended.map_err(std::io::Error::other).flatten(),
             () = shutdown => Ok(()),
+            early = &mut coordinator => {
+                ended = Some(early);
+                Ok(())
+            }
         };
         stop.send_replace(true);
         let everyone = app.places.acquire_many(app.config.limits.max_volunteers as u32);
@@ -161,9 +176,21 @@ impl Server {
         for task in background {
             _ = task.await; // aborted
         }
-        app.coordinator.stop().await;
+        let ended = if let Some(early) = ended {
+            early
+        } else {
+            app.coordinator.stop().await;
+            coordinator.await
+        };
+        ended.map_err(std::io::Error::other)?.map_err(unsaved)?;
         result
     }
+}
+
+/// Nobody was told anything that is not saved.
+fn unsaved(error: StoreError) -> std::io::Error {
+    tracing::error!(%error, "the run cannot be saved; no more answers are taken");
+    std::io::Error::other(error)
 }
 
 /// An answer waits for its acknowledgement; Nagle's algorithm would hold that back.

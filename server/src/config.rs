@@ -1,7 +1,10 @@
 //! Settings turned into a run: defaults filled in, everything checked, all mistakes reported at once.
 
+pub mod binding;
+
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{PathBuf, absolute};
 use std::time::Duration;
 
 use farsign::assignment::{AssignmentOptions, ResetInterval};
@@ -9,13 +12,14 @@ use farsign::dataset::Dataset;
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::model::Architecture;
-use farsign::optimizer::Rule;
+use farsign::optimizer::{FarSignOptions, Rule};
 use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
 
 use crate::coordinator::CheckOptions;
 use crate::seeds::RunSeeds;
 use crate::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, ScheduleKind, Settings};
+use crate::store::StoreOptions;
 
 /// Under `verified`: to check an answer, all since the last reset have to be computed.
 const RESETS: ResetInterval = ResetInterval { least: 4, most: 12 };
@@ -41,6 +45,10 @@ pub struct Config {
     pub evaluate_every: u64,
     /// What sessions may cost.
     pub limits: Limits,
+    /// Folder of the training data; none: the built-in digits.
+    pub data: Option<PathBuf>,
+    /// How the run is saved, where it is.
+    pub store: StoreOptions,
 }
 
 /// Bounds on sessions.
@@ -157,6 +165,7 @@ impl Config {
             resets: checks.map(|_| RESETS),
         };
         let evaluate_every = at_least_one(&mut checker, "evaluate-every", settings.evaluate_every, 20);
+        let store = store(settings, &mut checker);
         let (Some(architecture), Some(directions), true) = (architecture, directions, checker.0.is_empty())
         else {
             return Err(Mistakes(checker.0));
@@ -172,7 +181,30 @@ impl Config {
             train_digest: train.digest(),
         };
         let listen = settings.listen.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into());
-        Ok(Self { listen, run, assignment, checks, step_size, seed, seeds, evaluate_every, limits })
+        let data = settings.data.as_ref().map(|folder| absolute(folder).unwrap_or_else(|_| folder.clone()));
+        Ok(Self {
+            listen,
+            run,
+            assignment,
+            checks,
+            step_size,
+            seed,
+            seeds,
+            evaluate_every,
+            limits,
+            data,
+            store,
+        })
+    }
+
+    /// The optimizer before its first contribution.
+    pub fn optimizer(&self) -> FarSignOptions {
+        FarSignOptions {
+            x: self.run.architecture.initial_parameters(self.seeds.parameters),
+            directions: self.run.directions,
+            step_size: self.step_size,
+            rule: self.assignment.rule,
+        }
     }
 }
 
@@ -265,6 +297,18 @@ fn step_size(settings: &Settings, checker: &mut Checker) -> StepSize {
         ScheduleKind::PowerLaw => Decay::PowerLaw { offset, exponent },
     };
     StepSize { initial, decay }
+}
+
+fn store(settings: &Settings, checker: &mut Checker) -> StoreOptions {
+    StoreOptions {
+        checkpoint_every: at_least_one(checker, "checkpoint-every", settings.checkpoint_every, 500),
+        retention_bytes: at_least_one(
+            checker,
+            "state-retention-bytes",
+            settings.state_retention_bytes,
+            256 << 20,
+        ),
+    }
 }
 
 fn limits(settings: &Settings, checker: &mut Checker) -> Limits {

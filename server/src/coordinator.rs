@@ -1,10 +1,12 @@
 //! The one task that owns the optimizer.
 //!
 //! Sessions send it commands through a bounded queue; everyone else reads the immutable [`Snapshot`] it publishes.
-//! It takes what has queued up, applies it message by message in order of arrival, publishes once, and only then
-//! hands out the next tasks, so that each is issued against parameters that hold all of it.
+//! It takes what has queued up, applies it message by message in order of arrival, makes one snapshot of it, and issues
+//! the next tasks against that, so that each is issued against parameters that hold all of it. Where the run is saved it
+//! then waits until all of that is on disk, while further commands queue up. Only then is anything published or told.
 
 mod checks;
+mod durable;
 mod member;
 mod snapshot;
 
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use farsign::assignment::{Assigner, VolunteerAssignment};
 use farsign::dataset::Dataset;
-use farsign::optimizer::{Contribution, FarSign, FarSignOptions};
+use farsign::optimizer::{Contribution, FarSign};
 use farsign::sign::{SignBits, SignBitsError};
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
 use farsign::trust::TrustMean;
@@ -26,8 +28,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::ledger::Ledger;
+use crate::store::StoreError;
+use crate::store::event::{Accepted, Cursor, Event};
+use crate::store::run::SavedRun;
 
 use checks::{Checked, Checks};
+use durable::Durable;
 use member::Member;
 
 pub use checks::{CheckCounters, CheckOptions};
@@ -156,12 +162,15 @@ pub struct Coordinator {
     /// Draws what a volunteer must not be able to guess.
     seeds: ChaCha12Rng,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    /// Steps since the last publication.
+    /// The newest snapshot, which tasks are issued against. It is published once it is saved.
+    latest: Arc<Snapshot>,
+    /// Steps that are in no snapshot yet.
     steps: EncodedSteps,
+    durable: Durable,
     counters: Arc<Counters>,
 }
 
-/// A reply that waits until the snapshot is published.
+/// A reply that waits until there is a snapshot with everything before it.
 enum Pending {
     Joined(Abilities, oneshot::Sender<Option<Joined>>),
     Answered {
@@ -172,8 +181,23 @@ enum Pending {
     },
 }
 
+/// A reply that waits until it is saved. Whoever asked may be gone when it is told; the session's leave follows then.
+enum Reply {
+    Joined(oneshot::Sender<Option<Joined>>, Option<Joined>),
+    Answered(oneshot::Sender<Outcome>, Outcome),
+}
+
+impl Reply {
+    fn tell(self) {
+        match self {
+            Self::Joined(reply, joined) => _ = reply.send(joined),
+            Self::Answered(reply, outcome) => _ = reply.send(outcome),
+        }
+    }
+}
+
 /// The coordinator of a run, which does nothing until it is [run](Coordinator::run), and the way to it. What checks its
-/// answers has a thread of its own.
+/// answers has a thread of its own. A run that is `saved` goes on where it was; else it begins, and is not saved.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -181,15 +205,21 @@ pub fn new(
     config: &Config,
     train: &Arc<Dataset>,
     counters: Arc<Counters>,
+    saved: Option<SavedRun>,
 ) -> std::io::Result<(Coordinator, Handle)> {
-    let optimizer = FarSign::new(FarSignOptions {
-        x: config.run.architecture.initial_parameters(config.seeds.parameters),
-        directions: config.run.directions,
-        step_size: config.step_size,
-        rule: config.assignment.rule,
-    });
+    let (mut seeds, mut trust_mean) = (config.seeds.tasks.clone(), TrustMean::default());
+    let (optimizer, Cursor { joined, issued, version, window, .. }, durable) = match saved {
+        None => (FarSign::new(config.optimizer()), Cursor::default(), Durable::default()),
+        Some(SavedRun { optimizer, cursor, unsaved, writer, checkpoint_every }) => {
+            seeds.set_word_pos(cursor.words_drawn);
+            trust_mean = TrustMean(cursor.trust_mean);
+            let accepted = optimizer.accepted();
+            (optimizer, cursor, Durable::new(writer, unsaved, cursor, checkpoint_every, accepted))
+        }
+    };
     let (commands, queue) = mpsc::channel(QUEUE);
-    let (snapshots, latest) = watch::channel(Arc::new(Snapshot::first(&optimizer)));
+    let latest = Arc::new(Snapshot::first(&optimizer, version));
+    let (snapshots, published) = watch::channel(Arc::clone(&latest));
     let checks = config.checks.map(|options| {
         let (run, counters) = (config.run.clone(), Arc::clone(&counters.checks));
         // Held weakly, or the queue would never close while the checker waits for work.
@@ -204,18 +234,20 @@ pub fn new(
     let coordinator = Coordinator {
         queue,
         optimizer,
-        assigner: Assigner::new(config.assignment),
-        ledger: Ledger::default(),
+        assigner: Assigner::resumed(config.assignment, window),
+        ledger: Ledger::resumed(issued),
         members: HashMap::new(),
-        joined: 0,
+        joined,
         checks: checks.transpose()?,
-        trust_mean: TrustMean::default(),
-        seeds: config.seeds.tasks.clone(),
+        trust_mean,
+        seeds,
         snapshots,
+        latest,
         steps: EncodedSteps::default(),
+        durable,
         counters,
     };
-    Ok((coordinator, Handle { commands, snapshots: latest }))
+    Ok((coordinator, Handle { commands, snapshots: published }))
 }
 
 impl Coordinator {
@@ -223,8 +255,12 @@ impl Coordinator {
     ///
     /// It shares the threads of the sessions: to wake a thread of its own for every answer would cost more than all
     /// it does. It lets the sessions that are ready go first, so that many answers share one snapshot.
-    pub async fn run(mut self) {
+    ///
+    /// # Errors
+    /// When the run could not be saved. Whoever waits for a reply then gets none, and nobody else does from then on.
+    pub async fn run(mut self) -> Result<(), StoreError> {
         let (mut commands, mut pending) = (Vec::with_capacity(MOST_AT_ONCE), Vec::new());
+        let mut replies = Vec::new();
         while self.queue.recv_many(&mut commands, MOST_AT_ONCE).await > 0 {
             tokio::task::yield_now().await;
             while commands.len() < MOST_AT_ONCE
@@ -236,8 +272,25 @@ impl Coordinator {
                 self.queue.close(); // what is queued is still taken, nothing else is
             }
             pending.extend(commands.drain(..).filter_map(|command| self.take(command)));
+            self.make_snapshot();
+            replies.extend(pending.drain(..).map(|pending| self.prepare(pending)));
+            self.durable.save(self.cursor(), &self.optimizer).await?;
             self.publish();
-            pending.drain(..).for_each(|reply| self.reply(reply));
+            replies.drain(..).for_each(Reply::tell);
+        }
+        self.durable.close().await;
+        Ok(())
+    }
+
+    /// What decides the tasks to come, besides the optimizer.
+    fn cursor(&self) -> Cursor {
+        Cursor {
+            joined: self.joined,
+            issued: self.ledger.issued(),
+            version: self.latest.version,
+            trust_mean: self.trust_mean.0,
+            words_drawn: self.seeds.get_word_pos(),
+            window: self.assigner.window(),
         }
     }
 
@@ -283,6 +336,9 @@ impl Coordinator {
         // The rest was just checked; what is left is that the run finished while this answer was on its way.
         let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::RunFinished)?;
         self.steps.push(self.optimizer.last_step());
+        self.durable.note(|| {
+            Event::Accepted(Accepted { volunteer, task, direction_seed, trust, signs: signs.clone() })
+        });
         if let Some(checks) = &self.checks {
             member.moved(task, self.optimizer.last_step());
             checks.answered(volunteer, &mut member.chain, &signs);
@@ -299,6 +355,7 @@ impl Coordinator {
 
     fn forget(&mut self, volunteer: VolunteerId) -> Option<Member> {
         self.optimizer.leave(volunteer);
+        self.durable.note(|| Event::Leave(volunteer));
         self.ledger.expire(volunteer);
         self.members.remove(&volunteer)
     }
@@ -318,28 +375,32 @@ impl Coordinator {
             // A finished model stays as it is.
             if !self.optimizer.is_finished() && self.optimizer.undo(&step).is_ok() {
                 self.steps.push(self.optimizer.last_step());
+                self.durable.note(|| Event::Undone { volunteer, step });
             }
         }
         _ = member.removal.send(GoodbyeReason::WrongAnswer); // its session may be ending
     }
 
-    fn publish(&mut self) {
-        if self.steps.bytes() == 0 {
-            return;
+    fn make_snapshot(&mut self) {
+        if self.steps.bytes() > 0 {
+            let steps = std::mem::take(&mut self.steps);
+            self.latest = Arc::new(self.latest.next(&self.optimizer, steps));
         }
-        let latest = Arc::clone(&self.snapshots.borrow());
-        let steps = std::mem::take(&mut self.steps);
-        self.snapshots.send_replace(Arc::new(latest.next(&self.optimizer, steps)));
     }
 
-    /// Whoever asked may be gone by now; the reply is dropped then, and the session's leave follows.
-    fn reply(&mut self, pending: Pending) {
+    fn publish(&mut self) {
+        if self.snapshots.borrow().version != self.latest.version {
+            self.snapshots.send_replace(Arc::clone(&self.latest));
+        }
+    }
+
+    fn prepare(&mut self, pending: Pending) -> Reply {
         match pending {
-            Pending::Joined(abilities, reply) => _ = reply.send(self.join(abilities)),
+            Pending::Joined(abilities, reply) => Reply::Joined(reply, self.join(abilities)),
             Pending::Answered { volunteer, verdict, closed, reply } => {
                 let finished = self.optimizer.is_finished();
                 let next = if closed && !finished { self.next_task(volunteer) } else { None };
-                _ = reply.send(Outcome { verdict, next, finished });
+                Reply::Answered(reply, Outcome { verdict, next, finished })
             }
         }
     }
@@ -352,6 +413,7 @@ impl Coordinator {
         let volunteer = VolunteerId(self.joined);
         let (removed, removal) = oneshot::channel();
         self.optimizer.join(volunteer);
+        self.durable.note(|| Event::Join(volunteer));
         self.members.insert(volunteer, Member::new(abilities, removed));
         self.next_task(volunteer).map(|first| Joined { volunteer, first, removal })
     }
@@ -359,7 +421,7 @@ impl Coordinator {
     /// The next task of a member.
     fn next_task(&mut self, volunteer: VolunteerId) -> Option<NextTask> {
         let member = self.members.get_mut(&volunteer)?;
-        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let snapshot = Arc::clone(&self.latest);
         let seeds = &mut self.seeds;
         let accepted = self.optimizer.accepted();
         let assignment = self.assigner.assign(&mut member.assignment, accepted, || seeds.next_u64());

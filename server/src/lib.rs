@@ -25,4 +25,5 @@ pub mod seeds;
 pub mod session;
 pub mod settings;
 pub mod status;
+pub mod store;
 pub mod volunteer;
