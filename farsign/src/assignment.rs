@@ -78,7 +78,18 @@ pub struct Assigner {
 impl Assigner {
     /// For a run's options.
     pub fn new(options: AssignmentOptions) -> Self {
-        Self { options, window: None }
+        Self::resumed(options, None)
+    }
+
+    /// One that goes on where another with the same options was when it gave this [`Assigner::window`].
+    pub fn resumed(options: AssignmentOptions, window: Option<(u64, u64)>) -> Self {
+        Self { options, window }
+    }
+
+    /// Number and seed of the current minibatch window, under `vote`; with the options and the generator, all that
+    /// decides what volunteers who join from now on are assigned.
+    pub fn window(&self) -> Option<(u64, u64)> {
+        self.window
     }
 
     /// The next task of a volunteer after `accepted` messages of the run; `draw` gives unpredictable bits.
@@ -176,6 +187,23 @@ mod tests {
         for (n, pair) in tasks.windows(2).enumerate() {
             assert_eq!(pair[0].minibatch_seed == pair[1].minibatch_seed, (n + 1) % 25 != 0, "message {n}");
         }
+    }
+
+    #[test]
+    fn a_resumed_assigner_stays_in_its_window() {
+        let rule = Rule::Vote { gamma: 0.04, direction_seed: 77 };
+        let options = AssignmentOptions {
+            order: Order::First,
+            rule,
+            minibatch_window: 25,
+            direction_hold: 1,
+            resets: None,
+        };
+        let mut assigner = Assigner::new(options);
+        let before = assigner.assign(&mut VolunteerAssignment::default(), 30, || 5);
+        let mut resumed = Assigner::resumed(options, assigner.window());
+        let after = resumed.assign(&mut VolunteerAssignment::default(), 31, || 6);
+        assert_eq!((before.minibatch_seed, after.minibatch_seed, after.coin_seed), (5, 5, 6));
     }
 
     #[test]

@@ -28,6 +28,8 @@ use crate::evaluation::{Evaluator, SharedHistory};
 use crate::headers;
 use crate::session;
 use crate::status::{Rate, Status};
+use crate::store::StoreError;
+use crate::store::run::SavedRun;
 
 /// What every request can see.
 #[derive(Debug)]
@@ -112,10 +114,18 @@ impl Server {
     /// # Errors
     /// When the system gives no thread for checks.
     pub fn new(config: Config, data: TrainAndHeldOut) -> std::io::Result<Self> {
+        Self::resume(config, data, None)
+    }
+
+    /// As [`Server::new`], and of a saved run one that goes on with it.
+    ///
+    /// # Errors
+    /// When the system gives no thread for checks.
+    pub fn resume(config: Config, data: TrainAndHeldOut, saved: Option<SavedRun>) -> std::io::Result<Self> {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(config.admission.clone()));
         let (coordinator, handle) =
-            coordinator::new(&config, &data.train, Arc::clone(&counters), Arc::clone(&admission))?;
+            coordinator::new(&config, &data.train, Arc::clone(&counters), Arc::clone(&admission), saved)?;
         let (stop, stopping) = watch::channel(false);
         let app = App {
             admission,
@@ -137,13 +147,13 @@ impl Server {
     }
 
     /// Serves until `shutdown` is ready, then tells every session goodbye, waits for them within the drain timeout,
-    /// and lets the optimizer finish what it has taken.
+    /// and lets the optimizer finish what it has taken. Stops by itself when the run cannot be saved any more.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// When the listener fails, or the run could not be saved.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
         let Self { app, coordinator, stop } = self;
-        tokio::spawn(coordinator.run());
+        let mut coordinator = tokio::spawn(coordinator.run());
         let background = [
             tokio::spawn(evaluate(Arc::clone(&app))),
             tokio::spawn(sample_rate(Arc::clone(&app))),
@@ -151,9 +161,14 @@ impl Server {
         ];
         let edge = Edge::new(&app.config, app.stopping.clone());
         let mut serve = tokio::spawn(edge.serve(listener, router(Arc::clone(&app))));
+        let mut ended = None;
         let result = tokio::select! {
             ended = &mut serve => ended.map_err(std::io::Error::other),
             () = shutdown => Ok(()),
+            early = &mut coordinator => {
+                ended = Some(early);
+                Ok(())
+            }
         };
         stop.send_replace(true);
         let deadline = Instant::now() + app.config.limits.drain_timeout;
@@ -168,9 +183,21 @@ impl Server {
         for task in background {
             _ = task.await; // aborted
         }
-        app.coordinator.stop().await;
+        let ended = if let Some(early) = ended {
+            early
+        } else {
+            app.coordinator.stop().await;
+            coordinator.await
+        };
+        ended.map_err(std::io::Error::other)?.map_err(unsaved)?;
         result
     }
+}
+
+/// Nobody was told anything that is not saved.
+fn unsaved(error: StoreError) -> std::io::Error {
+    tracing::error!(%error, "the run cannot be saved; no more answers are taken");
+    std::io::Error::other(error)
 }
 
 async fn evaluate(app: Arc<App>) {

@@ -1,5 +1,6 @@
 //! The commands of the program: arguments in, output for people out. What they do is in the library.
 
 pub mod data;
+pub mod run;
 pub mod serve;
 pub mod volunteer;

@@ -1,10 +1,12 @@
 //! Settings turned into a run: defaults filled in, everything checked, all mistakes reported at once.
 
 mod admission;
+pub mod binding;
 mod edge;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{PathBuf, absolute};
 use std::time::Duration;
 
 use farsign::assignment::{AssignmentOptions, ResetInterval};
@@ -12,7 +14,7 @@ use farsign::dataset::Dataset;
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::model::Architecture;
-use farsign::optimizer::Rule;
+use farsign::optimizer::{FarSignOptions, Rule};
 use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
 
@@ -22,6 +24,7 @@ use crate::edge::EdgeLimits;
 use crate::edge::tls::Tls;
 use crate::seeds::RunSeeds;
 use crate::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, ScheduleKind, Settings};
+use crate::store::StoreOptions;
 
 /// Under `verified`: to check an answer, all since the last reset have to be computed.
 const RESETS: ResetInterval = ResetInterval { least: 4, most: 12 };
@@ -55,6 +58,10 @@ pub struct Config {
     pub admin_token: Option<Token>,
     /// The certificate, for a server with TLS.
     pub tls: Option<Tls>,
+    /// Folder of the training data; none: the built-in digits.
+    pub data: Option<PathBuf>,
+    /// How the run is saved, where it is.
+    pub store: StoreOptions,
 }
 
 /// Bounds on sessions.
@@ -171,6 +178,7 @@ impl Config {
             resets: checks.map(|_| RESETS),
         };
         let evaluate_every = at_least_one(&mut checker, "evaluate-every", settings.evaluate_every, 20);
+        let store = store(settings, &mut checker);
         let (Some(architecture), Some(directions), true) = (architecture, directions, checker.0.is_empty())
         else {
             return Err(Mistakes(checker.0));
@@ -186,6 +194,7 @@ impl Config {
             train_digest: train.digest(),
         };
         let listen = settings.listen.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into());
+        let data = settings.data.as_ref().map(|folder| absolute(folder).unwrap_or_else(|_| folder.clone()));
         Ok(Self {
             listen,
             run,
@@ -200,7 +209,19 @@ impl Config {
             admission,
             admin_token,
             tls,
+            data,
+            store,
         })
+    }
+
+    /// The optimizer before its first contribution.
+    pub fn optimizer(&self) -> FarSignOptions {
+        FarSignOptions {
+            x: self.run.architecture.initial_parameters(self.seeds.parameters),
+            directions: self.run.directions,
+            step_size: self.step_size,
+            rule: self.assignment.rule,
+        }
     }
 }
 
@@ -293,6 +314,18 @@ fn step_size(settings: &Settings, checker: &mut Checker) -> StepSize {
         ScheduleKind::PowerLaw => Decay::PowerLaw { offset, exponent },
     };
     StepSize { initial, decay }
+}
+
+fn store(settings: &Settings, checker: &mut Checker) -> StoreOptions {
+    StoreOptions {
+        checkpoint_every: at_least_one(checker, "checkpoint-every", settings.checkpoint_every, 500),
+        retention_bytes: at_least_one(
+            checker,
+            "state-retention-bytes",
+            settings.state_retention_bytes,
+            256 << 20,
+        ),
+    }
 }
 
 fn limits(settings: &Settings, checker: &mut Checker) -> Limits {

@@ -1,12 +1,14 @@
 //! The one task that owns the optimizer.
 //!
 //! Sessions send it commands through a bounded queue; everyone else reads the immutable [`Snapshot`] it publishes.
-//! It takes what has queued up, applies it message by message in order of arrival, publishes once, and only then
-//! hands out the next tasks, so that each is issued against parameters that hold all of it. (With more than
-//! [`PUBLISHED_PART`] active volunteers it does not publish each time.)
+//! It takes what has queued up, applies it message by message in order of arrival, makes a snapshot of it, and issues
+//! the next tasks against that, so that each is issued against parameters that hold all of it. (With more than
+//! [`PUBLISHED_PART`] active volunteers it does not make one each time.) Where the run is saved it then waits until all of
+//! that is on disk, while further commands queue up. Only then is anything published or told.
 
 mod checks;
 mod credits;
+mod durable;
 mod member;
 mod roster;
 mod snapshot;
@@ -18,7 +20,7 @@ use std::time::Instant;
 use axum::body::Bytes;
 use farsign::assignment::{Assigner, VolunteerAssignment};
 use farsign::dataset::Dataset;
-use farsign::optimizer::{Contribution, FarSign, FarSignOptions};
+use farsign::optimizer::{Contribution, FarSign};
 use farsign::sign::{SignBits, SignBitsError};
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
 use farsign::trust::TrustMean;
@@ -33,9 +35,13 @@ use crate::admission::identity::Identity;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::ledger::Ledger;
+use crate::store::StoreError;
+use crate::store::event::{Accepted, Cursor, Event};
+use crate::store::run::SavedRun;
 
 use checks::{Checked, Checks};
 use credits::{Credit, Credits};
+use durable::Durable;
 use member::Member;
 
 pub use checks::{CheckCounters, CheckOptions};
@@ -49,7 +55,7 @@ const QUEUE: usize = 1024;
 /// Commands taken at once, before any of them is replied to.
 const MOST_AT_ONCE: usize = 256;
 
-/// A snapshot is published when the answers since the last are this part of the active volunteers. An answer is then
+/// A snapshot is made when the answers since the last are this part of the active volunteers. An answer is then
 /// a 16th staler than it would be otherwise, and a large fleet does not copy the parameters for every answer.
 const PUBLISHED_PART: usize = 16;
 
@@ -196,14 +202,17 @@ pub struct Coordinator {
     /// Draws what a volunteer must not be able to guess.
     seeds: ChaCha12Rng,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    /// Steps since the last publication.
+    /// The newest snapshot, which tasks are issued against. It is published once it is saved.
+    latest: Arc<Snapshot>,
+    /// Steps that are in no snapshot yet.
     steps: EncodedSteps,
-    /// Accepted answers at which the next snapshot is published; 0 when it is to be as soon as there are steps.
-    publish_at: u64,
+    /// Accepted answers at which the next snapshot is made; 0 when one is to be made as soon as there are steps.
+    snapshot_at: u64,
+    durable: Durable,
     counters: Arc<Counters>,
 }
 
-/// A reply that waits until the snapshot is published.
+/// A reply that waits until there is a snapshot with everything before it.
 enum Pending {
     Joined(Newcomer, oneshot::Sender<Option<Joined>>),
     Answered {
@@ -214,8 +223,23 @@ enum Pending {
     },
 }
 
+/// A reply that waits until it is saved. Whoever asked may be gone when it is told; the session's leave follows then.
+enum Reply {
+    Joined(oneshot::Sender<Option<Joined>>, Option<Joined>),
+    Answered(oneshot::Sender<Outcome>, Outcome),
+}
+
+impl Reply {
+    fn tell(self) {
+        match self {
+            Self::Joined(reply, joined) => _ = reply.send(joined),
+            Self::Answered(reply, outcome) => _ = reply.send(outcome),
+        }
+    }
+}
+
 /// The coordinator of a run, which does nothing until it is [run](Coordinator::run), and the way to it. What checks its
-/// answers has a thread of its own.
+/// answers has a thread of its own. A run that is `saved` goes on where it was; else it begins, and is not saved.
 ///
 /// # Errors
 /// When the system gives no thread.
@@ -224,15 +248,23 @@ pub fn new(
     train: &Arc<Dataset>,
     counters: Arc<Counters>,
     admission: Arc<Admission>,
+    saved: Option<SavedRun>,
 ) -> std::io::Result<(Coordinator, Handle)> {
-    let optimizer = FarSign::new(FarSignOptions {
-        x: config.run.architecture.initial_parameters(config.seeds.parameters),
-        directions: config.run.directions,
-        step_size: config.step_size,
-        rule: config.assignment.rule,
-    });
+    let (mut seeds, mut trust_mean) = (config.seeds.tasks.clone(), TrustMean::default());
+    let (optimizer, Cursor { joined, issued, version, window, .. }, durable) = match saved {
+        None => (FarSign::new(config.optimizer()), Cursor::default(), Durable::default()),
+        Some(SavedRun { optimizer, cursor, unsaved, writer, checkpoint_every }) => {
+            seeds.set_word_pos(cursor.words_drawn);
+            trust_mean = TrustMean(cursor.trust_mean);
+            let accepted = optimizer.accepted();
+            // What was saved may be more than the snapshot that was last told of: the first one now is another.
+            let cursor = Cursor { version: cursor.version + 1, ..cursor };
+            (optimizer, cursor, Durable::new(writer, unsaved, cursor, checkpoint_every, accepted))
+        }
+    };
     let (commands, queue) = mpsc::channel(QUEUE);
-    let (snapshots, latest) = watch::channel(Arc::new(Snapshot::first(&optimizer)));
+    let latest = Arc::new(Snapshot::first(&optimizer, version));
+    let (snapshots, published) = watch::channel(Arc::clone(&latest));
     let checks = config.checks.map(|options| {
         let (run, counters) = (config.run.clone(), Arc::clone(&counters.checks));
         // Held weakly, or the queue would never close while the checker waits for work.
@@ -247,22 +279,24 @@ pub fn new(
     let coordinator = Coordinator {
         queue,
         optimizer,
-        assigner: Assigner::new(config.assignment),
-        ledger: Ledger::default(),
+        assigner: Assigner::resumed(config.assignment, window),
+        ledger: Ledger::resumed(issued),
         members: HashMap::new(),
         present: HashMap::new(),
         credits: Credits::default(),
         admission,
-        joined: 0,
+        joined,
         checks: checks.transpose()?,
-        trust_mean: TrustMean::default(),
-        seeds: config.seeds.tasks.clone(),
+        trust_mean,
+        seeds,
         snapshots,
+        latest,
         steps: EncodedSteps::default(),
-        publish_at: 0,
+        snapshot_at: 0,
+        durable,
         counters,
     };
-    Ok((coordinator, Handle { commands, snapshots: latest }))
+    Ok((coordinator, Handle { commands, snapshots: published }))
 }
 
 impl Coordinator {
@@ -270,26 +304,47 @@ impl Coordinator {
     ///
     /// It shares the threads of the sessions, and takes an answer as soon as it comes: to wake another thread for each
     /// would cost more than all it does.
-    pub async fn run(mut self) {
+    ///
+    /// # Errors
+    /// When the run could not be saved. Whoever waits for a reply then gets none, and nobody else does from then on.
+    pub async fn run(mut self) -> Result<(), StoreError> {
         let (mut commands, mut pending) = (Vec::with_capacity(MOST_AT_ONCE), Vec::new());
+        let mut replies = Vec::new();
         while self.queue.recv_many(&mut commands, MOST_AT_ONCE).await > 0 {
             if commands.iter().any(|command| matches!(command, Command::Stop)) {
                 self.queue.close(); // what is queued is still taken, nothing else is
             }
             pending.extend(commands.drain(..).filter_map(|command| self.take(command)));
+            self.make_snapshot();
+            replies.extend(pending.drain(..).map(|pending| self.prepare(pending)));
+            self.durable.save(self.cursor(), &self.optimizer).await?;
             self.publish();
-            pending.drain(..).for_each(|reply| self.reply(reply));
+            replies.drain(..).for_each(Reply::tell);
+        }
+        self.durable.close().await;
+        Ok(())
+    }
+
+    /// What decides the tasks to come, besides the optimizer.
+    fn cursor(&self) -> Cursor {
+        Cursor {
+            joined: self.joined,
+            issued: self.ledger.issued(),
+            version: self.latest.version,
+            trust_mean: self.trust_mean.0,
+            words_drawn: self.seeds.get_word_pos(),
+            window: self.assigner.window(),
         }
     }
 
     fn take(&mut self, command: Command) -> Option<Pending> {
         match command {
             Command::Join { who, reply } => {
-                self.publish_at = 0;
+                self.snapshot_at = 0;
                 Some(Pending::Joined(who, reply))
             }
             Command::Leave { volunteer } => {
-                self.publish_at = 0; // it may be the last one
+                self.snapshot_at = 0; // it may be the last one
                 self.forget(volunteer);
                 None
             }
@@ -338,6 +393,9 @@ impl Coordinator {
         let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::RunFinished)?;
         self.steps.push(self.optimizer.last_step());
         member.accepted += 1;
+        self.durable.note(|| {
+            Event::Accepted(Accepted { volunteer, task, direction_seed, trust, signs: signs.clone() })
+        });
         if let Some(checks) = &self.checks {
             member.moved(task, self.optimizer.last_step());
             checks.answered(volunteer, member, &signs);
@@ -354,6 +412,7 @@ impl Coordinator {
 
     fn forget(&mut self, volunteer: VolunteerId) -> Option<Member> {
         self.optimizer.leave(volunteer);
+        self.durable.note(|| Event::Leave(volunteer));
         self.ledger.expire(volunteer);
         let member = self.members.remove(&volunteer)?;
         if let Some(identity) = member.who.identity {
@@ -380,7 +439,7 @@ impl Coordinator {
             self.credits.take(identity);
         }
         let Some(member) = member else { return }; // it has left
-        self.publish_at = 0;
+        self.snapshot_at = 0;
         tracing::warn!(
             volunteer = volunteer.0,
             task = wrong.0,
@@ -390,32 +449,37 @@ impl Coordinator {
             // A finished model stays as it is.
             if !self.optimizer.is_finished() && self.optimizer.undo(&step).is_ok() {
                 self.steps.push(self.optimizer.last_step());
+                self.durable.note(|| Event::Undone { volunteer, step });
             }
         }
         _ = member.removal.send(GoodbyeReason::WrongAnswer); // its session may be ending
     }
 
-    /// Publishes a snapshot if one is due.
-    fn publish(&mut self) {
+    /// Makes a snapshot if one is due.
+    fn make_snapshot(&mut self) {
         let accepted = self.optimizer.accepted();
-        let due = accepted >= self.publish_at || self.optimizer.is_finished();
+        let due = accepted >= self.snapshot_at || self.optimizer.is_finished();
         if self.steps.bytes() == 0 || !due {
             return;
         }
-        self.publish_at = accepted + self.optimizer.active().div_ceil(PUBLISHED_PART) as u64;
-        let latest = Arc::clone(&self.snapshots.borrow());
+        self.snapshot_at = accepted + self.optimizer.active().div_ceil(PUBLISHED_PART) as u64;
         let steps = std::mem::take(&mut self.steps);
-        self.snapshots.send_replace(Arc::new(latest.next(&self.optimizer, steps)));
+        self.latest = Arc::new(self.latest.next(&self.optimizer, steps));
     }
 
-    /// Whoever asked may be gone by now; the reply is dropped then, and the session's leave follows.
-    fn reply(&mut self, pending: Pending) {
+    fn publish(&mut self) {
+        if self.snapshots.borrow().version != self.latest.version {
+            self.snapshots.send_replace(Arc::clone(&self.latest));
+        }
+    }
+
+    fn prepare(&mut self, pending: Pending) -> Reply {
         match pending {
-            Pending::Joined(who, reply) => _ = reply.send(self.join(who)),
+            Pending::Joined(who, reply) => Reply::Joined(reply, self.join(who)),
             Pending::Answered { volunteer, verdict, closed, reply } => {
                 let finished = self.optimizer.is_finished();
                 let next = if closed && !finished { self.next_task(volunteer) } else { None };
-                _ = reply.send(Outcome { verdict, next, finished });
+                Reply::Answered(reply, Outcome { verdict, next, finished })
             }
         }
     }
@@ -434,6 +498,7 @@ impl Coordinator {
         }
         let (removed, removal) = oneshot::channel();
         self.optimizer.join(volunteer);
+        self.durable.note(|| Event::Join(volunteer));
         self.members.insert(volunteer, Member::new(who, credit, removed));
         self.next_task(volunteer).map(|first| Joined { volunteer, first, removal })
     }
@@ -441,7 +506,7 @@ impl Coordinator {
     /// The next task of a member.
     fn next_task(&mut self, volunteer: VolunteerId) -> Option<NextTask> {
         let member = self.members.get_mut(&volunteer)?;
-        let snapshot = Arc::clone(&self.snapshots.borrow());
+        let snapshot = Arc::clone(&self.latest);
         let seeds = &mut self.seeds;
         let accepted = self.optimizer.accepted();
         let assignment = self.assigner.assign(&mut member.assignment, accepted, || seeds.next_u64());

@@ -42,6 +42,16 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// A ledger without a task after so many were issued; none of their numbers comes again.
+    pub fn resumed(issued: u64) -> Self {
+        Self { issued, ..Self::default() }
+    }
+
+    /// Tasks issued so far; the last one's number.
+    pub fn issued(&self) -> u64 {
+        self.issued
+    }
+
     /// Opens a task for a volunteer. A task it had open before expires.
     pub fn issue(&mut self, volunteer: VolunteerId, assignment: Assignment, snapshot_version: u64) -> Task {
         self.expire(volunteer);

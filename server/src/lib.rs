@@ -31,5 +31,6 @@ pub mod seeds;
 pub mod session;
 pub mod settings;
 pub mod status;
+pub mod store;
 pub mod switch;
 pub mod volunteer;

@@ -24,6 +24,9 @@ enum Command {
     /// Look after training data
     #[command(subcommand)]
     Data(commands::data::Data),
+    /// Look at a saved run, or take a volunteer out of it
+    #[command(subcommand)]
+    Run(commands::run::Run),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Volunteer(volunteer) => volunteer.run(),
         Command::Data(data) => data.run(),
+        Command::Run(run) => run.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

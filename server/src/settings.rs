@@ -125,6 +125,12 @@ settings! {
     retry_after_ms: u32, "FARSIGN_RETRY_AFTER_MS";
     /// Time open sessions have to end when the server stops, in ms [default: 5000]
     drain_timeout_ms: u32, "FARSIGN_DRAIN_TIMEOUT_MS";
+    /// Folder to save the run in, and to go on from [default: the run is not saved]
+    state: PathBuf, "FARSIGN_STATE";
+    /// Accepted contributions from one saved checkpoint to the next [default: 500]
+    checkpoint_every: u64, "FARSIGN_CHECKPOINT_EVERY";
+    /// Bytes of saved contributions and checkpoints to keep [default: 268435456]
+    state_retention_bytes: u64, "FARSIGN_STATE_RETENTION_BYTES";
 }
 
 /// Models.

@@ -127,6 +127,17 @@ fn only_the_wire_module_turns_numbers_into_bytes() {
 }
 
 #[test]
+fn only_the_record_module_knows_the_bytes_of_what_is_saved() {
+    for path in files(&root().join("server/src"), "rs") {
+        if !path.ends_with("store/record.rs") {
+            for (number, line) in product_lines(&path) {
+                assert!(!line.contains("_le_bytes"), "{}:{number}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn files_and_the_top_level_stay_small_enough_to_see_whole() {
     let root = root();
     for folder in ["farsign/src", "server/src", "worker-wasm/src", "xtask/src", "tests/src", "tests/tests"] {

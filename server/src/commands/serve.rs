@@ -1,6 +1,6 @@
 //! `farsign serve`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +8,15 @@ use anyhow::{Context, bail};
 use clap::Args;
 use farsign_server::app::{App, Server};
 use farsign_server::config::Config;
-use farsign_server::dataset_source;
+use farsign_server::config::binding::resume;
+use farsign_server::dataset_source::{self, TrainAndHeldOut};
 use farsign_server::edge::{self, EdgeLimits, files};
 use farsign_server::progress::LiveLine;
 use farsign_server::settings::Settings;
 use farsign_server::status::Status;
+use farsign_server::store::folder::{Folder, Opened, Rescued};
+use farsign_server::store::log::Log;
+use farsign_server::store::run::{SavedRun, beginning, check_data, identity};
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -23,6 +27,10 @@ pub struct Serve {
     /// Print the settings given so far as TOML and exit
     #[arg(long)]
     print_config: bool,
+
+    /// Begin a new run in the --state folder; the one that is there is moved aside
+    #[arg(long)]
+    fresh: bool,
 
     #[command(flatten)]
     settings: Settings,
@@ -38,12 +46,68 @@ impl Serve {
             print!("{}", settings.to_toml());
             return Ok(());
         }
-        let data = dataset_source::load(settings.data.as_deref())?;
-        let mut config = Config::new(&settings, &data.train, rand::random())?;
-        make_room(&mut config.edge)?;
-        let runtime = tokio::runtime::Runtime::new()?;
-        runtime.block_on(serve(Server::new(config, data)?))
+        let server = match settings.state.clone() {
+            Some(folder) => saved(&folder, settings, self.fresh)?,
+            None if self.fresh => {
+                bail!("--fresh: expected --state with the folder of the saved run, found none")
+            }
+            None => {
+                let data = dataset_source::load(settings.data.as_deref())?;
+                Server::new(configuration(&settings, &data)?, data)?
+            }
+        };
+        tokio::runtime::Runtime::new()?.block_on(serve(server))
     }
+}
+
+fn configuration(settings: &Settings, data: &TrainAndHeldOut) -> anyhow::Result<Config> {
+    let mut config = Config::new(settings, &data.train, rand::random())?;
+    make_room(&mut config.edge)?;
+    Ok(config)
+}
+
+/// A server of the run that is saved in a folder, or of one that begins there.
+fn saved(path: &Path, settings: Settings, fresh: bool) -> anyhow::Result<Server> {
+    let folder = Folder::lock(path)?;
+    let log = if !fresh && folder.has_run() { Some(open(&folder)?) } else { None };
+    let settings = match &log {
+        Some(log) => resume(settings, log.identity())?,
+        None => settings,
+    };
+    let data = dataset_source::load(settings.data.as_deref())?;
+    let config = configuration(&settings, &data)?;
+    let log = if let Some(log) = log {
+        check_data(log.identity(), &data.train)?;
+        log
+    } else {
+        if let Some(kept) = folder.set_aside()? {
+            println!("The earlier run is kept as {}.", kept.display());
+        }
+        folder.create(&identity(&config), &beginning(&config))?
+    };
+    let is_new = log.head().sequence == 0;
+    let run = SavedRun::resume(log, Some(folder), &config)?;
+    let (accepted, progress) = (run.optimizer.accepted(), run.optimizer.progress());
+    if is_new {
+        println!("The run is saved in {}.", path.display());
+    } else {
+        let progress = progress.map_or(String::new(), |share| format!(", {:.1} % of the run", 100.0 * share));
+        println!("Resumed from {}: {accepted} accepted contributions{progress}.", path.display());
+    }
+    Ok(Server::resume(config, data, Some(run))?)
+}
+
+/// The log of a folder, with a word on what was lost of it.
+fn open(folder: &Folder) -> anyhow::Result<Log> {
+    let Opened { log, rescued } = folder.open()?;
+    if let Some(Rescued { why, kept, accepted }) = rescued {
+        let kept = kept.map_or(String::new(), |file| format!(" The file is kept as {}.", file.display()));
+        eprintln!(
+            "warning: {why}.{kept} The run goes on from its last checkpoint, with {accepted} accepted contributions; \
+             what was accepted after it is lost."
+        );
+    }
+    Ok(log)
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<Settings> {

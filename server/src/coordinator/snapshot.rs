@@ -36,9 +36,9 @@ struct Update {
 }
 
 impl Snapshot {
-    /// The model before the first step.
-    pub(super) fn first(optimizer: &FarSign) -> Self {
-        Self::of(optimizer, 0, Vec::new())
+    /// The model before the first step that this process takes.
+    pub(super) fn first(optimizer: &FarSign, version: u64) -> Self {
+        Self::of(optimizer, version, Vec::new())
     }
 
     /// The model after `steps` more.
