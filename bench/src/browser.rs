@@ -39,8 +39,8 @@ const RATIOS: [(&str, &str, Option<&str>); 6] = [
 ];
 
 const ABOUT: &str = "\
-Loss and whole gradient of the network 784-128-10 in f32 on minibatches of 128 built-in digits, the same eight in every \
-form, at the parameters a run begins with. Before the clock starts, every form's gradient is compared with ours on all \
+Loss and whole gradient of the network 784-128-10 in f32 on minibatches of 128 built-in digits, the same eight in \
+every form, at the parameters a run begins with. Before the clock starts, every form's gradient is compared with ours on all \
 eight (relative 1e-4), and ours in Chromium with ours here, bit for bit. Then all take turns, a sample of about 150 ms \
 each a round, in one Web Worker of headless Chromium and in this program. One thread each.
 
