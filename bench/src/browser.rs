@@ -39,14 +39,16 @@ const RATIOS: [(&str, &str, Option<&str>); 6] = [
 ];
 
 const ABOUT: &str = "\
-Loss and whole gradient of the network 784-128-10 in f32 on minibatches of 128 built-in digits, the same eight in every \
-form, at the parameters a run begins with. Before the clock starts, every form's gradient is compared with ours on all \
+Loss and whole gradient of the network 784-128-10 in f32 on minibatches of 128 built-in digits, the same eight in \
+every form, at the parameters a run begins with. Before the clock starts, every form's gradient is compared with ours on all \
 eight (relative 1e-4), and ours in Chromium with ours here, bit for bit. Then all take turns, a sample of about 150 ms \
 each a round, in one Web Worker of headless Chromium and in this program. One thread each.
 
-Ours is limited by loading weights: four of five pixels are zero and skipped, and what remains is one multiplication \
-and one addition for each weight loaded, in 128-bit vectors without fused multiplication, natively as in the browser, \
-because every machine must find the same bits. ndarray does all the multiplications, zeros included.";
+Ours is limited by one multiplication, one addition and one load for each weight and bright pixel (four of five pixels \
+are zero and skipped), in 128-bit vectors without fused multiplication, natively as in the browser, because every \
+machine must find the same bits. Around it, an answer draws the minibatch and takes 101,770 signs. ndarray does all the \
+multiplications, zeros included; natively it may use wider vectors and fused multiplication, which WebAssembly lacks. \
+TensorFlow.js multiplies zeros too, and is limited by packing and transposing whole matrices for each product.";
 
 /// Measures.
 ///

@@ -16,8 +16,8 @@ const WORKERS: usize = 8;
 const MODELS: [(&str, &[u32]); 2] = [("softmax", &[80, 90]), ("mlp", &[80, 90, 95])];
 
 const ABOUT: &str = "\
-`farsign serve --seed 1` and `farsign volunteer --workers 8` on the same machine, over loopback, with all other settings \
-at their defaults. Told are seconds from the first accepted contribution to the first evaluation on held-out images at \
+`farsign serve --seed 1` and `farsign volunteer --workers 8` on the same machine, over loopback, with all other \
+settings at their defaults. Told are seconds from the first accepted contribution to the first evaluation on held-out images at \
 or above the accuracy, from `held_out.history` in `/api/v1/status`. Evaluations take at most a fifth of one core, so \
 that a time is late by as much as one evaluation and the rest after it: with MNIST's 10,000 test images so much that \
 two goals can fall on one evaluation. Where not every run got so far, the row says \

@@ -35,6 +35,23 @@ impl SparseRows {
         self.starts.push(self.columns.len() as u32);
     }
 
+    /// Adds a whole row of what is above zero in `row`.
+    ///
+    /// Which values are is as good as random, so every one is written and the next written over it unless it counts:
+    /// a processor guesses a branch here wrong half of the time.
+    pub fn push_positive_row(&mut self, row: &[f32]) {
+        let mut end = self.columns.len();
+        self.columns.resize(end + row.len(), 0);
+        self.values.resize(end + row.len(), 0.0);
+        for (column, &value) in row.iter().enumerate() {
+            (self.columns[end], self.values[end]) = (column as u32, value);
+            end += usize::from(value > 0.0);
+        }
+        self.columns.truncate(end);
+        self.values.truncate(end);
+        self.end_row();
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.starts.len().saturating_sub(1)

@@ -74,8 +74,9 @@ impl SignBits {
         for block in y.chunks(64) {
             let toss = coins.bits();
             let bits = block.iter().enumerate().fold(0u64, |bits, (k, &v)| {
-                let up = v > 0.0 || (v == 0.0 && toss >> k & 1 == 1);
-                bits | u64::from(up) << k
+                // Numbers, not `||`: signs are as good as random, and a processor guesses a branch wrong half the time.
+                let (up, zero) = (u64::from(v > 0.0), u64::from(v == 0.0));
+                bits | (up | (zero & (toss >> k))) << k
             });
             self.bytes.extend_from_slice(&bits.to_le_bytes()[..block.len().div_ceil(8)]);
         }

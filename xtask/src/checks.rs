@@ -144,7 +144,7 @@ fn lint(shell: &Shell) -> Result<()> {
 }
 
 fn lint_wasm(shell: &Shell) -> Result<()> {
-    let packages = ["-p", "farsign", "-p", "farsign-worker"];
+    let packages = ["-p", "farsign", "-p", "farsign-worker", "-p", "farsign-bench-page"];
     let mut command = shell.cargo(&["clippy", "--target", WASM_TARGET, "--all-targets"]);
     start(command.args(packages).args(["--", "-D", "warnings"]))
 }

@@ -160,14 +160,7 @@ fn blocks<const N: usize>(
 /// `h = max(z, 0)` of rows of this width, zeros left out.
 fn rectify(z: &[f32], width: usize, h: &mut SparseRows) {
     h.clear();
-    for row in z.chunks_exact(width) {
-        for (column, &z) in row.iter().enumerate() {
-            if z > 0.0 {
-                h.push(column, z);
-            }
-        }
-        h.end_row();
-    }
+    z.chunks_exact(width).for_each(|row| h.push_positive_row(row));
 }
 
 /// Weights `[inputs, outputs]` to `[outputs, inputs]`.
