@@ -9,6 +9,7 @@
 mod checks;
 mod credits;
 mod durable;
+mod handle;
 mod member;
 mod roster;
 mod snapshot;
@@ -17,12 +18,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::Bytes;
 use farsign::assignment::{Assigner, VolunteerAssignment};
 use farsign::dataset::Dataset;
 use farsign::optimizer::{Contribution, FarSign};
 use farsign::sign::{SignBits, SignBitsError};
-use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
+use farsign::task::{GoodbyeReason, RejectReason, TaskId, VolunteerId};
 use farsign::trust::TrustMean;
 use farsign::wire::EncodedSteps;
 use rand_chacha::ChaCha12Rng;
@@ -42,9 +42,11 @@ use crate::store::run::SavedRun;
 use checks::{Checked, Checks};
 use credits::{Credit, Credits};
 use durable::Durable;
+use handle::Command;
 use member::Member;
 
 pub use checks::{CheckCounters, CheckOptions};
+pub use handle::{Handle, Joined, NextTask, Outcome, Stopped};
 pub use member::Newcomer;
 pub use roster::{Listed, Whom};
 pub use snapshot::Snapshot;
@@ -58,128 +60,6 @@ const MOST_AT_ONCE: usize = 256;
 /// A snapshot is made when the answers since the last are this part of the active volunteers. An answer is then
 /// a 16th staler than it would be otherwise, and a large fleet does not copy the parameters for every answer.
 const PUBLISHED_PART: usize = 16;
-
-/// A task with the snapshot it was issued against.
-#[derive(Debug)]
-pub struct NextTask {
-    /// What to do.
-    pub task: Task,
-    /// What to do it with.
-    pub snapshot: Arc<Snapshot>,
-}
-
-/// A place in the run.
-#[derive(Debug)]
-pub struct Joined {
-    /// The session's id.
-    pub volunteer: VolunteerId,
-    /// Its first task.
-    pub first: NextTask,
-    /// Says why, when the volunteer is removed.
-    pub removal: oneshot::Receiver<GoodbyeReason>,
-}
-
-/// What became of an answer.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The number of accepted contributions, this one included; or why it was not applied.
-    pub verdict: Result<u64, RejectReason>,
-    /// The next task, when the answer closed the last one and the run goes on.
-    pub next: Option<NextTask>,
-    /// Whether the run is finished.
-    pub finished: bool,
-}
-
-#[derive(Debug)]
-enum Command {
-    Join { who: Newcomer, reply: oneshot::Sender<Option<Joined>> },
-    Answer { volunteer: VolunteerId, task: TaskId, bits: Bytes, reply: oneshot::Sender<Outcome> },
-    Leave { volunteer: VolunteerId },
-    Checked(Checked),
-    List { reply: oneshot::Sender<Vec<Listed>> },
-    Remove { whom: Whom, reason: GoodbyeReason, reply: oneshot::Sender<usize> },
-    Stop,
-}
-
-/// How sessions talk to the coordinator.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    commands: mpsc::Sender<Command>,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-}
-
-/// The coordinator has stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server is stopping")]
-pub struct Stopped;
-
-impl Handle {
-    /// Takes up a volunteer and gives it its first task; none when the run is finished. If it is there already, its
-    /// other session ends.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
-    pub async fn join(&self, who: Newcomer) -> Result<Option<Joined>, Stopped> {
-        self.ask(|reply| Command::Join { who, reply }).await
-    }
-
-    /// Hands in an answer.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
-    pub async fn answer(
-        &self,
-        volunteer: VolunteerId,
-        task: TaskId,
-        bits: Bytes,
-    ) -> Result<Outcome, Stopped> {
-        self.ask(|reply| Command::Answer { volunteer, task, bits, reply }).await
-    }
-
-    /// All volunteers, the longest here first.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
-    pub async fn list(&self) -> Result<Vec<Listed>, Stopped> {
-        self.ask(|reply| Command::List { reply }).await
-    }
-
-    /// Ends sessions and tells them why; how many there were.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
-    pub async fn remove(&self, whom: Whom, reason: GoodbyeReason) -> Result<usize, Stopped> {
-        self.ask(|reply| Command::Remove { whom, reason, reply }).await
-    }
-
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| Stopped)?;
-        answer.await.map_err(|_| Stopped)
-    }
-
-    /// Forgets a volunteer.
-    pub async fn leave(&self, volunteer: VolunteerId) {
-        _ = self.commands.send(Command::Leave { volunteer }).await; // a stopped coordinator has forgotten everyone
-    }
-
-    /// Stops the coordinator, and waits until it has done what was asked of it before.
-    pub async fn stop(&self) {
-        _ = self.commands.send(Command::Stop).await; // one that has stopped already is as good
-        let mut snapshots = self.snapshots.clone();
-        while snapshots.changed().await.is_ok() {}
-    }
-
-    /// The newest snapshot.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshots.borrow())
-    }
-
-    /// Follows the snapshots as they are published.
-    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.snapshots.clone()
-    }
-}
 
 /// State of the task. Nothing of it is shared.
 #[derive(Debug)]

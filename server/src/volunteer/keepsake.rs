@@ -57,7 +57,7 @@ fn digits(text: &str) -> Option<Secret> {
 /// The secret of one worker of a fleet: a secret has one session at a time, and a fleet has many.
 pub fn of_worker(secret: Secret, index: u64) -> Secret {
     let hash: [u8; 32] =
-        Sha256::new().chain_update(secret.0).chain_update(index.to_le_bytes()).finalize().into();
+        Sha256::new().chain_update(secret.0).chain_update(index.to_string()).finalize().into();
     Secret(std::array::from_fn(|i| hash[i]))
 }
 
