@@ -1,6 +1,7 @@
 //! The commands of the program: arguments in, output for people out. What they do is in the library.
 
 pub mod data;
+mod interrupts;
 pub mod run;
 pub mod serve;
 pub mod volunteer;

@@ -18,6 +18,8 @@ use farsign_server::store::folder::{Folder, Opened, Rescued};
 use farsign_server::store::log::Log;
 use farsign_server::store::run::{SavedRun, beginning, check_data, identity};
 
+use super::interrupts::Interrupts;
+
 #[derive(Debug, Args)]
 pub struct Serve {
     /// TOML file with settings; flags and environment variables win over it
@@ -62,7 +64,7 @@ impl Serve {
 
 fn configuration(settings: &Settings, data: &TrainAndHeldOut) -> anyhow::Result<Config> {
     let mut config = Config::new(settings, &data.train, rand::random())?;
-    make_room(&mut config.edge)?;
+    make_room(&mut config.edge, settings.max_connections.is_some())?;
     Ok(config)
 }
 
@@ -118,15 +120,14 @@ fn read(path: &PathBuf) -> anyhow::Result<Settings> {
     }
 }
 
-/// Has the system allow as many connections as are wanted, or wants no more than it allows.
-fn make_room(limits: &mut EdgeLimits) -> anyhow::Result<()> {
-    let room = files::make_room(limits.max_connections).context("could not read the limit on open files")?;
-    if room < limits.max_connections {
-        eprintln!(
-            "The system allows {room} connections; max-connections {} is more.",
-            limits.max_connections
-        );
-        limits.max_connections = room;
+/// Has the system allow as many connections as are wanted, or wants no more than it allows; which is said where the
+/// host has asked for a number.
+fn make_room(limits: &mut EdgeLimits, asked: bool) -> anyhow::Result<()> {
+    let wanted = limits.max_connections;
+    let room = files::make_room(wanted).context("could not read the limit on open files")?;
+    limits.max_connections = wanted.min(room);
+    if room < wanted && asked {
+        eprintln!("max-connections: expected at most the {room} that the system allows, found {wanted}");
     }
     Ok(())
 }
@@ -137,38 +138,22 @@ async fn serve(server: Server) -> anyhow::Result<()> {
     let listener = edge::listen(listen)
         .with_context(|| format!("could not listen on {listen}; another --listen HOST:PORT may be free"))?;
     let address = listener.local_addr()?;
+    let mut interrupts = Interrupts::new()?;
     println!("Training {} on {} (seed {}).", app.config.run.architecture, app.data.name, app.config.seed);
     let scheme = if app.config.tls.is_some() { "https" } else { "http" };
     println!("Open {scheme}://{address} and press Start. Ctrl-C stops the server.");
     let live = tokio::spawn(live_line(Arc::clone(&app)));
-    server.run(listener, interrupted()).await.context("the server failed")?;
+    let interrupted = async move {
+        interrupts.next().await;
+        tokio::spawn(async move {
+            interrupts.next().await;
+            std::process::exit(130); // a second one ends the process at once
+        });
+    };
+    server.run(listener, interrupted).await.context("the server failed")?;
     live.abort();
     LiveLine::default().finish(&format!("Stopped. {}", line(&app)));
     Ok(())
-}
-
-/// Ready at the first Ctrl-C or termination signal; a second one ends the process at once.
-async fn interrupted() {
-    wait_for_signal().await;
-    tokio::spawn(async {
-        wait_for_signal().await;
-        std::process::exit(130);
-    });
-}
-
-async fn wait_for_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    _ = tokio::signal::ctrl_c().await; // without signals there is nothing to wait for
 }
 
 async fn live_line(app: Arc<App>) {
