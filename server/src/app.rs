@@ -2,7 +2,7 @@
 
 use std::future::ready;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::State;
@@ -26,10 +26,14 @@ use crate::dataset_source::TrainAndHeldOut;
 use crate::edge::Edge;
 use crate::evaluation::{Evaluator, SharedHistory};
 use crate::headers;
+use crate::metrics;
+use crate::places::Places;
+use crate::readiness::{Unready, readiness};
 use crate::session;
 use crate::status::{Rate, Status};
 use crate::store::StoreError;
 use crate::store::run::SavedRun;
+use crate::store::writer::SaveCounters;
 
 /// What every request can see.
 #[derive(Debug)]
@@ -46,8 +50,14 @@ pub struct App {
     pub history: SharedHistory,
     /// How fast contributions come.
     pub rate: Rate,
+    /// What was saved so far, where the run is saved.
+    pub saved: Option<Arc<SaveCounters>>,
     /// When the server started.
     pub started: Instant,
+    /// The same for people.
+    pub started_at: SystemTime,
+    /// The places of connections.
+    pub connections: Arc<Places>,
     /// Who may join; it has the places of sessions.
     pub admission: Arc<Admission>,
     /// Turns true when the server is to stop.
@@ -71,6 +81,8 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/ws", get(session::upgrade))
         .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(ready_to_work))
+        .route("/metrics", get(figures))
         .route("/api/v1/status", get(status))
         .route("/api/v1/snapshot", get(snapshot))
         .route("/api/v1/dataset/train-images-idx3-ubyte.gz", get(train_images))
@@ -80,6 +92,14 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(axum::middleware::map_response(move |response| ready(headers::add(response, secure))))
         .with_state(app)
+}
+
+async fn ready_to_work(State(app): State<Arc<App>>) -> Result<&'static str, Unready> {
+    readiness(&app).map(|()| "ready")
+}
+
+async fn figures(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render(&app))
 }
 
 async fn status(State(app): State<Arc<App>>) -> Json<Status> {
@@ -124,18 +144,22 @@ impl Server {
     pub fn resume(config: Config, data: TrainAndHeldOut, saved: Option<SavedRun>) -> std::io::Result<Self> {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(config.admission.clone()));
+        let save_counters = saved.as_ref().map(|saved| saved.writer.counters());
         let (coordinator, handle) =
             coordinator::new(&config, &data.train, Arc::clone(&counters), Arc::clone(&admission), saved)?;
         let (stop, stopping) = watch::channel(false);
         let app = App {
             admission,
+            connections: config.edge.places(),
             config,
             data,
             coordinator: handle,
             counters,
             history: SharedHistory::default(),
             rate: Rate::default(),
+            saved: save_counters,
             started: Instant::now(),
+            started_at: SystemTime::now(),
             stopping,
         };
         Ok(Self { app: Arc::new(app), coordinator, stop })
@@ -159,7 +183,7 @@ impl Server {
             tokio::spawn(sample_rate(Arc::clone(&app))),
             tokio::spawn(keep_bans(Arc::clone(&app))),
         ];
-        let edge = Edge::new(&app.config, app.stopping.clone());
+        let edge = Edge::new(&app.config, Arc::clone(&app.connections), app.stopping.clone());
         let mut serve = tokio::spawn(edge.serve(listener, router(Arc::clone(&app))));
         let mut ended = None;
         let result = tokio::select! {

@@ -79,6 +79,13 @@ pub struct EdgeLimits {
     pub write_timeout: Duration,
 }
 
+impl EdgeLimits {
+    /// The places of connections.
+    pub fn places(&self) -> Arc<Places> {
+        Places::new(self.max_connections, self.max_connections_per_address)
+    }
+}
+
 /// Who is on the other end of a connection: an extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
@@ -94,14 +101,13 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// An edge that works until `stopping` turns true, with TLS if there is a certificate for it.
-    pub fn new(config: &Config, stopping: watch::Receiver<bool>) -> Self {
-        let limits = config.edge;
+    /// An edge with these places that works until `stopping` turns true, with TLS if there is a certificate for it.
+    pub fn new(config: &Config, places: Arc<Places>, stopping: watch::Receiver<bool>) -> Self {
         Self {
-            limits,
+            limits: config.edge,
             tls: config.tls.clone(),
             trusted_proxies: config.admission.trusted_proxies.clone(),
-            places: Places::new(limits.max_connections, limits.max_connections_per_address),
+            places,
             stopping,
         }
     }

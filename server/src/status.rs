@@ -17,10 +17,10 @@ use crate::evaluation::{History, Point};
 /// The whole answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    run: Run,
+    pub(crate) run: Run,
     model: Model,
     data: Data,
-    volunteers: Volunteers,
+    pub(crate) volunteers: Volunteers,
     /// Accepted contributions.
     pub accepted: u64,
     /// Rejected answers by reason.
@@ -33,18 +33,18 @@ pub struct Status {
     pub contributions_per_s: f64,
     /// Evaluation on the held-out data.
     pub held_out: HeldOut,
-    traffic: Traffic,
+    pub(crate) traffic: Traffic,
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Run {
+pub(crate) struct Run {
     id: String,
     phase: &'static str,
-    uptime_s: f64,
+    pub(crate) uptime_s: f64,
     order: &'static str,
     rule: &'static str,
-    progress: Option<f64>,
-    paused: bool,
+    pub(crate) progress: Option<f64>,
+    pub(crate) paused: bool,
     token_required: bool,
 }
 
@@ -66,9 +66,9 @@ struct Data {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Volunteers {
-    connected: usize,
-    active: usize,
+pub(crate) struct Volunteers {
+    pub(crate) connected: usize,
+    pub(crate) active: usize,
 }
 
 /// Accuracy and loss over the run.
@@ -112,9 +112,9 @@ impl Checks {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Traffic {
-    received_bytes: u64,
-    sent_bytes: u64,
+pub(crate) struct Traffic {
+    pub(crate) received_bytes: u64,
+    pub(crate) sent_bytes: u64,
 }
 
 impl Status {

@@ -1,6 +1,7 @@
 //! The model at one moment, and what leads to it from the moments before.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use farsign::optimizer::FarSign;
 use farsign::wire::{EncodedSnapshot, EncodedSteps};
@@ -13,6 +14,8 @@ const MOST_UPDATES: usize = 64;
 pub struct Snapshot {
     /// Rises with every publication.
     pub version: u64,
+    /// When it was made.
+    pub made: Instant,
     /// Accepted contributions in it.
     pub accepted: u64,
     /// Volunteers whose contributions came lately.
@@ -54,6 +57,7 @@ impl Snapshot {
         let x: Arc<[f32]> = optimizer.x().into();
         Self {
             version,
+            made: Instant::now(),
             accepted: optimizer.accepted(),
             active: optimizer.active(),
             progress: optimizer.progress(),

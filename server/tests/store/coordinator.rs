@@ -22,13 +22,13 @@ use tokio::task::JoinHandle;
 
 use crate::disk::Disk;
 
-struct Fixture {
-    data: TrainAndHeldOut,
-    config: Config,
+pub struct Fixture {
+    pub data: TrainAndHeldOut,
+    pub config: Config,
 }
 
 impl Fixture {
-    fn new(rule: RuleKind) -> Self {
+    pub fn new(rule: RuleKind) -> Self {
         let settings = Settings {
             model: Some(ModelKind::Softmax),
             rule: Some(rule),
@@ -43,7 +43,7 @@ impl Fixture {
         Self { data, config }
     }
 
-    fn begin(&self, disk: &Disk) -> Result<SavedRun, StoreError> {
+    pub fn begin(&self, disk: &Disk) -> Result<SavedRun, StoreError> {
         let database = disk.database().map_err(redb::Error::from)?;
         Ok(self.saved(Log::create(database, identity(&self.config), &beginning(&self.config))?))
     }
@@ -131,7 +131,7 @@ impl Told {
     }
 }
 
-fn somebody() -> Newcomer {
+pub fn somebody() -> Newcomer {
     let network = Network::from(IpAddr::from([127, 0, 0, 1]));
     Newcomer { abilities: Abilities::default(), agent: "somebody".to_owned(), network, identity: None }
 }

@@ -6,4 +6,5 @@ mod events;
 mod evict;
 mod faults;
 mod folder;
+mod readiness;
 mod replay;
