@@ -21,7 +21,7 @@
 //! Modules in reading order: the data ([`dataset`], [`random`], [`minibatch`]), the model ([`model`], [`kernels`],
 //! [`math`]), a volunteer's answer ([`direction`], [`estimate`], [`tracker`], [`sign`], [`answer`]), the server's step
 //! ([`schedule`], [`activity`], [`step`], [`optimizer`], [`assignment`]), what it does about liars ([`recomputation`],
-//! [`trust`]), and what travels between them ([`task`], [`wire`], [`volunteer`], [`backoff`]).
+//! [`trust`], [`safety`]), and what travels between them ([`task`], [`wire`], [`volunteer`], [`backoff`]).
 //!
 //! Equations follow arXiv 2605.09337 as docs/algorithm.md reads it; departures are named there.
 
@@ -39,6 +39,7 @@ pub mod model;
 pub mod optimizer;
 pub mod random;
 pub mod recomputation;
+pub mod safety;
 pub mod schedule;
 pub mod sign;
 pub mod step;

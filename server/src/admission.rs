@@ -123,6 +123,7 @@ impl Admission {
         let allowed = self.options.origins.allow(origin, host);
         if !allowed && !self.told_of_origin.swap(true, Ordering::Relaxed) {
             tracing::warn!(
+                event = "page_refused",
                 ?origin,
                 ?host,
                 "turned a page away; --allow-origin lets it in, and a proxy has to pass Host on"
@@ -208,12 +209,17 @@ impl Admission {
 
     /// Pauses the run, or lets it go on: meanwhile nobody joins, and nobody works.
     pub fn pause(&self, paused: bool) {
-        self.paused.send_replace(paused);
+        match (self.paused.send_replace(paused), paused) {
+            (false, true) => tracing::info!(event = "paused", "the host has paused the run"),
+            (true, false) => tracing::info!(event = "resumed", "the host lets the run go on"),
+            _ => {}
+        }
     }
 
     /// Bans from now on.
     pub fn ban(&self, ban: Ban) {
         if lock(&self.bans).add(ban) {
+            tracing::info!(event = "banned", %ban, "somebody is shut out");
             self.bans_changed.notify_one();
         }
     }
@@ -222,6 +228,7 @@ impl Admission {
     pub fn lift(&self, ban: Ban) -> bool {
         let was = lock(&self.bans).lift(ban);
         if was {
+            tracing::info!(event = "ban_lifted", %ban, "somebody may join again");
             self.bans_changed.notify_one();
         }
         was

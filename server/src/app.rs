@@ -194,10 +194,11 @@ impl Server {
                 Ok(())
             }
         };
+        tracing::info!(event = "stopping", sessions = app.connected(), "the server takes nobody any more");
         stop.send_replace(true);
         let deadline = Instant::now() + app.config.limits.drain_timeout;
         if timeout_at(deadline.into(), app.admission.places().all_free()).await.is_err() {
-            tracing::warn!(left = app.connected(), "sessions did not end in time");
+            tracing::warn!(event = "slow_drain", sessions = app.connected(), "sessions did not end in time");
         }
         if !serve.is_finished() {
             _ = timeout_at(deadline.into(), &mut serve).await; // answers that are on their way
@@ -220,7 +221,7 @@ impl Server {
 
 /// Nobody was told anything that is not saved.
 fn unsaved(error: StoreError) -> std::io::Error {
-    tracing::error!(%error, "the run cannot be saved; no more answers are taken");
+    tracing::error!(event = "cannot_save", %error, "the run cannot be saved; no more answers are taken");
     std::io::Error::other(error)
 }
 

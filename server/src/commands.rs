@@ -2,6 +2,7 @@
 
 pub mod data;
 mod interrupts;
+pub mod log;
 pub mod run;
 pub mod serve;
 pub mod volunteer;

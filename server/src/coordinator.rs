@@ -21,6 +21,7 @@ use std::time::Instant;
 use farsign::assignment::{Assigner, VolunteerAssignment};
 use farsign::dataset::Dataset;
 use farsign::optimizer::{Contribution, FarSign};
+use farsign::safety::Agreement;
 use farsign::sign::{SignBits, SignBitsError};
 use farsign::task::{GoodbyeReason, RejectReason, TaskId, VolunteerId};
 use farsign::trust::TrustMean;
@@ -79,6 +80,8 @@ pub struct Coordinator {
     /// Under `verified`, answers are computed again.
     checks: Option<Checks>,
     trust_mean: TrustMean,
+    /// How often answers agree; changes nothing, and is only told.
+    agreement: Agreement,
     /// Draws what a volunteer must not be able to guess.
     seeds: ChaCha12Rng,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -168,6 +171,7 @@ pub fn new(
         joined,
         checks: checks.transpose()?,
         trust_mean,
+        agreement: Agreement::new(config.run.directions, config.run.order, config.assignment.rule),
         seeds,
         snapshots,
         latest,
@@ -248,6 +252,8 @@ impl Coordinator {
                 let verdict = settled.and_then(|seed| self.apply(volunteer, task, seed, &bits));
                 if let Err(reason) = verdict {
                     self.counters.rejected(reason);
+                    let (task, reason) = (task.0, reason.name());
+                    tracing::debug!(event = "rejected", volunteer = volunteer.0, task, reason, "not applied");
                     self.restart(volunteer, closed);
                 }
                 Some(Pending::Answered { volunteer, verdict, closed, reply })
@@ -272,6 +278,7 @@ impl Coordinator {
         // The rest was just checked; what is left is that the run finished while this answer was on its way.
         let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::RunFinished)?;
         self.steps.push(self.optimizer.last_step());
+        self.agreement.hear(volunteer, applied.message, &signs);
         member.accepted += 1;
         self.durable.note(|| {
             Event::Accepted(Accepted { volunteer, task, direction_seed, trust, signs: signs.clone() })
@@ -321,9 +328,11 @@ impl Coordinator {
         let Some(member) = member else { return }; // it has left
         self.snapshot_at = 0;
         tracing::warn!(
+            event = "removed",
             volunteer = volunteer.0,
             task = wrong.0,
-            "removed: an answer was not what its task asks for"
+            address = %member.who.network,
+            "an answer was not what its task asks for"
         );
         for step in member.undo() {
             // A finished model stays as it is.
@@ -344,7 +353,10 @@ impl Coordinator {
         }
         self.snapshot_at = accepted + self.optimizer.active().div_ceil(PUBLISHED_PART) as u64;
         let steps = std::mem::take(&mut self.steps);
-        self.latest = Arc::new(self.latest.next(&self.optimizer, steps));
+        self.latest = Arc::new(self.latest.next(&self.optimizer, steps, self.agreement.safety()));
+        if self.latest.is_finished() {
+            tracing::info!(event = "finished", accepted, "the model is finished");
+        }
     }
 
     fn publish(&mut self) {
@@ -376,6 +388,7 @@ impl Coordinator {
             self.present.insert(identity, volunteer);
             credit = self.credits.take(identity);
         }
+        tell_of_joining(volunteer, &who, &credit);
         let (removed, removal) = oneshot::channel();
         self.optimizer.join(volunteer);
         self.durable.note(|| Event::Join(volunteer));
@@ -396,4 +409,17 @@ impl Coordinator {
         }
         Some(NextTask { task, snapshot })
     }
+}
+
+fn tell_of_joining(volunteer: VolunteerId, who: &Newcomer, credit: &Credit) {
+    let Newcomer { agent, network, identity, .. } = who;
+    tracing::info!(
+        event = "joined",
+        volunteer = volunteer.0,
+        address = %network,
+        identity = identity.map(tracing::field::display),
+        agent,
+        checks_passed = credit.trust.passed,
+        "a volunteer has joined"
+    );
 }

@@ -129,10 +129,12 @@ impl Edge {
                         let edge = Arc::clone(&edge);
                         connections.spawn(edge.connection(stream, peer, place, router.clone()));
                     }
-                    Err(why) => tracing::debug!(%peer, %why, "turned a connection away"),
+                    Err(why) => {
+                        tracing::debug!(event = "connection_refused", %peer, %why, "turned a connection away");
+                    }
                 },
                 Err(error) => {
-                    tracing::warn!(%error, "could not take a connection");
+                    tracing::warn!(event = "accept_failed", %error, "could not take a connection");
                     sleep(rest_after(&error)).await;
                 }
             }
@@ -150,7 +152,7 @@ impl Edge {
     async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place, router: Router) {
         // An answer waits for its acknowledgement; Nagle's algorithm would hold that back.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "could not turn Nagle's algorithm off");
+            tracing::debug!(event = "nodelay_failed", %error, "could not turn Nagle's algorithm off");
         }
         let deadline = Instant::now() + self.limits.header_timeout;
         let stream = Patient::new(stream, self.limits.write_timeout, place);
@@ -162,8 +164,8 @@ impl Edge {
         };
         match greeted {
             Ok(Ok(stream)) => self.requests(stream, peer, deadline, router).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS"),
-            Err(_) => tracing::debug!(%peer, "no TLS in time"),
+            Ok(Err(error)) => tracing::debug!(event = "no_tls", %peer, %error, "no TLS"),
+            Err(_) => tracing::debug!(event = "no_tls", %peer, "no TLS in time"),
         }
     }
 
@@ -194,7 +196,7 @@ impl Edge {
         };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = late => return tracing::debug!(%peer, "no request in time"),
+            () = late => return tracing::debug!(event = "no_request", %peer, "no request in time"),
             () = turned_on(&mut stopping) => {
                 if !asked.load(Ordering::Relaxed) {
                     return; // nothing was asked for, so nothing is left to be said
@@ -204,7 +206,7 @@ impl Edge {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%peer, %error, "a connection broke");
+            tracing::debug!(event = "connection_broke", %peer, %error, "a connection broke");
         }
     }
 }

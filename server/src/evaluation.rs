@@ -124,7 +124,10 @@ impl Evaluator {
                 let evaluator = Arc::clone(&evaluator);
                 let work = tokio::task::spawn_blocking(move || evaluator.evaluate(&snapshot, elapsed_s));
                 if work.await.is_err() {
-                    tracing::error!("an evaluation panicked; the accuracy shown is of an earlier model");
+                    tracing::error!(
+                        event = "evaluation_failed",
+                        "an evaluation panicked; the accuracy shown is of an earlier model"
+                    );
                 }
                 tokio::time::sleep(REST * began.elapsed()).await;
             }

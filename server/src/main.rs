@@ -5,7 +5,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use commands::log::LogFormat;
 
 /// Training by volunteers nobody needs to trust.
 #[derive(Debug, Parser)]
@@ -29,19 +29,31 @@ enum Command {
     Run(commands::run::Run),
 }
 
+impl Command {
+    fn log_format(&self) -> LogFormat {
+        match self {
+            Self::Serve(serve) => serve.log_format,
+            Self::Volunteer(_) | Self::Data(_) | Self::Run(_) => LogFormat::Text,
+        }
+    }
+
+    fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Serve(serve) => serve.run(),
+            Self::Volunteer(volunteer) => volunteer.run(),
+            Self::Data(data) => data.run(),
+            Self::Run(run) => run.run(),
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("FARSIGN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let done = match Cli::parse().command {
-        Command::Serve(serve) => serve.run(),
-        Command::Volunteer(volunteer) => volunteer.run(),
-        Command::Data(data) => data.run(),
-        Command::Run(run) => run.run(),
-    };
-    match done {
+    let command = Cli::parse().command;
+    let format = command.log_format();
+    match format.start().and_then(|()| command.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            format.fail(&error);
             ExitCode::FAILURE
         }
     }

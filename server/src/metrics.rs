@@ -95,6 +95,16 @@ impl Figures {
         let checks = &status.checks;
         self.counter("accepted", "Answers applied since the run began", status.accepted as f64);
         self.by_reason("rejected", "Answers not applied", &status.rejected);
+        self.maybe(
+            "sign_error_ratio",
+            "Estimate: how often honest answers are wrong about a sign",
+            status.safety.map(|safety| safety.sign_error),
+        );
+        self.maybe(
+            "tolerated_liars_ratio",
+            "Estimate: the share of the weight that may lie and is outvoted",
+            status.safety.map(|safety| safety.tolerated_share),
+        );
         self.counter("checks_passed", "Checks that found every answer right", checks.passed as f64);
         self.counter("checks_failed", "Checks that found a wrong answer", checks.failed as f64);
         self.counter("checks_skipped", "Checks given up for want of room", checks.skipped as f64);

@@ -76,6 +76,17 @@ enum End {
     Deaf,
 }
 
+impl End {
+    /// Its name in the log.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Goodbye(reason) | Self::Refused(Goodbye { reason, .. }) => reason.name(),
+            Self::Deaf => GoodbyeReason::SlowReader.name(),
+        }
+    }
+}
+
 impl From<WireError> for End {
     fn from(error: WireError) -> Self {
         Self::Goodbye(match error {
@@ -123,10 +134,18 @@ async fn serve(app: Arc<App>, socket: WebSocket, network: Network) {
     };
     let end = match &place {
         Ok(_) => session.run(network).await,
-        Err(goodbye) => End::Refused(*goodbye),
+        Err(goodbye) => {
+            refused(network, goodbye.reason.name());
+            End::Refused(*goodbye)
+        }
     };
     session.finish(end).await;
     drop(place);
+}
+
+/// Anybody can cause this as often as they like, so it is not in the log unless asked for.
+fn refused(network: Network, reason: &str) {
+    tracing::debug!(event = "refused", address = %network, reason, "a volunteer was turned away");
 }
 
 impl Session {
@@ -134,7 +153,10 @@ impl Session {
     async fn run(&mut self, network: Network) -> End {
         let who = match self.hello(network).await {
             Ok(who) => who,
-            Err(end) => return end,
+            Err(end) => {
+                refused(network, end.name());
+                return end;
+            }
         };
         let identity = who.identity;
         let Joined { volunteer, first, removal } = match self.app.coordinator.join(who).await {
@@ -149,6 +171,8 @@ impl Session {
             self.until_end(volunteer, first, removal).await
         };
         self.app.coordinator.leave(volunteer).await;
+        let (number, reason) = (volunteer.0, end.name());
+        tracing::info!(event = "left", volunteer = number, address = %network, reason, "a session has ended");
         end
     }
 
@@ -179,7 +203,6 @@ impl Session {
                 }
                 let Hello { agent, abilities, .. } = hello;
                 self.abilities = abilities;
-                tracing::debug!(agent, %network, "hello");
                 Ok(Newcomer { abilities, agent: agent.to_owned(), network, identity })
             }
             ClientRecord::Answer { .. } => Err(End::Goodbye(GoodbyeReason::NoHello)),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use farsign::estimate::Order;
 use farsign::optimizer::Rule;
+use farsign::safety;
 use serde::Serialize;
 
 use crate::app::App;
@@ -29,6 +30,7 @@ pub struct Status {
     pub ended: BTreeMap<&'static str, u64>,
     /// Answers computed again.
     pub checks: Checks,
+    pub(crate) safety: Option<Safety>,
     /// Accepted contributions per second, over the last ten seconds.
     pub contributions_per_s: f64,
     /// Evaluation on the held-out data.
@@ -81,6 +83,19 @@ pub struct HeldOut {
     /// Accepted contributions in the model these are of.
     pub at_accepted: Option<u64>,
     history: Vec<Point>,
+}
+
+/// An estimate from the answers of late, never a certificate.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Safety {
+    pub(crate) sign_error: f64,
+    pub(crate) tolerated_share: f64,
+}
+
+impl From<safety::Safety> for Safety {
+    fn from(safety::Safety { sign_error, tolerated_share }: safety::Safety) -> Self {
+        Self { sign_error, tolerated_share }
+    }
 }
 
 /// What checks found since the server started; all 0 where there are none.
@@ -158,6 +173,7 @@ impl Status {
             rejected: app.counters.rejects_by_reason(),
             ended: app.counters.goodbyes_by_reason(),
             checks: Checks::of(&app.counters.checks),
+            safety: snapshot.safety.map(Safety::from),
             contributions_per_s: app.rate.per_second(),
             held_out: HeldOut {
                 accuracy: newest.map(|point| point.accuracy),

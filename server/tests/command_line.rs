@@ -1,9 +1,11 @@
 //! The program as a host meets it: what it prints, what it refuses and how it ends.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::net::TcpListener;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
 
 fn farsign(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_farsign"));
@@ -78,16 +80,86 @@ fn a_volunteer_says_when_no_server_is_there() {
     assert!(said.contains("expected an address like http://127.0.0.1:8080"), "{said}");
 }
 
+/// A server on a free port, and what it says on standard error. That goes to a file: a pipe would fill up.
+struct Server {
+    child: Child,
+    errors: File,
+}
+
+/// Starts a server; gives its address too.
+fn serve(command: &mut Command) -> (Server, String) {
+    let errors = tempfile::tempfile().unwrap();
+    command.stdout(Stdio::piped()).stderr(errors.try_clone().unwrap());
+    let mut server = command.spawn().unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let address = lines.find_map(|line| Some(line.strip_prefix("Open ")?.split_once(' ')?.0.to_owned()));
+    (Server { child: server, errors }, address.expect("the address is printed"))
+}
+
+/// Interrupts a server; gives what it has said on standard error.
+fn interrupt(Server { mut child, mut errors }: Server) -> String {
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    errors.rewind().unwrap();
+    errors.read_to_string(&mut said).unwrap();
+    assert!(status.success(), "{said}");
+    said
+}
+
+const SMALL: [&str; 9] =
+    ["serve", "--listen", "127.0.0.1:0", "--model", "softmax", "--horizon", "3", "--batch", "1"];
+
 #[cfg(unix)]
 #[test]
-fn an_interrupt_ends_the_server_cleanly() {
-    let mut command = farsign(&["serve", "--listen", "127.0.0.1:0", "--model", "softmax"]);
-    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.starts_with("Open http://127.0.0.1:")), "the address is printed");
-    let interrupted = Command::new("kill").args(["-INT", &server.id().to_string()]).status().unwrap();
-    assert!(interrupted.success());
-    let output = server.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("Stopped. accepted 0"), "{said}");
+fn an_interrupt_ends_the_server_cleanly_and_the_log_is_silent_unless_asked_for() {
+    let (server, address) = serve(&mut farsign(&SMALL));
+    assert!(farsign(&["volunteer", "--url", &address]).output().unwrap().status.success());
+    let said = interrupt(server);
+    assert!(said.contains("Stopped. accepted "), "{said}");
+    assert!(!said.contains("event"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_log_for_programs_has_an_object_a_line_with_who_came_and_went_and_no_secrets() {
+    let (join, admin) = ("the-join-token", "the admin token of a test");
+    let folder = tempfile::tempdir().unwrap();
+    let identity = folder.path().join("identity");
+    let identity = identity.to_str().unwrap();
+    let tokens = ["--log-format", "json", "--join-token", join, "--admin-token", admin];
+    let (server, address) = serve(farsign(&SMALL).args(tokens).env("FARSIGN_LOG", "debug"));
+    let wrong = farsign(&["volunteer", "--url", &address, "--join-token", "guessed-token"]).output().unwrap();
+    assert!(!wrong.status.success(), "the wrong token is refused");
+    let volunteer = ["volunteer", "--url", &address, "--join-token", join, "--identity", identity];
+    assert!(farsign(&volunteer).output().unwrap().status.success());
+    let said = interrupt(server);
+
+    let secret = fs::read_to_string(identity).unwrap();
+    for secret in [join, admin, "guessed-token", secret.trim()] {
+        assert!(!said.contains(secret), "{secret} in {said}");
+    }
+    let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+    let lines: Vec<Value> = said.lines().map(parse).collect();
+    let find = |event: &str| {
+        lines.iter().find(|line| line["event"] == event).unwrap_or_else(|| panic!("no {event} in {said}"))
+    };
+    ["started", "finished", "stopping", "stopped"].iter().for_each(|event| _ = find(event));
+    assert_eq!(find("refused")["reason"], "token_wrong");
+    let (joined, left) = (find("joined"), find("left"));
+    assert_eq!((&joined["address"], &joined["level"]), (&"127.0.0.1".into(), &"INFO".into()));
+    assert!(joined["identity"].as_str().is_some_and(|hash| hash.len() == 32), "{joined}");
+    assert_eq!((&left["volunteer"], &left["reason"]), (&joined["volunteer"], &"run_finished".into()));
+}
+
+#[test]
+fn a_level_that_is_none_and_a_format_that_is_none_are_named() {
+    let said = refused(farsign(&["serve"]).env("FARSIGN_LOG", "farsign=loud"));
+    assert!(said.contains("FARSIGN_LOG: expected a level") && said.contains("farsign=loud"), "{said}");
+    let said = refused(&mut farsign(&["serve", "--log-format", "xml"]));
+    assert!(said.contains("xml") && said.contains("json"), "{said}");
+    let said = refused(&mut farsign(&["serve", "--log-format", "json", "--beta", "2"]));
+    let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert!(last["event"] == "failed" && last["error"].to_string().contains("beta: expected"), "{said}");
 }

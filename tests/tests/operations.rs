@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use farsign::task::RejectReason;
-use farsign_server::settings::{ModelKind, Settings};
+use farsign_server::settings::{ModelKind, RuleKind, Settings};
 use farsign_server::volunteer::Attack;
 use farsign_tests::host::Host;
 use farsign_tests::raw::RawVolunteer;
 use farsign_tests::waiting;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Samples by name, with their labels as they are written.
 fn figures(host: &Host) -> BTreeMap<String, f64> {
@@ -95,6 +95,34 @@ fn the_figures_are_those_of_the_status() {
     assert!(figures["farsign_connections"] >= 1.0, "the one that asks");
     assert!(figures["farsign_snapshot_version"] >= 1.0 && figures["farsign_snapshot_age_seconds"] >= 0.0);
     assert_eq!(figures["farsign_paused"], 0.0);
+}
+
+#[test]
+fn answers_that_agree_leave_room_for_liars_and_guesses_leave_none() {
+    let (model, rule) = (Some(ModelKind::Softmax), Some(RuleKind::Plain));
+    let host = Host::start(Settings { model, rule, ..Settings::default() });
+    let mut volunteers = [RawVolunteer::join(&host), RawVolunteer::join(&host)];
+    let mut answer = |times: usize, bytes: [u8; 2]| {
+        for _ in 0..times {
+            for ((volunteer, task), byte) in volunteers.iter_mut().zip(bytes) {
+                volunteer.answer(task.id, &[&[byte; 981][..], &[0]].concat());
+                *task = volunteer.hear().task.expect("the next task");
+            }
+        }
+    };
+    answer(32, [0x55, 0x55]);
+    let (status, known) = at_rest(&host);
+    assert_eq!(status["safety"], Value::Null, "too few pairs");
+    assert!(!known.contains_key("farsign_sign_error_ratio"), "{known:#?}");
+
+    answer(1, [0x55, 0x55]);
+    assert_eq!(host.status()["safety"], json!({ "sign_error": 0.0, "tolerated_share": 0.5 }));
+
+    answer(200, [0x55, 0x0f]); // they agree about half of the signs, as guesses would
+    let (status, figures) = at_rest(&host);
+    assert!(status["safety"]["sign_error"].as_f64() > Some(0.3), "{status:#}");
+    assert_same(&figures, "farsign_sign_error_ratio", &status["safety"]["sign_error"]);
+    assert_same(&figures, "farsign_tolerated_liars_ratio", &status["safety"]["tolerated_share"]);
 }
 
 #[test]

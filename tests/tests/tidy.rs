@@ -175,6 +175,32 @@ fn every_test_that_the_threat_model_names_is_there() {
     }
 }
 
+/// Hosts build alerts on the names of events.
+#[test]
+fn every_event_of_the_log_has_a_name_and_a_row_in_the_documentation() {
+    let mut told = BTreeSet::new();
+    for path in files(&root().join("server/src"), "rs") {
+        let lines = product_lines(&path).into_iter().map(|(_, line)| line + " ");
+        for call in lines.collect::<String>().split("tracing::").skip(1) {
+            let Some((level, fields)) = call.split_once("!(") else { continue };
+            if !["error", "warn", "info", "debug", "trace"].contains(&level) {
+                continue;
+            }
+            let name = fields.trim_start().strip_prefix("event = \"").and_then(|rest| rest.split('"').next());
+            let name = name.unwrap_or_else(|| panic!("{}: no event in {fields:.60}", path.display()));
+            told.insert((name.to_owned(), level.to_owned()));
+        }
+    }
+    let page = fs::read_to_string(root().join("docs/hosting.md")).expect("the page is there");
+    let (_, section) = page.split_once("### The log").expect("there is a section on the log");
+    let section = section.split("\n#").next().unwrap_or_default();
+    let row = |line: &str| {
+        let (name, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+        Some((name.to_owned(), rest.split(' ').next()?.to_owned()))
+    };
+    assert_eq!(told, section.lines().filter_map(row).collect());
+}
+
 #[test]
 fn nothing_speaks_of_the_machine_it_was_written_on() {
     let folders = ["farsign/src", "server/src", "worker-wasm/src", "xtask/src", "tests/src", "docs"];

@@ -57,7 +57,7 @@ impl Admission {
             let (path, text) = (path.clone(), lock(&self.bans).write());
             let written = tokio::task::spawn_blocking(move || write(&path, &text)).await;
             if let Err(error) = written.map_err(io::Error::other).flatten() {
-                tracing::error!(%error, "could not write the bans");
+                tracing::error!(event = "cannot_save_bans", %error, "could not write the bans");
             }
         }
     }

@@ -1,8 +1,9 @@
 //! `farsign serve`
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -19,6 +20,10 @@ use farsign_server::store::log::Log;
 use farsign_server::store::run::{SavedRun, beginning, check_data, identity};
 
 use super::interrupts::Interrupts;
+use super::log::LogFormat;
+
+/// A start that takes longer is told of: whoever waits for the server may think that it hangs.
+const SLOW_START: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -34,12 +39,17 @@ pub struct Serve {
     #[arg(long)]
     fresh: bool,
 
+    /// How the log on standard error is written; FARSIGN_LOG sets its level
+    #[arg(long, value_enum, default_value_t, env = "FARSIGN_LOG_FORMAT")]
+    pub log_format: LogFormat,
+
     #[command(flatten)]
     settings: Settings,
 }
 
 impl Serve {
     pub fn run(self) -> anyhow::Result<()> {
+        let began = Instant::now();
         let settings = match &self.config {
             Some(path) => self.settings.or(read(path)?),
             None => self.settings,
@@ -58,7 +68,7 @@ impl Serve {
                 Server::new(configuration(&settings, &data)?, data)?
             }
         };
-        tokio::runtime::Runtime::new()?.block_on(serve(server))
+        tokio::runtime::Runtime::new()?.block_on(serve(server, self.log_format, began))
     }
 }
 
@@ -104,9 +114,11 @@ fn open(folder: &Folder) -> anyhow::Result<Log> {
     let Opened { log, rescued } = folder.open()?;
     if let Some(Rescued { why, kept, accepted }) = rescued {
         let kept = kept.map_or(String::new(), |file| format!(" The file is kept as {}.", file.display()));
-        eprintln!(
-            "warning: {why}.{kept} The run goes on from its last checkpoint, with {accepted} accepted contributions; \
-             what was accepted after it is lost."
+        tracing::warn!(
+            event = "rescued",
+            accepted,
+            "{why}.{kept} The run goes on from its last checkpoint, with {accepted} accepted contributions; what was \
+             accepted after it is lost."
         );
     }
     Ok(log)
@@ -127,12 +139,16 @@ fn make_room(limits: &mut EdgeLimits, asked: bool) -> anyhow::Result<()> {
     let room = files::make_room(wanted).context("could not read the limit on open files")?;
     limits.max_connections = wanted.min(room);
     if room < wanted && asked {
-        eprintln!("max-connections: expected at most the {room} that the system allows, found {wanted}");
+        tracing::warn!(
+            event = "fewer_connections",
+            room,
+            "max-connections: expected at most the {room} that the system allows, found {wanted}"
+        );
     }
     Ok(())
 }
 
-async fn serve(server: Server) -> anyhow::Result<()> {
+async fn serve(server: Server, log: LogFormat, began: Instant) -> anyhow::Result<()> {
     let app = server.app();
     let listen = app.config.listen;
     let listener = edge::listen(listen)
@@ -142,7 +158,8 @@ async fn serve(server: Server) -> anyhow::Result<()> {
     println!("Training {} on {} (seed {}).", app.config.run.architecture, app.data.name, app.config.seed);
     let scheme = if app.config.tls.is_some() { "https" } else { "http" };
     println!("Open {scheme}://{address} and press Start. Ctrl-C stops the server.");
-    let live = tokio::spawn(live_line(Arc::clone(&app)));
+    tell_of_start(&app, address, began.elapsed());
+    let live = (log == LogFormat::Text).then(|| tokio::spawn(live_line(Arc::clone(&app))));
     let interrupted = async move {
         interrupts.next().await;
         tokio::spawn(async move {
@@ -151,9 +168,25 @@ async fn serve(server: Server) -> anyhow::Result<()> {
         });
     };
     server.run(listener, interrupted).await.context("the server failed")?;
-    live.abort();
-    LiveLine::default().finish(&format!("Stopped. {}", line(&app)));
+    tracing::info!(
+        event = "stopped",
+        accepted = app.coordinator.snapshot().accepted,
+        "the server has stopped"
+    );
+    if let Some(live) = live {
+        live.abort();
+        LiveLine::default().finish(&format!("Stopped. {}", line(&app)));
+    }
     Ok(())
+}
+
+fn tell_of_start(app: &App, address: SocketAddr, took: Duration) {
+    let (accepted, took_ms) = (app.coordinator.snapshot().accepted, took.as_millis() as u64);
+    let run = format!("{:016x}", app.config.run.run_id);
+    tracing::info!(event = "started", %address, run, accepted, took_ms, "the server listens");
+    if took > SLOW_START {
+        tracing::warn!(event = "slow_start", took_ms, "it took long to start; a saved run is computed again");
+    }
 }
 
 async fn live_line(app: Arc<App>) {

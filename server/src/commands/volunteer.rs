@@ -78,7 +78,7 @@ impl Volunteer {
                 eprintln!("worker {index}: {why}; trying again in {:.1} s", f64::from(wait_ms) / 1000.0);
             }
             Notice::Rejected(reason) => eprintln!("worker {index}: an answer was rejected: {reason}"),
-            Notice::Joined => tracing::debug!(index, "joined"),
+            Notice::Joined => tracing::debug!(event = "worker_joined", index, "a worker has joined"),
         })?;
         runtime.shutdown_background();
         report(&ends, &tally)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use farsign::optimizer::FarSign;
+use farsign::safety::Safety;
 use farsign::wire::{EncodedSnapshot, EncodedSteps};
 
 /// Versions whose steps are kept; a volunteer further behind is sent a snapshot.
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub active: usize,
     /// Share of the schedule that is done; none when it has no end.
     pub progress: Option<f64>,
+    /// What the answers in it say about how many liars there may be; none where they say nothing.
+    pub safety: Option<Safety>,
     /// The parameters, `[d]`.
     pub x: Arc<[f32]>,
     /// The parameters as they go out.
@@ -41,19 +44,19 @@ struct Update {
 impl Snapshot {
     /// The model before the first step that this process takes.
     pub(super) fn first(optimizer: &FarSign, version: u64) -> Self {
-        Self::of(optimizer, version, Vec::new())
+        Self::of(optimizer, version, None, Vec::new())
     }
 
     /// The model after `steps` more.
-    pub(super) fn next(&self, optimizer: &FarSign, steps: EncodedSteps) -> Self {
+    pub(super) fn next(&self, optimizer: &FarSign, steps: EncodedSteps, safety: Option<Safety>) -> Self {
         let version = self.version + 1;
         let mut recent = self.recent.clone();
         recent.push(Arc::new(Update { version, steps }));
         forget_what_is_of_no_use(&mut recent, 4 * self.x.len());
-        Self::of(optimizer, version, recent)
+        Self::of(optimizer, version, safety, recent)
     }
 
-    fn of(optimizer: &FarSign, version: u64, recent: Vec<Arc<Update>>) -> Self {
+    fn of(optimizer: &FarSign, version: u64, safety: Option<Safety>, recent: Vec<Arc<Update>>) -> Self {
         let x: Arc<[f32]> = optimizer.x().into();
         Self {
             version,
@@ -61,6 +64,7 @@ impl Snapshot {
             accepted: optimizer.accepted(),
             active: optimizer.active(),
             progress: optimizer.progress(),
+            safety,
             encoded: EncodedSnapshot::new(version, Arc::clone(&x)),
             x,
             recent,

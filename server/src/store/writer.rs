@@ -84,7 +84,7 @@ impl Writer {
         drop(batches);
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
-            tracing::error!("the thread that saves the run panicked");
+            tracing::error!(event = "cannot_save", "the thread that saves the run panicked");
         }
     }
 }
@@ -114,7 +114,7 @@ impl Saver {
             }
         }
         if let Some(error) = failed {
-            tracing::error!(%error, "the last checkpoint was not saved; everything accepted was");
+            tracing::error!(event = "cannot_save", %error, "the last checkpoint was not saved; everything accepted was");
         }
     }
 
@@ -130,6 +130,10 @@ impl Saver {
         let checkpoint = Checkpoint { head: self.log.head(), cursor: self.log.cursor(), state };
         self.log.checkpoint(&checkpoint, self.retention_bytes)?;
         let folder = self.folder.as_ref();
-        folder.map_or(Ok(()), |folder| folder.write_rescue(self.log.identity(), &checkpoint))
+        folder.map_or(Ok(()), |folder| folder.write_rescue(self.log.identity(), &checkpoint))?;
+        let (accepted, log_bytes) = (checkpoint.state.accepted, self.log.bytes());
+        self.counters.log_bytes.store(log_bytes, Ordering::Relaxed);
+        tracing::info!(event = "saved", accepted, log_bytes, "a checkpoint is on disk");
+        Ok(())
     }
 }
