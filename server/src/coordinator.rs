@@ -388,11 +388,12 @@ impl Coordinator {
             self.present.insert(identity, volunteer);
             credit = self.credits.take(identity);
         }
-        tell_of_joining(volunteer, &who, &credit);
         let (removed, removal) = oneshot::channel();
         self.optimizer.join(volunteer);
         self.durable.note(|| Event::Join(volunteer));
-        self.members.insert(volunteer, Member::new(who, credit, removed));
+        let member = Member::new(who, credit, removed);
+        member.tell_of_joining(volunteer);
+        self.members.insert(volunteer, member);
         self.next_task(volunteer).map(|first| Joined { volunteer, first, removal })
     }
 
@@ -409,17 +410,4 @@ impl Coordinator {
         }
         Some(NextTask { task, snapshot })
     }
-}
-
-fn tell_of_joining(volunteer: VolunteerId, who: &Newcomer, credit: &Credit) {
-    let Newcomer { agent, network, identity, .. } = who;
-    tracing::info!(
-        event = "joined",
-        volunteer = volunteer.0,
-        address = %network,
-        identity = identity.map(tracing::field::display),
-        agent,
-        checks_passed = credit.trust.passed,
-        "a volunteer has joined"
-    );
 }

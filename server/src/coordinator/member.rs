@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use farsign::assignment::VolunteerAssignment;
 use farsign::step::Step;
-use farsign::task::{GoodbyeReason, TaskId};
+use farsign::task::{GoodbyeReason, TaskId, VolunteerId};
 use farsign::trust::Trust;
 use farsign::wire::Abilities;
 use tokio::sync::oneshot;
@@ -72,6 +72,20 @@ impl Member {
             removal,
             moves: VecDeque::with_capacity(MOST_MOVES),
         }
+    }
+
+    /// It has joined under this number.
+    pub fn tell_of_joining(&self, volunteer: VolunteerId) {
+        let Newcomer { agent, network, identity, .. } = &self.who;
+        tracing::info!(
+            event = "joined",
+            volunteer = volunteer.0,
+            address = %network,
+            identity = identity.map(tracing::field::display),
+            agent,
+            checks_passed = self.trust.passed,
+            "a volunteer has joined"
+        );
     }
 
     /// What it has earned by now.
