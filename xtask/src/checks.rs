@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check and test of the project, in order, stopping at the first failure.
 
+use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use crate::{aarch64, build, python, tools};
 /// for a busy machine.
 const BROWSER_UNIT_TEST_SECONDS: &str = "300";
 
+const TARGET_FOLDER: &str = "CARGO_TARGET_DIR";
+
 struct Step {
     name: &'static str,
     about: &'static str,
@@ -22,7 +25,7 @@ struct Step {
 }
 
 /// Cheap ones first, and before anything slow whatever only a person can put right, such as a missing browser.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 15] = [
     Step {
         name: "machine",
         about: "Rust has the parts we need, and there is a browser",
@@ -35,6 +38,12 @@ const STEPS: [Step; 13] = [
     Step { name: "web", about: "the page's WebAssembly part builds", needs: &["machine"], run: build::web },
     Step { name: "server", about: "the server builds", needs: &["web"], run: build::server },
     Step { name: "native", about: "tests on this machine", needs: &["server"], run: native_tests },
+    Step {
+        name: "optimized",
+        about: "the same bits with all optimizations, for any processor and for this one",
+        needs: &["machine"],
+        run: optimized,
+    },
     Step {
         name: "aarch64",
         about: "the same bits on another processor, emulated where possible",
@@ -58,6 +67,12 @@ const STEPS: [Step; 13] = [
         about: "the algorithm's tests in a browser",
         needs: &["tools"],
         run: algorithm_in_browser,
+    },
+    Step {
+        name: "wasm-plain",
+        about: "the same bits in a browser without SIMD",
+        needs: &["tools"],
+        run: algorithm_without_simd,
     },
     Step {
         name: "wasm-worker",
@@ -153,6 +168,15 @@ fn native_tests(shell: &Shell) -> Result<()> {
     start(with_server(shell, &mut shell.cargo(&["test", "--workspace"])))
 }
 
+/// The golden values as releases are built, and again with every instruction that this processor has. What is built with
+/// other flags goes to a folder of its own, or each would undo the other.
+fn optimized(shell: &Shell) -> Result<()> {
+    let arguments = ["test", "--release", "-p", "farsign", "--test", "golden"];
+    start(shell.cargo(&arguments).env_remove("RUSTFLAGS"))?;
+    let mut native = shell.cargo(&arguments);
+    start(native.env("RUSTFLAGS", "-C target-cpu=native").env(TARGET_FOLDER, shell.target().join("native")))
+}
+
 fn third_party(shell: &Shell) -> Result<()> {
     let Some(python) = python::prepare(shell)? else { return Ok(()) };
     let arguments = ["test", "-p", "farsign-tests", "--features", "third-party", "--test", "third_party"];
@@ -174,14 +198,20 @@ fn with_server<'command>(shell: &Shell, command: &'command mut Command) -> &'com
 }
 
 fn algorithm_in_browser(shell: &Shell) -> Result<()> {
-    wasm_pack_test(shell, "farsign")
+    wasm_pack_test(shell, "farsign", &[])
+}
+
+fn algorithm_without_simd(shell: &Shell) -> Result<()> {
+    let flags = OsString::from("-C target-feature=-simd128");
+    let folder = shell.target().join("plain").into_os_string();
+    wasm_pack_test(shell, "farsign", &[("RUSTFLAGS", flags), (TARGET_FOLDER, folder)])
 }
 
 fn worker_in_browser(shell: &Shell) -> Result<()> {
-    wasm_pack_test(shell, "worker-wasm")
+    wasm_pack_test(shell, "worker-wasm", &[])
 }
 
-fn wasm_pack_test(shell: &Shell, folder: &str) -> Result<()> {
+fn wasm_pack_test(shell: &Shell, folder: &str, variables: &[(&str, OsString)]) -> Result<()> {
     let browser = browser::ensure(shell)?;
     let programs = tools::programs(shell);
     let mut command = shell.command(programs.join(executable("wasm-pack")));
@@ -193,6 +223,7 @@ fn wasm_pack_test(shell: &Shell, folder: &str) -> Result<()> {
     let path =
         std::env::join_paths(folders).map_err(|error| format!("the search path is unusable: {error}"))?;
     command.env("PATH", path).env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_UNIT_TEST_SECONDS);
+    command.envs(variables.iter().cloned());
     // The runner calls a package without a single browser test a success.
     match passed_tests(&run_and_read(&mut command)?) {
         0 => Err(format!("no test of {folder} ran in the browser; are they marked #[wasm_bindgen_test]?")),

@@ -6,7 +6,7 @@
 //!              dh[b]   = 0 + sum over c of dz_l[b][c] W_l'[c]           (rows of the transposed W_l)
 //! ```
 //!
-//! All three are one operation, [`weighted_sum`]: add up rows of a matrix, each times a factor. Its outputs are
+//! All three are one operation, [`weighted_sums`]: add up rows of a matrix, each times a factor. Its outputs are
 //! independent of each other, and each is one sum in the order of the list. So neither the number of lanes the
 //! processor works on, nor how outputs are grouped, nor the skipping of zeros can change a bit, and the code is
 //! plain arrays that every compiler turns into the vector instructions at hand. There is no fused multiply-add and
@@ -34,9 +34,9 @@ pub struct Kernel {
     /// The transposed inputs and weights of the layer at hand.
     columns: SparseRows,
     transposed: Vec<f32>,
-    /// Scratch: `0..outputs`, and one row of derivatives.
+    /// Scratch: `0..outputs`, and derivatives before those of zeros are left out, `[batch, inputs]`.
     all: Vec<u32>,
-    row: Vec<f32>,
+    dense: Vec<f32>,
 }
 
 impl Kernel {
@@ -52,7 +52,7 @@ impl Kernel {
             columns: SparseRows::default(),
             transposed: Vec::new(),
             all: Vec::new(),
-            row: Vec::new(),
+            dense: Vec::new(),
         }
     }
 
@@ -90,9 +90,8 @@ impl Kernel {
             let inputs = so_far.last().unwrap_or(inputs);
             let (weights, biases) = (&x[layer.weights.clone()], &x[layer.biases.clone()]);
             self.z.resize(inputs.rows() * layer.outputs, 0.0);
-            for (row, z) in self.z.chunks_exact_mut(layer.outputs).enumerate() {
-                let (columns, values) = inputs.row(row);
-                weighted_sum(columns, values, weights, z);
+            weighted_sums(|row| inputs.row(row), weights, layer.outputs, &mut self.z);
+            for z in self.z.chunks_exact_mut(layer.outputs) {
                 z.iter_mut().zip(biases).for_each(|(z, b)| *z += b);
             }
             if let Some(next) = from_here.first_mut() {
@@ -106,17 +105,14 @@ impl Kernel {
             let inputs = if l == 0 { inputs } else { &self.hidden[l - 1] };
             let (dw, db) = gradient[layer.weights.start..layer.biases.end].split_at_mut(layer.weights.len());
             inputs.transpose(layer.inputs, &mut self.columns);
-            for (column, dw) in dw.chunks_exact_mut(layer.outputs).enumerate() {
-                let (rows, values) = self.columns.row(column);
-                weighted_sum(rows, values, &self.z, dw);
-            }
+            weighted_sums(|column| self.columns.row(column), &self.z, layer.outputs, dw);
             db.fill(0.0);
             for dz in self.z.chunks_exact(layer.outputs) {
                 db.iter_mut().zip(dz).for_each(|(db, dz)| *db += dz);
             }
             if l > 0 {
                 transpose(&x[layer.weights.clone()], layer, &mut self.transposed);
-                let buffers = (&mut self.before, &mut self.all, &mut self.row);
+                let buffers = (&mut self.before, &mut self.all, &mut self.dense);
                 backpropagate(&self.z, &self.transposed, layer, inputs, buffers);
                 std::mem::swap(&mut self.z, &mut self.before);
             }
@@ -124,34 +120,43 @@ impl Kernel {
     }
 }
 
-/// `out <- sum over i of factors[i] * matrix[rows[i]]`, where `matrix` has rows as long as `out`.
-fn weighted_sum(rows: &[u32], factors: &[f32], matrix: &[f32], out: &mut [f32]) {
-    let mut done = blocks::<32>(rows, factors, matrix, 0, out);
-    done = blocks::<8>(rows, factors, matrix, done, out);
-    done = blocks::<2>(rows, factors, matrix, done, out);
-    blocks::<1>(rows, factors, matrix, done, out);
+/// `out[r] <- sum over i of factors[i] * matrix[rows[i]]` for each row `r` of `out`, where `(rows, factors)` is the list
+/// of `r`, and the rows of `out` and of `matrix` are `width` long.
+fn weighted_sums<'a>(
+    list: impl Fn(usize) -> (&'a [u32], &'a [f32]),
+    matrix: &[f32],
+    width: usize,
+    out: &mut [f32],
+) {
+    let mut done = blocks::<32>(&list, matrix, width, 0, out);
+    done = blocks::<8>(&list, matrix, width, done, out);
+    done = blocks::<2>(&list, matrix, width, done, out);
+    blocks::<1>(&list, matrix, width, done, out);
 }
 
-/// Does as many blocks of `N` outputs as fit, from output `start` on; gives where they end.
+/// Does as many blocks of `N` columns as fit, from column `start` on; gives where they end. All rows of a block come
+/// before the next block, because the part of the matrix that a block needs stays in the processor's nearest cache.
 #[inline]
-fn blocks<const N: usize>(
-    rows: &[u32],
-    factors: &[f32],
+fn blocks<'a, const N: usize>(
+    list: &impl Fn(usize) -> (&'a [u32], &'a [f32]),
     matrix: &[f32],
+    width: usize,
     mut start: usize,
     out: &mut [f32],
 ) -> usize {
-    let width = out.len();
-    while let Some(block) = out[start..].first_chunk_mut::<N>() {
-        let mut sums = [0.0f32; N];
-        for (&row, &factor) in rows.iter().zip(factors) {
-            let from = row as usize * width + start;
-            let values = matrix[from..].first_chunk::<N>().expect("the matrix has the row");
-            for lane in 0..N {
-                sums[lane] += factor * values[lane];
+    while start + N <= width {
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            let (rows, factors) = list(row);
+            let mut sums = [0.0f32; N];
+            for (&row, &factor) in rows.iter().zip(factors) {
+                let from = row as usize * width + start;
+                let values = matrix[from..].first_chunk::<N>().expect("the matrix has the row");
+                for lane in 0..N {
+                    sums[lane] += factor * values[lane];
+                }
             }
+            out[start..start + N].copy_from_slice(&sums);
         }
-        *block = sums;
         start += N;
     }
     start
@@ -177,17 +182,17 @@ fn backpropagate(
     transposed: &[f32],
     layer: &Layer,
     inputs: &SparseRows,
-    (before, all, row_buffer): (&mut Vec<f32>, &mut Vec<u32>, &mut Vec<f32>),
+    (before, all, dense): (&mut Vec<f32>, &mut Vec<u32>, &mut Vec<f32>),
 ) {
     all.clear();
     all.extend(0..layer.outputs as u32);
-    row_buffer.resize(layer.inputs, 0.0);
+    dense.resize(inputs.rows() * layer.inputs, 0.0);
+    weighted_sums(|row| (&**all, &dz[row * layer.outputs..]), transposed, layer.inputs, dense);
     before.clear();
-    before.resize(inputs.rows() * layer.inputs, 0.0);
-    let rows = before.chunks_exact_mut(layer.inputs).zip(dz.chunks_exact(layer.outputs));
-    for (row, (before, dz)) in rows.enumerate() {
-        weighted_sum(all, dz, transposed, row_buffer);
-        inputs.row(row).0.iter().for_each(|&c| before[c as usize] = row_buffer[c as usize]);
+    before.resize(dense.len(), 0.0);
+    let rows = before.chunks_exact_mut(layer.inputs).zip(dense.chunks_exact(layer.inputs));
+    for (row, (before, dense)) in rows.enumerate() {
+        inputs.row(row).0.iter().for_each(|&c| before[c as usize] = dense[c as usize]);
     }
 }
 
@@ -282,11 +287,14 @@ mod tests {
             let matrix: Vec<f32> = (0..rows * width).map(|_| stream.unit() - 0.5).collect();
             let list: Vec<u32> = (0..entries).map(|_| stream.below(rows as u64) as u32).collect();
             let factors: Vec<f32> = list.iter().map(|_| stream.unit() - 0.5).collect();
-            let mut out = vec![f32::NAN; width];
-            weighted_sum(&list, &factors, &matrix, &mut out);
+            // Row r of the output is of all but the first r entries.
+            let of_row = |row: usize| (&list[row.min(entries)..], &factors[row.min(entries)..]);
+            let mut out = vec![f32::NAN; 3 * width];
+            weighted_sums(of_row, &matrix, width, &mut out);
             for (o, found) in out.iter().enumerate() {
-                let add = |sum: f32, (r, f): (&u32, &f32)| sum + f * matrix[*r as usize * width + o];
-                let expected = list.iter().zip(&factors).fold(0.0, add);
+                let (list, factors) = of_row(o / width);
+                let add = |sum: f32, (r, f): (&u32, &f32)| sum + f * matrix[*r as usize * width + o % width];
+                let expected = list.iter().zip(factors).fold(0.0, add);
                 prop_assert_eq!(found.to_bits(), expected.to_bits(), "output {}", o);
             }
         }
