@@ -25,8 +25,8 @@ use tokio::sync::watch;
 const FRAMES: u64 = 1_000_000;
 const SOCKETS: u64 = 32;
 const HONEST: usize = 2;
-const QUIET: Duration = Duration::from_secs(4);
-const HOSTILE: Duration = Duration::from_secs(8);
+const QUIET: Duration = Duration::from_secs(3);
+const HOSTILE: Duration = Duration::from_secs(12);
 
 /// What the hostile threads are told and tell.
 #[derive(Debug, Default)]
@@ -65,14 +65,14 @@ fn main() {
         return;
     }
     let frames = std::env::args().nth(1).map_or(FRAMES, |frames| frames.parse().expect("a number of frames"));
-    let many = Some(1_000_000);
+    let many = Some(100_000);
     let server = Apart::start(&Settings {
         model: Some(ModelKind::Softmax),
         schedule: Some(ScheduleKind::Constant),
         max_connections: many,
         max_connections_per_address: many,
         max_volunteers_per_address: many,
-        joins_per_minute: many,
+        joins_per_minute: Some(1_000_000),
         ..Settings::default()
     });
     let (attack, tally) = (Arc::new(Attack::default()), Arc::new(Tally::default()));

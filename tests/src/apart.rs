@@ -49,7 +49,10 @@ impl Apart {
         let mut line = String::new();
         let output = process.stdout.take().expect("it is piped");
         BufReader::new(output).read_line(&mut line).expect("the server says where it is");
-        Self { process, address: line.trim().parse().expect("an address"), errors: Some(errors) }
+        let Ok(address) = line.trim().parse() else {
+            panic!("the server does not start: {}", errors.join().expect("no panic"))
+        };
+        Self { process, address, errors: Some(errors) }
     }
 
     /// Where it listens.
