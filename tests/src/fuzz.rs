@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A target takes bytes, panics when something does not hold, and says whether it could read them. Whatever the fuzzer
-//! finds goes into the corpus under the name of what went wrong, and so stays found.
+//! finds goes into the corpus under the name of what went wrong, and so stays found. What it only keeps to go on from
+//! belongs elsewhere, `mkdir more; cargo fuzz run ... TARGET more tests/fuzz/corpus/TARGET`: the corpora stay small.
 
 mod addresses;
 mod files;
