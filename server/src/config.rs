@@ -226,7 +226,9 @@ impl Config {
 }
 
 fn at_least_one(checker: &mut Checker, name: &str, value: Option<u64>, default: u64) -> u64 {
-    checker.number(name, value, default, ("at least 1", |v| v >= 1))
+    // What a saved run is bound to is kept as TOML, and that has no larger numbers.
+    let range = ("1 to 9223372036854775807", |v| (1..=i64::MAX as u64).contains(&v));
+    checker.number(name, value, default, range)
 }
 
 fn is_zeroth(settings: &Settings) -> bool {

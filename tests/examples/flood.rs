@@ -7,15 +7,13 @@
 //! The server runs in a process of its own, so that its memory is its own too (read from /proc, so on Linux only). Each
 //! number is printed, and held against what is promised of it.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use farsign::wire::{ClientFrame, Hello, ServerRecord, read_server_frame};
 use farsign_server::edge::files;
 use farsign_server::settings::{ModelKind, RuleKind, Settings};
-use farsign_tests::host::Host;
+use farsign_tests::apart::{Apart, is_server};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -38,8 +36,8 @@ type Socket = WebSocketStream<TcpStream>;
 #[tokio::main]
 async fn main() {
     files::make_room(JOINS + 1000).expect("the limit on files can be read");
-    if let Some(max_volunteers) = std::env::args().nth(1) {
-        return serve(max_volunteers.parse().expect("a number"));
+    if is_server() {
+        return;
     }
     idle_connections().await;
     idle_sessions().await;
@@ -47,60 +45,25 @@ async fn main() {
     join_storm().await;
 }
 
-/// The server's process: prints its address, and ends with its input.
-fn serve(max_volunteers: u32) {
+fn start(max_volunteers: usize) -> Apart {
     let many = Some(20_000);
-    let host = Host::start(Settings {
+    Apart::start(&Settings {
         model: Some(ModelKind::Softmax),
         rule: Some(RuleKind::Plain),
-        max_volunteers: Some(max_volunteers),
+        max_volunteers: Some(max_volunteers as u32),
         max_connections: many,
         max_connections_per_address: many,
         max_volunteers_per_address: many,
         joins_per_minute: many,
         ..Settings::default()
-    });
-    println!("{}", host.address());
-    _ = std::io::stdin().read(&mut [0]);
+    })
 }
 
-struct Server {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(max_volunteers: usize) -> Self {
-        let program = std::env::current_exe().expect("a program knows where it is");
-        let mut command = Command::new(program);
-        command.arg(max_volunteers.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().expect("the server starts");
-        let mut line = String::new();
-        let output = process.stdout.take().expect("it is piped");
-        BufReader::new(output).read_line(&mut line).expect("the server says where it is");
-        Self { process, address: line.trim().parse().expect("an address") }
-    }
-
-    fn memory_bytes(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        let status = status.expect("the server's memory can be read");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("there is a size");
-        1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
-    }
-
-    /// Reports what each of `count` costs, since the memory was `before`.
-    fn report_memory(&self, what: &str, count: usize, before: usize) {
-        let each = self.memory_bytes().saturating_sub(before) / count;
-        println!("{count} {what}: {:.1} KiB of server memory each", each as f64 / 1024.0);
-        assert!(each <= MOST_BYTES_EACH, "more than promised");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        _ = self.process.wait();
-    }
+/// Reports what each of `count` costs, since the memory was `before`.
+fn report_memory(server: &Apart, what: &str, count: usize, before: usize) {
+    let each = server.memory_bytes().saturating_sub(before) / count;
+    println!("{count} {what}: {:.1} KiB of server memory each", each as f64 / 1024.0);
+    assert!(each <= MOST_BYTES_EACH, "more than promised");
 }
 
 enum Reply {
@@ -162,8 +125,8 @@ async fn many<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
 }
 
 async fn idle_connections() {
-    let server = Server::start(1000);
-    let address = server.address;
+    let server = start(1000);
+    let address = server.address();
     let ask = move || async move {
         let mut stream = TcpStream::connect(address).await.expect("the server takes connections");
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").await.expect("it reads");
@@ -174,21 +137,21 @@ async fn idle_connections() {
     many(AT_ONCE, ask).await;
     let before = server.memory_bytes();
     let idle = many(IDLE, ask).await;
-    server.report_memory("idle connections", idle.len(), before);
+    report_memory(&server, "idle connections", idle.len(), before);
 }
 
 async fn idle_sessions() {
-    let server = Server::start(IDLE + AT_ONCE);
-    let address = server.address;
+    let server = start(IDLE + AT_ONCE);
+    let address = server.address();
     drop(join(address).await);
     let before = server.memory_bytes();
     let idle = many(IDLE, move || join(address)).await;
-    server.report_memory("idle sessions", idle.len(), before);
+    report_memory(&server, "idle sessions", idle.len(), before);
 }
 
 async fn slow_headers() {
-    let server = Server::start(1000);
-    let address = server.address;
+    let server = start(1000);
+    let address = server.address();
     let (over, mut is_over) = watch::channel(false);
     let honest = tokio::spawn(async move {
         let (mut tick, mut slowest) = (tokio::time::interval(Duration::from_millis(200)), Duration::ZERO);
@@ -225,8 +188,8 @@ async fn slow_headers() {
 }
 
 async fn join_storm() {
-    let server = Server::start(1000);
-    let address = server.address;
+    let server = start(1000);
+    let address = server.address();
     let started = Instant::now();
     let replies = many(JOINS, move || async move {
         let mut socket = hello(address).await.expect("the server takes connections");

@@ -1,7 +1,10 @@
 //! What the tests of the whole product share: servers to test against and a volunteer that keeps no rules.
 
+pub mod apart;
 pub mod browser;
+pub mod fuzz;
 pub mod host;
+pub mod hostile;
 pub mod process;
 pub mod raw;
 pub mod waiting;

@@ -25,8 +25,13 @@ impl FromStr for AddressRange {
         let (address, bits) = text.split_once('/').map_or((text, None), |(a, bits)| (a, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), str::parse).map_err(|_| wrong())?;
-        if bits <= most { Ok(Self { address, bits }) } else { Err(wrong()) }
+        let bits: u32 = bits.map_or(Ok(most), str::parse).map_err(|_| wrong())?;
+        match (address.is_ipv6(), address.to_canonical(), bits) {
+            (_, _, bits) if bits > most => Err(wrong()),
+            // An IPv4 address written as an IPv6 one, which no client is ever known by.
+            (true, address @ IpAddr::V4(_), 96..) => Ok(Self { address, bits: bits - 96 }),
+            _ => Ok(Self { address, bits }),
+        }
     }
 }
 
@@ -99,6 +104,8 @@ mod tests {
         assert!(within("2001:db8::/32", "2001:db8:9::1") && !within("2001:db8::/32", "2001:db9::1"));
         assert!(within("::/0", "2001:db8::1"));
         assert!(within("127.0.0.1", "::ffff:127.0.0.1"), "one address, written in two ways");
+        assert!(within("::ffff:127.0.0.1", "127.0.0.1"), "and the other way round");
+        assert!(within("::ffff:10.0.0.0/104", "10.255.0.1") && !within("::ffff:10.0.0.0/104", "11.0.0.1"));
         for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "a", "10.0.0.0/-1", "10.0.0.0/"] {
             assert!(wrong.parse::<AddressRange>().is_err(), "{wrong:?}");
         }

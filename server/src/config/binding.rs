@@ -124,6 +124,7 @@ mod tests {
             Settings { schedule: Some(ScheduleKind::PowerLaw), beta: Some(0.1), ..zeroth.clone() },
             Settings { directions: Some(FamilyKind::Hadamard), rule: Some(RuleKind::Plain), ..zeroth },
             Settings { schedule: Some(ScheduleKind::Constant), hidden: Some(3), ..Settings::default() },
+            Settings { minibatch_window: Some(i64::MAX as u64), ..Settings::default() },
         ] {
             let first = config(&settings);
             let again = config(&Settings::from_toml(&first.binding().to_toml()).unwrap());
@@ -133,6 +134,17 @@ mod tests {
             assert_eq!(again.checks.is_some(), first.checks.is_some(), "{settings:?}");
             assert_eq!(again.binding(), first.binding(), "{settings:?}");
         }
+    }
+
+    #[test]
+    fn a_number_that_could_not_be_read_again_begins_no_run() {
+        let settings = Settings { minibatch_window: Some(1 << 63), ..Settings::default() };
+        let train = dataset_source::built_in().unwrap().train;
+        let Mistakes(mistakes) = Config::new(&settings, &train, 1).unwrap_err();
+        assert_eq!(
+            mistakes,
+            ["minibatch-window: expected 1 to 9223372036854775807, found 9223372036854775808"]
+        );
     }
 
     #[test]
