@@ -81,10 +81,11 @@ struct Measured {
 
 fn measure(model: &str, directions: usize) -> Result<Measured> {
     let never = u32::MAX.to_string();
-    // A run without an end, whose model hardly moves and is never evaluated.
+    // A run without an end, whose model hardly moves and is never evaluated, and which takes as many joins as there are.
     let settings =
         ["--schedule", "constant", "--alpha", "1e-9", "--rule", "plain", "--evaluate-every", &never];
-    let server = Server::start(&[&["--model", model][..], &settings].concat());
+    let settings = [&settings[..], &["--joins-per-minute", "1000000"]].concat();
+    let server = Server::start(&[&["--model", model], &settings[..]].concat());
     let options = LoadOptions { address: server.address(), clients: CLIENTS, directions };
     let echo = Echo::start(reply_bytes(&server, options)?)?;
     let echo_options = LoadOptions { address: echo.address, ..options };

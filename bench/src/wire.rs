@@ -32,7 +32,7 @@ const KINDS: [Kind; 3] = [
 const ABOUT: &str = "\
 Whole runs of 2,000 contributions with the real programs on loopback. Bytes are those of WebSocket messages, counted by \
 the server (`traffic` of `/api/v1/status`) over everything it sent and received, the first snapshot of each volunteer \
-included, and divided by the contributions; a WebSocket header adds 6 to 8 bytes to an answer and 2 to 10 to a reply. \
+included, and divided by the answers, the few that came after the end of the run included; a WebSocket header adds 6 to 8 bytes to an answer and 2 to 10 to a reply. \
 Beside them stands what a full gradient in 32-bit floats takes, one way (`4 d`). Systems that average weights, as DISCO \
 does, send as much up for every update, and as much down.
 
@@ -54,7 +54,7 @@ pub fn run(machine: &Machine) -> Result<Section> {
             let settings = [kind.settings, &["--horizon", "2000"]].concat();
             let ends = (0..RUNS).map(|_| whole_run(machine, &settings, workers, &[])).collect::<Vec<_>>();
             let row = |what: &str, path: &str| -> Result<Row> {
-                let samples = ends.iter().map(|end| a_contribution(end, path)).collect::<Result<Vec<_>>>()?;
+                let samples = ends.iter().map(|end| an_answer(end, path)).collect::<Result<Vec<_>>>()?;
                 Ok(Row::of(format!("{}, {workers} volunteers: {what}", kind.name), "B", &samples))
             };
             let (up, down) = (row("up", "/traffic/received_bytes")?, row("down", "/traffic/sent_bytes")?);
@@ -81,8 +81,11 @@ pub fn run(machine: &Machine) -> Result<Section> {
     Ok(Section { name: "wire", title, about: ABOUT.to_owned(), rows, ratios })
 }
 
-fn a_contribution(end: &Value, path: &str) -> Result<f64> {
-    Ok(number(end, path)? / number(end, "/accepted")?)
+/// Bytes of an answer: of all that came, also of the few that came after the run was finished.
+fn an_answer(end: &Value, path: &str) -> Result<f64> {
+    let rejected = end["rejected"].as_object().context("the status has no rejected answers")?;
+    let rejected: u64 = rejected.values().filter_map(Value::as_u64).sum();
+    Ok(number(end, path)? / (number(end, "/accepted")? + rejected as f64))
 }
 
 fn number(status: &Value, path: &str) -> Result<f64> {
