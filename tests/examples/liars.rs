@@ -22,16 +22,6 @@ const HONEST_ANSWERS: u64 = 500;
 const SHORT: f64 = 10_000.0;
 const LONG: f64 = 30_000.0;
 
-const ATTACKS: [Attack; 7] = [
-    Attack::SignFlip,
-    Attack::Random,
-    Attack::Constant,
-    Attack::Replay,
-    Attack::LabelFlip,
-    Attack::ALittle,
-    Attack::Sleeper,
-];
-
 /// What a run came to.
 struct Outcome {
     accuracy: f64,
@@ -66,7 +56,7 @@ fn main() {
         tell(&format!("none, {horizon} answers"), &run(settings(horizon), HONEST + LIARS, None));
     }
     for rejoin in [false, true] {
-        for attack in ATTACKS.into_iter().filter(chosen) {
+        for attack in Attack::LIES.into_iter().filter(chosen) {
             let horizon = if attack == Attack::Sleeper { LONG } else { SHORT };
             let liar =
                 |options| VolunteerOptions { attack, rejoin, honest_answers: HONEST_ANSWERS, ..options };

@@ -31,6 +31,19 @@ pub enum Attack {
     Sleeper,
 }
 
+impl Attack {
+    /// Every way to lie.
+    pub const LIES: [Self; 7] = [
+        Self::SignFlip,
+        Self::Random,
+        Self::Constant,
+        Self::Replay,
+        Self::LabelFlip,
+        Self::ALittle,
+        Self::Sleeper,
+    ];
+}
+
 /// Rate at which `a-little` follows its own answers.
 const RATE: f32 = 0.2;
 
