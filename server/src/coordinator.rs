@@ -298,10 +298,10 @@ impl Coordinator {
     }
 
     fn forget(&mut self, volunteer: VolunteerId) -> Option<Member> {
+        let member = self.members.remove(&volunteer)?; // else it was removed before its session ended
         self.optimizer.leave(volunteer);
         self.durable.note(|| Event::Leave(volunteer));
         self.ledger.expire(volunteer);
-        let member = self.members.remove(&volunteer)?;
         if let Some(identity) = member.who.identity {
             self.present.remove(&identity);
             self.credits.keep(identity, member.credit());
