@@ -159,6 +159,8 @@ reasons! {
         Paused = 17, "paused", "the host has paused the training";
         /// The host ended the session.
         Kicked = 18, "kicked", "the host of this server has ended this session";
+        /// More pings than anybody needs.
+        TooManyPings = 19, "too_many_pings", "too many pings came from this volunteer";
     }
 }
 

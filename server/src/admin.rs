@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Extension, Router};
 use farsign::task::{GoodbyeReason, VolunteerId};
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::admission::Token;
 use crate::admission::bans::{Ban, NoBan};
 use crate::app::App;
 use crate::coordinator::{Listed, Stopped, Whom};
+use crate::effort::{Effort, NoEffort};
 
 /// Longest body of a request: a ban, as text.
 const BODY_BYTES: usize = 256;
@@ -30,6 +31,8 @@ pub fn router(token: Option<Token>) -> Router<Arc<App>> {
         .route("/volunteers/{id}", delete(kick))
         .route("/bans", get(bans).post(ban))
         .route("/bans/{kind}/{what}", delete(lift))
+        .route("/volunteers/{id}/effort", put(effort_of_one))
+        .route("/effort", put(effort_of_all))
         .route("/pause", post(pause))
         .route("/resume", post(resume))
         .fallback(async || StatusCode::NOT_FOUND)
@@ -51,6 +54,7 @@ enum AdminError {
     Stopping,
     NotThere,
     NoBan(NoBan),
+    NoEffort(NoEffort),
 }
 
 impl From<Stopped> for AdminError {
@@ -65,12 +69,19 @@ impl From<NoBan> for AdminError {
     }
 }
 
+impl From<NoEffort> for AdminError {
+    fn from(error: NoEffort) -> Self {
+        Self::NoEffort(error)
+    }
+}
+
 impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
         match self {
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, Stopped.to_string()).into_response(),
             Self::NotThere => StatusCode::NOT_FOUND.into_response(),
             Self::NoBan(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+            Self::NoEffort(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
         }
     }
 }
@@ -86,6 +97,7 @@ struct Row {
     accepted_per_s: f64,
     trust: f32,
     checks_passed: u32,
+    effort_percent: u8,
 }
 
 impl From<Listed> for Row {
@@ -99,6 +111,7 @@ impl From<Listed> for Row {
             accepted_per_s: listed.accepted_per_s,
             trust: listed.trust,
             checks_passed: listed.checks_passed,
+            effort_percent: listed.effort_percent,
         }
     }
 }
@@ -113,6 +126,23 @@ async fn kick(State(app): State<Arc<App>>, Path(id): Path<u64>) -> Result<Status
         0 => Err(AdminError::NotThere),
         _ => Ok(StatusCode::NO_CONTENT),
     }
+}
+
+async fn effort_of_one(
+    State(app): State<Arc<App>>,
+    Path(id): Path<u64>,
+    text: String,
+) -> Result<StatusCode, AdminError> {
+    match app.coordinator.set_effort(Some(VolunteerId(id)), text.trim().parse()?).await? {
+        0 => Err(AdminError::NotThere),
+        _ => Ok(StatusCode::NO_CONTENT),
+    }
+}
+
+async fn effort_of_all(State(app): State<Arc<App>>, text: String) -> Result<StatusCode, AdminError> {
+    let effort: Effort = text.trim().parse()?;
+    app.coordinator.set_effort(None, effort).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn bans(State(app): State<Arc<App>>) -> Json<Vec<String>> {

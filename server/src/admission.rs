@@ -12,7 +12,7 @@ pub mod bans;
 pub mod identity;
 mod origin;
 mod proxy;
-mod rate;
+pub mod rate;
 mod returns;
 mod token;
 
@@ -31,7 +31,7 @@ use crate::places::{Network, NoPlace, Place, Places};
 
 use bans::{Ban, Bans};
 use identity::Identity;
-use rate::JoinRate;
+use rate::Rate;
 use returns::Returns;
 
 pub use origin::Origins;
@@ -71,7 +71,7 @@ pub struct AdmissionOptions {
 pub struct Admission {
     options: AdmissionOptions,
     places: Arc<Places>,
-    rate: Mutex<JoinRate>,
+    rate: Mutex<Rate>,
     returns: Mutex<Returns>,
     bans: Mutex<Bans>,
     bans_changed: Notify,
@@ -90,7 +90,7 @@ impl Admission {
         let bans = std::mem::take(&mut options.bans);
         Self {
             places: Places::new(options.max_volunteers, options.max_volunteers_per_address),
-            rate: Mutex::new(JoinRate::new(options.joins_per_minute)),
+            rate: Mutex::new(Rate::new(options.joins_per_minute)),
             returns: Mutex::default(),
             bans: Mutex::new(bans),
             bans_changed: Notify::new(),
@@ -143,7 +143,7 @@ impl Admission {
         if *self.paused.borrow() {
             return Err(self.goodbye(GoodbyeReason::Paused, now));
         }
-        if let Err(wait) = lock(&self.rate).join(network, now) {
+        if let Err(wait) = lock(&self.rate).count(network, now) {
             return Err(self.spread(GoodbyeReason::TooManyJoins, wait));
         }
         self.places.take(Some(network)).map_err(|why| match why {
@@ -186,6 +186,7 @@ impl Admission {
             | GoodbyeReason::Malformed
             | GoodbyeReason::Oversize
             | GoodbyeReason::TooManyRejects
+            | GoodbyeReason::TooManyPings
             | GoodbyeReason::WrongAnswer
             | GoodbyeReason::Banned
             | GoodbyeReason::TokenWrong

@@ -35,6 +35,7 @@ use crate::admission::bans::Ban;
 use crate::admission::identity::Identity;
 use crate::config::Config;
 use crate::counters::Counters;
+use crate::effort::Effort;
 use crate::ledger::Ledger;
 use crate::store::StoreError;
 use crate::store::event::{Accepted, Cursor, Event};
@@ -77,6 +78,8 @@ pub struct Coordinator {
     /// Hears of liars.
     admission: Arc<Admission>,
     joined: u64,
+    /// That of who joins from now on.
+    effort: Effort,
     /// Under `verified`, answers are computed again.
     checks: Option<Checks>,
     trust_mean: TrustMean,
@@ -104,12 +107,14 @@ enum Pending {
         closed: bool,
         reply: oneshot::Sender<Outcome>,
     },
+    Rested(VolunteerId, oneshot::Sender<Option<NextTask>>),
 }
 
 /// A reply that waits until it is saved. Whoever asked may be gone when it is told; the session's leave follows then.
 enum Reply {
     Joined(oneshot::Sender<Option<Joined>>, Option<Joined>),
     Answered(oneshot::Sender<Outcome>, Outcome),
+    Rested(oneshot::Sender<Option<NextTask>>, Option<NextTask>),
 }
 
 impl Reply {
@@ -117,6 +122,7 @@ impl Reply {
         match self {
             Self::Joined(reply, joined) => _ = reply.send(joined),
             Self::Answered(reply, outcome) => _ = reply.send(outcome),
+            Self::Rested(reply, next) => _ = reply.send(next),
         }
     }
 }
@@ -169,6 +175,7 @@ pub fn new(
         credits: Credits::default(),
         admission,
         joined,
+        effort: Effort::FULL,
         checks: checks.transpose()?,
         trust_mean,
         agreement: Agreement::new(config.run.directions, config.run.order, config.assignment.rule),
@@ -245,6 +252,11 @@ impl Coordinator {
                 _ = reply.send(self.remove(whom, reason));
                 None
             }
+            Command::SetEffort { whom, effort, reply } => {
+                _ = reply.send(self.set_effort(whom, effort));
+                None
+            }
+            Command::Rested { volunteer, reply } => Some(Pending::Rested(volunteer, reply)),
             Command::Stop => None,
             Command::Answer { volunteer, task, bits, reply } => {
                 let settled = self.ledger.answer(volunteer, task);
@@ -370,8 +382,15 @@ impl Coordinator {
             Pending::Joined(who, reply) => Reply::Joined(reply, self.join(who)),
             Pending::Answered { volunteer, verdict, closed, reply } => {
                 let finished = self.optimizer.is_finished();
-                let next = if closed && !finished { self.next_task(volunteer) } else { None };
-                Reply::Answered(reply, Outcome { verdict, next, finished })
+                let goes_on = closed && !finished;
+                let effort = self.members.get(&volunteer).map_or(Effort::FULL, |member| member.effort);
+                let rests = goes_on && effort != Effort::FULL;
+                let next = if goes_on && !rests { self.next_task(volunteer) } else { None };
+                Reply::Answered(reply, Outcome { verdict, next, rest: rests.then_some(effort), finished })
+            }
+            Pending::Rested(volunteer, reply) => {
+                let next = if self.optimizer.is_finished() { None } else { self.next_task(volunteer) };
+                Reply::Rested(reply, next)
             }
         }
     }
@@ -391,7 +410,7 @@ impl Coordinator {
         let (removed, removal) = oneshot::channel();
         self.optimizer.join(volunteer);
         self.durable.note(|| Event::Join(volunteer));
-        let member = Member::new(who, credit, removed);
+        let member = Member::new(who, credit, self.effort, removed);
         member.tell_of_joining(volunteer);
         self.members.insert(volunteer, member);
         self.next_task(volunteer).map(|first| Joined { volunteer, first, removal })

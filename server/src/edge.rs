@@ -17,8 +17,8 @@ pub mod tls;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -34,8 +34,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::admission::TrustedProxies;
+use crate::admission::rate::Rate;
 use crate::config::Config;
-use crate::places::{NoPlace, Place, Places};
+use crate::places::{Network, NoPlace, Place, Places};
 use crate::switch::turned_on;
 
 use patience::Patient;
@@ -71,6 +72,8 @@ pub struct EdgeLimits {
     pub max_connections: usize,
     /// Connections of one address at a time.
     pub max_connections_per_address: usize,
+    /// Connections that one address may begin in a minute, at least 1.
+    pub connections_per_minute: u32,
     /// From a connection to the end of its first request's header, a TLS handshake included.
     pub header_timeout: Duration,
     /// From the end of a response to the end of the next request's header.
@@ -86,6 +89,15 @@ impl EdgeLimits {
     }
 }
 
+/// Why a connection is closed as soon as it is there.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(transparent)]
+    NoPlace(#[from] NoPlace),
+    #[error("too many connections have come from this address in the last minute")]
+    TooOften,
+}
+
 /// Who is on the other end of a connection: an extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
@@ -97,6 +109,8 @@ pub struct Edge {
     tls: Option<Tls>,
     trusted_proxies: TrustedProxies,
     places: Arc<Places>,
+    /// Held for a look only; the one task that accepts connections is the only one to take it.
+    rate: Mutex<Rate>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -108,6 +122,7 @@ impl Edge {
             tls: config.tls.clone(),
             trusted_proxies: config.admission.trusted_proxies.clone(),
             places,
+            rate: Mutex::new(Rate::new(config.edge.connections_per_minute)),
             stopping,
         }
     }
@@ -144,9 +159,14 @@ impl Edge {
     }
 
     /// A place; a proxy is many clients, so its connections are not counted for its address.
-    fn place(&self, peer: SocketAddr) -> Result<Place, NoPlace> {
+    fn place(&self, peer: SocketAddr) -> Result<Place, Refused> {
         let counted = !self.trusted_proxies.contain(peer.ip());
-        self.places.take(counted.then(|| peer.ip().into()))
+        let network = counted.then(|| Network::from(peer.ip()));
+        if let Some(network) = network {
+            let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+            rate.count(network, std::time::Instant::now()).map_err(|_| Refused::TooOften)?;
+        }
+        Ok(self.places.take(network)?)
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place, router: Router) {

@@ -22,6 +22,7 @@ pub mod counters;
 pub mod data_fetch;
 pub mod dataset_source;
 pub mod edge;
+mod effort;
 pub mod evaluation;
 mod headers;
 pub mod ledger;

@@ -32,11 +32,16 @@ use tokio_tungstenite::tungstenite;
 use crate::app::App;
 use crate::coordinator::{Joined, Newcomer, NextTask, Outcome};
 use crate::edge::Peer;
+use crate::effort::Effort;
 use crate::places::Network;
 use crate::switch::turned_on;
 
 /// Rejected answers in a row after which a session ends.
 const MOST_REJECTS: u32 = 8;
+
+/// Pings and pongs from one message to the next. A volunteer answers a ping every half minute, for as long as a task
+/// takes.
+const MOST_CONTROL_FRAMES: u32 = 256;
 
 /// The library's read buffer; frames are small, and there may be thousands of connections.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -112,6 +117,10 @@ struct Session {
     pings: Interval,
     /// When waiting for the volunteer's next message ends.
     deadline: Pin<Box<Sleep>>,
+    /// When the open task was sent; none while the volunteer rests and has none.
+    task_sent: Option<Instant>,
+    /// Pings and pongs since the last message.
+    control_frames: u32,
     /// Turns true when the server is to stop.
     stopping: watch::Receiver<bool>,
 }
@@ -124,6 +133,8 @@ async fn serve(app: Arc<App>, socket: WebSocket, network: Network) {
     let mut session = Session {
         pings,
         deadline: Box::pin(tokio::time::sleep(limits.hello_timeout)),
+        task_sent: None,
+        control_frames: 0,
         stopping: app.stopping.clone(),
         app,
         socket,
@@ -194,7 +205,7 @@ impl Session {
     }
 
     async fn hello(&mut self, network: Network) -> Result<Newcomer, End> {
-        let frame = self.receive(GoodbyeReason::NoHello).await?;
+        let frame = self.receive().await?.ok_or(End::Goodbye(GoodbyeReason::NoHello))?;
         match read_client_frame(&frame)? {
             ClientRecord::Hello(hello) => {
                 let identity = self.app.admission.recognise(&hello).map_err(End::Goodbye)?;
@@ -219,23 +230,52 @@ impl Session {
         self.send().await?;
         self.expect_answer();
         loop {
-            let frame = self.receive(GoodbyeReason::NoAnswer).await?;
-            let ClientRecord::Answer { task, bits } = read_client_frame(&frame)? else {
-                return Err(End::Goodbye(GoodbyeReason::Malformed)); // a second hello
-            };
-            let bits = frame.slice_ref(bits);
-            let outcome = self.app.coordinator.answer(volunteer, task, bits).await;
-            let outcome = outcome.map_err(|_| End::Goodbye(GoodbyeReason::ShuttingDown))?;
-            if outcome.next.is_some() {
-                self.expect_answer();
+            match self.receive().await? {
+                Some(frame) => self.take_answer(volunteer, &frame).await?,
+                None if self.task_sent.is_none() => self.go_on(volunteer).await?,
+                None => return Err(End::Goodbye(GoodbyeReason::NoAnswer)),
             }
-            self.respond(task, &outcome).await?;
         }
+    }
+
+    async fn take_answer(&mut self, volunteer: VolunteerId, frame: &Bytes) -> Result<(), End> {
+        let ClientRecord::Answer { task, bits } = read_client_frame(frame)? else {
+            return Err(End::Goodbye(GoodbyeReason::Malformed)); // a second hello
+        };
+        let bits = frame.slice_ref(bits);
+        let outcome = self.app.coordinator.answer(volunteer, task, bits).await;
+        let outcome = outcome.map_err(|_| End::Goodbye(GoodbyeReason::ShuttingDown))?;
+        match (&outcome.next, outcome.rest) {
+            (Some(_), _) => self.expect_answer(),
+            (None, Some(effort)) => self.rest(effort),
+            (None, None) => {}
+        }
+        self.respond(task, &outcome).await
     }
 
     /// A task has just been issued.
     fn expect_answer(&mut self) {
-        self.deadline.as_mut().reset(Instant::now() + self.app.config.limits.task_expiry);
+        let now = Instant::now();
+        self.task_sent = Some(now);
+        self.deadline.as_mut().reset(now + self.app.config.limits.task_expiry);
+    }
+
+    /// There is no task for a while.
+    fn rest(&mut self, effort: Effort) {
+        let now = Instant::now();
+        let worked = self.task_sent.take().map_or(Duration::ZERO, |sent| now - sent);
+        self.deadline.as_mut().reset(now + effort.rest(worked).unwrap_or_default());
+    }
+
+    /// The volunteer has rested.
+    async fn go_on(&mut self, volunteer: VolunteerId) -> Result<(), End> {
+        let next = self.app.coordinator.rested(volunteer).await;
+        let next = next.map_err(|_| End::Goodbye(GoodbyeReason::ShuttingDown))?;
+        let next = next.ok_or(End::Goodbye(GoodbyeReason::RunFinished))?;
+        self.expect_answer();
+        ServerFrame::new(&mut self.frame);
+        self.add_task(&next);
+        self.send().await
     }
 
     /// Acknowledges an answer, with the next task in the same frame.
@@ -279,27 +319,37 @@ impl Session {
         frame.task(&next.task);
     }
 
-    /// The next binary message; pings the volunteer while it waits. Gives up with `too_late` at the deadline, and when
-    /// the server stops.
-    async fn receive(&mut self, too_late: GoodbyeReason) -> Result<Bytes, End> {
+    /// The next binary message, none at the deadline; pings the volunteer while it waits, and gives up when the server
+    /// stops.
+    async fn receive(&mut self) -> Result<Option<Bytes>, End> {
         loop {
             tokio::select! {
                 biased; // the rest need not be looked at when there is a message
                 message = self.socket.recv() => match message {
                     Some(Ok(Message::Binary(frame))) => {
                         self.app.counters.received_bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
-                        return Ok(frame);
+                        self.control_frames = 0;
+                        return Ok(Some(frame));
                     }
                     Some(Ok(Message::Text(_))) => return Err(End::Goodbye(GoodbyeReason::Malformed)),
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.count_control_frame()?,
                     Some(Ok(Message::Close(_))) | None => return Err(End::Left),
                     Some(Err(error)) => return Err(broken(error)),
                 },
                 () = turned_on(&mut self.stopping) => return Err(End::Goodbye(GoodbyeReason::ShuttingDown)),
-                () = &mut self.deadline => return Err(End::Goodbye(too_late)),
+                () = &mut self.deadline => return Ok(None),
                 _ = self.pings.tick() => self.write(Message::Ping(Bytes::new())).await?,
             }
         }
+    }
+
+    /// A ping costs its sender next to nothing, and the server an answer.
+    fn count_control_frame(&mut self) -> Result<(), End> {
+        self.control_frames += 1;
+        if self.control_frames > MOST_CONTROL_FRAMES {
+            return Err(End::Goodbye(GoodbyeReason::TooManyPings));
+        }
+        Ok(())
     }
 
     async fn send(&mut self) -> Result<(), End> {
@@ -352,6 +402,7 @@ fn close_code_of(reason: GoodbyeReason) -> u16 {
         }
         GoodbyeReason::Oversize => close_code::SIZE,
         GoodbyeReason::TooManyRejects
+        | GoodbyeReason::TooManyPings
         | GoodbyeReason::WrongAnswer
         | GoodbyeReason::Banned
         | GoodbyeReason::TokenWrong

@@ -93,6 +93,8 @@ settings! {
     max_connections: u32, "FARSIGN_MAX_CONNECTIONS";
     /// Most connections of one address (IPv4), or of one network of 64 bits (IPv6), at a time [default: 256]
     max_connections_per_address: u32, "FARSIGN_MAX_CONNECTIONS_PER_ADDRESS";
+    /// Most connections that one address may begin in a minute, 1 to 1000000 [default: 1200]
+    connections_per_minute: u32, "FARSIGN_CONNECTIONS_PER_MINUTE";
     /// Time a connection has for its first request, TLS included, in ms [default: 10000]
     header_timeout_ms: u32, "FARSIGN_HEADER_TIMEOUT_MS";
     /// Time a connection may rest between two requests, in ms; hidden browser tabs wake once a minute [default: 90000]

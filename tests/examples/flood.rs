@@ -52,6 +52,7 @@ fn start(max_volunteers: usize) -> Apart {
         rule: Some(RuleKind::Plain),
         max_volunteers: Some(max_volunteers as u32),
         max_connections: many,
+        connections_per_minute: Some(1_000_000),
         max_connections_per_address: many,
         max_volunteers_per_address: many,
         joins_per_minute: many,

@@ -6,12 +6,14 @@
 //!
 //! It writes WebSocket frames by hand: a library would refuse to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 
 use farsign::random::Stream;
 use farsign::wire::{ClientFrame, Hello, ServerRecord, read_server_frame};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::waiting::FAILURE_BOUND;
 
@@ -20,6 +22,9 @@ const MOST_ACTS: u64 = 40;
 
 /// Rejected answers in a row that end a session.
 const MOST_REJECTS: u32 = 8;
+
+/// Pings between two answers that a session survives.
+const MOST_CONTROL_FRAMES: usize = 256;
 
 /// WebSocket opcodes.
 mod opcode {
@@ -38,7 +43,7 @@ const SURVIVED: [&str; 8] =
     ["ping", "pong", "unknown task", "foreign task", "wrong length", "spare bits", "replay", "fragments"];
 
 /// What ends one.
-const FATAL: [&str; 13] = [
+const FATAL: [&str; 14] = [
     "random bytes",
     "truncated record",
     "wrong record length",
@@ -49,6 +54,7 @@ const FATAL: [&str; 13] = [
     "unknown opcode",
     "without a mask",
     "long ping",
+    "endless pings",
     "second hello",
     "another version",
     "half a frame",
@@ -62,6 +68,8 @@ pub type Sent = BTreeMap<&'static str, u64>;
 pub struct Hostile {
     address: SocketAddr,
     stream: Stream,
+    /// Loopback addresses that its sessions come from, in turn; empty: the usual one.
+    from: VecDeque<Ipv4Addr>,
     /// What was sent so far.
     pub sent: Sent,
 }
@@ -69,7 +77,14 @@ pub struct Hostile {
 impl Hostile {
     /// A client of the server at this address.
     pub fn new(address: SocketAddr, seed: u64) -> Self {
-        Self { address, stream: Stream::new(seed), sent: Sent::new() }
+        Self { address, stream: Stream::new(seed), from: VecDeque::new(), sent: Sent::new() }
+    }
+
+    /// The same, coming from so many addresses of its own, as a client that has rented them would.
+    #[must_use]
+    pub fn with_addresses(mut self, seed: u8, count: u8) -> Self {
+        self.from = (0..count).map(|n| Ipv4Addr::new(127, 1, seed, 1 + n)).collect();
+        self
     }
 
     /// One session, from the connection until the server has hung up; gives the frames it sent.
@@ -88,7 +103,7 @@ impl Hostile {
 
     /// Bytes that are no request, or one whose header is too long.
     fn no_request(&mut self) -> io::Result<()> {
-        let mut connection = Connection::open(self.address)?;
+        let mut connection = self.open()?;
         let (what, bytes) = if self.stream.below(2) == 0 {
             ("no request", self.random_bytes(512))
         } else {
@@ -100,7 +115,7 @@ impl Hostile {
     }
 
     fn web_socket(&mut self) -> io::Result<()> {
-        let mut connection = Connection::open(self.address)?;
+        let mut connection = self.open()?;
         connection.upgrade()?;
         let mut bytes = Vec::new();
         let mut open = None;
@@ -154,10 +169,10 @@ impl Hostile {
         }
     }
 
-    /// A message in pieces, pings between them.
+    /// A message in pieces, pings between them; not so many that they would be the end.
     fn fragments(&mut self, message: &[u8], out: &mut Vec<u8>) {
         let mut first = opcode::BINARY;
-        for piece in message.chunks(1 + self.stream.below(300) as usize) {
+        for piece in message.chunks(8 + self.stream.below(300) as usize) {
             out.extend(frame(first, piece));
             out.extend(frame(FIN | opcode::PING, b"between"));
             first = opcode::GO_ON;
@@ -179,6 +194,7 @@ impl Hostile {
             "reserved bits" => frame(FIN | 0x70 | opcode::BINARY, &[1, 2]),
             "unknown opcode" => frame(FIN | 0x0b, &[1, 2]),
             "without a mask" => vec![FIN | opcode::BINARY, 2, 1, 2],
+            "endless pings" => frame(FIN | opcode::PING, &[]).repeat(MOST_CONTROL_FRAMES + 1),
             "long ping" => frame(FIN | opcode::PING, &[0; 300]),
             // The first one where none has been: the second is fatal in any case.
             "second hello" => [binary(&hello()), binary(&hello())].concat(),
@@ -190,6 +206,12 @@ impl Hostile {
     fn random_bytes(&mut self, below: u64) -> Vec<u8> {
         let length = self.stream.below(below);
         (0..length).map(|_| self.stream.bits() as u8).collect()
+    }
+
+    fn open(&mut self) -> io::Result<Connection> {
+        let from = self.from.pop_front();
+        self.from.extend(from);
+        Connection::open(self.address, from)
     }
 
     fn count(&mut self, what: &'static str) {
@@ -229,8 +251,13 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 struct Connection(TcpStream);
 
 impl Connection {
-    fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
+    fn open(address: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        if let Some(from) = from {
+            socket.bind(&SocketAddr::from((from, 0)).into())?;
+        }
+        socket.connect(&address.into())?;
+        let stream = TcpStream::from(socket);
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(FAILURE_BOUND))?;
         stream.set_write_timeout(Some(FAILURE_BOUND))?;

@@ -1,12 +1,16 @@
 //! The host's own API: closed to everybody else, and what it says is done.
 
-use farsign::task::{Goodbye, GoodbyeReason, Secret};
+use std::sync::Arc;
+
+use farsign::task::{Goodbye, GoodbyeReason, RejectReason, Secret, TaskId};
 use farsign::wire::Hello;
 use farsign_server::settings::{ModelKind, RuleKind, Settings};
+use farsign_server::volunteer::{self, Tally, VolunteerOptions, WorkerEnd};
 use farsign_tests::host::Host;
-use farsign_tests::raw::RawVolunteer;
+use farsign_tests::raw::{RawVolunteer, Said};
 use farsign_tests::waiting;
 use serde_json::Value;
+use tokio::sync::watch;
 
 const TOKEN: &str = "a token of the host's own";
 
@@ -23,6 +27,7 @@ fn ask(host: &Host, token: Option<&str>, method: &str, path: &str, body: &str) -
     let answered = match method {
         "GET" => agent.get(url).header("authorization", token).call(),
         "DELETE" => agent.delete(url).header("authorization", token).call(),
+        "PUT" => agent.put(url).header("authorization", token).send(body),
         _ => agent.post(url).header("authorization", token).send(body),
     };
     let mut response = answered.expect("the server answers");
@@ -61,6 +66,8 @@ fn without_the_token_there_is_nothing_to_see_and_nothing_to_do() {
         ("DELETE", "bans/address/192.0.2.1"),
         ("POST", "pause"),
         ("POST", "resume"),
+        ("PUT", "effort"),
+        ("PUT", "volunteers/1/effort"),
     ] {
         for token in [None, Some("Bearer "), Some("Bearer wrong"), Some(TOKEN), Some("Basic YTpi")] {
             assert_eq!(
@@ -155,4 +162,79 @@ fn while_the_run_is_paused_nobody_works_and_afterwards_it_goes_on() {
     }
     assert_eq!(as_host(&host, "POST", "resume", "").0, 204);
     assert!(join(&host, 1).hear().task.is_some());
+}
+
+/// Answers a task of the softmax run; gives what comes back.
+fn answer(volunteer: &mut RawVolunteer, task: TaskId) -> Said {
+    volunteer.answer(task, &[&[0; 981][..], &[0]].concat());
+    let said = volunteer.hear();
+    assert!(said.accepted.is_some(), "an answer is acknowledged at once: {said:?}");
+    said
+}
+
+#[test]
+fn a_volunteer_whose_effort_is_turned_down_rests_and_then_gets_its_task() {
+    let host = host(Settings::default());
+    let (mut one, mut other) = (join(&host, 1), join(&host, 2));
+    let (first, others) = (one.hear().task.expect("a task"), other.hear().task.expect("a task"));
+    let id = &json(&host, "volunteers")[0]["id"];
+    assert_eq!(as_host(&host, "PUT", &format!("volunteers/{id}/effort"), "50").0, 204);
+    assert_eq!(json(&host, "volunteers")[0]["effort_percent"], 50);
+
+    let said = answer(&mut one, first.id);
+    assert_eq!((said.task, said.snapshot), (None, None), "it has time to rest");
+    assert!(answer(&mut other, others.id).task.is_some(), "the other has not");
+    let said = one.hear();
+    assert!(said.task.is_some() && said.snapshot.is_some() && said.accepted.is_none(), "{said:?}");
+
+    assert_eq!(as_host(&host, "PUT", &format!("volunteers/{id}/effort"), "100").0, 204);
+    assert!(answer(&mut one, said.task.unwrap().id).task.is_some(), "no rest any more");
+}
+
+#[test]
+fn what_a_resting_volunteer_sends_is_rejected_and_it_still_gets_its_task() {
+    let host = host(Settings::default());
+    let mut volunteer = join(&host, 1);
+    let task = volunteer.hear().task.expect("a task").id;
+    assert_eq!(as_host(&host, "PUT", "effort", "50").0, 204);
+    assert_eq!(answer(&mut volunteer, task).task, None);
+    volunteer.answer(task, &[&[0; 981][..], &[0]].concat());
+    let (mut heard, mut next) = (Vec::new(), None);
+    while next.is_none() || heard.is_empty() {
+        let said = volunteer.hear();
+        heard.extend(said.rejected);
+        next = next.or(said.task);
+    }
+    assert_eq!(heard, [(task, RejectReason::AlreadyAnswered)]);
+}
+
+#[test]
+fn the_effort_of_all_holds_for_who_joins_later_and_nonsense_is_refused() {
+    let host = host(Settings::default());
+    assert_eq!(as_host(&host, "PUT", "effort", "25\n").0, 204);
+    let mut volunteer = join(&host, 1);
+    let task = volunteer.hear().task.expect("the first task comes at once");
+    assert_eq!(json(&host, "volunteers")[0]["effort_percent"], 25);
+    assert_eq!(answer(&mut volunteer, task.id).task, None);
+    assert!(volunteer.hear().task.is_some());
+    for nonsense in ["0", "101", "half", ""] {
+        let (code, said) = as_host(&host, "PUT", "effort", nonsense);
+        assert!(code == 400 && said.contains("1 to 100"), "{nonsense:?}: {code} {said}");
+    }
+    assert_eq!(as_host(&host, "PUT", "volunteers/99/effort", "50").0, 404);
+}
+
+#[test]
+fn a_fleet_that_may_only_work_half_the_time_still_trains() {
+    let host = host(Settings::default());
+    assert_eq!(as_host(&host, "PUT", "effort", "50").0, 204);
+    let (tally, (stop, stopping)) = (Arc::new(Tally::default()), watch::channel(false));
+    let options = VolunteerOptions::new(host.url("/").parse().expect("an address"), 2);
+    std::thread::scope(|scope| {
+        let fleet = scope.spawn(|| volunteer::run(&options, &tally, &stopping, |_, _| {}));
+        waiting::until_some("answers", || (tally.accepted() >= 40).then_some(()));
+        stop.send_replace(true);
+        let ends = fleet.join().expect("no panic").expect("data");
+        assert!(ends.iter().all(|end| *end == WorkerEnd::Stopped), "{ends:?}");
+    });
 }

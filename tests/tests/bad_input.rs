@@ -4,7 +4,7 @@ use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId};
 use farsign_server::settings::{ModelKind, RuleKind, Settings};
 use farsign_tests::host::Host;
 use farsign_tests::raw::RawVolunteer;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 /// Softmax on the built-in data has 7,850 parameters: 982 bytes of sign bits, with 6 spare bits.
 const BIT_BYTES: usize = 982;
@@ -154,6 +154,21 @@ fn frames_that_cannot_be_read_end_the_session() {
         assert_ended(&host, &mut volunteer, act, (reason, code));
         host.wait_until("the end of the session", |status| status["volunteers"]["connected"] == 0);
     }
+}
+
+#[test]
+fn pings_without_end_end_the_session() {
+    let host = host();
+    let (mut volunteer, task) = RawVolunteer::join(&host);
+    let ping = |volunteer: &mut RawVolunteer, times: u32| {
+        (0..times).for_each(|_| volunteer.send_message(Message::Ping(Bytes::new())));
+    };
+    ping(&mut volunteer, 256);
+    volunteer.answer(task.id, &right_bits());
+    assert!(volunteer.hear().accepted.is_some(), "so many are nobody's business");
+    ping(&mut volunteer, 256);
+    let one_more = |volunteer: &mut RawVolunteer| ping(volunteer, 1);
+    assert_ended(&host, &mut volunteer, one_more, (GoodbyeReason::TooManyPings, 1008));
 }
 
 #[test]

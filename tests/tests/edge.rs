@@ -1,7 +1,7 @@
 //! Connections that hold on to what others need are closed, and nobody else notices.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 use farsign::task::TaskId;
@@ -9,6 +9,7 @@ use farsign_server::settings::{ModelKind, RuleKind, Settings};
 use farsign_tests::host::Host;
 use farsign_tests::raw::RawVolunteer;
 use farsign_tests::waiting::{FAILURE_BOUND, LOOK_EVERY};
+use socket2::{Domain, Socket, Type};
 
 fn host(settings: Settings) -> Host {
     Host::start(Settings { model: Some(ModelKind::Softmax), ..settings })
@@ -85,6 +86,20 @@ fn one_address_gets_so_many_connections_and_sessions_are_among_them() {
     assert!(is_served(&mut page), "the others keep theirs");
     drop(volunteer);
     wait_until_served(&host);
+}
+
+#[test]
+fn an_address_that_connects_too_often_is_turned_away_for_a_while() {
+    let host = host(Settings { connections_per_minute: Some(6), ..Settings::default() });
+    let mut connections: Vec<TcpStream> = (0..6).map(|_| connect(&host)).collect();
+    assert!(connections.iter_mut().all(is_served));
+    drop(connections); // it is not the number at a time that counts
+    assert_closed(connect(&host));
+    let other = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    other.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
+    other.connect(&host.address().into()).unwrap();
+    other.set_read_timeout(Some(FAILURE_BOUND)).unwrap();
+    assert!(is_served(&mut other.into()), "other addresses are not concerned");
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn host(settings: Settings) -> Host {
     Host::start(settings.or(Settings {
         model: Some(ModelKind::Softmax),
         max_connections_per_address: many,
+        connections_per_minute: many,
         max_volunteers_per_address: many,
         joins_per_minute: many,
         ..Settings::default()
@@ -73,6 +74,7 @@ fn twenty_thousand_hostile_frames_move_nothing_and_take_no_place() {
         counts(&status, "rejected", &["unknown_task", "not_your_task", "task_expired", "run_finished"]);
     assert_eq!(others, of(&["unknown task", "foreign task", "fragments"]));
     assert_eq!(counts(&status, "ended", &["oversize_frame"]), of(&["oversize", "announced oversize"]));
+    assert_eq!(counts(&status, "ended", &["too_many_pings"]), of(&["endless pings"]));
     assert_eq!(counts(&status, "ended", &["unsupported_version"]), of(&["another version"]));
     assert!(counts(&status, "ended", &["too_many_rejects"]) > 0);
 }

@@ -10,6 +10,7 @@ use super::checks::Checked;
 use super::member::Newcomer;
 use super::roster::{Listed, Whom};
 use super::snapshot::Snapshot;
+use crate::effort::Effort;
 
 /// A task with the snapshot it was issued against.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Outcome {
     pub verdict: Result<u64, RejectReason>,
     /// The next task, when the answer closed the last one and the run goes on.
     pub next: Option<NextTask>,
+    /// In place of the next task, when the volunteer is to rest first: its effort. [`Handle::rested`] gives the task.
+    pub rest: Option<Effort>,
     /// Whether the run is finished.
     pub finished: bool,
 }
@@ -50,6 +53,8 @@ pub(super) enum Command {
     Leave { volunteer: VolunteerId },
     Checked(Checked),
     List { reply: oneshot::Sender<Vec<Listed>> },
+    SetEffort { whom: Option<VolunteerId>, effort: Effort, reply: oneshot::Sender<usize> },
+    Rested { volunteer: VolunteerId, reply: oneshot::Sender<Option<NextTask>> },
     Remove { whom: Whom, reason: GoodbyeReason, reply: oneshot::Sender<usize> },
     Stop,
 }
@@ -103,6 +108,26 @@ impl Handle {
     /// When the coordinator has stopped.
     pub async fn remove(&self, whom: Whom, reason: GoodbyeReason) -> Result<usize, Stopped> {
         self.ask(|reply| Command::Remove { whom, reason, reply }).await
+    }
+
+    /// Sets the effort of a volunteer; or of all that are there or join from now on. Gives how many are there.
+    ///
+    /// # Errors
+    /// When the coordinator has stopped.
+    pub(crate) async fn set_effort(
+        &self,
+        whom: Option<VolunteerId>,
+        effort: Effort,
+    ) -> Result<usize, Stopped> {
+        self.ask(|reply| Command::SetEffort { whom, effort, reply }).await
+    }
+
+    /// The next task of a volunteer that has rested; none when the run is finished, or the volunteer was removed.
+    ///
+    /// # Errors
+    /// When the coordinator has stopped.
+    pub async fn rested(&self, volunteer: VolunteerId) -> Result<Option<NextTask>, Stopped> {
+        self.ask(|reply| Command::Rested { volunteer, reply }).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {

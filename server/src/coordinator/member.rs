@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::checks::Chain;
 use super::credits::Credit;
 use crate::admission::identity::Identity;
+use crate::effort::Effort;
 use crate::places::Network;
 
 /// Moves of a volunteer that can be taken back.
@@ -50,6 +51,8 @@ pub struct Member {
     pub assignment: VolunteerAssignment,
     /// What it has earned.
     pub trust: Trust,
+    /// How much of its time it is given work for.
+    pub effort: Effort,
     /// Its answers that are on their way to a check.
     pub chain: Chain,
     /// Tells the session why the volunteer is removed.
@@ -60,7 +63,12 @@ pub struct Member {
 
 impl Member {
     /// One that has just joined, with what it has earned before.
-    pub fn new(who: Newcomer, credit: Credit, removal: oneshot::Sender<GoodbyeReason>) -> Self {
+    pub fn new(
+        who: Newcomer,
+        credit: Credit,
+        effort: Effort,
+        removal: oneshot::Sender<GoodbyeReason>,
+    ) -> Self {
         Self {
             who,
             joined: Instant::now(),
@@ -68,6 +76,7 @@ impl Member {
             accepted_before: credit.accepted,
             assignment: VolunteerAssignment::default(),
             trust: credit.trust,
+            effort,
             chain: Chain::default(),
             removal,
             moves: VecDeque::with_capacity(MOST_MOVES),
@@ -128,7 +137,7 @@ mod tests {
     fn member() -> Member {
         let network = std::net::IpAddr::from([192, 0, 2, 1]).into();
         let who = Newcomer { abilities: Abilities::default(), agent: "test".into(), network, identity: None };
-        Member::new(who, Credit::default(), oneshot::channel().0)
+        Member::new(who, Credit::default(), Effort::FULL, oneshot::channel().0)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who is there: for the host, who can see and remove volunteers.
+//! Who is there: for the host, who can see and remove volunteers, and let them rest.
 
 use std::time::Instant;
 
@@ -6,6 +6,7 @@ use farsign::task::{GoodbyeReason, VolunteerId};
 
 use super::Coordinator;
 use crate::admission::identity::Identity;
+use crate::effort::Effort;
 use crate::places::Network;
 
 /// A volunteer as the host sees it.
@@ -27,6 +28,8 @@ pub struct Listed {
     pub trust: f32,
     /// Checks it has passed.
     pub checks_passed: u32,
+    /// How much of its time it is given work for, in percent.
+    pub effort_percent: u8,
 }
 
 /// Some of the volunteers.
@@ -55,11 +58,23 @@ impl Coordinator {
                 accepted_per_s: if seconds > 0.0 { member.accepted as f64 / seconds } else { 0.0 },
                 trust: credit.trust.value(),
                 checks_passed: credit.trust.passed,
+                effort_percent: member.effort.percent(),
             }
         });
         let mut listed: Vec<_> = listed.collect();
         listed.sort_unstable_by_key(|one| one.volunteer);
         listed
+    }
+
+    /// Sets the effort of one volunteer, or of all and of who joins from now on; how many are there.
+    pub(super) fn set_effort(&mut self, whom: Option<VolunteerId>, effort: Effort) -> usize {
+        if whom.is_none() {
+            self.effort = effort;
+        }
+        let meant = self.members.iter_mut().filter(|(one, _)| whom.is_none_or(|whom| whom == **one));
+        let volunteers = meant.map(|(_, member)| member.effort = effort).count();
+        tracing::info!(event = "effort_set", %effort, volunteers, "the host has set an effort");
+        volunteers
     }
 
     /// Ends sessions; how many.
