@@ -38,11 +38,11 @@ use crate::counters::Counters;
 use crate::effort::Effort;
 use crate::ledger::Ledger;
 use crate::store::StoreError;
-use crate::store::event::{Accepted, Cursor, Event};
+use crate::store::event::{Accepted, Credit, Cursor, Event};
 use crate::store::run::SavedRun;
 
 use checks::{Checked, Checks};
-use credits::{Credit, Credits};
+use credits::Credits;
 use durable::Durable;
 use handle::Command;
 use member::Member;
@@ -140,15 +140,20 @@ pub fn new(
     saved: Option<SavedRun>,
 ) -> std::io::Result<(Coordinator, Handle)> {
     let (mut seeds, mut trust_mean) = (config.seeds.tasks.clone(), TrustMean::default());
+    let mut kept = Credits::default();
     let (optimizer, Cursor { joined, issued, version, window, .. }, durable) = match saved {
         None => (FarSign::new(config.optimizer()), Cursor::default(), Durable::default()),
-        Some(SavedRun { optimizer, cursor, unsaved, writer, checkpoint_every }) => {
+        Some(SavedRun { optimizer, cursor, unsaved, credits, writer, checkpoint_every }) => {
             seeds.set_word_pos(cursor.words_drawn);
             trust_mean = TrustMean(cursor.trust_mean);
             let accepted = optimizer.accepted();
             // What was saved may be more than the snapshot that was last told of: the first one now is another.
             let cursor = Cursor { version: cursor.version + 1, ..cursor };
-            (optimizer, cursor, Durable::new(writer, unsaved, cursor, checkpoint_every, accepted))
+            let mut durable = Durable::new(writer, unsaved, cursor, checkpoint_every, accepted);
+            for (identity, credit) in credits {
+                durable.forget(kept.keep(identity, credit));
+            }
+            (optimizer, cursor, durable)
         }
     };
     let (commands, queue) = mpsc::channel(QUEUE);
@@ -172,7 +177,7 @@ pub fn new(
         ledger: Ledger::resumed(issued),
         members: HashMap::new(),
         present: HashMap::new(),
-        credits: Credits::default(),
+        credits: kept,
         admission,
         joined,
         effort: Effort::FULL,
@@ -292,6 +297,9 @@ impl Coordinator {
         self.steps.push(self.optimizer.last_step());
         self.agreement.hear(volunteer, applied.message, &signs);
         member.accepted += 1;
+        if let Some(identity) = member.who.identity {
+            self.durable.note_credit(identity, Some(member.credit()));
+        }
         self.durable.note(|| {
             Event::Accepted(Accepted { volunteer, task, direction_seed, trust, signs: signs.clone() })
         });
@@ -316,7 +324,7 @@ impl Coordinator {
         self.ledger.expire(volunteer);
         if let Some(identity) = member.who.identity {
             self.present.remove(&identity);
-            self.credits.keep(identity, member.credit());
+            self.durable.forget(self.credits.keep(identity, member.credit()));
         }
         Some(member)
     }
@@ -325,8 +333,17 @@ impl Coordinator {
     fn checked(&mut self, Checked { volunteer, identity, last, wrong }: Checked) {
         let Some(wrong) = wrong else {
             match (self.members.get_mut(&volunteer), identity) {
-                (Some(member), _) => member.passed(last),
-                (None, Some(identity)) => self.credits.passed(identity),
+                (Some(member), identity) => {
+                    member.passed(last);
+                    if let Some(identity) = identity {
+                        self.durable.note_credit(identity, Some(member.credit()));
+                    }
+                }
+                (None, Some(identity)) => {
+                    if let Some(credit) = self.credits.passed(identity) {
+                        self.durable.note_credit(identity, Some(credit));
+                    }
+                }
                 (None, None) => {} // nobody knows who that was
             }
             return;
@@ -336,6 +353,7 @@ impl Coordinator {
             self.admission.ban(Ban::Identity(identity));
             self.remove(Whom::Identity(identity), GoodbyeReason::Banned); // it may have come back
             self.credits.take(identity);
+            self.durable.forget(Some(identity));
         }
         let Some(member) = member else { return }; // it has left
         self.snapshot_at = 0;

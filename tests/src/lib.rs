@@ -5,6 +5,8 @@ pub mod browser;
 pub mod fuzz;
 pub mod host;
 pub mod hostile;
+pub mod line;
 pub mod process;
 pub mod raw;
+pub mod saved;
 pub mod waiting;

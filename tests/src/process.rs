@@ -97,13 +97,15 @@ impl Program {
     /// Waits until it has ended by itself, but not forever; whether it has.
     fn ends_within(&mut self, time: Duration) -> bool {
         let started = Instant::now();
-        while started.elapsed() < time {
+        loop {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return true;
             }
+            if started.elapsed() >= time {
+                return false;
+            }
             std::thread::sleep(LOOK_EVERY);
         }
-        false
     }
 }
 
@@ -130,6 +132,8 @@ fn forward(pipe: Option<impl Read + Send + 'static>, tell: Sender<String>) {
 /// A `farsign serve` on the loopback interface.
 #[derive(Debug)]
 pub struct Server {
+    /// Program and arguments that start the server's program; empty: it is started by itself.
+    launcher: Vec<String>,
     arguments: Vec<String>,
     address: SocketAddr,
     program: Option<Program>,
@@ -138,9 +142,16 @@ pub struct Server {
 impl Server {
     /// Starts one on a free port, with seed 1 and these arguments.
     pub fn start(arguments: &[&str]) -> Self {
-        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let (program, address) = serve(([127, 0, 0, 1], 0).into(), &arguments);
-        Self { arguments, address, program: Some(program) }
+        Self::start_through(&[], arguments)
+    }
+
+    /// Starts one through another program, which is given the server's program and arguments after its own and has to
+    /// become it.
+    pub fn start_through(launcher: &[&str], arguments: &[&str]) -> Self {
+        let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<String>>();
+        let (launcher, arguments) = (owned(launcher), owned(arguments));
+        let (program, address) = serve(([127, 0, 0, 1], 0).into(), &launcher, &arguments);
+        Self { launcher, arguments, address, program: Some(program) }
     }
 
     /// Ends it without warning, as a power cut would.
@@ -151,7 +162,12 @@ impl Server {
     /// Starts it again, with the same arguments on the same port.
     pub fn start_again(&mut self) {
         assert!(self.program.is_none(), "the server still runs");
-        self.program = Some(serve(self.address, &self.arguments).0);
+        self.program = Some(serve(self.address, &self.launcher, &self.arguments).0);
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.program.as_mut().is_none_or(|program| program.ends_within(Duration::ZERO))
     }
 
     /// Where it listens.
@@ -188,8 +204,16 @@ impl Server {
     }
 }
 
-fn serve(listen: SocketAddr, arguments: &[String]) -> (Program, SocketAddr) {
-    let mut command = Command::new(server_program());
+fn serve(listen: SocketAddr, launcher: &[String], arguments: &[String]) -> (Program, SocketAddr) {
+    let server = server_program();
+    let mut command = match launcher {
+        [] => Command::new(server),
+        [launcher, its @ ..] => {
+            let mut command = Command::new(launcher);
+            command.args(its).arg(server);
+            command
+        }
+    };
     // Settings come from the arguments alone.
     let settings = env::vars_os().map(|(name, _)| name);
     settings.filter(|name| name.to_string_lossy().starts_with("FARSIGN_")).for_each(|name| {

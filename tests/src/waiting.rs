@@ -24,7 +24,7 @@ pub fn until(status: impl Fn() -> Value, what: &str, met: impl Fn(&Value) -> boo
 }
 
 /// Waits until there is something, and gives it.
-pub fn until_some<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {

@@ -6,39 +6,14 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use farsign::random::Stream;
-use farsign::wire::{ServerRecord, read_server_frame};
-use farsign_server::store::record::parameters_digest;
-use farsign_server::store::run::hexadecimal;
 use farsign_server::volunteer::{self, Tally, VolunteerOptions, WorkerEnd};
 use farsign_tests::process::{Server, server_program};
+use farsign_tests::saved::{served, show};
 use tokio::sync::watch;
 
 /// Times that the server is killed; `FARSIGN_KILLS` says how often.
 fn kills() -> u64 {
     std::env::var("FARSIGN_KILLS").map_or(4, |count| count.parse().expect("a number of kills"))
-}
-
-/// Accepted contributions and parameters of a saved run, from the beginning of its log.
-fn show(state: &str) -> (u64, String) {
-    let output = Command::new(server_program()).args(["run", "show", "--state", state]).output().unwrap();
-    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{errors}");
-    let value = |name: &str| {
-        let line = said.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap_or_else(|| panic!("no {name} in {said}")).trim().to_owned()
-    };
-    (value("accepted").parse().expect("a number"), value("parameters"))
-}
-
-/// Digest of the parameters that a server gives out.
-fn served(url: &str) -> String {
-    let mut response = ureq::get(format!("{url}/api/v1/snapshot")).call().expect("the server answers");
-    let frame = response.body_mut().read_to_vec().expect("the body comes");
-    let mut records = read_server_frame(&frame).expect("the server speaks this version");
-    let Some(Ok(ServerRecord::Snapshot(snapshot))) = records.next() else { panic!("no snapshot") };
-    let mut x = Vec::new();
-    snapshot.unpack(&mut x).expect("the parameters are finite");
-    hexadecimal(parameters_digest(&x))
 }
 
 /// Runs volunteers while `body` does something; stops them then. Gives how they ended.

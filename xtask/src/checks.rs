@@ -8,7 +8,7 @@ use crate::browser::{self, BROWSER_VARIABLE, DRIVER_VARIABLE};
 use crate::python::PYTHON_VARIABLE;
 use crate::shell::{Result, Shell, executable, run as start, run_and_read};
 use crate::toolchain::WASM_TARGET;
-use crate::{aarch64, build, python, tools};
+use crate::{aarch64, build, clock, python, tools};
 
 /// Seconds that all browser unit tests of one package may take together; the runner's own limit of 20 is too short
 /// for a busy machine.
@@ -165,6 +165,7 @@ fn lint_wasm(shell: &Shell) -> Result<()> {
 }
 
 fn native_tests(shell: &Shell) -> Result<()> {
+    clock::prepare(shell);
     start(with_server(shell, &mut shell.cargo(&["test", "--workspace"])))
 }
 

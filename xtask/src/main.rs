@@ -7,6 +7,7 @@ mod bench;
 mod browser;
 mod build;
 mod checks;
+mod clock;
 mod debian;
 mod mnist_subset;
 mod python;

@@ -25,6 +25,19 @@ impl From<Secret> for Identity {
     }
 }
 
+impl From<u128> for Identity {
+    fn from(number: u128) -> Self {
+        Self(number.to_be_bytes())
+    }
+}
+
+impl Identity {
+    /// Its 128 bits, as they are kept.
+    pub fn number(self) -> u128 {
+        u128::from_be_bytes(self.0)
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -38,7 +51,7 @@ impl FromStr for Identity {
         let wrong = || NoIdentity { found: text.to_owned() };
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = digits.then(|| u128::from_str_radix(text, 16).ok()).flatten().ok_or_else(wrong)?;
-        Ok(Self(number.to_be_bytes()))
+        Ok(number.into())
     }
 }
 

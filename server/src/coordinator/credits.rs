@@ -2,21 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use farsign::trust::Trust;
-
 use crate::admission::identity::Identity;
+use crate::store::event::Credit;
 
 /// Volunteers that are remembered after they left; those who left longest ago are forgotten, and begin anew.
 const MOST: usize = 65_536;
-
-/// What a volunteer has earned, over all its sessions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Credit {
-    /// Checks it has passed.
-    pub trust: Trust,
-    /// Answers of it that were accepted.
-    pub accepted: u64,
-}
 
 /// Credit of those who are not there.
 #[derive(Debug, Default)]
@@ -36,24 +26,25 @@ impl Credits {
         credit
     }
 
-    /// Keeps the credit of who leaves.
-    pub fn keep(&mut self, identity: Identity, credit: Credit) {
+    /// Keeps the credit of who leaves; gives who is forgotten for it.
+    pub fn keep(&mut self, identity: Identity, credit: Credit) -> Option<Identity> {
         self.take(identity);
         self.left += 1;
         self.by_identity.insert(identity, (self.left, credit));
         self.by_age.insert(self.left, identity);
-        if self.by_age.len() > MOST
-            && let Some((_, oldest)) = self.by_age.pop_first()
-        {
-            self.by_identity.remove(&oldest);
+        if self.by_age.len() <= MOST {
+            return None;
         }
+        let (_, oldest) = self.by_age.pop_first()?;
+        self.by_identity.remove(&oldest);
+        Some(oldest)
     }
 
-    /// A check of answers from before it left has found them right.
-    pub fn passed(&mut self, identity: Identity) {
-        if let Some((_, credit)) = self.by_identity.get_mut(&identity) {
-            credit.trust.passed = credit.trust.passed.saturating_add(1);
-        }
+    /// A check of answers from before it left has found them right; gives what it has earned now.
+    pub fn passed(&mut self, identity: Identity) -> Option<Credit> {
+        let (_, credit) = self.by_identity.get_mut(&identity)?;
+        credit.trust.passed = credit.trust.passed.saturating_add(1);
+        Some(*credit)
     }
 }
 
@@ -61,6 +52,7 @@ impl Credits {
 mod tests {
     use super::*;
     use farsign::task::Secret;
+    use farsign::trust::Trust;
 
     fn identity(number: u32) -> Identity {
         let mut secret = [0; 16];
@@ -76,8 +68,8 @@ mod tests {
     fn credit_is_there_once_for_who_comes_back() {
         let mut credits = Credits::default();
         credits.keep(identity(1), credit(5));
-        credits.passed(identity(1));
-        credits.passed(identity(2));
+        assert_eq!(credits.passed(identity(1)), Some(credit(6)));
+        assert_eq!(credits.passed(identity(2)), None);
         assert_eq!(credits.take(identity(1)), credit(6));
         assert_eq!(credits.take(identity(1)), Credit::default(), "it cannot be taken twice");
         assert_eq!(credits.take(identity(2)), Credit::default());
@@ -88,7 +80,8 @@ mod tests {
         let mut credits = Credits::default();
         credits.keep(identity(0), credit(1));
         (1..=MOST as u32).for_each(|n| {
-            credits.keep(identity(n), credit(2));
+            let forgotten = credits.keep(identity(n), credit(2));
+            assert_eq!(forgotten, (n == MOST as u32).then(|| identity(1)));
             let again = credits.take(identity(0));
             credits.keep(identity(0), again); // comes and goes
         });

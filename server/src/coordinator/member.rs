@@ -11,10 +11,10 @@ use farsign::wire::Abilities;
 use tokio::sync::oneshot;
 
 use super::checks::Chain;
-use super::credits::Credit;
 use crate::admission::identity::Identity;
 use crate::effort::Effort;
 use crate::places::Network;
+use crate::store::event::Credit;
 
 /// Moves of a volunteer that can be taken back.
 const MOST_MOVES: usize = 16;

@@ -4,6 +4,9 @@ use farsign::optimizer::FarSignState;
 use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{TaskId, VolunteerId};
+use farsign::trust::Trust;
+
+use crate::admission;
 
 /// What a run is, from its first contribution to its last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,18 @@ pub struct Accepted {
     /// One sign per direction.
     pub signs: SignBits,
 }
+
+/// What a volunteer has earned, over all its sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Credit {
+    /// Checks it has passed.
+    pub trust: Trust,
+    /// Answers of it that were accepted.
+    pub accepted: u64,
+}
+
+/// What a volunteer has earned by now; none: it is forgotten.
+pub type CreditChange = (admission::identity::Identity, Option<Credit>);
 
 /// What decides the tasks to come besides the optimizer, so that no number and no seed is ever used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -7,6 +7,7 @@
 //!   events        sequence, from 1           one thing that changed the optimizer
 //!   checkpoints   sequence of the last       the whole state then
 //!                 event in it
+//!   credits       a volunteer's identity     what it has earned by now
 //! ```
 //!
 //! The log begins right after its oldest checkpoint, so there is always a way from there to every later state. When it
@@ -16,13 +17,15 @@ use std::collections::VecDeque;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::event::{Checkpoint, Cursor, Event, Head, Identity};
+use super::event::{Checkpoint, Credit, CreditChange, Cursor, Event, Head, Identity};
 use super::{StoreError, database_error, record};
+use crate::admission;
 
 const IDENTITY: TableDefinition<(), &[u8]> = TableDefinition::new("identity");
 const POSITION: TableDefinition<(), &[u8]> = TableDefinition::new("position");
 const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
 const CHECKPOINTS: TableDefinition<u64, &[u8]> = TableDefinition::new("checkpoints");
+const CREDITS: TableDefinition<u128, &[u8]> = TableDefinition::new("credits");
 
 /// Checkpoints that always stay: should the newest be of no use, there is the one before.
 const FEWEST_CHECKPOINTS: usize = 2;
@@ -115,12 +118,17 @@ impl Log {
         self.cursor
     }
 
-    /// Saves events, in order, and where they lead. What it returns from without an error survives whatever happens to
+    /// Saves events, in order, where they lead, and what volunteers have earned by them. What it returns from without an error survives whatever happens to
     /// the process, and to the machine if its disks keep their word.
     ///
     /// # Errors
     /// When that is not certain. Nothing more can be saved then until the log is opened anew.
-    pub fn append(&mut self, events: &[Event], cursor: Cursor) -> Result<(), StoreError> {
+    pub fn append(
+        &mut self,
+        events: &[Event],
+        credits: &[CreditChange],
+        cursor: Cursor,
+    ) -> Result<(), StoreError> {
         let mut head = self.head;
         let write = self.database.begin_write().map_err(database_error)?;
         {
@@ -132,10 +140,38 @@ impl Log {
             }
             let mut table = write.open_table(POSITION).map_err(database_error)?;
             table.insert((), &*record::write_position(head, &cursor)).map_err(database_error)?;
+            let mut table = write.open_table(CREDITS).map_err(database_error)?;
+            for (identity, credit) in credits {
+                let changed = match credit {
+                    Some(credit) => table.insert(identity.number(), &*record::write_credit(head, *credit)),
+                    None => table.remove(identity.number()),
+                };
+                changed.map_err(database_error)?;
+            }
         }
         write.commit().map_err(database_error)?;
         (self.head, self.cursor) = (head, cursor);
         Ok(())
+    }
+
+    /// What volunteers have earned; whose credit changed longest ago comes first.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn credits(&self) -> Result<Vec<(admission::identity::Identity, Credit)>, StoreError> {
+        let read = self.database.begin_read().map_err(database_error)?;
+        let table = match read.open_table(CREDITS) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()), // nothing was accepted yet
+            table => table.map_err(database_error)?,
+        };
+        let mut credits = Vec::new();
+        for entry in table.iter().map_err(database_error)? {
+            let (identity, value) = entry.map_err(database_error)?;
+            let (changed, credit) = record::read_credit(value.value())?;
+            credits.push((changed, identity.value().into(), credit));
+        }
+        credits.sort_unstable_by_key(|(changed, identity, _)| (*changed, *identity));
+        Ok(credits.into_iter().map(|(_, identity, credit)| (identity, credit)).collect())
     }
 
     /// Saves the state that the events so far have led to, and forgets what is old as far as more than `retention_bytes`

@@ -17,6 +17,8 @@
 //!   x, votes     count 4 | count floats of 4
 //!   members      count 4 | count times: volunteer 8 | last 8 | sent 1
 //!
+//!   credit       sequence of the last event when it changed 8 | accepted 8 | checks passed 4
+//!
 //!   rescue       length of identity 4 | identity | checkpoint | SHA-256 of all that 32
 //! ```
 //!
@@ -29,9 +31,10 @@ use farsign::optimizer::FarSignState;
 use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{TaskId, VolunteerId};
+use farsign::trust::Trust;
 use sha2::{Digest, Sha256};
 
-use super::event::{Accepted, Checkpoint, Cursor, Event, Head, Identity};
+use super::event::{Accepted, Checkpoint, Credit, Cursor, Event, Head, Identity};
 
 /// The format this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -110,6 +113,25 @@ pub fn read_identity(bytes: &[u8]) -> Result<Identity, RecordError> {
     let settings = String::from_utf8(body.rest().to_vec())
         .map_err(|error| RecordError::Value { expected: "settings in UTF-8", found: error.to_string() })?;
     Ok(Identity { seed, run_id, train_digest, settings })
+}
+
+/// Credit to bytes, as of the batch of events that ends there.
+pub fn write_credit(head: Head, credit: Credit) -> Vec<u8> {
+    let mut out = head.sequence.to_le_bytes().to_vec();
+    out.extend(credit.accepted.to_le_bytes());
+    out.extend(credit.trust.passed.to_le_bytes());
+    out
+}
+
+/// Bytes to credit, and the number of the last event when it changed.
+///
+/// # Errors
+/// When they are none.
+pub fn read_credit(bytes: &[u8]) -> Result<(u64, Credit), RecordError> {
+    let mut body = Body::new(bytes);
+    let (changed, accepted, passed) = (body.u64()?, body.u64()?, body.u32()?);
+    body.end()?;
+    Ok((changed, Credit { trust: Trust { passed }, accepted }))
 }
 
 /// Event to bytes.

@@ -7,11 +7,12 @@ use farsign::optimizer::FarSign;
 use farsign::trust::TrustMean;
 
 use super::StoreError;
-use super::event::{Checkpoint, Cursor, Event, Head, Identity};
+use super::event::{Checkpoint, Credit, Cursor, Event, Head, Identity};
 use super::folder::Folder;
 use super::log::Log;
 use super::replay::replay;
 use super::writer::Writer;
+use crate::admission;
 use crate::config::Config;
 use crate::seeds::RunSeeds;
 
@@ -24,6 +25,8 @@ pub struct SavedRun {
     pub cursor: Cursor,
     /// What has happened to the optimizer and is not saved yet: everybody has left.
     pub unsaved: Vec<Event>,
+    /// What volunteers have earned; whose credit changed longest ago comes first.
+    pub credits: Vec<(admission::identity::Identity, Credit)>,
     /// Saves.
     pub writer: Writer,
     /// Accepted contributions from one checkpoint to the next.
@@ -99,8 +102,9 @@ impl SavedRun {
         let left = members.iter().map(|member| member.volunteer);
         left.clone().for_each(|volunteer| optimizer.leave(volunteer));
         let unsaved = left.map(Event::Leave).collect();
-        let cursor = log.cursor();
+        let (cursor, credits) = (log.cursor(), log.credits()?);
         let writer = Writer::start(log, folder, config.store.retention_bytes)?;
-        Ok(Self { optimizer, cursor, unsaved, writer, checkpoint_every: config.store.checkpoint_every })
+        let checkpoint_every = config.store.checkpoint_every;
+        Ok(Self { optimizer, cursor, unsaved, credits, writer, checkpoint_every })
     }
 }

@@ -9,7 +9,7 @@ use farsign::optimizer::FarSignState;
 use tokio::sync::oneshot;
 
 use super::StoreError;
-use super::event::{Checkpoint, Cursor, Event};
+use super::event::{Checkpoint, CreditChange, Cursor, Event};
 use super::folder::Folder;
 use super::log::Log;
 
@@ -17,6 +17,7 @@ use super::log::Log;
 #[derive(Debug)]
 struct Batch {
     events: Vec<Event>,
+    credits: Vec<CreditChange>,
     cursor: Cursor,
     /// The state they led to, when it is to be saved as a whole.
     checkpoint: Option<FarSignState>,
@@ -69,11 +70,12 @@ impl Writer {
     pub async fn save(
         &self,
         events: Vec<Event>,
+        credits: Vec<CreditChange>,
         cursor: Cursor,
         checkpoint: Option<FarSignState>,
     ) -> Result<(), StoreError> {
         let (done, saved) = oneshot::channel();
-        let batch = Batch { events, cursor, checkpoint, done };
+        let batch = Batch { events, credits, cursor, checkpoint, done };
         self.batches.send(batch).map_err(|_| StoreError::WriterGone)?;
         saved.await.unwrap_or(Err(StoreError::WriterGone))
     }
@@ -100,8 +102,8 @@ impl Saver {
     /// Saves until the first failure, or until nobody is left to send anything.
     fn run(mut self, queue: &Receiver<Batch>) {
         let mut failed = None;
-        while let Ok(Batch { events, cursor, checkpoint, done }) = queue.recv() {
-            let saved = failed.take().map_or_else(|| self.log.append(&events, cursor), Err);
+        while let Ok(Batch { events, credits, cursor, checkpoint, done }) = queue.recv() {
+            let saved = failed.take().map_or_else(|| self.log.append(&events, &credits, cursor), Err);
             let is_saved = saved.is_ok();
             self.count(is_saved);
             _ = done.send(saved); // whoever asked may be gone; it is saved all the same

@@ -193,3 +193,29 @@ async fn a_resumed_run_goes_on_with_the_next_task_and_draws_what_it_would_have_d
         assert_eq!([task.minibatch_seed, task.direction_seed, task.coin_seed], [draw(), draw(), draw()]);
     }
 }
+
+#[tokio::test]
+async fn what_was_earned_survives_with_the_answers_it_was_earned_by() {
+    let fixture = Fixture::new(RuleKind::Plain);
+    let (disk, mut stream) = (Disk::default(), Stream::new(3));
+    let named = |number: u128| Newcomer { identity: Some(number.into()), ..somebody() };
+    let (running, handle) = fixture.start(fixture.begin(&disk).unwrap());
+    for number in 1..=2 {
+        let joined = handle.join(named(number)).await.unwrap().expect("the run goes on");
+        let mut task = joined.first.task;
+        for _ in 0..number {
+            let outcome = handle.answer(joined.volunteer, task.id, fixture.bits(&mut stream)).await.unwrap();
+            task = outcome.next.expect("the run goes on").task;
+        }
+    }
+    running.abort(); // nobody says goodbye
+    _ = running.await;
+    let (running, handle) = fixture.start(fixture.resume(&disk.after_power_cut(&mut stream)));
+    for number in 1..=3 {
+        handle.join(named(number)).await.unwrap().expect("the run goes on");
+    }
+    let accepted: Vec<u64> = handle.list().await.unwrap().iter().map(|listed| listed.accepted).collect();
+    assert_eq!(accepted, [1, 2, 0], "the third is new");
+    handle.stop().await;
+    running.await.unwrap().unwrap();
+}

@@ -19,7 +19,7 @@ fn a_replay_without_a_volunteer_is_the_run_of_the_others() {
         let (mut stream, disk) = (Stream::new(8), Disk::default());
         let events: Vec<Event> = (0..500).map(|_| event(&mut stream)).collect();
         let mut log = Log::create(disk.database().unwrap(), identity(), &beginning(rule)).unwrap();
-        log.append(&events, cursor(1)).unwrap();
+        log.append(&events, &[], cursor(1)).unwrap();
         let (mut whole, mut others) = (FarSign::new(options(rule)), FarSign::new(options(rule)));
         for event in &events {
             apply(&mut whole, event);
@@ -58,7 +58,7 @@ fn both_ways_undo_what_a_liar_did() {
         apply(&mut live, &event);
         events.push(event);
     }
-    log.append(&events, cursor(1)).unwrap();
+    log.append(&events, &[], cursor(1)).unwrap();
     let away = |run: &FarSign| run.x().iter().map(|x| (x - 1.0).abs()).sum::<f32>() / D as f32;
     let evicted = evict(&log, &options(rule), GONE).unwrap();
     let (whole, replayed) = (away(&evicted.whole), away(&evicted.replayed));
@@ -80,7 +80,7 @@ fn steps_that_were_taken_back_already_are_not_taken_back_again() {
     apply(&mut live, &accepted);
     let step = live.last_step().clone();
     let undone = Event::Undone { volunteer: GONE, step: farsign::step::Step { scale: -step.scale, ..step } };
-    log.append(&[accepted, undone], cursor(1)).unwrap();
+    log.append(&[accepted, undone], &[], cursor(1)).unwrap();
     let before = beginning(rule).state.x;
     let subtracted = evict(&log, &options(rule), GONE).unwrap().subtracted.unwrap();
     let moved = subtracted.x().iter().zip(&before).map(|(x, before)| (x - before).abs()).fold(0.0, f32::max);

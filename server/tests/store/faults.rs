@@ -36,7 +36,7 @@ fn run(disk: &Disk, seed: u64) -> Attempt {
             apply(&mut live, event);
             attempt.states.push(bits(&live));
         }
-        let mut saved = log.append(&events, cursor(batch));
+        let mut saved = log.append(&events, &[], cursor(batch));
         if saved.is_ok() {
             attempt.saved += events.len() as u64;
             if batch % 3 == 0 {

@@ -38,7 +38,7 @@ impl Run {
                 events.iter().for_each(|event| apply(&mut live, event));
                 let is_due = batch % 15 == 0;
                 checkpoint = if is_due { live.accepted() } else { checkpoint };
-                writer.save(events, cursor(batch), is_due.then(|| live.state())).await.unwrap();
+                writer.save(events, Vec::new(), cursor(batch), is_due.then(|| live.state())).await.unwrap();
             }
             writer.close().await;
         });

@@ -2,7 +2,9 @@
 
 use farsign::optimizer::FarSign;
 use farsign::random::Stream;
-use farsign_server::store::event::Checkpoint;
+use farsign::trust::Trust;
+use farsign_server::admission::identity::Identity;
+use farsign_server::store::event::{Checkpoint, Credit};
 use farsign_server::store::log::Log;
 use farsign_server::store::replay::replay;
 use proptest::prelude::*;
@@ -23,7 +25,7 @@ proptest! {
         for number in 1..=batches {
             let events: Vec<_> = (0..batch).map(|_| event(&mut stream)).collect();
             events.iter().for_each(|event| apply(&mut live, event));
-            log.append(&events, cursor(number)).unwrap();
+            log.append(&events, &[], cursor(number)).unwrap();
             if number % every == 0 {
                 let (head, cursor) = (log.head(), log.cursor());
                 log.checkpoint(&Checkpoint { head, cursor, state: live.state() }, u64::MAX).unwrap();
@@ -49,7 +51,7 @@ fn old_events_go_with_their_checkpoint_and_two_checkpoints_always_stay() {
     for number in 1..=200 {
         let events: Vec<_> = (0..10).map(|_| event(&mut stream)).collect();
         events.iter().for_each(|event| apply(&mut live, event));
-        log.append(&events, cursor(number)).unwrap();
+        log.append(&events, &[], cursor(number)).unwrap();
         let (head, cursor) = (log.head(), log.cursor());
         log.checkpoint(&Checkpoint { head, cursor, state: live.state() }, 10_000).unwrap();
         most = most.max(log.bytes());
@@ -60,7 +62,7 @@ fn old_events_go_with_their_checkpoint_and_two_checkpoints_always_stay() {
     }
     assert!((5_000..=10_000).contains(&most), "{most} bytes of at most 10,000");
     let head = log.head();
-    log.append(&[event(&mut stream)], cursor(201)).unwrap();
+    log.append(&[event(&mut stream)], &[], cursor(201)).unwrap();
     log.checkpoint(&Checkpoint { head: log.head(), cursor: log.cursor(), state: live.state() }, 1).unwrap();
     assert_eq!(log.oldest_checkpoint().unwrap().head, head, "the one before the newest stays");
     let after = Log::open({
@@ -69,4 +71,26 @@ fn old_events_go_with_their_checkpoint_and_two_checkpoints_always_stay() {
     })
     .unwrap();
     assert_eq!(after.oldest_checkpoint().unwrap().head, head);
+}
+
+#[test]
+fn credit_is_there_again_in_the_order_in_which_it_changed_unless_it_was_forgotten() {
+    let (mut stream, disk) = (Stream::new(8), Disk::default());
+    let mut log = Log::create(disk.database().unwrap(), identity(), &beginning(RULES[0])).unwrap();
+    assert_eq!(log.credits().unwrap(), []);
+    let name = |number: u128| Identity::from(number);
+    let credit = |passed| Credit { trust: Trust { passed }, accepted: 10 * u64::from(passed) };
+    for (batch, changes) in [
+        vec![(name(9), Some(credit(1))), (name(4), Some(credit(2)))],
+        vec![(name(7), Some(credit(3)))],
+        vec![(name(9), Some(credit(4))), (name(4), None)],
+    ]
+    .iter()
+    .enumerate()
+    {
+        log.append(&[event(&mut stream)], changes, cursor(batch as u64)).unwrap();
+    }
+    drop(log);
+    let log = Log::open(disk.database().unwrap()).unwrap();
+    assert_eq!(log.credits().unwrap(), [(name(7), credit(3)), (name(9), credit(4))]);
 }

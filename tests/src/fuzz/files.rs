@@ -8,7 +8,7 @@ use farsign::optimizer::{FarSignOptions, FarSignState, Rule};
 use farsign::schedule::{Decay, StepSize};
 use farsign_server::config::Config;
 use farsign_server::settings::Settings;
-use farsign_server::store::event::Checkpoint;
+use farsign_server::store::event::{Checkpoint, Head};
 use farsign_server::store::record::{self, RecordError};
 use farsign_server::store::replay;
 use sha2::{Digest, Sha256};
@@ -67,6 +67,10 @@ pub fn saved_record(bytes: &[u8]) -> bool {
             assert_eq!(record::write_position(head, &cursor), written);
         }),
         3 => record::read_checkpoint(bytes).map(|checkpoint| check_checkpoint(checkpoint, bytes.len())),
+        5 => record::read_credit(bytes).map(|(changed, credit)| {
+            let head = Head { sequence: changed, ..Head::default() };
+            assert_eq!(record::write_credit(head, credit), bytes, "a credit has one form");
+        }),
         _ => check_rescue(bytes),
     };
     read.is_ok()

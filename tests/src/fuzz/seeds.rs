@@ -10,7 +10,7 @@ use farsign::optimizer::FarSignState;
 use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{TaskId, VolunteerId};
-use farsign_server::store::event::{Accepted, Checkpoint, Cursor, Event, Head, Identity};
+use farsign_server::store::event::{Accepted, Checkpoint, Credit, Cursor, Event, Head, Identity};
 use farsign_server::store::record;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -154,6 +154,7 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
         ("position", 2, record::write_position(checkpoint.head, &checkpoint.cursor)),
         ("checkpoint", 3, record::write_checkpoint(&checkpoint)),
         ("rescue", 4, rescue),
+        ("credit", 5, record::write_credit(checkpoint.head, Credit { accepted: 258, ..Credit::default() })),
     ];
     files
         .into_iter()

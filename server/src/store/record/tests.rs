@@ -64,6 +64,8 @@ fn the_bytes_of_format_1_are_these() {
         "0402000000000000000700000000000000\
          000080bf09000000a501"
     );
+    let credit = Credit { trust: Trust { passed: 6 }, accepted: 258 };
+    assert_eq!(hex(&write_credit(checkpoint().head, credit)), "0500000000000000020100000000000006000000");
     assert_eq!(
         hex(&write_identity(&identity())),
         format!("01000000ffffffffffffffff0100000000000000{}6261746368203d20310a", "07".repeat(32))
