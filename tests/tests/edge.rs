@@ -11,8 +11,15 @@ use farsign_tests::raw::RawVolunteer;
 use farsign_tests::waiting::{FAILURE_BOUND, LOOK_EVERY};
 use socket2::{Domain, Socket, Type};
 
+/// What is closed here is closed for what the settings say, and not because it was silent for too long.
 fn host(settings: Settings) -> Host {
-    Host::start(Settings { model: Some(ModelKind::Softmax), ..settings })
+    const DAY: Option<u32> = Some(86_400_000);
+    Host::start(settings.or(Settings {
+        model: Some(ModelKind::Softmax),
+        header_timeout_ms: DAY,
+        idle_timeout_ms: DAY,
+        ..Settings::default()
+    }))
 }
 
 fn connect(host: &Host) -> TcpStream {
@@ -114,12 +121,7 @@ fn there_are_only_so_many_connections() {
 
 #[test]
 fn a_client_that_does_not_read_what_it_asked_for_loses_its_connection() {
-    let settings = Settings {
-        max_connections: Some(1),
-        write_timeout_ms: Some(200),
-        idle_timeout_ms: Some(86_400_000),
-        ..Settings::default()
-    };
+    let settings = Settings { max_connections: Some(1), write_timeout_ms: Some(200), ..Settings::default() };
     let host = host(settings);
     let mut greedy = connect(&host);
     // More than the sockets of both sides hold.
