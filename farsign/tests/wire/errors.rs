@@ -124,7 +124,7 @@ fn codes_without_a_meaning_are_named() {
     for reason in [0u8, 8, 0xff] {
         assert_eq!(server_error(&frame(0x85, &with(9, 8, reason))), code("reject reason", reason.into()));
     }
-    for reason in [0u8, 19, 0xff] {
+    for reason in [0u8, 20, 0xff] {
         assert_eq!(server_error(&frame(0x86, &with(5, 0, reason))), code("goodbye reason", reason.into()));
     }
     assert_eq!(server_error(&minimal_welcome(|w| w.order = 2)), code("order", 2));
