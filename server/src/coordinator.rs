@@ -8,6 +8,7 @@
 
 mod checks;
 mod credits;
+mod departure;
 mod durable;
 mod handle;
 mod member;
@@ -31,7 +32,6 @@ use rand_chacha::rand_core::Rng;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::admission::Admission;
-use crate::admission::bans::Ban;
 use crate::admission::identity::Identity;
 use crate::config::Config;
 use crate::counters::Counters;
@@ -41,16 +41,17 @@ use crate::store::StoreError;
 use crate::store::event::{Accepted, Credit, Cursor, Event};
 use crate::store::run::SavedRun;
 
-use checks::{Checked, Checks};
+use checks::Checks;
 use credits::Credits;
 use durable::Durable;
 use handle::Command;
 use member::Member;
 
 pub use checks::{CheckCounters, CheckOptions};
+pub use departure::Whom;
 pub use handle::{Handle, Joined, NextTask, Outcome, Stopped};
 pub use member::Newcomer;
-pub use roster::{Listed, Whom};
+pub use roster::Listed;
 pub use snapshot::Snapshot;
 
 /// Commands that may wait; a session whose command finds no room waits with it, and so does its volunteer.
@@ -315,63 +316,6 @@ impl Coordinator {
         if closed && let Some(member) = self.members.get_mut(&volunteer) {
             member.assignment = VolunteerAssignment::default();
         }
-    }
-
-    fn forget(&mut self, volunteer: VolunteerId) -> Option<Member> {
-        let member = self.members.remove(&volunteer)?; // else it was removed before its session ended
-        self.optimizer.leave(volunteer);
-        self.durable.note(|| Event::Leave(volunteer));
-        self.ledger.expire(volunteer);
-        if let Some(identity) = member.who.identity {
-            self.present.remove(&identity);
-            self.durable.forget(self.credits.keep(identity, member.credit()));
-        }
-        Some(member)
-    }
-
-    /// A wrong answer removes its sender, takes back what it did lately, and shuts it out for good.
-    fn checked(&mut self, Checked { volunteer, identity, last, wrong }: Checked) {
-        let Some(wrong) = wrong else {
-            match (self.members.get_mut(&volunteer), identity) {
-                (Some(member), identity) => {
-                    member.passed(last);
-                    if let Some(identity) = identity {
-                        self.durable.note_credit(identity, Some(member.credit()));
-                    }
-                }
-                (None, Some(identity)) => {
-                    if let Some(credit) = self.credits.passed(identity) {
-                        self.durable.note_credit(identity, Some(credit));
-                    }
-                }
-                (None, None) => {} // nobody knows who that was
-            }
-            return;
-        };
-        let member = self.forget(volunteer);
-        if let Some(identity) = identity {
-            self.admission.ban(Ban::Identity(identity));
-            self.remove(Whom::Identity(identity), GoodbyeReason::Banned); // it may have come back
-            self.credits.take(identity);
-            self.durable.forget(Some(identity));
-        }
-        let Some(member) = member else { return }; // it has left
-        self.snapshot_at = 0;
-        tracing::warn!(
-            event = "removed",
-            volunteer = volunteer.0,
-            task = wrong.0,
-            address = %member.who.network,
-            "an answer was not what its task asks for"
-        );
-        for step in member.undo() {
-            // A finished model stays as it is.
-            if !self.optimizer.is_finished() && self.optimizer.undo(&step).is_ok() {
-                self.steps.push(self.optimizer.last_step());
-                self.durable.note(|| Event::Undone { volunteer, step });
-            }
-        }
-        _ = member.removal.send(GoodbyeReason::WrongAnswer); // its session may be ending
     }
 
     /// Makes a snapshot if one is due.

@@ -8,26 +8,24 @@
 //! leaves, breaks the protocol, lets a task expire or does not read, when the run is finished, or when the server
 //! stops. Its state is plain data on this task's stack; everything shared is behind [`App`].
 
-use std::error::Error;
-use std::io::ErrorKind;
+mod end;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use farsign::task::{Goodbye, GoodbyeReason, TaskId, VolunteerId};
+use farsign::task::{GoodbyeReason, TaskId, VolunteerId};
 use farsign::wire::{
-    Abilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, WireError, max_client_frame_bytes,
-    read_client_frame,
+    Abilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, max_client_frame_bytes, read_client_frame,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, timeout};
-use tokio_tungstenite::tungstenite;
 
 use crate::app::App;
 use crate::coordinator::{Joined, Newcomer, NextTask, Outcome};
@@ -35,6 +33,8 @@ use crate::edge::Peer;
 use crate::effort::Effort;
 use crate::places::Network;
 use crate::switch::turned_on;
+
+use end::{End, broken, close_code_of, is_timeout};
 
 /// Rejected answers in a row after which a session ends.
 const MOST_REJECTS: u32 = 8;
@@ -45,6 +45,9 @@ const MOST_CONTROL_FRAMES: u32 = 256;
 
 /// The library's read buffer; frames are small, and there may be thousands of connections.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
+
+/// How long a connection that was closed may take to close from the other side.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Answers `GET /ws`.
 pub async fn upgrade(
@@ -67,38 +70,6 @@ pub async fn upgrade(
         .write_buffer_size(0)
         .max_write_buffer_size(2 * snapshot_bytes + 64 * 1024)
         .on_upgrade(move |socket| serve(app, socket, network))
-}
-
-/// Why a session ended.
-enum End {
-    /// The volunteer closed it, or the connection broke.
-    Left,
-    /// The server ends it with a last word.
-    Goodbye(GoodbyeReason),
-    /// It was never let in.
-    Refused(Goodbye),
-    /// The volunteer does not read; nothing more can be said.
-    Deaf,
-}
-
-impl End {
-    /// Its name in the log.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Left => "left",
-            Self::Goodbye(reason) | Self::Refused(Goodbye { reason, .. }) => reason.name(),
-            Self::Deaf => GoodbyeReason::SlowReader.name(),
-        }
-    }
-}
-
-impl From<WireError> for End {
-    fn from(error: WireError) -> Self {
-        Self::Goodbye(match error {
-            WireError::Version { .. } => GoodbyeReason::UnsupportedVersion,
-            _ => GoodbyeReason::Malformed,
-        })
-    }
 }
 
 /// What is known of the volunteer's side.
@@ -389,54 +360,5 @@ impl Session {
             let rest = async { while let Some(Ok(_)) = self.socket.recv().await {} };
             _ = timeout(LINGER, rest).await;
         }
-    }
-}
-
-/// How long a connection that was closed may take to close from the other side.
-const LINGER: Duration = Duration::from_secs(1);
-
-fn close_code_of(reason: GoodbyeReason) -> u16 {
-    match reason {
-        GoodbyeReason::UnsupportedVersion | GoodbyeReason::Malformed | GoodbyeReason::NoHello => {
-            close_code::PROTOCOL
-        }
-        GoodbyeReason::Oversize => close_code::SIZE,
-        GoodbyeReason::TooManyRejects
-        | GoodbyeReason::TooManyPings
-        | GoodbyeReason::WrongAnswer
-        | GoodbyeReason::Banned
-        | GoodbyeReason::TokenWrong
-        | GoodbyeReason::TakenOver
-        | GoodbyeReason::Kicked => close_code::POLICY,
-        GoodbyeReason::ServerFull
-        | GoodbyeReason::AddressFull
-        | GoodbyeReason::TooManyJoins
-        | GoodbyeReason::Paused => close_code::AGAIN,
-        GoodbyeReason::ShuttingDown => close_code::AWAY,
-        GoodbyeReason::NoAnswer | GoodbyeReason::RunFinished | GoodbyeReason::SlowReader => {
-            close_code::NORMAL
-        }
-    }
-}
-
-/// Whether the edge has given the connection up because nothing more could be written; it has the same patience.
-fn is_timeout(error: &axum::Error) -> bool {
-    let io = error.source().and_then(|error| match error.downcast_ref::<tungstenite::Error>() {
-        Some(tungstenite::Error::Io(error)) => Some(error.kind()),
-        _ => None,
-    });
-    io == Some(ErrorKind::TimedOut)
-}
-
-/// A connection that fails has left, unless it failed because of what it sent.
-fn broken(error: axum::Error) -> End {
-    match error.into_inner().downcast::<tungstenite::Error>().map(|error| *error) {
-        Ok(tungstenite::Error::Capacity(_)) => End::Goodbye(GoodbyeReason::Oversize),
-        Ok(tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake))
-        | Err(_) => End::Left,
-        Ok(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_)) => {
-            End::Goodbye(GoodbyeReason::Malformed)
-        }
-        Ok(_) => End::Left,
     }
 }

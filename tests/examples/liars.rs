@@ -45,11 +45,12 @@ fn main() {
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     // Liars come back as fast as they can: all of them are at one address here, which would otherwise stop them.
-    let joins_per_minute = Some(1_000_000);
+    let many = Some(1_000_000);
     let settings = |horizon| Settings {
         data: data.clone(),
         horizon: Some(horizon),
-        joins_per_minute,
+        joins_per_minute: many,
+        connections_per_minute: many,
         ..Settings::default()
     };
     for horizon in [SHORT, LONG] {

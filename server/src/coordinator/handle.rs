@@ -7,8 +7,9 @@ use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::checks::Checked;
+use super::departure::Whom;
 use super::member::Newcomer;
-use super::roster::{Listed, Whom};
+use super::roster::Listed;
 use super::snapshot::Snapshot;
 use crate::effort::Effort;
 

@@ -1,8 +1,8 @@
-//! Who is there: for the host, who can see and remove volunteers, and let them rest.
+//! Who is there: for the host, who can see volunteers, and let them rest.
 
 use std::time::Instant;
 
-use farsign::task::{GoodbyeReason, VolunteerId};
+use farsign::task::VolunteerId;
 
 use super::Coordinator;
 use crate::admission::identity::Identity;
@@ -30,17 +30,6 @@ pub struct Listed {
     pub checks_passed: u32,
     /// How much of its time it is given work for, in percent.
     pub effort_percent: u8,
-}
-
-/// Some of the volunteers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whom {
-    /// The one with this id.
-    Volunteer(VolunteerId),
-    /// The one who is this, if it is there.
-    Identity(Identity),
-    /// All from there.
-    Network(Network),
 }
 
 impl Coordinator {
@@ -75,19 +64,5 @@ impl Coordinator {
         let volunteers = meant.map(|(_, member)| member.effort = effort).count();
         tracing::info!(event = "effort_set", %effort, volunteers, "the host has set an effort");
         volunteers
-    }
-
-    /// Ends sessions; how many.
-    pub(super) fn remove(&mut self, whom: Whom, reason: GoodbyeReason) -> usize {
-        let meant: Vec<VolunteerId> = match whom {
-            Whom::Volunteer(volunteer) => vec![volunteer],
-            Whom::Identity(identity) => self.present.get(&identity).copied().into_iter().collect(),
-            Whom::Network(network) => {
-                let there = self.members.iter().filter(|(_, member)| member.who.network == network);
-                there.map(|(volunteer, _)| *volunteer).collect()
-            }
-        };
-        let ended = meant.into_iter().filter_map(|volunteer| self.forget(volunteer));
-        ended.map(|member| _ = member.removal.send(reason)).count() // a session may be ending by itself
     }
 }
