@@ -284,7 +284,7 @@ impl Coordinator {
             Event::Accepted(Accepted { volunteer, task, direction_seed, trust, signs: signs.clone() })
         });
         if let Some(checks) = &self.checks {
-            member.moved(task, self.optimizer.last_step());
+            member.moves.push(task, self.optimizer.last_step());
             checks.answered(volunteer, member, &signs);
         }
         Ok(applied.message)
@@ -334,7 +334,7 @@ impl Coordinator {
             address = %member.who.network,
             "an answer was not what its task asks for"
         );
-        for step in member.undo() {
+        for step in member.moves.undo() {
             // A finished model stays as it is.
             if !self.optimizer.is_finished() && self.optimizer.undo(&step).is_ok() {
                 self.steps.push(self.optimizer.last_step());
