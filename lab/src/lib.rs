@@ -1,0 +1,4 @@
+//! The lab.
+
+pub mod baseline;
+pub mod method;
