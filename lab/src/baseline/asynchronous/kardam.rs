@@ -71,12 +71,13 @@ impl Kardam {
         coefficient
     }
 
-    /// The `(n - f) / n` quantile of the coefficients that are known, of which there is at least one.
+    /// The `(n - f) / n` quantile of the coefficients that are known, of which there is at least one; rounded down, so
+    /// that it is strict while few are.
     fn threshold(&self) -> f64 {
         let mut coefficients: Vec<f64> = self.known.values().filter_map(|known| known.coefficient).collect();
         coefficients.sort_by(f64::total_cmp);
         let KardamOptions { workers, f, .. } = self.options;
-        let kept = (coefficients.len() * workers.saturating_sub(f)).div_ceil(workers.max(1));
+        let kept = coefficients.len() * workers.saturating_sub(f) / workers.max(1);
         coefficients[kept.clamp(1, coefficients.len()) - 1]
     }
 
