@@ -20,7 +20,7 @@ use farsign_lab::method::{Aggregation, Arrival, AsyncRule};
 const WORKERS: usize = 50;
 const HOSTILE: usize = 15;
 /// The quickest of so many is reported.
-const REPETITIONS: usize = 5;
+const REPETITIONS: usize = 20;
 
 fn synchronous() -> Vec<(&'static str, Box<dyn Aggregation>)> {
     let (f, neighbours) = (HOSTILE, Neighbours::paper(HOSTILE));

@@ -57,11 +57,11 @@ fn fed_async_mixes_in_the_model_that_the_worker_ends_with() {
 #[test]
 fn basgd_waits_for_every_group_and_joins_their_means() {
     let mut rule = Basgd::new(1.0, 3, CoordinateMedian);
-    // Workers 0 and 3 share a buffer, whose mean is 2. Of 2, 10 and 7 the median is 7.
+    // Workers 0 and 3 share a buffer, whose mean is 2: the median of 2, 10 and -7.
     for (worker, gradient) in [(0, 1.0), (3, 3.0), (1, 10.0)] {
         assert_eq!(send(&mut rule, worker, &[gradient], &[0.0]), [0.0], "worker {worker}");
     }
-    assert_eq!(send(&mut rule, 2, &[7.0], &[0.0]), [-7.0]);
+    assert_eq!(send(&mut rule, 2, &[-7.0], &[0.0]), [-2.0]);
     // All buffers are empty again.
     for (worker, gradient) in [(0, 4.0), (1, 5.0)] {
         assert_eq!(send(&mut rule, worker, &[gradient], &[0.0]), [0.0], "worker {worker}, second time");
@@ -158,6 +158,29 @@ fn a_weight_of_three_is_three_gradients_to_centered_trimming() {
                 "seed {seed}: expected {expected} at {k}, found {found:?}"
             );
         }
+    }
+}
+
+#[test]
+fn centered_trimming_splits_what_fits_in_part() {
+    // Three quarters of a weight of 2 are 1.5: all of the closer gradient and half of the other.
+    let found = centered_trimmed_mean(&[&[9.0], &[0.0]], &[1.0, 1.0], &[1.0], 0.25);
+    assert_eq!(found, [3.0]);
+}
+
+#[test]
+fn weighted_aggregation_is_centered_on_a_median_that_knows_the_weights() {
+    let geometric = WeightedMedian::Geometric { smoothing: 1e-6, iterations: 200 };
+    for median in [WeightedMedian::Coordinate, geometric] {
+        let mut rule = Weighted::new(WeightedOptions { step: 1.0, momentum: 0.0, median, trimmed: 0.4 });
+        // Five of eight gradients say 0. The mean says 4 and the median of workers 6: around either, some of 6 is kept.
+        let mut x = vec![0.0];
+        for (worker, gradient) in
+            [(1, 6.0), (1, 6.0), (2, 20.0), (0, 0.0), (0, 0.0), (0, 0.0), (0, 0.0), (0, 0.0)]
+        {
+            x = send(&mut rule, worker, &[gradient], &[0.0]);
+        }
+        assert_eq!(x, [0.0], "{median:?}");
     }
 }
 

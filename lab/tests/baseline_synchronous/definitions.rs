@@ -8,9 +8,10 @@ use farsign_lab::baseline::synchronous::{
 use super::{assert_near, join, round, slices};
 use farsign_lab::baseline::synchronous::Mean;
 
-/// Rounds of every size from one gradient to fifteen, with every `f`, also where the method asks for more gradients.
+/// Rounds of every size from one gradient to fifteen, and of forty (few values are selected by sorting them), with every
+/// `f`, also where the method asks for more gradients.
 fn rounds() -> impl Iterator<Item = (u64, usize, Vec<Vec<f32>>)> {
-    let sizes = (1..=15).flat_map(|n| (0..=n).map(move |f| (n, f)));
+    let sizes = (1..=15).chain([40]).flat_map(|n| (0..=n).map(move |f| (n, f)));
     sizes.flat_map(|(n, f)| (0..3).map(move |i| (n, f, 10_000 * n as u64 + 100 * f as u64 + i))).map(
         |(n, f, seed)| {
             let rows = round(seed, n, 5);
