@@ -73,7 +73,7 @@ impl World<'_> {
         let (rate, batch) = (self.experiment.rate(), method.batch);
         if let Kind::Asynchronous(asynchronous) = &method.kind {
             let settings = gradient_settings(self.materials, batch, asynchronous.beta);
-            let server = self.server(workers);
+            let server = self.server(workers.len());
             let rule = asynchronous.rule.make(rate, &server);
             return Box::new(GradientHost::new(settings, rule, messages, workers.len(), seed));
         }
@@ -94,11 +94,15 @@ impl World<'_> {
         Box::new(FarSignHost::new(run, self.materials).expect("the scenario was checked"))
     }
 
-    /// What a rule may know: the number of workers, and how many of them to reckon with as liars.
-    fn server(&self, workers: &[Worker]) -> Server<'_> {
-        let Experiment { attack, seed, method, .. } = *self.experiment;
-        let liars = liars_among(workers.len(), attack.map_or(0.0, |(_, share)| share));
-        Server { workers: workers.len(), liars, seed, batch: method.batch, materials: self.materials }
+    /// What a rule may know that is sent so many gradients, by as many workers or in each round.
+    fn server(&self, gradients: usize) -> Server<'_> {
+        let Experiment { seed, method, .. } = *self.experiment;
+        Server { gradients, liars: self.liars(), seed, batch: method.batch, materials: self.materials }
+    }
+
+    fn liars(&self) -> usize {
+        let share = self.experiment.attack.map_or(0.0, |(_, share)| share);
+        liars_among(self.scenario.fleet.workers, share)
     }
 
     fn run_asynchronous(&self, recorder: &mut Recorder<'_>) {
@@ -114,13 +118,13 @@ impl World<'_> {
         let mut workers = self.workers();
         let settings = gradient_settings(self.materials, self.experiment.method.batch, synchronous.beta);
         let mut workshop = Workshop::new(&settings, self.experiment.attack.map(|(attack, _)| attack));
-        let server = self.server(&workers);
+        let wait_for = match synchronous.wait {
+            Wait::All => workers.len(),
+            Wait::Fastest => workers.len() - self.liars(),
+        };
         let rounds = Rounds {
-            aggregation: &*synchronous.aggregation.make(&server),
-            wait_for: match synchronous.wait {
-                Wait::All => workers.len(),
-                Wait::Fastest => workers.len() - server.liars,
-            },
+            aggregation: &*synchronous.aggregation.make(&self.server(wait_for)),
+            wait_for,
             rate: self.experiment.rate(),
             network: self.scenario.network,
             seed: self.experiment.seed,

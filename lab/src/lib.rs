@@ -21,6 +21,7 @@
 //! The same scenario, seeds and data give the same bytes of output, whatever the number of threads.
 
 pub mod attack;
+pub mod baseline;
 pub mod campaign;
 mod chance;
 mod control;

@@ -236,6 +236,12 @@ impl<'a> Check<'a> {
         if let Kind::Control(control) = kind {
             self.at_least(&format!("methods.{name}.join"), 1.0, control.join as f64);
         }
+        let mistake = match kind {
+            Kind::Asynchronous(asynchronous) => asynchronous.rule.mistake(),
+            Kind::Synchronous(synchronous) => synchronous.aggregation.mistake(),
+            Kind::FarSign(_) | Kind::Control(_) => None,
+        };
+        self.mistakes.extend(mistake.map(|mistake| format!("methods.{name}: {mistake}")));
         let Kind::FarSign(far_sign) = kind else { return };
         self.at_least(&format!("methods.{name}.direction_hold"), 1.0, f64::from(far_sign.direction_hold));
         if let Order::Zeroth { delta } = far_sign.order {
