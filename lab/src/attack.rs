@@ -41,7 +41,9 @@ pub enum Attack {
         #[serde(default = "one")]
         scale: f32,
     },
-    /// The same push always: `b = scale rms(r) (1, ..., 1)`. Cost: one gradient, for its size.
+    /// The same push always, `b = scale rms(r) u`, with random signs `u` that all liars share. (With all of them positive
+    /// softmax regression would not notice: what it says does not change when all of its parameters rise.) Cost: one
+    /// gradient, for its size.
     Constant {
         /// Above 0; signs do not show it.
         #[serde(default = "one")]
