@@ -78,6 +78,17 @@ impl Answerer {
         Some(&self.signs)
     }
 
+    /// The running average that the last answer has the signs of. It is not sent; it is what somebody would know who saw
+    /// more than the signs.
+    pub fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
+    /// Takes up another volunteer's tracker and gives back the one at hand, so that one answerer plays many volunteers.
+    pub fn exchange_tracker(&mut self, tracker: &mut Tracker) {
+        std::mem::swap(&mut self.tracker, tracker);
+    }
+
     /// Takes a step of the run on `x`, `[d]`.
     pub fn take_step(&mut self, step: &Step, x: &mut [f32]) {
         step.take(&mut self.directions, x);

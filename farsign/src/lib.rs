@@ -21,7 +21,7 @@
 //! Modules in reading order: the data ([`dataset`], [`random`], [`minibatch`]), the model ([`model`], [`kernels`],
 //! [`math`]), a volunteer's answer ([`direction`], [`estimate`], [`tracker`], [`sign`], [`answer`]), the server's step
 //! ([`schedule`], [`activity`], [`step`], [`optimizer`], [`assignment`]), what it does about liars ([`recomputation`],
-//! [`trust`], [`safety`]), and what travels between them ([`task`], [`wire`], [`volunteer`], [`backoff`]).
+//! [`trust`], [`moves`], [`safety`]), and what travels between them ([`task`], [`wire`], [`volunteer`], [`backoff`]).
 //!
 //! Equations follow arXiv 2605.09337 as docs/algorithm.md reads it; departures are named there.
 
@@ -36,6 +36,7 @@ pub mod kernels;
 pub mod math;
 pub mod minibatch;
 pub mod model;
+pub mod moves;
 pub mod optimizer;
 pub mod random;
 pub mod recomputation;

@@ -115,9 +115,18 @@ impl Minibatch {
         self.inputs.clear();
         self.labels.clear();
         for index in indices {
-            for (pixel, &byte) in data.image(index).iter().enumerate() {
-                if byte != 0 {
-                    self.inputs.push(pixel, f32::from(byte) / 255.0);
+            match data.index() {
+                Some(listed) => {
+                    let (pixels, values) = listed.image(index);
+                    self.inputs.columns.extend(pixels.iter().map(|&pixel| u32::from(pixel)));
+                    self.inputs.values.extend(values.iter().map(|&byte| scaled(byte)));
+                }
+                None => {
+                    for (pixel, &byte) in data.image(index).iter().enumerate() {
+                        if byte != 0 {
+                            self.inputs.push(pixel, scaled(byte));
+                        }
+                    }
                 }
             }
             self.inputs.end_row();
@@ -126,9 +135,29 @@ impl Minibatch {
     }
 }
 
+/// A pixel's value, 0 to 1.
+fn scaled(byte: u8) -> f32 {
+    f32::from(byte) / 255.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::DatasetParts;
+
+    #[test]
+    fn an_index_changes_nothing_but_the_time() {
+        let mut stream = Stream::new(3);
+        let images = (0..40 * 6).map(|_| (stream.below(2) * stream.below(256)) as u8).collect();
+        let labels = (0..40).map(|n| n % 5).collect();
+        let data = Dataset::from_parts(DatasetParts { rows: 2, cols: 3, images, labels }).unwrap();
+        let (mut plain, mut indexed) = (Minibatch::default(), Minibatch::default());
+        for seed in 0..20 {
+            plain.draw(&data, seed, 9);
+            indexed.draw(&data.clone().indexed(), seed, 9);
+            assert_eq!((&plain.inputs, &plain.labels), (&indexed.inputs, &indexed.labels), "seed {seed}");
+        }
+    }
 
     #[test]
     fn transposing_moves_every_entry_to_its_place() {

@@ -27,6 +27,12 @@ impl Tracker {
         self.tasks = 0;
     }
 
+    /// The average of the estimates since the last reset: of the gradient, `[d]`, in first order, else `[K]`; empty
+    /// before the first.
+    pub fn average(&self) -> &[f32] {
+        &self.mean
+    }
+
     /// Takes in an estimate, and gives the average. `beta` is in `(0, 1]`.
     pub fn update(&mut self, estimate: &[f32], beta: f32) -> &[f32] {
         if self.tasks == 0 {

@@ -305,7 +305,7 @@ impl Coordinator {
             Event::Accepted(Accepted { volunteer, task, direction_seed, trust, signs: signs.clone() })
         });
         if let Some(checks) = &self.checks {
-            member.moved(task, self.optimizer.last_step());
+            member.moves.push(task, self.optimizer.last_step());
             checks.answered(volunteer, member, &signs);
         }
         Ok(applied.message)

@@ -120,6 +120,9 @@ impl Kernel {
     }
 }
 
+/// Classes of the usual data, which are worth going through a list once and not twice.
+const TEN: usize = 10;
+
 /// `out[r] <- sum over i of factors[i] * matrix[rows[i]]` for each row `r` of `out`, where `(rows, factors)` is the list
 /// of `r`, and the rows of `out` and of `matrix` are `width` long.
 fn weighted_sums<'a>(
@@ -128,6 +131,10 @@ fn weighted_sums<'a>(
     width: usize,
     out: &mut [f32],
 ) {
+    if width == TEN {
+        blocks::<TEN>(&list, matrix, width, 0, out);
+        return;
+    }
     let mut done = blocks::<32>(&list, matrix, width, 0, out);
     done = blocks::<8>(&list, matrix, width, done, out);
     done = blocks::<2>(&list, matrix, width, done, out);

@@ -11,10 +11,9 @@ use std::thread;
 
 use cpu_time::ThreadTime;
 use farsign::dataset::Dataset;
-use farsign::recomputation::{Answered, Recomputation};
+use farsign::recomputation::{Answered, Chain, Recomputation, pick};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
-use farsign::trust::Trust;
 
 use super::member::Member;
 use super::snapshot::Snapshot;
@@ -76,19 +75,18 @@ pub struct Checks {
 struct Job {
     volunteer: VolunteerId,
     identity: Option<Identity>,
-    chain: Chain,
+    answered: Vec<Answered>,
+    /// Given back with the job.
+    _held: Option<Held>,
 }
 
-/// A volunteer's answers since its last reset, as long as one of those to come will be checked. While a check of it
-/// is waiting or under way, no further one is picked, so a busy checker gets slower and never further behind.
+/// A volunteer's answers that are on their way to a check. While a check of it is waiting or under way, no further one
+/// is picked, so a busy checker gets slower and never further behind.
 #[derive(Debug, Default)]
-pub struct Chain {
+pub struct Unchecked {
     /// Whether the checker has answers of it.
     checking: bool,
-    answered: Vec<Answered>,
-    /// Answers to come before the one that is checked; none when none will be.
-    until_check: Option<u32>,
-    open: Option<(Task, Arc<[f32]>)>,
+    chain: Chain,
     held: Option<Held>,
 }
 
@@ -105,7 +103,7 @@ impl Drop for Held {
     }
 }
 
-impl Chain {
+impl Unchecked {
     /// The checker is done with what it had.
     pub fn checked(&mut self) {
         self.checking = false;
@@ -134,57 +132,43 @@ impl Checks {
 
     /// A task was issued, against a snapshot that was sent in half precision or not. `draw` gives unpredictable bits.
     pub fn issued(&self, member: &mut Member, task: &Task, snapshot: &Snapshot, draw: impl FnOnce() -> u64) {
-        let Member { chain, trust, who, .. } = member;
+        let Member { unchecked, trust, who, .. } = member;
         if task.reset_tracker {
-            let until_check = if chain.checking { None } else { self.pick(*trust, draw()) };
-            *chain = Chain { until_check, checking: chain.checking, ..Chain::default() };
+            let picked = |()| pick(trust.check_share(self.options.share), draw());
+            let position = (!unchecked.checking).then_some(()).and_then(picked);
+            *unchecked =
+                Unchecked { chain: Chain::until(position), checking: unchecked.checking, held: None };
         }
-        chain.open = None;
-        if chain.until_check.is_some() {
-            self.hold(chain, 4 * snapshot.x.len());
-            let open = || (*task, snapshot.encoded.as_sent(who.abilities.half_snapshots));
-            chain.open = chain.until_check.is_some().then(open);
+        if unchecked.chain.is_kept() {
+            self.hold(unchecked, 4 * snapshot.x.len());
         }
+        unchecked.chain.issued(task, || snapshot.encoded.as_sent(who.abilities.half_snapshots));
     }
 
     /// The open task of a volunteer was answered. Sends the chain off when it is this answer that is to be checked.
     pub fn answered(&self, volunteer: VolunteerId, member: &mut Member, signs: &SignBits) {
-        let Member { chain, who, .. } = member;
-        let (Some(left), Some((task, x))) = (chain.until_check, chain.open.take()) else { return };
-        chain.answered.push(Answered { task, x, signs: signs.clone() });
-        chain.until_check = left.checked_sub(1);
-        if left == 0 {
-            let job = Job { volunteer, identity: who.identity, chain: std::mem::take(chain) };
-            chain.checking = self.jobs.try_send(job).is_ok();
-            if !chain.checking {
+        let Member { unchecked, who, .. } = member;
+        if let Some(answered) = unchecked.chain.answered(signs) {
+            let job = Job { volunteer, identity: who.identity, answered, _held: unchecked.held.take() };
+            unchecked.checking = self.jobs.try_send(job).is_ok();
+            if !unchecked.checking {
                 self.counters.skipped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
-    /// Position of the answer that is checked, counted from the reset: each is picked with the same probability.
-    fn pick(&self, trust: Trust, bits: u64) -> Option<u32> {
-        let share = trust.check_share(self.options.share);
-        let unit = (bits >> 11) as f64 / (1u64 << 53) as f64;
-        let position = (1.0 - unit).ln() / (1.0 - share).ln(); // geometric; 0 when the share is 1
-        (position < f64::from(MOST_IN_CHAIN)).then_some(position as u32)
-    }
-
     /// Counts what one more answer holds; gives the chain up when that is too much.
-    fn hold(&self, chain: &mut Chain, bytes: usize) {
-        let held = chain.held.get_or_insert_with(|| Held { bytes: 0, of: Arc::clone(&self.held_bytes) });
+    fn hold(&self, unchecked: &mut Unchecked, bytes: usize) {
+        let held = unchecked.held.get_or_insert_with(|| Held { bytes: 0, of: Arc::clone(&self.held_bytes) });
         if self.held_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.options.memory_bytes {
             self.held_bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.counters.skipped.fetch_add(1, Ordering::Relaxed);
-            *chain = Chain { checking: chain.checking, ..Chain::default() };
+            *unchecked = Unchecked { checking: unchecked.checking, ..Unchecked::default() };
         } else {
             held.bytes += bytes;
         }
     }
 }
-
-/// Answers that a chain has at most; above the longest way from one reset to the next.
-const MOST_IN_CHAIN: u32 = 64;
 
 struct Checker {
     recomputation: Recomputation,
@@ -208,8 +192,7 @@ impl Checker {
         }
     }
 
-    fn check(&mut self, Job { volunteer, identity, chain }: &Job) -> Checked {
-        let answered = &chain.answered;
+    fn check(&mut self, Job { volunteer, identity, answered, .. }: &Job) -> Checked {
         let wrong = self.recomputation.first_wrong(answered);
         let recomputed = wrong.map_or(answered.len(), |wrong| wrong + 1) as u64;
         self.counters.recomputed.fetch_add(recomputed, Ordering::Relaxed);

@@ -70,7 +70,7 @@ impl Coordinator {
             address = %member.who.network,
             "an answer was not what its task asks for"
         );
-        for step in member.undo() {
+        for step in member.moves.undo() {
             // A finished model stays as it is.
             if !self.optimizer.is_finished() && self.optimizer.undo(&step).is_ok() {
                 self.steps.push(self.optimizer.last_step());

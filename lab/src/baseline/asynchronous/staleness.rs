@@ -1,0 +1,41 @@
+//! What an old gradient is still worth.
+
+use farsign::math::pow;
+
+/// A factor `s(tau)` in `(0, 1]` on what came `tau` updates late.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StalenessFunction {
+    /// `1`: as much as a fresh one.
+    Constant,
+    /// `(1 + tau)^-a`. Staleness-aware SGD has about `a = 1` (Zhang, Gupta, Lian, Liu, IJCAI 2016, arXiv 1511.05950:
+    /// `1 / tau`), FedBuff `a = 1/2`, FedAsync leaves it open.
+    Polynomial {
+        /// `a`, from 0.
+        exponent: f64,
+    },
+    /// `1` up to `late` updates, then `1 / (a (tau - late) + 1)` (FedAsync).
+    Hinge {
+        /// `a`, from 0.
+        slope: f64,
+        /// Updates that cost nothing.
+        late: u64,
+    },
+    /// `e^(-rate tau)` (Kardam).
+    Exponential {
+        /// From 0.
+        rate: f64,
+    },
+}
+
+impl StalenessFunction {
+    /// `s(staleness)`.
+    pub fn factor(self, staleness: u64) -> f64 {
+        let tau = staleness as f64;
+        match self {
+            Self::Constant => 1.0,
+            Self::Polynomial { exponent } => pow(1.0 + tau, -exponent),
+            Self::Hinge { slope, late } => 1.0 / (slope * staleness.saturating_sub(late) as f64 + 1.0),
+            Self::Exponential { rate } => pow(std::f64::consts::E, -rate * tau),
+        }
+    }
+}
