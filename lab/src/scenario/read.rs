@@ -272,6 +272,10 @@ impl<'a> Check<'a> {
         self.mistakes.extend(mistake.map(|mistake| format!("methods.{name}: {mistake}")));
         let Kind::FarSign(far_sign) = kind else { return };
         self.at_least(&format!("methods.{name}.direction_hold"), 1.0, f64::from(far_sign.direction_hold));
+        let right = far_sign.horizon > 0.0 && far_sign.horizon <= 1.0;
+        self.expect(right, || {
+            format!("methods.{name}.horizon: expected above 0 and at most 1, found {}", far_sign.horizon)
+        });
         if let Order::Zeroth { delta } = far_sign.order {
             self.above(&format!("methods.{name}.delta"), f64::from(delta));
         }

@@ -7,6 +7,7 @@ mod attacks;
 mod bands;
 mod folder;
 mod scenarios;
+mod world;
 
 use std::path::Path;
 

@@ -19,7 +19,7 @@ pub enum Attack {
     SignFlip,
     /// Random signs.
     Random,
-    /// The same random signs, always.
+    /// All signs positive.
     Constant,
     /// Its first honest answer, again and again.
     Replay,
@@ -50,7 +50,7 @@ impl Attack {
             Self::None => return None,
             Self::SignFlip => attack::Attack::SignFlip { scale: 1.0 },
             Self::Random => attack::Attack::Random { scale: 1.0 },
-            Self::Constant => attack::Attack::Constant { scale: 1.0 },
+            Self::Constant => attack::Attack::Constant { scale: 1.0, positive: true },
             Self::Replay => attack::Attack::Replay,
             Self::LabelFlip => attack::Attack::LabelFlip,
             Self::ALittle => attack::Attack::ALittle { z: Some(1.0) },
@@ -126,9 +126,7 @@ mod tests {
         let of = |attack| Liar::new(attack, 2, 1);
         assert_eq!(sent(&mut of(Attack::None), &one), one);
         assert_eq!(sent(&mut of(Attack::SignFlip), &one), answer(&[-1.0, 1.0, -1.0]));
-        let mut constant = of(Attack::Constant);
-        let first = sent(&mut constant, &one);
-        assert_eq!([sent(&mut constant, &other), sent(&mut constant, &one)], [first.clone(), first]);
+        assert_eq!(sent(&mut of(Attack::Constant), &one), answer(&[1.0, 1.0, 1.0]));
 
         let mut replay = of(Attack::Replay);
         assert_eq!([sent(&mut replay, &one), sent(&mut replay, &other)], [one.clone(), one.clone()]);
