@@ -11,7 +11,7 @@ use farsign_tests::browser::capabilities;
 use farsign_tests::process::{Driver, Server, browser_program};
 use farsign_tests::waiting::{FAILURE_BOUND, LOOK_EVERY};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::devtools::DevTools;
 
@@ -65,6 +65,8 @@ pub struct Page {
     client: Client,
     /// The browser's profile.
     profile: PathBuf,
+    /// Where the driver takes commands of this session.
+    session_url: String,
 }
 
 impl Page {
@@ -97,6 +99,50 @@ impl Page {
         let enabled = format!("#{id}:enabled");
         let button = self.client.wait().at_most(FAILURE_BOUND).for_element(Locator::Css(&enabled)).await;
         button.expect("the button can be pressed").click().await.expect("it can be clicked");
+    }
+
+    /// Chooses how much of a core may be used, in percent.
+    pub async fn set_effort(&self, percent: u32) {
+        self.set("effort", &format!("value = {percent}"), "input").await;
+    }
+
+    /// Starts, with all of a core: for tests that wait for many answers.
+    pub async fn start_at_full_effort(&self) {
+        self.set_effort(100).await;
+        self.press("start").await;
+    }
+
+    /// Does something to a control as a person would, such as `checked = true`, and lets the page know by the event.
+    pub async fn set(&self, id: &str, what: &str, event: &str) {
+        self.run(&format!(
+            "const control = document.getElementById('{id}');
+             control.{what};
+             control.dispatchEvent(new Event('{event}', {{ bubbles: true }}))"
+        ))
+        .await;
+    }
+
+    /// The text of an element.
+    pub async fn text(&self, id: &str) -> String {
+        let text = self.run(&format!("return document.getElementById('{id}').textContent")).await;
+        text.as_str().expect("an element has text").to_owned()
+    }
+
+    /// Calls a method of the browser's developer tools for this tab.
+    pub fn devtool(&self, method: &str, params: &Value) -> Value {
+        let url = format!("{}/goog/cdp/execute", self.session_url);
+        ask_driver(&url, &json!({ "cmd": method, "params": params }))
+    }
+
+    /// Loads the page again, with this script run before anything of the page's own.
+    pub async fn reload_with(&self, script: &str) {
+        self.devtool("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
+        self.client.refresh().await.expect("the page loads again");
+    }
+
+    /// Loads the page again.
+    pub async fn reload(&self) {
+        self.client.refresh().await.expect("the page loads again");
     }
 
     /// Goes elsewhere.
@@ -178,20 +224,28 @@ impl Visit {
         Self { client, driver, server }
     }
 
+    async fn session_url(&self) -> String {
+        let session = self.client.session_id().await.expect("the driver answers");
+        format!("{}/session/{}", self.driver.url(), session.expect("there is a session"))
+    }
+
     /// Errors and warnings so far.
     async fn complaints(&self) -> Vec<Complaint> {
         // What a worker says goes through the page; a turn of the page's loop lets it pass.
         _ = self.client.execute("return new Promise((done) => setTimeout(done))", Vec::new()).await;
-        let session =
-            self.client.session_id().await.expect("the driver answers").expect("there is a session");
-        let url = format!("{}/session/{session}/se/log", self.driver.url());
-        let mut answer = ureq::post(url).send(r#"{"type":"browser"}"#).expect("the driver gives the log");
-        let answer = answer.body_mut().read_to_string().expect("the body comes");
-        let answer: Value = serde_json::from_str(&answer).expect("the driver speaks JSON");
-        let entries = answer["value"].as_array().expect("a list of entries");
-        let said = entries.iter().map(Complaint::read);
+        let url = format!("{}/se/log", self.session_url().await);
+        let entries = ask_driver(&url, &json!({ "type": "browser" }));
+        let said = entries.as_array().expect("a list of entries").iter().map(Complaint::read);
         said.filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING")).collect()
     }
+}
+
+/// What the driver answers to a command that the client library does not know.
+fn ask_driver(url: &str, command: &Value) -> Value {
+    let mut answer = ureq::post(url).send(command.to_string()).expect("the driver does it");
+    let answer = answer.body_mut().read_to_string().expect("the body comes");
+    let mut answer: Value = serde_json::from_str(&answer).expect("the driver speaks JSON");
+    answer["value"].take()
 }
 
 /// Tests a page of a server with these arguments, in a fresh browser, and gives what its console complained about.
@@ -202,7 +256,8 @@ pub fn complaints_during(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut 
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut visit = runtime.block_on(Visit::begin(arguments));
-    let page = Page { client: visit.client.clone(), profile: visit.driver.profile() };
+    let session_url = runtime.block_on(visit.session_url());
+    let page = Page { client: visit.client.clone(), profile: visit.driver.profile(), session_url };
     let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&page, &mut visit.server))));
     let complaints = runtime.block_on(visit.complaints());
     if let Err(failure) = result {
