@@ -17,6 +17,7 @@ export class Leaderboard {
   #id = null; // of this person's row
   #known = ''; // what the server was told last: the name and how many volunteers
   #askedAt = -Infinity;
+  #posted = Promise.resolve(); // requests go one after the other: what is said last counts
 
   /** secrets(): a promise of the secrets of this tab's volunteers. */
   constructor(secrets) {
@@ -53,7 +54,7 @@ export class Leaderboard {
     element('name').value = '';
     this.#showMember();
     const person = kept(PERSON);
-    const response = person === null ? { ok: true } : await post(`${PATH}/leave`, { person });
+    const response = person === null ? { ok: true } : await this.#post(`${PATH}/leave`, { person });
     drop(PERSON);
     setText('name-note', response?.ok ? farewell : 'The server cannot be reached; it forgets names when it restarts.');
     this.#askedAt = -Infinity;
@@ -66,11 +67,14 @@ export class Leaderboard {
     if (!NAME_PATTERN.test(trimmed)) {
       return setText('name-note', "Up to 20 letters, digits, spaces and any of -_.' please.");
     }
+    if (!keep(NAME, trimmed)) return setText('name-note', 'This browser keeps nothing, and so no name.');
     setText('name-note', '');
     this.#known = '';
     const told = await this.#tell(trimmed);
-    if (told === 'refused') return setText('name-note', 'The server does not take this name.');
-    keep(NAME, trimmed);
+    if (told === 'refused') {
+      drop(NAME);
+      return setText('name-note', 'The server does not take this name.');
+    }
     this.#showMember();
     if (told === 'later') setText('name-note', 'Your name appears with your first accepted answer.');
     this.#askedAt = -Infinity;
@@ -81,13 +85,18 @@ export class Leaderboard {
     const volunteers = (await this.#secrets()).map(toHex);
     const known = `${name} ${volunteers.length}`;
     if (known === this.#known) return 'known';
-    const response = await post(PATH, { person: toHex(keptSecret(PERSON)), name, volunteers });
+    const response = await this.#post(PATH, { person: toHex(keptSecret(PERSON)), name, volunteers });
     const answer = response?.ok ? await response.json().catch(() => null) : null;
     if (!answer?.kept) return response?.status === 400 ? 'refused' : 'later';
     this.#known = known;
     this.#id = answer.id;
     setText('name-note', '');
     return 'known';
+  }
+
+  #post(path, body) {
+    this.#posted = this.#posted.then(() => post(path, body));
+    return this.#posted;
   }
 
   #showMember() {
@@ -110,6 +119,7 @@ export class Leaderboard {
   }
 }
 
+/** The response, or null where there is none. */
 function post(path, body) {
   return fetch(path, {
     method: 'POST',

@@ -55,7 +55,7 @@ const form = new SettingsForm(settings, coresAvailable, (chosen) => {
 let runId = null;
 let uptimeSeconds = 0; // of the server
 let fleetBefore = null; // what everyone had contributed when this visit began
-let clockAt = performance.now();
+let clockAt = Date.now(); // a clock that goes on while the device sleeps
 let showing = false;
 
 function socketUrl() {
@@ -144,8 +144,8 @@ function wake(why) {
 }
 
 function tick() {
-  const now = performance.now();
-  if (now - clockAt > SLEPT_MS && !document.hidden) wake('This page was asleep.');
+  const now = Date.now();
+  if (now - clockAt > SLEPT_MS && !document.hidden) wake('This device was asleep.');
   clockAt = now;
   drawing.refresh();
   show();
@@ -164,6 +164,9 @@ element('details').addEventListener('toggle', view.showDetails);
 addEventListener('online', () => wake('The network is back.'));
 addEventListener('offline', () => note('The network is gone.'));
 addEventListener('pagehide', () => share.keepAccepted(performance.now()));
+document.addEventListener('visibilitychange', () => {
+  clockAt = Date.now(); // timers of hidden tabs are rare; that is no sleep
+});
 document.addEventListener('freeze', () => note('The browser froze this tab.'));
 document.addEventListener('resume', () => wake('The browser let this tab go on.'));
 new Explainer();

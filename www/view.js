@@ -141,8 +141,8 @@ function showLiars({ run, checks, ended, safety }) {
 function safetyText(verified, checked, safety) {
   const checks = verified ? `${formatCountOf(checked, 'check')} so far. ` : 'Answers are not checked in this run. ';
   return safety
-    ? `${checks}How many liars could be outvoted is an estimate from how often answers agree.`
-    : `${checks}How many liars could be outvoted is not known yet.`;
+    ? `${checks}The share that is outvoted is an estimate, from how often answers agree.`
+    : `${checks}The share that is outvoted is not known yet.`;
 }
 
 function facts({ model, data, run, traffic }) {

@@ -28,13 +28,12 @@ pub fn centred(ink: &[u8], width: usize) -> Option<[u8; SIDE * SIDE]> {
 
 /// Rows and columns from the first with ink to the last.
 fn inked(ink: &[u8], width: usize) -> Option<(Range<usize>, Range<usize>)> {
-    let (mut rows, mut columns) = (usize::MAX..0, usize::MAX..0);
-    for (index, _) in ink.iter().enumerate().filter(|(_, grey)| **grey > 0) {
-        let (row, column) = (index / width, index % width);
-        rows = rows.start.min(row)..rows.end.max(row + 1);
-        columns = columns.start.min(column)..columns.end.max(column + 1);
-    }
-    (!rows.is_empty()).then_some((rows, columns))
+    let inked = ink.iter().enumerate().filter(|(_, grey)| **grey > 0);
+    inked.map(|(index, _)| (index / width, index % width)).fold(None, |so_far, (row, column)| {
+        let (rows, columns) = so_far.unwrap_or((row..row + 1, column..column + 1));
+        let with = |range: Range<usize>, at: usize| range.start.min(at)..range.end.max(at + 1);
+        Some((with(rows, row), with(columns, column)))
+    })
 }
 
 /// Means over the area that each pixel of the smaller picture covers, `[size]`.

@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
-use farsign::task::{Goodbye, GoodbyeReason, Secret, Task};
+use farsign::task::{Secret, Task};
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
 use farsign::wire::{Abilities, ClientFrame, Hello};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 
+use crate::cut::Cut;
 use crate::data;
 use crate::pace::Pace;
 use crate::report::{Progress, Report, State};
@@ -53,8 +54,8 @@ pub struct Driver {
     backoff: Backoff,
     /// Waits for the next attempt, or watches for silence.
     timer: Option<Timer>,
-    /// Whether the server itself said when to come back.
-    told_to_wait: bool,
+    /// When the server wants to see it again at the earliest, where it said so.
+    not_before_ms: f64,
     /// When something came last.
     heard_ms: f64,
     pace: Pace,
@@ -80,35 +81,6 @@ pub struct Pass {
     pub token: Option<String>,
 }
 
-/// Why a session cannot go on.
-enum Cut {
-    /// Come back after the server's time, or after the backoff's.
-    Retry(Option<u32>, String),
-    End(State, String),
-}
-
-impl From<VolunteerError> for Cut {
-    fn from(error: VolunteerError) -> Self {
-        Self::End(State::Failed, format!("This volunteer could not go on: {error}."))
-    }
-}
-
-impl From<Goodbye> for Cut {
-    fn from(goodbye: Goodbye) -> Self {
-        let reason = sentence(&goodbye.reason.to_string());
-        match goodbye.retry_after_ms {
-            _ if goodbye.reason == GoodbyeReason::RunFinished => Self::End(State::Finished, reason),
-            Some(wait_ms) => Self::Retry(Some(wait_ms), reason),
-            None => Self::End(State::Removed, reason),
-        }
-    }
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
-}
-
 type Shared = Rc<RefCell<Driver>>;
 
 impl Driver {
@@ -125,7 +97,7 @@ impl Driver {
             socket: None,
             backoff: Backoff::default(),
             timer: None,
-            told_to_wait: false,
+            not_before_ms: 0.0,
             heard_ms: 0.0,
             pace: Pace::default(),
             idle_since_ms: 0.0,
@@ -169,8 +141,8 @@ impl Driver {
     pub fn wake(this: &Shared) {
         let mut driver = this.borrow_mut();
         if driver.socket.is_some() {
-            driver.watch_silence(this);
-        } else if driver.wanted && !driver.told_to_wait {
+            driver.give_up_if_silent(this);
+        } else if driver.wanted && now_ms() >= driver.not_before_ms {
             drop(driver);
             Self::proceed(this);
         }
@@ -328,12 +300,23 @@ impl Driver {
 
     /// Gives up the connection when nothing has come for too long. One timer runs for a connection, not for a frame.
     fn watch_silence(&mut self, this: &Shared) {
-        if now_ms() - self.heard_ms >= SILENCE.as_millis() as f64 {
-            return self.retry(this, None, "The server has fallen silent.");
-        }
         let this = Rc::clone(this);
-        let check = move || this.borrow_mut().watch_silence(&this);
+        let check = move || {
+            let mut driver = this.borrow_mut();
+            if !driver.give_up_if_silent(&this) {
+                driver.watch_silence(&this);
+            }
+        };
         self.set_timer(Some(Timer::after(SILENCE, check)));
+    }
+
+    /// Whether it has given up.
+    fn give_up_if_silent(&mut self, this: &Shared) -> bool {
+        let silent = now_ms() - self.heard_ms >= SILENCE.as_millis() as f64;
+        if silent {
+            self.retry(this, None, "The server has fallen silent.");
+        }
+        silent
     }
 
     fn retry(&mut self, this: &Shared, wait_ms: Option<u32>, reason: &str) {
@@ -341,7 +324,7 @@ impl Driver {
         if !self.wanted {
             return;
         }
-        self.told_to_wait = wait_ms.is_some();
+        self.not_before_ms = wait_ms.map_or(0.0, |ms| now_ms() + f64::from(ms));
         let wait_ms = wait_ms.unwrap_or_else(|| self.backoff.next_ms(js_sys::Math::random()));
         self.report_progress(true);
         self.report_state(State::Reconnecting, Some(reason), Some(wait_ms));

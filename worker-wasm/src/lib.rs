@@ -12,6 +12,7 @@
 //! Only conversions live here: browser events into the shared crate's calls, its results into reports for the page.
 //! The socket, the data and all computing stay in the worker, so the page never waits for them.
 
+mod cut;
 mod data;
 mod drawing;
 mod driver;

@@ -13,4 +13,5 @@ mod joining;
 mod memory;
 mod page;
 mod people;
+mod screenshots;
 mod training;

@@ -134,6 +134,11 @@ impl Page {
         ask_driver(&url, &json!({ "cmd": method, "params": params }))
     }
 
+    /// What its window shows, as a PNG.
+    pub async fn picture(&self) -> Vec<u8> {
+        self.client.screenshot().await.expect("a picture can be taken")
+    }
+
     /// Loads the page again, with this script run before anything of the page's own.
     pub async fn reload_with(&self, script: &str) {
         self.devtool("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
