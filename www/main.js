@@ -19,7 +19,7 @@ import { missingFeature } from './support.js';
 import * as view from './view.js';
 import { showVersion } from './wasm-hash.js';
 
-const CLOCK_MS = 500; // countdowns and ages are shown in whole seconds
+const CLOCK_MS = 500; // numbers are shown so often: to write them as they come would cost more than to compute them
 const SLEPT_MS = 10_000; // a clock that stood still for so long was asleep or frozen
 
 const missing = missingFeature();
@@ -37,10 +37,7 @@ const crew = new Crew(socketUrl(), settings, pass, {
     if (crew.state.name === 'finished') poll.askNow(); // for the final accuracy
     show();
   },
-  onProgress: (volunteer, report) => {
-    share.report(volunteer, report, performance.now());
-    showLater();
-  },
+  onProgress: (volunteer, report) => share.report(volunteer, report, performance.now()), // shown with the clock
   onWorkerGone: (volunteer) => share.endWorker(volunteer),
 });
 const holds = new Holds(() => {
@@ -56,7 +53,6 @@ let runId = null;
 let uptimeSeconds = 0; // of the server
 let fleetBefore = null; // what everyone had contributed when this visit began
 let clockAt = Date.now(); // a clock that goes on while the device sleeps
-let showing = false;
 
 function socketUrl() {
   const url = new URL('ws', document.baseURI);
@@ -102,16 +98,6 @@ function takeRun(status) {
     fleetBefore = null;
   }
   runId = status.run.id;
-}
-
-/** Several workers report at once; the page is written once. */
-function showLater() {
-  if (showing) return;
-  showing = true;
-  setTimeout(() => {
-    showing = false;
-    show();
-  }, 100);
 }
 
 function show() {
