@@ -65,6 +65,7 @@ async function pass(index) {
 }
 
 function useSettings() {
+  share.endRun();
   crew.setEffort(settings.effort);
   crew.setCores(settings.cores);
   holds.choose(settings);
@@ -110,7 +111,7 @@ function show() {
   const fleet = poll.status && fleetBefore !== null ? poll.status.accepted - fleetBefore : null;
   view.showOwnShare({
     totals,
-    rates: working ? share.rates(performance.now()) : null,
+    rates: working ? share.rates() : null,
     fleet,
     ever: share.acceptedEver(),
     parameters: poll.status?.model.parameters ?? null,

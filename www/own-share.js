@@ -2,7 +2,7 @@
 
 import { drop, keep, kept } from './storage.js';
 
-const COUNTERS = ['answered', 'accepted', 'rejected', 'bytes_sent', 'bytes_received'];
+const COUNTERS = ['answered', 'accepted', 'rejected', 'bytes_sent', 'bytes_received', 'busy_ms'];
 const RATE_WINDOW_MS = 10_000;
 const RATE_MIN_SPAN_MS = 900; // below this a rate would be mostly noise
 const KEEP_EVERY_MS = 5000;
@@ -14,7 +14,7 @@ export class OwnShare {
   #finished = zeros();
   #running = new Map(); // worker -> its counters
   #computeMs = null;
-  #samples = []; // {at: ms, accepted, bytes} in total, the last RATE_WINDOW_MS of them
+  #samples = []; // {at: ms, totals}, the last RATE_WINDOW_MS of them
   #keptAt = 0;
   #keptAccepted = 0; // of this visit, what is already among what the browser keeps
 
@@ -24,13 +24,12 @@ export class OwnShare {
     if (before && (progress.answered ?? 0) < before.answered) this.#close(worker); // it began again from 0
     this.#running.set(worker, Object.fromEntries(COUNTERS.map((name) => [name, progress[name] ?? 0])));
     if (progress.compute_ms > 0) this.#computeMs = progress.compute_ms;
-    const { accepted, bytes_sent: sent, bytes_received: received } = this.totals();
-    this.#samples.push({ at: now, accepted, bytes: sent + received });
+    this.#samples.push({ at: now, totals: this.totals() });
     while (this.#samples.length > 2 && this.#samples[0].at < now - RATE_WINDOW_MS) this.#samples.shift();
     if (now - this.#keptAt > KEEP_EVERY_MS) this.keepAccepted(now);
   }
 
-  /** Call whenever work stops for any reason, so that the rate does not span the gap. */
+  /** Call whenever work stops for any reason, or goes on in another way, so that no rate spans that. */
   endRun() {
     this.#samples = [];
   }
@@ -56,16 +55,18 @@ export class OwnShare {
     return totals;
   }
 
-  /** Accepted answers, and bytes both ways, per second over the last ten seconds; null while there is too little to say. */
-  rates(now) {
+  /** Over the last ten seconds: accepted answers and bytes both ways per second, and cores in use; null while there is
+   *  too little to say. */
+  rates() {
     if (this.#samples.length === 0) return null;
-    const first = this.#samples[0];
-    const span = now - first.at;
+    const [first, last] = [this.#samples[0], this.#samples.at(-1)];
+    const span = last.at - first.at;
     if (span < RATE_MIN_SPAN_MS) return null;
-    const { accepted, bytes_sent: sent, bytes_received: received } = this.totals();
+    const per = (name, unit) => ((last.totals[name] - first.totals[name]) * unit) / span;
     return {
-      accepted: ((accepted - first.accepted) * 1000) / span,
-      bytes: ((sent + received - first.bytes) * 1000) / span,
+      accepted: per('accepted', 1000),
+      bytes: per('bytes_sent', 1000) + per('bytes_received', 1000),
+      cores: per('busy_ms', 1),
     };
   }
 

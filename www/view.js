@@ -69,6 +69,7 @@ export function showOwnShare({ totals, rates, fleet, ever, parameters }) {
   setNumber('own-part', part, formatPercent(part));
   setNumber('own-rate', rates?.accepted, formatRate(rates?.accepted));
   setNumber('own-compute', totals.compute_ms, formatMilliseconds(totals.compute_ms));
+  setNumber('own-cores', rates?.cores, rates ? `${formatPercent(rates.cores)} of a core` : '–');
   setNumber('own-data-rate', rates?.bytes, rates ? `${formatBytes(rates.bytes)}\u00a0/\u00a0s` : '–');
   setNumber('own-received', totals.bytes_received, formatBytes(totals.bytes_received));
   setNumber('own-bytes', totals.bytes_sent, formatBytes(totals.bytes_sent));

@@ -368,6 +368,7 @@ impl Driver {
         let now = now_ms();
         if at_once || now - self.reported_ms >= REPORT_EVERY_MS {
             self.reported_ms = now;
+            self.progress.busy_ms = self.pace.worked_ms();
             self.report(&Report::Progress(&self.progress));
         }
     }

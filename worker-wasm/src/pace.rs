@@ -15,12 +15,14 @@ pub struct Pace {
     /// Share of a core, [`LEAST`] to 1.
     effort: f64,
     owed_ms: f64,
+    /// All that was worked.
+    worked_ms: f64,
 }
 
 impl Default for Pace {
     /// All of a core.
     fn default() -> Self {
-        Self { effort: 1.0, owed_ms: 0.0 }
+        Self { effort: 1.0, owed_ms: 0.0, worked_ms: 0.0 }
     }
 }
 
@@ -29,18 +31,25 @@ impl Pace {
     /// bound. Rest that was owed is forgiven.
     pub fn set_effort(&mut self, effort: f64) {
         let effort = if effort >= LEAST { effort } else { LEAST };
-        *self = Self { effort: if effort <= 1.0 { effort } else { 1.0 }, owed_ms: 0.0 };
+        self.effort = if effort <= 1.0 { effort } else { 1.0 };
+        self.owed_ms = 0.0;
     }
 
     /// Has computed for so long.
     pub fn worked(&mut self, ms: f64) {
         self.owed_ms += ms * (1.0 / self.effort - 1.0);
+        self.worked_ms += ms;
     }
 
     /// Has done nothing for so long, whatever it waited for.
     pub fn rested(&mut self, ms: f64) {
         let owed_ms = self.owed_ms - ms;
         self.owed_ms = if owed_ms > -MOST_ADVANCE_MS { owed_ms } else { -MOST_ADVANCE_MS };
+    }
+
+    /// All that it has computed, in ms.
+    pub fn worked_ms(&self) -> f64 {
+        self.worked_ms
     }
 
     /// How long to rest before the next piece of work, in ms; none while it is too little to bother.
@@ -58,16 +67,15 @@ mod tests {
     fn share(effort: f64, work_ms: f64, wait_ms: f64, late_ms: f64) -> f64 {
         let mut pace = Pace::default();
         pace.set_effort(effort);
-        let (mut worked, mut passed) = (0.0, 0.0);
+        let mut passed = 0.0;
         for _ in 0..1000 {
             pace.worked(work_ms);
             pace.rested(wait_ms);
             let rest = pace.due_ms().map_or(0.0, |ms| ms + late_ms);
             pace.rested(rest);
-            worked += work_ms;
             passed += work_ms + wait_ms + rest;
         }
-        worked / passed
+        pace.worked_ms() / passed
     }
 
     #[test]
