@@ -13,5 +13,6 @@ mod joining;
 mod memory;
 mod page;
 mod people;
+mod resilience;
 mod screenshots;
 mod training;

@@ -200,11 +200,12 @@ impl Complaint {
     }
 
     /// Whether it says no more than that the server at this address cannot be reached.
-    pub fn is_lost_connection(&self, server: SocketAddr) -> bool {
-        let status = format!("http://{server}/api/v1/status - Failed to load resource: net::ERR_");
+    fn is_lost_connection(&self, server: SocketAddr) -> bool {
+        let api = format!("http://{server}/api/v1/");
+        let unreached = " - Failed to load resource: net::ERR_";
         let socket = format!("WebSocket connection to 'ws://{server}/ws' failed: ");
         match self.source.as_str() {
-            "network" => self.message.starts_with(&status),
+            "network" => self.message.starts_with(&api) && self.message.contains(unreached),
             "worker" => self.message.contains(&socket),
             _ => false,
         }
@@ -285,4 +286,17 @@ pub fn complaints_during(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut 
 pub fn test_page(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut Server)) {
     let complaints = complaints_during(arguments, test);
     assert!(complaints.is_empty(), "the browser's console complained: {complaints:#?}");
+}
+
+/// The same for a page that loses its server on the way: that it cannot be reached is the browser's to say, and nothing
+/// else.
+pub fn test_page_that_loses_its_server(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut Server)) {
+    let mut address = None;
+    let complaints = complaints_during(arguments, async |page, server| {
+        address = Some(server.address());
+        test(page, server).await;
+    });
+    let address = address.expect("the test has run");
+    let others: Vec<_> = complaints.iter().filter(|said| !said.is_lost_connection(address)).collect();
+    assert!(others.is_empty(), "the browser's console complained: {others:#?}");
 }
