@@ -50,5 +50,5 @@ export class Guess {
 }
 
 function sentence(digit, share) {
-  return share >= SURE ? `It reads a ${digit}.` : `It is not sure. Perhaps a ${digit}?`;
+  return share >= SURE ? `It reads: ${digit}.` : `It is not sure. Perhaps ${digit}?`;
 }

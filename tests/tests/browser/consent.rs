@@ -60,16 +60,10 @@ fn several_cores_are_several_volunteers_and_choices_are_remembered() {
 
 #[test]
 fn a_hidden_tab_works_on_unless_it_is_to_pause() {
-    let hide = |hidden: bool| {
-        format!(
-            "Object.defineProperty(document, 'hidden', {{ configurable: true, get: () => {hidden} }});
-             document.dispatchEvent(new Event('visibilitychange'));"
-        )
-    };
     test_page(&["--model", "softmax", "--schedule", "constant"], async |page, server| {
         page.press("start").await;
         page.wait_for("working").await;
-        page.run(&hide(true)).await;
+        page.hide(true).await;
         let accepted = page.facts().await.count("own-accepted");
         page.wait_until("answers while hidden", |facts| facts.count("own-accepted") > accepted + 10.0).await;
 
@@ -79,13 +73,13 @@ fn a_hidden_tab_works_on_unless_it_is_to_pause() {
         assert_eq!(facts.buttons(), ["pause", "stop"]);
         server.wait_until("the end of the connection", |status| status["volunteers"]["connected"] == 0);
 
-        page.run(&hide(false)).await;
+        page.hide(false).await;
         page.wait_for("working").await;
-        page.run(&hide(true)).await;
+        page.hide(true).await;
         page.wait_for("held").await;
         page.press("pause").await; // the person's own word counts more
         page.wait_for("paused").await;
-        page.run(&hide(false)).await;
+        page.hide(false).await;
         assert_eq!(page.facts().await.state(), "paused");
         page.press("start").await;
         page.wait_for("working").await;

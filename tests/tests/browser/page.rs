@@ -162,6 +162,14 @@ impl Page {
         self.go_to(url).await;
     }
 
+    /// Hides the window, or shows it again.
+    pub async fn hide(&self, hidden: bool) {
+        let done =
+            if hidden { self.client.minimize_window().await } else { self.client.maximize_window().await };
+        done.expect("the window obeys");
+        self.wait_until_true(&format!("document.hidden === {hidden}")).await;
+    }
+
     /// Waits until an expression is true in the page.
     pub async fn wait_until_true(&self, expression: &str) {
         let started = Instant::now();
