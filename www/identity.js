@@ -1,20 +1,46 @@
-// The secret that makes this tab the same volunteer after a reload: 16 random bytes that the browser keeps.
+// The secrets that make this tab's volunteers the same ones after a reload.
 //
-// A secret has one session at a time, and every tab is a volunteer of its own. So the browser keeps several, and a tab
-// holds a lock on the one it uses until it is gone. Locks exist only on pages that came over TLS or from this machine;
-// elsewhere a tab keeps a secret of its own, for as long as it is open.
+// A secret has one session at a time, and every core of every tab is a volunteer of its own. So the browser keeps
+// several secrets, and a tab holds a lock on each that it uses until it is gone. Locks exist only on pages that came
+// over TLS or from this machine; elsewhere secrets last as long as the tab.
 
-const NAME = 'farsign-secret';
-const BYTES = 16;
-const MOST_TABS = 32; // further ones keep their own secrets, too
+import { keep, kept } from './storage.js';
+import { fromHex, newSecret, toHex } from './secret.js';
 
-/** A secret nobody else in this browser uses, as a Uint8Array. */
-export async function claimSecret() {
-  for (let n = 0; navigator.locks && n < MOST_TABS; n += 1) {
-    const name = `${NAME}-${n}`;
-    if (await hold(name)) return kept(() => localStorage, name);
+const MOST_VOLUNTEERS = 64; // of a browser; further ones have secrets that are not kept
+
+/** The secrets of one tab's volunteers, claimed one after the other and held until the tab is gone. */
+export class Identities {
+  #claims = [];
+  #next = 0; // the number of the next secret to try
+
+  /** The secret of volunteer number `index` of this tab, as a promise of a Uint8Array. */
+  secret(index) {
+    while (this.#claims.length <= index) {
+      const before = this.#claims.at(-1) ?? Promise.resolve();
+      this.#claims.push(before.then(() => this.#claim()));
+    }
+    return this.#claims[index];
   }
-  return kept(() => sessionStorage, NAME);
+
+  /** All secrets claimed so far. */
+  claimed() {
+    return Promise.all(this.#claims);
+  }
+
+  /** Forgets them: whoever is claimed from now on is somebody else. The locks stay with this tab. */
+  forget() {
+    this.#claims = [];
+  }
+
+  async #claim() {
+    while (navigator.locks && this.#next < MOST_VOLUNTEERS) {
+      const name = `secret-${this.#next}`;
+      this.#next += 1;
+      if (await hold(`farsign-${name}`)) return keptSecret(name);
+    }
+    return newSecret();
+  }
 }
 
 /** Whether the lock was free; it is held from then on. */
@@ -28,24 +54,11 @@ function hold(name) {
   });
 }
 
-/** The secret in a storage, made where there is none. A browser may forbid to keep anything. */
-function kept(storage, name) {
-  try {
-    const found = fromHex(storage().getItem(name));
-    if (found !== null) return found;
-    const made = crypto.getRandomValues(new Uint8Array(BYTES));
-    storage().setItem(name, toHex(made));
-    return made;
-  } catch {
-    return crypto.getRandomValues(new Uint8Array(BYTES));
-  }
-}
-
-function toHex(bytes) {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-function fromHex(text) {
-  if (!/^[0-9a-f]{32}$/.test(text ?? '')) return null;
-  return Uint8Array.from({ length: BYTES }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
+/** The secret of this name, made where there is none. */
+export function keptSecret(name) {
+  const found = fromHex(kept(name));
+  if (found !== null) return found;
+  const made = newSecret();
+  keep(name, toHex(made));
+  return made;
 }

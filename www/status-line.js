@@ -2,21 +2,22 @@
 
 import { asSentence, formatCountOf, formatPercent } from './format.js';
 
-const ACTIVE = new Set(['loading-data', 'connecting', 'working', 'reconnecting']);
+const ACTIVE = new Set(['loading-data', 'connecting', 'working', 'reconnecting', 'held']);
 const NOTHING = { start: false, pause: false, stop: false };
 const START = { start: true, pause: false, stop: false };
 const RUNNING = { start: false, pause: true, stop: true };
 const RESUME = { start: true, pause: false, stop: true };
 
-/** Whether the worker computes or is about to. */
+/** Whether the workers compute or are about to. */
 export const isActive = (stateName) => ACTIVE.has(stateName);
 
 /**
- * facts: missing (a feature's name or null), volunteer ({name, reason, retryAt}), poll (status and failure),
- * accepted (own answers this visit), now (ms since the epoch).
+ * facts: missing (a feature's name or null), crew (its state and size), poll (status and failure), accepted (own
+ * answers this visit), now (ms since the epoch).
  * Returns state, headline, detail, countdown (changes every second) and buttons.
  */
-export function describe({ missing, volunteer, poll, accepted, now }) {
+export function describe({ missing, crew, poll, accepted, now }) {
+  const { state } = crew;
   if (missing) {
     return line(
       'unsupported',
@@ -25,18 +26,18 @@ export function describe({ missing, volunteer, poll, accepted, now }) {
       NOTHING,
     );
   }
-  const finished = poll.status?.run.phase === 'finished' || volunteer.name === 'finished';
+  const finished = poll.status?.run.phase === 'finished' || state.name === 'finished';
   if (finished) return line('finished', 'Finished.', finishedText(poll.status, accepted), NOTHING);
-  if (poll.failure && (volunteer.name === 'idle' || volunteer.name === 'stopped')) {
+  if (poll.failure && (state.name === 'idle' || state.name === 'stopped')) {
     return {
       ...line('unreachable', 'Server unreachable.', poll.failure.reason, START),
       countdown: countdown(poll.failure.retryAt, now),
     };
   }
-  return describeVolunteer(volunteer, accepted, now);
+  return describeCrew(state, crew.size, accepted, now);
 }
 
-function describeVolunteer({ name, reason, retryAt }, accepted, now) {
+function describeCrew({ name, reason, retryAt }, size, accepted, now) {
   const because = (otherwise) => (reason ? asSentence(reason) : otherwise);
   switch (name) {
     case 'preparing':
@@ -48,7 +49,9 @@ function describeVolunteer({ name, reason, retryAt }, accepted, now) {
     case 'connecting':
       return line(name, 'Connecting.', because('Opening a connection to the server.'), RUNNING);
     case 'working':
-      return line(name, 'Working.', because('Your answers are shaping the shared model.'), RUNNING);
+      return line(name, 'Working.', because(workingText(size)), RUNNING);
+    case 'held':
+      return line(name, 'Waiting.', `${reason} You chose to rest then, under “Pause by itself”.`, RUNNING);
     case 'paused':
       return line(name, 'Paused.', because('Nothing is computed or sent until you resume.'), RESUME);
     case 'reconnecting':
@@ -65,6 +68,12 @@ function describeVolunteer({ name, reason, retryAt }, accepted, now) {
     default:
       return line(name, 'Unknown state.', because(`The training code reports “${name}”.`), RUNNING);
   }
+}
+
+function workingText({ working, all }) {
+  if (all === 1) return 'Your answers are shaping the shared model.';
+  if (working === all) return `${all} cores are shaping the shared model.`;
+  return `${working} of ${all} cores are shaping the shared model.`;
 }
 
 function line(state, headline, detail, buttons) {

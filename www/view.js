@@ -1,6 +1,7 @@
-// Writes facts into the page. Every element is looked up once; nothing is written that has not changed.
+// Writes facts into the page.
 
 import { MILESTONES } from './chart.js';
+import { element, setList, setNumber, setText } from './dom.js';
 import {
   formatBytes,
   formatCount,
@@ -11,25 +12,10 @@ import {
   formatRate,
   formatReason,
 } from './format.js';
+import { showHash } from './wasm-hash.js';
 
 const BYTES_PER_PARAMETER = 4; // a full gradient travels as f32
 const STALE_AFTER_MS = 4000;
-
-const byId = new Map();
-function element(id) {
-  if (!byId.has(id)) byId.set(id, document.getElementById(id));
-  return byId.get(id);
-}
-
-function setText(id, text) {
-  const target = element(id);
-  if (target.textContent !== text) target.textContent = text;
-}
-
-function setNumber(id, value, text) {
-  setText(id, text);
-  element(id).dataset.value = Number.isFinite(value) ? String(value) : '';
-}
 
 /** The status line and the buttons, as status-line.js describes them. */
 export function showStatusLine({ state, headline, detail, countdown, buttons }) {
@@ -61,21 +47,40 @@ export function joinToken() {
   return element('token').value || undefined;
 }
 
-/** This visitor's counters; parameters is null before the first status. */
-export function showOwnShare(totals, rate, parameters) {
+/** What it costs to help, before and while it runs. */
+export function showCost({ effort, cores }, status) {
+  const used = `${formatCount(effort * 100)}\u00a0% of ${cores === 1 ? 'one core' : `${cores} cores`}`;
+  const parameters = status?.model.parameters;
+  const data = parameters
+    ? ` and data: each answer sends up to ${formatBytes(parameters / 8)} and brings up to ${formatBytes(4 * parameters)}`
+    : ' and data';
+  setText('cost-text', `Nothing runs before Start. Then it costs ${used}${data}.`);
+}
+
+/**
+ * This visitor's counters. totals, rates and ever: as OwnShare gives them; fleet: what everyone has contributed since
+ * this visit began; parameters: of the model. null stands for "not known yet".
+ */
+export function showOwnShare({ totals, rates, fleet, ever, parameters }) {
   const fullBytes = parameters === null ? null : totals.accepted * BYTES_PER_PARAMETER * parameters;
+  const part = fleet > 0 && totals.accepted > 0 ? Math.min(1, totals.accepted / fleet) : null;
   setNumber('own-accepted', totals.accepted, formatCount(totals.accepted));
   setNumber('own-rejected', totals.rejected, formatCount(totals.rejected));
-  setNumber('own-rate', rate, formatRate(rate));
+  setNumber('own-part', part, formatPercent(part));
+  setNumber('own-rate', rates?.accepted, formatRate(rates?.accepted));
   setNumber('own-compute', totals.compute_ms, formatMilliseconds(totals.compute_ms));
+  setNumber('own-cores', rates?.cores, rates ? `${formatPercent(rates.cores)} of a core` : '–');
+  setNumber('own-data-rate', rates?.bytes, rates ? `${formatBytes(rates.bytes)}\u00a0/\u00a0s` : '–');
+  setNumber('own-received', totals.bytes_received, formatBytes(totals.bytes_received));
   setNumber('own-bytes', totals.bytes_sent, formatBytes(totals.bytes_sent));
   setNumber('own-full-bytes', fullBytes, formatBytes(fullBytes));
   const share = fullBytes > 0 ? totals.bytes_sent / fullBytes : 0;
   element('own-saving-bar').style.width = `${Math.min(100, share * 100)}%`;
   setText(
     'own-saving',
-    share > 0 && share < 1 ? `${formatCount(1 / share)} times fewer bytes.` : 'Signs instead of full gradients.',
+    share > 0 && share < 1 ? `${formatCount(1 / share)} times fewer bytes sent.` : 'Signs instead of full gradients.',
   );
+  setText('own-ever', ever > totals.accepted ? `With earlier visits: ${formatCountOf(ever, 'answer')}.` : '\u00a0');
 }
 
 /** Everything the server says about the run. */
@@ -83,6 +88,7 @@ export function showRun(status) {
   showAccuracy(status.held_out, status.data);
   showPlan(status.run.progress, status.accepted);
   showFleet(status);
+  showLiars(status);
   const zeroth = status.run.order === 'zeroth';
   setText('what-is-sent', zeroth ? 'one sign bit per direction it tried' : 'one sign bit per parameter');
   setText('facts', facts(status));
@@ -122,18 +128,22 @@ function showFleet({ volunteers, contributions_per_s: rate, accepted, rejected, 
   );
 }
 
-function setList(id, lines) {
-  const list = element(id);
-  const key = lines.join('\n');
-  if (list.dataset.lines === key) return;
-  list.dataset.lines = key;
-  list.replaceChildren(
-    ...lines.map((text) => {
-      const item = document.createElement('li');
-      item.textContent = text;
-      return item;
-    }),
-  );
+function showLiars({ run, checks, ended, safety }) {
+  const verified = run.rule === 'verified';
+  const checked = checks.passed + checks.failed;
+  const removed = verified ? ended.wrong_answer : null;
+  const lies = checked > 0 ? checks.failed / checked : null;
+  setNumber('fleet-removed', removed, formatCount(removed));
+  setNumber('fleet-lies', lies, formatPercent(lies));
+  setNumber('fleet-tolerated', safety?.tolerated_share, safety ? `up to ${formatPercent(safety.tolerated_share)}` : '–');
+  setText('fleet-safety', safetyText(verified, checked, safety));
+}
+
+function safetyText(verified, checked, safety) {
+  const checks = verified ? `${formatCountOf(checked, 'check')} so far. ` : 'Answers are not checked in this run. ';
+  return safety
+    ? `${checks}The share that is outvoted is an estimate, from how often answers agree.`
+    : `${checks}The share that is outvoted is not known yet.`;
 }
 
 function facts({ model, data, run, traffic }) {
@@ -167,4 +177,9 @@ export function showMilestones(points) {
       if (span.textContent !== texts[index]) span.textContent = texts[index];
     });
   }
+}
+
+/** What is worked out only for those who open the details. */
+export function showDetails() {
+  if (element('details').open) showHash();
 }

@@ -1,24 +1,27 @@
-// Owns the Web Worker that trains: creates it, passes the person's wishes on, keeps its last reported state.
+// Owns one Web Worker that trains: creates it, passes the person's wishes on, keeps its last reported state.
 
 const STOP_GRACE_MS = 1000; // how long a worker may take to close its connection before it is ended
 const ENDED = new Set(['stopped', 'finished', 'removed', 'failed']);
+
+/** @typedef {{name: string, reason: string, retryAt: number | null}} State reason: a sentence or ''; retryAt: ms since
+ *  the epoch. */
 
 export class Volunteer {
   #worker = null;
   #ready = false;
   #stopTimer = null;
   #socketUrl;
-  #pass;
+  #effort;
   #listeners;
 
-  /** The last state: name, reason (a sentence or ''), retryAt (ms since the epoch, or null). */
+  /** @type {State} The last state. */
   state = { name: 'preparing', reason: '', retryAt: null };
 
-  /** pass() gives the secret and the token to show at the door. listeners: onState(), onProgress(report),
-   *  onWorkerGone(). */
-  constructor(socketUrl, pass, listeners) {
+  /** effort: share of a core, 0.05 to 1. listeners: onReady(version), onState(volunteer),
+   *  onProgress(volunteer, report), onWorkerGone(volunteer). */
+  constructor(socketUrl, effort, listeners) {
     this.#socketUrl = socketUrl;
-    this.#pass = pass;
+    this.#effort = effort;
     this.#listeners = listeners;
   }
 
@@ -28,10 +31,11 @@ export class Volunteer {
     this.#setState('preparing');
   }
 
-  start() {
+  /** pass: the secret and, where the server asks for one, the token to show at the door. */
+  start(pass) {
     if (this.#stopTimer !== null) this.#endWorker(); // pressed while the last one is still closing
     if (this.#worker === null) this.#createWorker();
-    this.#worker.postMessage({ type: 'start', url: this.#socketUrl, ...this.#pass() });
+    this.#worker.postMessage({ type: 'start', url: this.#socketUrl, ...pass });
     this.#setState('connecting');
   }
 
@@ -41,10 +45,20 @@ export class Volunteer {
   }
 
   stop() {
-    if (this.#worker === null || this.#stopTimer !== null) return;
-    this.#worker.postMessage({ type: 'stop' });
-    this.#stopTimer = setTimeout(() => this.#endWorker(), STOP_GRACE_MS);
+    if (this.#stopTimer !== null) return;
+    this.#worker?.postMessage({ type: 'stop' });
+    if (this.#worker !== null) this.#stopTimer = setTimeout(() => this.#endWorker(), STOP_GRACE_MS);
     this.#setState('stopped');
+  }
+
+  setEffort(effort) {
+    this.#effort = effort;
+    this.#worker?.postMessage({ type: 'effort', effort });
+  }
+
+  /** After sleep, or when the network is back: looks after the connection at once. */
+  wake() {
+    this.#worker?.postMessage({ type: 'wake' });
   }
 
   /** After a run has finished and another has begun on the server. */
@@ -60,15 +74,17 @@ export class Volunteer {
     };
     worker.onmessageerror = () => this.#fail(worker, 'A message from the training code could not be read.');
     worker.onerror = (event) => this.#fail(worker, event.message);
+    worker.postMessage({ type: 'effort', effort: this.#effort });
     this.#worker = worker;
   }
 
   #take(message) {
     if (message.type === 'ready') {
       this.#ready = true;
+      this.#listeners.onReady(message.version);
       if (this.state.name === 'preparing') this.#setState('idle');
     } else if (message.type === 'progress') {
-      this.#listeners.onProgress(message);
+      this.#listeners.onProgress(this, message);
     } else if (message.type === 'state') {
       this.#takeState(message);
     }
@@ -96,11 +112,11 @@ export class Volunteer {
     this.#stopTimer = null;
     this.#worker?.terminate();
     this.#worker = null;
-    this.#listeners.onWorkerGone();
+    this.#listeners.onWorkerGone(this);
   }
 
   #setState(name, reason = '', retryAt = null) {
     this.state = { name, reason: reason ?? '', retryAt };
-    this.#listeners.onState();
+    this.#listeners.onState(this);
   }
 }

@@ -1,11 +1,13 @@
 // The Web Worker around the Wasm volunteer: hands the page's messages in and the volunteer's reports out.
 
-import init, { Volunteer } from './pkg/farsign_worker.js';
+import init, { Volunteer, version } from './pkg/farsign_worker.js';
 
 const actions = {
   start: (volunteer, message) => volunteer.start(message.url, message.secret, message.token),
   pause: (volunteer) => volunteer.pause(),
   stop: (volunteer) => volunteer.stop(),
+  effort: (volunteer, message) => volunteer.setEffort(message.effort),
+  wake: (volunteer) => volunteer.wake(),
 };
 
 let volunteer = null;
@@ -23,5 +25,5 @@ self.addEventListener('unhandledrejection', ({ reason }) => {
 
 await init();
 volunteer = new Volunteer((report) => postMessage(report));
-postMessage({ type: 'ready' });
+postMessage({ type: 'ready', version: version() });
 for (const message of queued.splice(0)) actions[message.type](volunteer, message);

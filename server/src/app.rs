@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Json};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use farsign::wire::ServerFrame;
 use tokio::net::TcpListener;
@@ -26,10 +27,13 @@ use crate::dataset_source::TrainAndHeldOut;
 use crate::edge::Edge;
 use crate::evaluation::{Evaluator, SharedHistory};
 use crate::headers;
+use crate::leaderboard::{self, Leaderboard};
 use crate::metrics;
 use crate::places::Places;
 use crate::readiness::{Unready, readiness};
+use crate::revalidate::{self, Tagged};
 use crate::session;
+use crate::shown_model::{self, ShownModel};
 use crate::status::{Rate, Status};
 use crate::store::StoreError;
 use crate::store::run::SavedRun;
@@ -60,6 +64,10 @@ pub struct App {
     pub connections: Arc<Places>,
     /// Who may join; it has the places of sessions.
     pub admission: Arc<Admission>,
+    /// The model that the page reads drawings with.
+    pub(crate) shown_model: ShownModel,
+    /// Names of those who want to be seen.
+    pub(crate) leaderboard: Leaderboard,
     /// Turns true when the server is to stop.
     pub stopping: watch::Receiver<bool>,
 }
@@ -85,6 +93,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(figures))
         .route("/api/v1/status", get(status))
         .route("/api/v1/snapshot", get(snapshot))
+        .route("/api/v1/model", get(shown_model::model))
+        .nest("/api/v1/leaderboard", leaderboard::router())
         .route("/api/v1/dataset/train-images-idx3-ubyte.gz", get(train_images))
         .route("/api/v1/dataset/train-labels-idx1-ubyte.gz", get(train_labels))
         .nest("/api/v1/admin", admin::router(app.config.admin_token.clone()))
@@ -112,12 +122,19 @@ async fn snapshot(State(app): State<Arc<App>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/octet-stream")], frame)
 }
 
-async fn train_images(State(app): State<Arc<App>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/gzip")], app.data.train_images_gz.clone())
+async fn train_images(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    training_file(&app, &headers, app.data.train_images_gz.clone())
 }
 
-async fn train_labels(State(app): State<Arc<App>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/gzip")], app.data.train_labels_gz.clone())
+async fn train_labels(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    training_file(&app, &headers, app.data.train_labels_gz.clone())
+}
+
+/// A browser that works on several cores, or comes back, downloads the data once.
+fn training_file(app: &App, headers: &HeaderMap, body: Bytes) -> Response {
+    let tag = revalidate::tag_of(&app.data.train.digest());
+    let (kind, caching) = (HeaderValue::from_static("application/gzip"), revalidate::ASK_EACH_TIME);
+    revalidate::answer(headers, Tagged { tag, kind, caching, body })
 }
 
 /// A server that is set up and not yet listening.
@@ -160,6 +177,8 @@ impl Server {
             saved: save_counters,
             started: Instant::now(),
             started_at: SystemTime::now(),
+            shown_model: ShownModel::default(),
+            leaderboard: Leaderboard::default(),
             stopping,
         };
         Ok(Self { app: Arc::new(app), coordinator, stop })

@@ -1,8 +1,12 @@
 //! The page, built into the program.
 
-use axum::body::Body;
-use axum::http::{StatusCode, Uri, header};
+use std::borrow::Cow;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+
+use crate::revalidate::{self, Tagged};
 
 /// Everything under `www/`, the generated `pkg/` included.
 #[derive(rust_embed::RustEmbed)]
@@ -10,18 +14,20 @@ use axum::response::{IntoResponse, Response};
 struct Www;
 
 /// A file of the page; `/` is `index.html`.
-pub async fn page(uri: Uri) -> Response {
+pub async fn page(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
     match Www::get(path) {
         Some(file) => {
-            let kind = file.metadata.mimetype().to_owned();
-            // Names do not change with content, so a browser asks each time; everything is local and small.
-            (
-                [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache".to_owned())],
-                Body::from(file.data),
-            )
-                .into_response()
+            // Names do not change with content, so a browser asks each time whether its copy is still right.
+            let tag = revalidate::tag_of(&file.metadata.sha256_hash());
+            let kind = HeaderValue::try_from(file.metadata.mimetype());
+            let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+            let body = match file.data {
+                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                Cow::Owned(bytes) => bytes.into(),
+            };
+            revalidate::answer(&headers, Tagged { tag, kind, caching: revalidate::ASK_EACH_TIME, body })
         }
         None if path.starts_with("pkg/") => {
             let hint =

@@ -250,6 +250,10 @@ impl Coordinator {
                 None
             }
             // Whoever asked may be gone by now.
+            Command::AcceptedOf { identities, reply } => {
+                _ = reply.send(self.accepted_of(&identities));
+                None
+            }
             Command::List { reply } => {
                 _ = reply.send(self.list(Instant::now()));
                 None

@@ -5,6 +5,8 @@
 //!                        ^               ^             |
 //!                        +-- wait <------+-- wait <----+ connection lost          stop, finished, removed, failed: end
 //! ```
+//!
+//! Between two tasks it rests as long as its [`Pace`] asks for.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,13 +15,15 @@ use std::time::Duration;
 
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
-use farsign::task::{Goodbye, GoodbyeReason, Secret, Task};
+use farsign::task::{Secret, Task};
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
 use farsign::wire::{Abilities, ClientFrame, Hello};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 
+use crate::cut::Cut;
 use crate::data;
+use crate::pace::Pace;
 use crate::report::{Progress, Report, State};
 use crate::scope::{Timer, drop_later, now_ms};
 use crate::socket::{Socket, SocketEvent};
@@ -32,6 +36,10 @@ const REPORT_EVERY_MS: f64 = 250.0;
 /// Every frame of the server is answered at once and every answer acknowledged at once, so a server that says
 /// nothing for so long is gone, or this machine has slept.
 const SILENCE: Duration = Duration::from_secs(45);
+
+/// What the rest of the browser does for a message and its answer, which this worker cannot measure: so much of a core
+/// for the messages of the default model, by /proc.
+const OUTSIDE_MS: f64 = 0.3;
 
 /// State of a volunteer. Events come through `Rc<RefCell<Driver>>`; none is handled inside another.
 #[derive(Debug)]
@@ -50,8 +58,16 @@ pub struct Driver {
     backoff: Backoff,
     /// Waits for the next attempt, or watches for silence.
     timer: Option<Timer>,
+    /// When the server wants to see it again at the earliest, where it said so.
+    not_before_ms: f64,
     /// When something came last.
     heard_ms: f64,
+    pace: Pace,
+    /// When it last had nothing more to do.
+    idle_since_ms: f64,
+    /// The task that waits until it has rested.
+    task: Option<Task>,
+    rest: Option<Timer>,
     progress: Progress,
     reported_ms: f64,
     /// Buffers that are used again for every frame.
@@ -67,35 +83,6 @@ pub struct Pass {
     pub secret: Option<Secret>,
     /// What the server asks volunteers for, if it does.
     pub token: Option<String>,
-}
-
-/// Why a session cannot go on.
-enum Cut {
-    /// Come back after the server's time, or after the backoff's.
-    Retry(Option<u32>, String),
-    End(State, String),
-}
-
-impl From<VolunteerError> for Cut {
-    fn from(error: VolunteerError) -> Self {
-        Self::End(State::Failed, format!("This volunteer could not go on: {error}."))
-    }
-}
-
-impl From<Goodbye> for Cut {
-    fn from(goodbye: Goodbye) -> Self {
-        let reason = sentence(&goodbye.reason.to_string());
-        match goodbye.retry_after_ms {
-            _ if goodbye.reason == GoodbyeReason::RunFinished => Self::End(State::Finished, reason),
-            Some(wait_ms) => Self::Retry(Some(wait_ms), reason),
-            None => Self::End(State::Removed, reason),
-        }
-    }
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 type Shared = Rc<RefCell<Driver>>;
@@ -114,7 +101,12 @@ impl Driver {
             socket: None,
             backoff: Backoff::default(),
             timer: None,
+            not_before_ms: 0.0,
             heard_ms: 0.0,
+            pace: Pace::default(),
+            idle_since_ms: 0.0,
+            task: None,
+            rest: None,
             progress: Progress::default(),
             reported_ms: f64::NEG_INFINITY,
             incoming: Vec::new(),
@@ -136,11 +128,28 @@ impl Driver {
     }
 
     pub fn pause(this: &Shared) {
-        this.borrow_mut().rest(State::Paused, None);
+        this.borrow_mut().end(State::Paused, None);
     }
 
     pub fn stop(this: &Shared) {
-        this.borrow_mut().rest(State::Stopped, None);
+        this.borrow_mut().end(State::Stopped, None);
+    }
+
+    /// Uses this share of a core from now on; a rest under way ends.
+    pub fn set_effort(this: &Shared, effort: f64) {
+        this.borrow_mut().pace.set_effort(effort);
+        Self::work(this);
+    }
+
+    /// The machine has woken, or is connected again: looks after the connection now rather than when a timer says so.
+    pub fn wake(this: &Shared) {
+        let mut driver = this.borrow_mut();
+        if driver.socket.is_some() {
+            driver.give_up_if_silent(this);
+        } else if driver.wanted && now_ms() >= driver.not_before_ms {
+            drop(driver);
+            Self::proceed(this);
+        }
     }
 
     /// Does what comes next on the way to working.
@@ -190,13 +199,14 @@ impl Driver {
             }
             Err(error) => {
                 let reason = format!("The server's address {} cannot be used: {error:?}.", self.url);
-                self.rest(State::Failed, Some(&reason));
+                self.end(State::Failed, Some(&reason));
             }
         }
     }
 
     fn take(&mut self, this: &Shared, event: SocketEvent) {
         self.heard_ms = now_ms();
+        self.pace.rested(self.heard_ms - self.idle_since_ms);
         let taken = match event {
             SocketEvent::Open => {
                 let abilities = Abilities { deltas: true, ..Abilities::default() };
@@ -207,10 +217,41 @@ impl Driver {
             SocketEvent::Frame(frame) => self.take_frame(&frame),
             SocketEvent::Closed => Err(Cut::Retry(None, "The connection to the server was lost.".to_owned())),
         };
+        let taken = taken.and_then(|()| self.work_or_rest(this));
+        self.idle(this, self.heard_ms, taken);
+    }
+
+    /// Works on the task that waits, if one does.
+    fn work(this: &Shared) {
+        let mut driver = this.borrow_mut();
+        driver.set_rest(None);
+        let since_ms = now_ms();
+        let idle_ms = since_ms - driver.idle_since_ms;
+        driver.pace.rested(idle_ms);
+        let taken = driver.answer_task();
+        driver.idle(this, since_ms, taken);
+    }
+
+    /// Has worked since then, and has nothing more to do; or cannot go on.
+    fn idle(&mut self, this: &Shared, since_ms: f64, taken: Result<(), Cut>) {
+        self.idle_since_ms = now_ms();
+        self.pace.worked(self.idle_since_ms - since_ms + OUTSIDE_MS);
         match taken {
             Ok(()) => {}
             Err(Cut::Retry(wait_ms, reason)) => self.retry(this, wait_ms, &reason),
-            Err(Cut::End(state, reason)) => self.rest(state, Some(&reason)),
+            Err(Cut::End(state, reason)) => self.end(state, Some(&reason)),
+        }
+    }
+
+    fn work_or_rest(&mut self, this: &Shared) -> Result<(), Cut> {
+        match self.pace.due_ms() {
+            Some(ms) if self.task.is_some() => {
+                let this = Rc::clone(this);
+                let rest = Duration::from_secs_f64(ms / 1000.0);
+                self.set_rest(Some(Timer::after(rest, move || Self::work(&this))));
+                Ok(())
+            }
+            _ => self.answer_task(),
         }
     }
 
@@ -237,7 +278,7 @@ impl Driver {
                 }
                 Event::Accepted(_) => self.progress.accepted += 1.0,
                 Event::Rejected(_) => self.progress.rejected += 1.0,
-                Event::Task(task) => self.answer(&task)?,
+                Event::Task(task) => self.task = Some(task),
                 Event::Goodbye(goodbye) => return Err(goodbye.into()),
             }
         }
@@ -245,10 +286,10 @@ impl Driver {
         Ok(())
     }
 
-    fn answer(&mut self, task: &Task) -> Result<(), Cut> {
-        let Some(volunteer) = &mut self.volunteer else { return Ok(()) };
+    fn answer_task(&mut self) -> Result<(), Cut> {
+        let (Some(task), Some(volunteer)) = (self.task.take(), &mut self.volunteer) else { return Ok(()) };
         let started = now_ms();
-        volunteer.answer(task, &mut self.answer)?;
+        volunteer.answer(&task, &mut self.answer)?;
         self.progress.version = task.snapshot_version as f64;
         self.progress.answered(self.answer.len(), now_ms() - started);
         self.send()
@@ -266,13 +307,20 @@ impl Driver {
         let this = Rc::clone(this);
         let check = move || {
             let mut driver = this.borrow_mut();
-            if now_ms() - driver.heard_ms >= SILENCE.as_millis() as f64 {
-                driver.retry(&this, None, "The server has fallen silent.");
-            } else {
+            if !driver.give_up_if_silent(&this) {
                 driver.watch_silence(&this);
             }
         };
         self.set_timer(Some(Timer::after(SILENCE, check)));
+    }
+
+    /// Whether it has given up.
+    fn give_up_if_silent(&mut self, this: &Shared) -> bool {
+        let silent = now_ms() - self.heard_ms >= SILENCE.as_millis() as f64;
+        if silent {
+            self.retry(this, None, "The server has fallen silent.");
+        }
+        silent
     }
 
     fn retry(&mut self, this: &Shared, wait_ms: Option<u32>, reason: &str) {
@@ -280,6 +328,7 @@ impl Driver {
         if !self.wanted {
             return;
         }
+        self.not_before_ms = wait_ms.map_or(0.0, |ms| now_ms() + f64::from(ms));
         let wait_ms = wait_ms.unwrap_or_else(|| self.backoff.next_ms(js_sys::Math::random()));
         self.report_progress(true);
         self.report_state(State::Reconnecting, Some(reason), Some(wait_ms));
@@ -289,7 +338,7 @@ impl Driver {
     }
 
     /// Ends all activity in this state.
-    fn rest(&mut self, state: State, reason: Option<&str>) {
+    fn end(&mut self, state: State, reason: Option<&str>) {
         self.wanted = false;
         self.hang_up();
         self.report_progress(true);
@@ -298,8 +347,13 @@ impl Driver {
 
     fn hang_up(&mut self) {
         self.set_timer(None);
+        self.set_rest(None);
         drop_later(self.socket.take());
-        self.volunteer = None;
+        (self.volunteer, self.task) = (None, None);
+    }
+
+    fn set_rest(&mut self, rest: Option<Timer>) {
+        drop_later(std::mem::replace(&mut self.rest, rest));
     }
 
     fn set_timer(&mut self, timer: Option<Timer>) {
@@ -314,6 +368,7 @@ impl Driver {
         let now = now_ms();
         if at_once || now - self.reported_ms >= REPORT_EVERY_MS {
             self.reported_ms = now;
+            self.progress.busy_ms = self.pace.worked_ms();
             self.report(&Report::Progress(&self.progress));
         }
     }

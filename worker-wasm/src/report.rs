@@ -44,6 +44,8 @@ pub struct Progress {
     pub bytes_received: f64,
     /// Time an answer takes to compute, a running mean.
     pub compute_ms: f64,
+    /// Time of a core that all of it took, what the browser does beside included by an estimate.
+    pub busy_ms: f64,
     /// Version of the snapshot worked on.
     pub version: f64,
 }

@@ -1,12 +1,11 @@
 //! `cargo xtask bench`: measures the project beside its peers.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::browser::{self, BROWSER_VARIABLE, DRIVER_VARIABLE};
-use crate::build;
-use crate::shell::{Result, Shell, find_program, run as start};
+use crate::shell::{Result, Shell, run as start};
+use crate::{build, npm};
 
 /// Names the peers and their versions, relative to the repository's root.
 const PACKAGES: &str = "bench/page/package.json";
@@ -35,24 +34,9 @@ pub fn run(shell: &Shell, arguments: &[String]) -> Result<ExitCode> {
 /// Installs what the bench page measures beside ours, and gives the folder; none where there is no npm to do it with,
 /// which is said.
 fn peers(shell: &Shell) -> Result<Option<PathBuf>> {
-    let (Some(npm), Some(_)) = (find_program(&["npm", "npm.cmd"]), find_program(&["node"])) else {
+    let modules = npm::modules(shell, PACKAGES, "bench")?;
+    if modules.is_none() {
         println!("There is no npm on the search path, or no node: TensorFlow.js is not measured.");
-        return Ok(None);
-    };
-    let folder = shell.tools().join("bench");
-    let (modules, stamp) = (folder.join("node_modules"), folder.join("made-for.txt"));
-    let wanted =
-        fs::read_to_string(shell.root().join(PACKAGES)).map_err(|error| format!("{PACKAGES}: {error}"))?;
-    if fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
-        let write =
-            |path: PathBuf| fs::write(&path, &wanted).map_err(|error| format!("{}: {error}", path.display()));
-        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        write(folder.join("package.json"))?;
-        let mut install = shell.command(npm);
-        // Scripts of packages are not run, and a lock file would name where this machine downloads from.
-        install.args(["install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"]);
-        start(install.current_dir(&folder))?;
-        write(stamp)?;
     }
-    Ok(Some(modules))
+    Ok(modules)
 }

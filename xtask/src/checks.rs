@@ -9,11 +9,17 @@ use crate::browser::{self, BROWSER_VARIABLE, DRIVER_VARIABLE};
 use crate::python::PYTHON_VARIABLE;
 use crate::shell::{Result, Shell, executable, run as start, run_and_read};
 use crate::toolchain::WASM_TARGET;
-use crate::{aarch64, build, clock, python, tools};
+use crate::{aarch64, build, clock, npm, python, tools};
 
 /// Seconds that all browser unit tests of one package may take together; the runner's own limit of 20 is too short
 /// for a busy machine.
 const BROWSER_UNIT_TEST_SECONDS: &str = "300";
+
+/// Names axe-core to the test of accessibility.
+const AXE_VARIABLE: &str = "FARSIGN_AXE";
+
+/// Names its version, relative to the repository's root.
+const AXE_PACKAGES: &str = "tests/axe/package.json";
 
 const TARGET_FOLDER: &str = "CARGO_TARGET_DIR";
 
@@ -212,12 +218,22 @@ fn third_party(shell: &Shell) -> Result<()> {
 }
 
 fn page_tests(shell: &Shell) -> Result<()> {
+    let mut command = page_test(shell)?;
+    match npm::modules(shell, AXE_PACKAGES, "axe")? {
+        Some(modules) => _ = command.env(AXE_VARIABLE, modules.join("axe-core").join("axe.min.js")),
+        None => println!("There is no npm on the search path, or no node: accessibility is not checked."),
+    }
+    start(command.args(["--", "--nocapture"]))
+}
+
+/// The tests of the page, in the browser at hand.
+pub fn page_test(shell: &Shell) -> Result<Command> {
     let browser = browser::ensure(shell)?;
     let mut command =
         shell.cargo(&["test", "-p", "farsign-tests", "--features", "browser", "--test", "browser"]);
-    command.args(["--", "--nocapture"]);
     command.env(BROWSER_VARIABLE, &browser.program).env(DRIVER_VARIABLE, &browser.driver);
-    start(with_server(shell, &mut command))
+    with_server(shell, &mut command);
+    Ok(command)
 }
 
 /// Tells tests where the server is that they are to start.

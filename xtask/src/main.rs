@@ -10,7 +10,9 @@ mod checks;
 mod clock;
 mod debian;
 mod mnist_subset;
+mod npm;
 mod python;
+mod screenshots;
 mod serve;
 mod shell;
 mod toolchain;
@@ -32,6 +34,8 @@ Usage: cargo xtask <command>
   bench [SECTION...] measure the project beside its peers: target/bench/report.md
                      (--write also updates docs/performance.md, --data FOLDER
                      trains on all of MNIST too)
+  screenshots        pictures of the page on phones and desks, light and dark:
+                     target/screenshots
   tools              install only what the tests need: into .tools/, and Chromium
                      through apt-get where that is possible
   data-subset        make data/mnist-10k again from its source (a maintainer's command)
@@ -64,6 +68,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
         }
         "bench" => bench::run(&Shell::open()?, rest),
         "data-subset" => mnist_subset::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
+        "screenshots" => screenshots::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
         "serve" => serve::run(&Shell::open()?, rest),
         "test" => checks::run(&Shell::open()?, rest),
         "tools" => checks::run(&Shell::open()?, &["tools".to_owned()]),

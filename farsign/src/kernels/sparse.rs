@@ -69,6 +69,14 @@ impl Kernel {
         loss
     }
 
+    /// Probability of each class for each image, `[batch, classes]`: the softmax of the last layer.
+    pub fn probabilities(&mut self, x: &[f32], inputs: &SparseRows) -> &[f32] {
+        self.forward(x, inputs);
+        let classes = self.layers.last().map_or(1, |layer| layer.outputs);
+        self.z.chunks_exact_mut(classes).for_each(softmax);
+        &self.z
+    }
+
     /// Accuracy and loss of `x` on a whole dataset.
     pub fn evaluate(&mut self, x: &[f32], data: &Dataset) -> Evaluation {
         let (mut right, mut loss, mut batch) = (0usize, 0.0f64, Minibatch::default());
@@ -243,6 +251,17 @@ fn softmax_cross_entropy(logits: &mut [f32], labels: &[u8]) -> f32 {
     loss * scale
 }
 
+/// Logits of one image to probabilities.
+fn softmax(row: &mut [f32]) {
+    let highest = row.iter().fold(row[0], |a, &b| if b > a { b } else { a });
+    let mut sum = 0.0f32;
+    for z in row.iter_mut() {
+        *z = math::exp(*z - highest);
+        sum += *z;
+    }
+    row.iter_mut().for_each(|e| *e /= sum);
+}
+
 fn count_right(logits: &[f32], labels: &[u8]) -> usize {
     let likeliest = |row: &[f32]| {
         row.iter().enumerate().fold(0, |best, (class, &z)| if z > row[best] { class } else { best })
@@ -305,6 +324,14 @@ mod tests {
                 }
             }
             prop_assert!(close(kernel.loss(&x, &batch), loss));
+            // The loss is the mean of -ln of what the labels' classes get.
+            let found = kernel.probabilities(&x, &batch.inputs).chunks_exact(classes);
+            let mut mean = 0.0;
+            for (row, &label) in found.zip(&batch.labels) {
+                prop_assert!(close(row.iter().sum(), 1.0));
+                mean -= math::ln(row[usize::from(label)]) / size as f32;
+            }
+            prop_assert!(close(mean, loss), "{} and {}", mean, loss);
         }
 
         #[test]

@@ -26,6 +26,11 @@ impl Credits {
         credit
     }
 
+    /// Answers accepted of somebody who is not there.
+    pub fn accepted_of(&self, identity: Identity) -> u64 {
+        self.by_identity.get(&identity).map_or(0, |(_, credit)| credit.accepted)
+    }
+
     /// Keeps the credit of who leaves; gives who is forgotten for it.
     pub fn keep(&mut self, identity: Identity, credit: Credit) -> Option<Identity> {
         self.take(identity);

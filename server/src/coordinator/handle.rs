@@ -1,5 +1,6 @@
 //! How sessions talk to the coordinator: commands into its queue, and what it replies.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -11,6 +12,7 @@ use super::departure::Whom;
 use super::member::Newcomer;
 use super::roster::Listed;
 use super::snapshot::Snapshot;
+use crate::admission::identity::Identity;
 use crate::effort::Effort;
 
 /// A task with the snapshot it was issued against.
@@ -53,6 +55,7 @@ pub(super) enum Command {
     Answer { volunteer: VolunteerId, task: TaskId, bits: Bytes, reply: oneshot::Sender<Outcome> },
     Leave { volunteer: VolunteerId },
     Checked(Checked),
+    AcceptedOf { identities: Vec<Identity>, reply: oneshot::Sender<HashMap<Identity, u64>> },
     List { reply: oneshot::Sender<Vec<Listed>> },
     SetEffort { whom: Option<VolunteerId>, effort: Effort, reply: oneshot::Sender<usize> },
     Rested { volunteer: VolunteerId, reply: oneshot::Sender<Option<NextTask>> },
@@ -101,6 +104,14 @@ impl Handle {
     /// When the coordinator has stopped.
     pub async fn list(&self) -> Result<Vec<Listed>, Stopped> {
         self.ask(|reply| Command::List { reply }).await
+    }
+
+    /// How many answers were accepted of each of these volunteers, in all their sessions.
+    ///
+    /// # Errors
+    /// When the coordinator has stopped.
+    pub async fn accepted_of(&self, identities: Vec<Identity>) -> Result<HashMap<Identity, u64>, Stopped> {
+        self.ask(|reply| Command::AcceptedOf { identities, reply }).await
     }
 
     /// Ends sessions and tells them why; how many there were.

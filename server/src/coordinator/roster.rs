@@ -1,5 +1,6 @@
 //! Who is there: for the host, who can see volunteers, and let them rest.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use farsign::task::VolunteerId;
@@ -53,6 +54,15 @@ impl Coordinator {
         let mut listed: Vec<_> = listed.collect();
         listed.sort_unstable_by_key(|one| one.volunteer);
         listed
+    }
+
+    /// Answers accepted of each of these, in all their sessions.
+    pub(super) fn accepted_of(&self, identities: &[Identity]) -> HashMap<Identity, u64> {
+        let accepted = |identity: Identity| {
+            let member = self.present.get(&identity).and_then(|volunteer| self.members.get(volunteer));
+            member.map_or_else(|| self.credits.accepted_of(identity), |member| member.credit().accepted)
+        };
+        identities.iter().map(|&identity| (identity, accepted(identity))).collect()
     }
 
     /// Sets the effort of one volunteer, or of all and of who joins from now on; how many are there.

@@ -3,10 +3,16 @@
 //! Every test fails on any error or warning in the console of the page or of its worker, and on any uncaught exception
 //! in either; `console.rs` shows that it would.
 
+mod consent;
 mod console;
 mod controls;
+mod craft;
 mod devtools;
+mod drawing;
 mod joining;
 mod memory;
 mod page;
+mod people;
+mod resilience;
+mod screenshots;
 mod training;

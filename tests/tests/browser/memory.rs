@@ -13,7 +13,7 @@ const HEAP_SLACK_BYTES: u64 = 32 * 1024;
 fn a_workers_memory_is_flat_over_thousands_of_tasks() {
     let arguments = ["--model", "softmax", "--batch", "16", "--schedule", "constant"];
     test_page(&arguments, async |page, _| {
-        page.press("start").await;
+        page.start_at_full_effort().await;
         page.wait_until("the first tasks", |facts| facts.count("own-accepted") >= WARM).await;
         let mut devtools = page.devtools().await;
         let before = devtools.memory().await;

@@ -11,7 +11,7 @@ use farsign_tests::browser::capabilities;
 use farsign_tests::process::{Driver, Server, browser_program};
 use farsign_tests::waiting::{FAILURE_BOUND, LOOK_EVERY};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::devtools::DevTools;
 
@@ -65,6 +65,8 @@ pub struct Page {
     client: Client,
     /// The browser's profile.
     profile: PathBuf,
+    /// Where the driver takes commands of this session.
+    session_url: String,
 }
 
 impl Page {
@@ -99,6 +101,55 @@ impl Page {
         button.expect("the button can be pressed").click().await.expect("it can be clicked");
     }
 
+    /// Chooses how much of a core may be used, in percent.
+    pub async fn set_effort(&self, percent: u32) {
+        self.set("effort", &format!("value = {percent}"), "input").await;
+    }
+
+    /// Starts, with all of a core: for tests that wait for many answers.
+    pub async fn start_at_full_effort(&self) {
+        self.set_effort(100).await;
+        self.press("start").await;
+    }
+
+    /// Does something to a control as a person would, such as `checked = true`, and lets the page know by the event.
+    pub async fn set(&self, id: &str, what: &str, event: &str) {
+        self.run(&format!(
+            "const control = document.getElementById('{id}');
+             control.{what};
+             control.dispatchEvent(new Event('{event}', {{ bubbles: true }}))"
+        ))
+        .await;
+    }
+
+    /// The text of an element.
+    pub async fn text(&self, id: &str) -> String {
+        let text = self.run(&format!("return document.getElementById('{id}').textContent")).await;
+        text.as_str().expect("an element has text").to_owned()
+    }
+
+    /// Calls a method of the browser's developer tools for this tab.
+    pub fn devtool(&self, method: &str, params: &Value) -> Value {
+        let url = format!("{}/goog/cdp/execute", self.session_url);
+        ask_driver(&url, &json!({ "cmd": method, "params": params }))
+    }
+
+    /// What its window shows, as a PNG.
+    pub async fn picture(&self) -> Vec<u8> {
+        self.client.screenshot().await.expect("a picture can be taken")
+    }
+
+    /// Loads the page again, with this script run before anything of the page's own.
+    pub async fn reload_with(&self, script: &str) {
+        self.devtool("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
+        self.client.refresh().await.expect("the page loads again");
+    }
+
+    /// Loads the page again.
+    pub async fn reload(&self) {
+        self.client.refresh().await.expect("the page loads again");
+    }
+
     /// Goes elsewhere.
     pub async fn go_to(&self, url: &str) {
         self.client.goto(url).await.expect("the address can be opened");
@@ -109,6 +160,14 @@ impl Page {
         let tab = self.client.new_window(true).await.expect("a tab opens");
         self.client.switch_to_window(tab.handle).await.expect("the tab is there");
         self.go_to(url).await;
+    }
+
+    /// Hides the window, or shows it again.
+    pub async fn hide(&self, hidden: bool) {
+        let done =
+            if hidden { self.client.minimize_window().await } else { self.client.maximize_window().await };
+        done.expect("the window obeys");
+        self.wait_until_true(&format!("document.hidden === {hidden}")).await;
     }
 
     /// Waits until an expression is true in the page.
@@ -149,11 +208,12 @@ impl Complaint {
     }
 
     /// Whether it says no more than that the server at this address cannot be reached.
-    pub fn is_lost_connection(&self, server: SocketAddr) -> bool {
-        let status = format!("http://{server}/api/v1/status - Failed to load resource: net::ERR_");
+    fn is_lost_connection(&self, server: SocketAddr) -> bool {
+        let api = format!("http://{server}/api/v1/");
+        let unreached = " - Failed to load resource: net::ERR_";
         let socket = format!("WebSocket connection to 'ws://{server}/ws' failed: ");
         match self.source.as_str() {
-            "network" => self.message.starts_with(&status),
+            "network" => self.message.starts_with(&api) && self.message.contains(unreached),
             "worker" => self.message.contains(&socket),
             _ => false,
         }
@@ -178,20 +238,28 @@ impl Visit {
         Self { client, driver, server }
     }
 
+    async fn session_url(&self) -> String {
+        let session = self.client.session_id().await.expect("the driver answers");
+        format!("{}/session/{}", self.driver.url(), session.expect("there is a session"))
+    }
+
     /// Errors and warnings so far.
     async fn complaints(&self) -> Vec<Complaint> {
         // What a worker says goes through the page; a turn of the page's loop lets it pass.
         _ = self.client.execute("return new Promise((done) => setTimeout(done))", Vec::new()).await;
-        let session =
-            self.client.session_id().await.expect("the driver answers").expect("there is a session");
-        let url = format!("{}/session/{session}/se/log", self.driver.url());
-        let mut answer = ureq::post(url).send(r#"{"type":"browser"}"#).expect("the driver gives the log");
-        let answer = answer.body_mut().read_to_string().expect("the body comes");
-        let answer: Value = serde_json::from_str(&answer).expect("the driver speaks JSON");
-        let entries = answer["value"].as_array().expect("a list of entries");
-        let said = entries.iter().map(Complaint::read);
+        let url = format!("{}/se/log", self.session_url().await);
+        let entries = ask_driver(&url, &json!({ "type": "browser" }));
+        let said = entries.as_array().expect("a list of entries").iter().map(Complaint::read);
         said.filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING")).collect()
     }
+}
+
+/// What the driver answers to a command that the client library does not know.
+fn ask_driver(url: &str, command: &Value) -> Value {
+    let mut answer = ureq::post(url).send(command.to_string()).expect("the driver does it");
+    let answer = answer.body_mut().read_to_string().expect("the body comes");
+    let mut answer: Value = serde_json::from_str(&answer).expect("the driver speaks JSON");
+    answer["value"].take()
 }
 
 /// Tests a page of a server with these arguments, in a fresh browser, and gives what its console complained about.
@@ -202,7 +270,8 @@ pub fn complaints_during(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut 
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut visit = runtime.block_on(Visit::begin(arguments));
-    let page = Page { client: visit.client.clone(), profile: visit.driver.profile() };
+    let session_url = runtime.block_on(visit.session_url());
+    let page = Page { client: visit.client.clone(), profile: visit.driver.profile(), session_url };
     let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&page, &mut visit.server))));
     let complaints = runtime.block_on(visit.complaints());
     if let Err(failure) = result {
@@ -225,4 +294,17 @@ pub fn complaints_during(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut 
 pub fn test_page(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut Server)) {
     let complaints = complaints_during(arguments, test);
     assert!(complaints.is_empty(), "the browser's console complained: {complaints:#?}");
+}
+
+/// The same for a page that loses its server on the way: that it cannot be reached is the browser's to say, and nothing
+/// else.
+pub fn test_page_that_loses_its_server(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut Server)) {
+    let mut address = None;
+    let complaints = complaints_during(arguments, async |page, server| {
+        address = Some(server.address());
+        test(page, server).await;
+    });
+    let address = address.expect("the test has run");
+    let others: Vec<_> = complaints.iter().filter(|said| !said.is_lost_connection(address)).collect();
+    assert!(others.is_empty(), "the browser's console complained: {others:#?}");
 }

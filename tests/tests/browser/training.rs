@@ -15,7 +15,7 @@ fn accepted(status: &Value) -> f64 {
 
 /// Presses Start and waits until held-out accuracy passes `goal`, on the server and then on the page.
 async fn learns(page: &Page, server: &Server, goal: f64) {
-    page.press("start").await;
+    page.start_at_full_effort().await;
     let status = server.wait_until(&format!("accuracy above {goal}"), |status| accuracy(status) > goal);
     assert_eq!(status["volunteers"]["connected"], 1, "somebody else helped");
     assert!(accepted(&status) > 0.0);
@@ -67,7 +67,7 @@ fn hadamard_directions_learn() {
 fn every_answer_of_a_browser_is_found_right() {
     let arguments = ["--model", "softmax", "--check-share", "1", "--check-cpu-share", "1"];
     test_page(&arguments, async |page, server| {
-        page.press("start").await;
+        page.start_at_full_effort().await;
         let status = server.wait_until("checks", |status| status["checks"]["passed"].as_f64() >= Some(40.0));
         assert_eq!(status["checks"]["failed"], 0, "{status:#}");
         assert_eq!(page.facts().await.state(), "working");
@@ -77,7 +77,7 @@ fn every_answer_of_a_browser_is_found_right() {
 #[test]
 fn a_finished_run_ends_the_work() {
     test_page(&["--model", "softmax", "--horizon", "60"], async |page, server| {
-        page.press("start").await;
+        page.start_at_full_effort().await;
         let facts = page.wait_for("finished").await;
         assert!(facts.buttons().is_empty(), "{facts:?}");
         let status = server.wait_until("the end of the connection", |s| s["volunteers"]["connected"] == 0);

@@ -14,7 +14,7 @@ const NOBODY: &str = "ws://127.0.0.1:9/ws";
 
 const UNREACHABLE: &str = "The training data could not be downloaded: the server did not answer.";
 
-const NO_PROGRESS: &str = r#"{"type":"progress","answered":0,"accepted":0,"rejected":0,"bytes_sent":0,"bytes_received":0,"compute_ms":0,"version":0}"#;
+const NO_PROGRESS: &str = r#"{"type":"progress","answered":0,"accepted":0,"rejected":0,"bytes_sent":0,"bytes_received":0,"compute_ms":0,"busy_ms":0,"version":0}"#;
 
 /// A report that has not come after this never will; the longest wait before one is a second.
 const FAILURE_BOUND_MS: i32 = 20_000;

@@ -1,0 +1,222 @@
+//! `/api/v1/leaderboard`: who has contributed most, of those who want to be seen.
+//!
+//! ```text
+//!   GET  /api/v1/leaderboard          the ten who contributed most
+//!   POST /api/v1/leaderboard          {"person": HEX, "name": TEXT, "volunteers": [HEX, ...]}   be on it
+//!   POST /api/v1/leaderboard/leave    {"person": HEX}                                           be forgotten
+//! ```
+//!
+//! A person is known by a secret, as its volunteers are; the server keeps the hashes of both, and names only as long as
+//! it runs. Only who has contributed gets a name, so that there is no room to be had for nothing.
+
+mod board;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use farsign::task::Secret;
+use serde::{Deserialize, Serialize};
+
+use crate::admission::identity::Identity;
+use crate::app::App;
+use crate::coordinator::Stopped;
+
+use board::{Board, MOST_VOLUNTEERS, Name, NoName};
+
+/// People that are shown.
+const SHOWN: usize = 10;
+
+/// How long the same list is shown.
+const SHOWN_FOR: Duration = Duration::from_secs(3);
+
+/// Longest body of a request: a name and as many secrets as a person may have.
+const BODY_BYTES: usize = 4096;
+
+/// Names, and the list that is shown at the moment. Neither lock is held across a wait.
+#[derive(Debug, Default)]
+pub struct Leaderboard {
+    board: Mutex<Board>,
+    shown: Mutex<Option<(Instant, List)>>,
+}
+
+/// What is shown.
+#[derive(Clone, Debug, Default, Serialize)]
+struct List {
+    /// Who contributed most comes first.
+    people: Vec<Row>,
+    /// People who have a name.
+    named: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    /// Tells people of the same name apart: the first digits of the person's hash.
+    id: String,
+    name: String,
+    /// Answers accepted of all its volunteers since the server started.
+    accepted: u64,
+}
+
+/// Who wants to be seen.
+#[derive(Deserialize)]
+struct Naming {
+    person: String,
+    name: String,
+    volunteers: Vec<String>,
+}
+
+/// Who wants to be forgotten.
+#[derive(Deserialize)]
+struct Leaving {
+    person: String,
+}
+
+/// What somebody is called.
+#[derive(Serialize)]
+struct Named {
+    id: String,
+    name: String,
+    /// Whether the name is kept: not before the first accepted answer.
+    kept: bool,
+}
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+enum LeaderboardError {
+    #[error("no page of this origin may do that")]
+    Origin,
+    #[error(transparent)]
+    Unread(#[from] JsonRejection),
+    #[error(transparent)]
+    Name(#[from] NoName),
+    #[error("expected secrets of 32 hexadecimal digits, found something else")]
+    Secret,
+    #[error("expected at most {MOST_VOLUNTEERS} volunteers, found {0}")]
+    Many(usize),
+    #[error(transparent)]
+    Stopping(#[from] Stopped),
+}
+
+impl IntoResponse for LeaderboardError {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Origin => StatusCode::FORBIDDEN,
+            Self::Unread(rejection) => rejection.status(),
+            Self::Name(_) | Self::Secret | Self::Many(_) => StatusCode::BAD_REQUEST,
+            Self::Stopping(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, self.to_string()).into_response()
+    }
+}
+
+/// The paths, relative to `/api/v1/leaderboard`.
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(list).post(name))
+        .route("/leave", post(leave))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+}
+
+async fn list(State(app): State<Arc<App>>) -> Result<Json<List>, LeaderboardError> {
+    let now = Instant::now();
+    if let Some(list) = app.leaderboard.shown_at(now) {
+        return Ok(Json(list));
+    }
+    let people = app.leaderboard.people();
+    let all = people.iter().flat_map(|(.., volunteers)| volunteers.clone()).collect();
+    let accepted = app.coordinator.accepted_of(all).await?;
+    Ok(Json(app.leaderboard.show(now, people, &accepted)))
+}
+
+async fn name(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Json<Naming>, JsonRejection>,
+) -> Result<Json<Named>, LeaderboardError> {
+    if !app.admission.allows_page(&headers) {
+        return Err(LeaderboardError::Origin);
+    }
+    let Json(Naming { person, name, volunteers }) = body?;
+    let name: Name = name.parse()?;
+    if volunteers.len() > MOST_VOLUNTEERS {
+        return Err(LeaderboardError::Many(volunteers.len()));
+    }
+    let person = identity(&person)?;
+    let volunteers: Vec<_> = volunteers.iter().map(|text| identity(text)).collect::<Result<_, _>>()?;
+    let accepted = app.coordinator.accepted_of(volunteers.clone()).await?;
+    let kept = accepted.values().any(|accepted| *accepted > 0);
+    let named = Named { id: short(person), name: name.to_string(), kept };
+    if kept {
+        app.leaderboard.change(|board| board.name(person, name, &volunteers));
+    }
+    Ok(Json(named))
+}
+
+async fn leave(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Json<Leaving>, JsonRejection>,
+) -> Result<StatusCode, LeaderboardError> {
+    if !app.admission.allows_page(&headers) {
+        return Err(LeaderboardError::Origin);
+    }
+    let Json(Leaving { person }) = body?;
+    let person = identity(&person)?;
+    app.leaderboard.change(|board| _ = board.forget(person));
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whoever knows a secret is who it is of.
+fn identity(secret: &str) -> Result<Identity, LeaderboardError> {
+    let hex = secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = hex.then(|| u128::from_str_radix(secret, 16).ok()).flatten();
+    number.map(|number| Secret(number.to_be_bytes()).into()).ok_or(LeaderboardError::Secret)
+}
+
+fn short(person: Identity) -> String {
+    person.to_string().chars().take(8).collect()
+}
+
+/// A person, its name and its volunteers.
+type Person = (Identity, Name, Vec<Identity>);
+
+impl Leaderboard {
+    fn shown_at(&self, now: Instant) -> Option<List> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = |(since, _): &&(Instant, List)| now.saturating_duration_since(*since) < SHOWN_FOR;
+        shown.as_ref().filter(fresh).map(|(_, list)| list.clone())
+    }
+
+    fn people(&self) -> Vec<Person> {
+        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        board.people().map(|(person, entry)| (person, entry.name.clone(), entry.volunteers.clone())).collect()
+    }
+
+    /// Makes the list anew from what each volunteer has contributed.
+    fn show(&self, now: Instant, people: Vec<Person>, accepted: &HashMap<Identity, u64>) -> List {
+        let named = people.len();
+        let row = |(person, name, volunteers): Person| {
+            let accepted = volunteers.iter().filter_map(|volunteer| accepted.get(volunteer)).sum();
+            Row { id: short(person), name: name.to_string(), accepted }
+        };
+        let mut people: Vec<Row> = people.into_iter().map(row).filter(|row| row.accepted > 0).collect();
+        people.sort_unstable_by(|a, b| b.accepted.cmp(&a.accepted).then_with(|| a.id.cmp(&b.id)));
+        people.truncate(SHOWN);
+        let list = List { people, named };
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, list.clone()));
+        list
+    }
+
+    /// Changes the names; whoever asks next sees it.
+    fn change(&self, change: impl FnOnce(&mut Board)) {
+        change(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner));
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
