@@ -31,7 +31,7 @@ export class Leaderboard {
     this.#showMember();
   }
 
-  /** Call now and then, and when answers were accepted: refreshes the list, and tells the server a name it may not know. */
+  /** Call now and then: refreshes the list and, of who has contributed, tells the server a name that it may not know. */
   async refresh(now, contributed) {
     if (document.hidden || now - this.#askedAt < EVERY_MS) return;
     this.#askedAt = now;

@@ -51,10 +51,9 @@ export function joinToken() {
 export function showCost({ effort, cores }, status) {
   const used = `${formatCount(effort * 100)}\u00a0% of ${cores === 1 ? 'one core' : `${cores} cores`}`;
   const parameters = status?.model.parameters;
-  const data = parameters
-    ? ` and data: each answer sends up to ${formatBytes(parameters / 8)} and brings up to ${formatBytes(4 * parameters)}`
-    : ' and data';
-  setText('cost-text', `Nothing runs before Start. Then it costs ${used}${data}.`);
+  const [up, down] = [formatBytes(parameters / 8), formatBytes(parameters * BYTES_PER_PARAMETER)];
+  const data = parameters ? `: each answer sends up to ${up} and brings up to ${down}` : '';
+  setText('cost-text', `Nothing runs before Start. Then it costs ${used} and data${data}.`);
 }
 
 /**
@@ -135,7 +134,8 @@ function showLiars({ run, checks, ended, safety }) {
   const lies = checked > 0 ? checks.failed / checked : null;
   setNumber('fleet-removed', removed, formatCount(removed));
   setNumber('fleet-lies', lies, formatPercent(lies));
-  setNumber('fleet-tolerated', safety?.tolerated_share, safety ? `up to ${formatPercent(safety.tolerated_share)}` : '–');
+  const tolerated = safety?.tolerated_share;
+  setNumber('fleet-tolerated', tolerated, safety ? `up to ${formatPercent(tolerated)}` : '–');
   setText('fleet-safety', safetyText(verified, checked, safety));
 }
 

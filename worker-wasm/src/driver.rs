@@ -39,7 +39,7 @@ const SILENCE: Duration = Duration::from_secs(45);
 
 /// What the rest of the browser does for a message and its answer, which this worker cannot measure: so much of a core
 /// for the messages of the default model, by /proc.
-const OUTSIDE_MS: f64 = 0.3;
+const OUTSIDE_MS: f64 = 0.6;
 
 /// State of a volunteer. Events come through `Rc<RefCell<Driver>>`; none is handled inside another.
 #[derive(Debug)]
