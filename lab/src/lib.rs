@@ -20,11 +20,14 @@
 //!
 //! The same scenario, seeds and data give the same bytes of output, whatever the number of threads.
 
+pub mod archive;
 pub mod attack;
 pub mod baseline;
+pub mod calibration;
 pub mod campaign;
 mod chance;
 mod control;
+pub mod document;
 pub mod experiment;
 mod fleet;
 pub mod folder;
@@ -33,6 +36,8 @@ pub mod materials;
 pub mod method;
 mod peers;
 mod plan;
+pub mod plot;
+pub mod rate;
 pub mod record;
 mod rounds;
 pub mod scenario;
