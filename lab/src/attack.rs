@@ -41,11 +41,16 @@ pub enum Attack {
         #[serde(default = "one")]
         scale: f32,
     },
-    /// The same push always: `b = scale rms(r) (1, ..., 1)`. Cost: one gradient, for its size.
+    /// The same push always, `b = scale rms(r) u`, with random signs `u` that all liars share. Cost: one gradient, for its
+    /// size.
     Constant {
         /// Above 0; signs do not show it.
         #[serde(default = "one")]
         scale: f32,
+        /// All of `u` positive. Softmax regression does not notice that: what it says does not change when all of its
+        /// parameters rise.
+        #[serde(default)]
+        positive: bool,
     },
     /// Inner-product manipulation, `b = -epsilon mu` (Xie et al. 2020, arXiv 1903.03936, equation 1). Omniscient: its
     /// signs are wrong wherever the honest mean is right. Cost: none.
@@ -184,7 +189,7 @@ impl Attack {
             (!right).then(|| format!("{}: expected {name} above {least}, found {value}", self.name()))
         };
         match *self {
-            Self::SignFlip { scale } | Self::Random { scale } | Self::Constant { scale } => {
+            Self::SignFlip { scale } | Self::Random { scale } | Self::Constant { scale, .. } => {
                 above("scale", 0.0, scale)
             }
             Self::InnerProduct { epsilon } => above("epsilon", 0.0, epsilon),

@@ -27,6 +27,15 @@ pub struct CampaignOptions {
     pub fault: Option<Fault>,
 }
 
+/// What a campaign came to.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// All of it.
+    pub summary: Summary,
+    /// What the scenario expects and was not found.
+    pub missed: Vec<String>,
+}
+
 /// Why a campaign could not be run to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
@@ -50,7 +59,7 @@ pub fn run(
     train: &Dataset,
     test: &Dataset,
     out: &Path,
-) -> Result<Summary, CampaignError> {
+) -> Result<Results, CampaignError> {
     let mut scenario = Scenario::from_toml(&options.scenario)?;
     if let Some(seeds) = options.seeds {
         take_seeds(&mut scenario.run.seeds, seeds);
@@ -66,7 +75,9 @@ pub fn run(
     let materials = Materials::new(&scenario, train, test)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build()?;
     let campaign = Campaign { scenario: &scenario, materials: &materials, folder: &folder };
-    pool.install(|| campaign.run(options.fault))
+    let summary = pool.install(|| campaign.run(options.fault))?;
+    let missed = scenario.expectations.iter().filter_map(|expected| expected.missed(&summary)).collect();
+    Ok(Results { summary, missed })
 }
 
 /// The first so many; after the last, whole numbers that follow the largest.

@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::summary::Summary;
+
 /// What decides the results.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +53,12 @@ pub enum FolderError {
         path: PathBuf,
         /// Why.
         source: serde_json::Error,
+    },
+    /// There are no results.
+    #[error("{}: expected results of `farsign lab run`, found none", path.display())]
+    Empty {
+        /// Which folder.
+        path: PathBuf,
     },
     /// The folder has results of something else.
     #[error(
@@ -101,6 +109,14 @@ impl Folder {
     /// A folder of results that is there.
     pub fn existing(path: &Path) -> Self {
         Self(path.to_owned())
+    }
+
+    /// What a campaign came to that ran to its end.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn summary(&self) -> Result<Summary, FolderError> {
+        self.read("summary")?.ok_or_else(|| FolderError::Empty { path: self.0.clone() })
     }
 
     /// What was kept under this name; none if nothing was.

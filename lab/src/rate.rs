@@ -34,14 +34,15 @@ use problem::Problem;
 /// Messages from one norm to the next.
 pub const EVERY: u64 = 10;
 
+/// Parameters of the problem, `d`.
+const PARAMETERS: usize = 100;
+
 /// Points of a curve that is kept.
 const KEPT: usize = 200;
 
 /// What is measured, and on what.
 #[derive(Clone, Debug)]
 pub struct RateOptions {
-    /// Parameters of the problem, `d`.
-    pub parameters: usize,
     /// Points in a minibatch.
     pub batch: usize,
     /// Workers; none of them leaves.
@@ -57,7 +58,6 @@ pub struct RateOptions {
 impl Default for RateOptions {
     fn default() -> Self {
         Self {
-            parameters: 100,
             batch: 4,
             fleet: Fleet {
                 workers: 20,
@@ -106,7 +106,7 @@ pub fn cases(messages: u64) -> Vec<Case> {
         name,
         order: Order::First,
         directions: DirectionFamily::Coordinate,
-        direction_count: 100,
+        direction_count: PARAMETERS,
         direction_hold: 1,
         slow,
         fast,
@@ -203,7 +203,7 @@ fn shown(step: StepSize, clock: &str) -> String {
 }
 
 fn run(case: &Case, options: &RateOptions, seed: u64) -> Run {
-    let problem = Problem::new(options.parameters, seed);
+    let problem = Problem::new(PARAMETERS, seed);
     let norms = training::norms(case, options, &problem, seed);
     let burn_in = (options.burn_in * norms.len() as f64) as usize;
     let (mean, min, recent) =

@@ -142,6 +142,9 @@ impl<'a> Recorder<'a> {
 
     /// The run has ended.
     pub fn end(&mut self, now_us: u64, x: &[f32]) {
+        if self.record.curve.last().is_none_or(|last| last.messages != self.received()) {
+            self.point(self.received(), now_us, x);
+        }
         let data = match self.measure {
             Measure::Test => &self.materials.test,
             Measure::Validation => &self.materials.validation,

@@ -114,7 +114,7 @@ impl Rounds<'_> {
 
     /// Time from the parameters to the arrival of the answer; one that is lost is asked for again after a while.
     fn takes_us(&self, worker: &mut Worker, chance: &mut Chance) -> u64 {
-        let Network { latency_s, spread, loss, delay, expiry_s, .. } = self.network;
+        let Network { latency_s, spread, loss, delay, rejoin_s, .. } = self.network;
         let mut takes_us = 0;
         loop {
             takes_us += worker.pace.task_us();
@@ -126,7 +126,7 @@ impl Rounds<'_> {
             if !chance.happens(loss) {
                 return takes_us + worker.pace.away_us().unwrap_or(0);
             }
-            takes_us += (expiry_s * MICROSECONDS) as u64;
+            takes_us += (rejoin_s * MICROSECONDS) as u64;
         }
     }
 }

@@ -15,6 +15,7 @@ pub use read::ScenarioError;
 use serde::{Deserialize, Serialize};
 
 use crate::attack::Attack;
+use crate::expectation::Expectation;
 
 /// Everything that decides the results, together with the data.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,8 @@ pub struct Scenario {
     pub methods: Vec<Method>,
     /// What liars do.
     pub attacks: Vec<Attack>,
+    /// What the results are expected to be.
+    pub expectations: Vec<Expectation>,
 }
 
 /// What is measured, and how often.

@@ -4,7 +4,7 @@
 //!   host.issue --> Computed --> (lost?) --> Arrives (twice?) --> host.receive --> host.issue ...
 //!                                 |                                  |
 //!                                 v                                  v
-//!                              Expires: joins again            Returns, later: joins again
+//!                              Rejoins                         Returns, later: joins again
 //! ```
 //!
 //! Events at the same time happen in the order in which they were planned, so a run is a function of its seed.
@@ -29,8 +29,8 @@ enum Event {
     Computed { worker: usize, task: TaskId },
     /// Its answer arrives.
     Arrives { worker: usize, task: TaskId },
-    /// The server gives up a task.
-    Expires { worker: usize, task: TaskId },
+    /// A worker has noticed that its answer was lost.
+    Rejoins { worker: usize, task: TaskId },
     /// A worker comes back.
     Returns { worker: usize },
 }
@@ -42,7 +42,6 @@ struct Open {
     x: Arc<[f32]>,
     /// Updates in `x`.
     updates: u64,
-    issued_us: u64,
 }
 
 /// The world around a host.
@@ -100,7 +99,7 @@ impl<'a> Simulation<'a> {
                     }
                 }
                 Event::Arrives { worker, task } => self.arrives(worker, task, recorder),
-                Event::Expires { worker, task } => {
+                Event::Rejoins { worker, task } => {
                     if self.has_open(worker, task) {
                         self.host.leave(worker);
                         self.joins(worker, true);
@@ -138,7 +137,7 @@ impl<'a> Simulation<'a> {
     fn issue(&mut self, worker: usize) {
         let (task, x) = self.host.issue(worker);
         let updates = self.host.published_updates();
-        self.open[worker] = Some(Open { task, x, updates, issued_us: self.now_us });
+        self.open[worker] = Some(Open { task, x, updates });
         let takes_us = self.latency_us(worker) + self.workers[worker].pace.task_us();
         self.plan(takes_us, Event::Computed { worker, task: task.id });
     }
@@ -152,10 +151,9 @@ impl<'a> Simulation<'a> {
         if !self.workshop.work(worker, &mut self.workers[worker], &open.task, &open.x) {
             return false;
         }
-        let expires_us = (open.issued_us + (self.network.expiry_s * MICROSECONDS) as u64).max(self.now_us);
-        let Network { loss, duplication, delay, .. } = self.network;
+        let Network { loss, duplication, delay, rejoin_s, .. } = self.network;
         if self.chances[worker].happens(loss) {
-            self.plan(expires_us - self.now_us, Event::Expires { worker, task });
+            self.plan((rejoin_s * MICROSECONDS) as u64, Event::Rejoins { worker, task });
             return true;
         }
         let late_us = if self.chances[worker].happens(delay) { self.late_us as u64 } else { 0 };

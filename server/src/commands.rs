@@ -2,6 +2,7 @@
 
 pub mod data;
 mod interrupts;
+pub mod lab;
 pub mod log;
 pub mod run;
 pub mod serve;

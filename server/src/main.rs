@@ -27,13 +27,16 @@ enum Command {
     /// Look at a saved run, or take a volunteer out of it
     #[command(subcommand)]
     Run(commands::run::Run),
+    /// Simulate training among liars, and compare methods
+    #[command(subcommand)]
+    Lab(commands::lab::Lab),
 }
 
 impl Command {
     fn log_format(&self) -> LogFormat {
         match self {
             Self::Serve(serve) => serve.log_format,
-            Self::Volunteer(_) | Self::Data(_) | Self::Run(_) => LogFormat::Text,
+            Self::Volunteer(_) | Self::Data(_) | Self::Run(_) | Self::Lab(_) => LogFormat::Text,
         }
     }
 
@@ -43,6 +46,7 @@ impl Command {
             Self::Volunteer(volunteer) => volunteer.run(),
             Self::Data(data) => data.run(),
             Self::Run(run) => run.run(),
+            Self::Lab(lab) => lab.run(),
         }
     }
 }

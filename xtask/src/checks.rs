@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check and test of the project, in order, stopping at the first failure.
 
 use std::ffi::OsString;
+use std::fs;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ struct Step {
 }
 
 /// Cheap ones first, and before anything slow whatever only a person can put right, such as a missing browser.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step {
         name: "machine",
         about: "Rust has the parts we need, and there is a browser",
@@ -38,6 +39,12 @@ const STEPS: [Step; 15] = [
     Step { name: "web", about: "the page's WebAssembly part builds", needs: &["machine"], run: build::web },
     Step { name: "server", about: "the server builds", needs: &["web"], run: build::server },
     Step { name: "native", about: "tests on this machine", needs: &["server"], run: native_tests },
+    Step {
+        name: "lab",
+        about: "training among liars in simulation: what is expected, and the same bytes twice",
+        needs: &["server"],
+        run: lab,
+    },
     Step {
         name: "optimized",
         about: "the same bits with all optimizations, for any processor and for this one",
@@ -166,6 +173,26 @@ fn lint_wasm(shell: &Shell) -> Result<()> {
 
 fn native_tests(shell: &Shell) -> Result<()> {
     start(with_server(shell, &mut shell.cargo(&["test", "--workspace"])))
+}
+
+/// The quick scenario twice: its results are within the bands that it names, and the same to the last byte.
+fn lab(shell: &Shell) -> Result<()> {
+    let folder = shell.target().join("lab");
+    let mut results = Vec::new();
+    for name in ["first", "second"] {
+        let out = folder.join(name);
+        if out.exists() {
+            fs::remove_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+        }
+        let mut command = shell.command(shell.server_binary());
+        start(command.args(["lab", "run", "lab/scenarios/quick.toml", "--out"]).arg(&out))?;
+        let read = |file: &str| fs::read(out.join(file)).map_err(|error| format!("{file}: {error}"));
+        results.push((read("curves.csv")?, read("summary.json")?));
+    }
+    if results[0] == results[1] {
+        return Ok(());
+    }
+    Err(format!("two runs of one scenario differ: see {}", folder.display()))
 }
 
 /// The golden values as releases are built, and again with every instruction that this processor has. What is built with

@@ -104,8 +104,12 @@ impl Kernel {
         for (l, layer) in self.layers.iter().enumerate().rev() {
             let inputs = if l == 0 { inputs } else { &self.hidden[l - 1] };
             let (dw, db) = gradient[layer.weights.start..layer.biases.end].split_at_mut(layer.weights.len());
-            inputs.transpose(layer.inputs, &mut self.columns);
-            weighted_sums(|column| self.columns.row(column), &self.z, layer.outputs, dw);
+            if layer.outputs == TEN {
+                scatter::<TEN>(inputs, &self.z, dw);
+            } else {
+                inputs.transpose(layer.inputs, &mut self.columns);
+                weighted_sums(|column| self.columns.row(column), &self.z, layer.outputs, dw);
+            }
             db.fill(0.0);
             for dz in self.z.chunks_exact(layer.outputs) {
                 db.iter_mut().zip(dz).for_each(|(db, dz)| *db += dz);
@@ -139,6 +143,23 @@ fn weighted_sums<'a>(
     done = blocks::<8>(&list, matrix, width, done, out);
     done = blocks::<2>(&list, matrix, width, done, out);
     blocks::<1>(&list, matrix, width, done, out);
+}
+
+/// `out[c] <- sum over r of h[r][c] * matrix[r]`, the rows of `out` and of `matrix` `N` long: what [`weighted_sums`] does
+/// with the transposed list, which few columns are not worth. Each output is still one sum in the order of the rows.
+fn scatter<const N: usize>(h: &SparseRows, matrix: &[f32], out: &mut [f32]) {
+    out.fill(0.0);
+    let (out, _) = out.as_chunks_mut::<N>();
+    let (matrix, _) = matrix.as_chunks::<N>();
+    for (row, values) in matrix.iter().enumerate() {
+        let (columns, factors) = h.row(row);
+        for (&column, &factor) in columns.iter().zip(factors) {
+            let sums = &mut out[column as usize];
+            for lane in 0..N {
+                sums[lane] += factor * values[lane];
+            }
+        }
+    }
 }
 
 /// Does as many blocks of `N` columns as fit, from column `start` on; gives where they end. All rows of a block come
@@ -304,6 +325,27 @@ mod tests {
                 let expected = list.iter().zip(factors).fold(0.0, add);
                 prop_assert_eq!(found.to_bits(), expected.to_bits(), "output {}", o);
             }
+        }
+
+        #[test]
+        fn scattering_equals_summing_over_the_transposed_list(
+            rows in 1usize..20, columns in 1usize..30, bright in 0u64..5, seed: u64,
+        ) {
+            let mut stream = Stream::new(seed);
+            let (mut h, mut transposed) = (SparseRows::default(), SparseRows::default());
+            h.clear();
+            for _ in 0..rows {
+                let chosen: Vec<usize> = (0..columns).filter(|_| stream.below(5) < bright).collect();
+                chosen.iter().for_each(|column| h.push(*column, stream.unit() - 0.5));
+                h.end_row();
+            }
+            let matrix: Vec<f32> = (0..rows * TEN).map(|_| stream.unit() - 0.5).collect();
+            let (mut found, mut expected) = (vec![f32::NAN; columns * TEN], vec![f32::NAN; columns * TEN]);
+            scatter::<TEN>(&h, &matrix, &mut found);
+            h.transpose(columns, &mut transposed);
+            weighted_sums(|column| transposed.row(column), &matrix, TEN, &mut expected);
+            let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            prop_assert_eq!(bits(found), bits(expected));
         }
     }
 

@@ -93,7 +93,12 @@ impl Liar {
                 let (size, random) = (scale * rms(own), &mut self.random);
                 lie.extend(own.iter().map(|_| if random.bits() >> 63 == 0 { size } else { -size }));
             }
-            Attack::Constant { scale } => lie.resize(own.len(), scale * rms(own)),
+            Attack::Constant { scale, positive } => {
+                let (size, mut signs) = (scale * rms(own), Stream::new(self.shared));
+                lie.extend(
+                    own.iter().map(|_| if positive || signs.bits() >> 63 == 0 { size } else { -size }),
+                );
+            }
             Attack::Drift { strength } => {
                 let (size, mut signs) = (strength * rms(own), Stream::new(self.shared));
                 lie.extend(own.iter().map(|r| if signs.bits() >> 63 == 0 { r + size } else { r - size }));
@@ -163,7 +168,7 @@ mod tests {
     fn each_attack_sends_what_its_definition_says() {
         let size = rms(&OWN);
         assert_eq!(sent(Attack::SignFlip { scale: 2.0 }), [-6.0, 2.0, -0.2, 0.0]);
-        assert_eq!(sent(Attack::Constant { scale: 1.0 }), [size; 4]);
+        assert_eq!(sent(Attack::Constant { scale: 1.0, positive: true }), [size; 4]);
         assert!(sent(Attack::Random { scale: 1.0 }).iter().all(|v| v.abs() == size));
         assert_eq!(sent(Attack::InnerProduct { epsilon: 0.5 }), [-1.5, 0.5, -0.0625, 0.0]);
         // Means 3, -1, .125 and deviations 1, 1, .375: honest in the first two, turned round in the third.
@@ -191,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn liars_that_drift_push_the_same_way() {
-        let push = |seed| match Liar::new(Attack::Drift { strength: 0.5 }, COMPANY, seed, 2)
-            .lie(&OWN, &mut crowd())
-        {
-            Lie::Vector(lie) => lie.iter().zip(OWN).map(|(b, r)| b > &r).collect::<Vec<_>>(),
+    fn liars_that_push_push_the_same_way_whatever_their_own_seed() {
+        let push = |attack, seed| match Liar::new(attack, COMPANY, seed, 2).lie(&OWN, &mut crowd()) {
+            Lie::Vector(lie) => lie.iter().zip(OWN).map(|(b, r)| *b > r).collect::<Vec<_>>(),
             Lie::Honest => Vec::new(),
         };
-        assert_eq!(push(1), push(99));
+        for attack in [Attack::Drift { strength: 0.5 }, Attack::Constant { scale: 9.0, positive: false }] {
+            assert_eq!(push(attack, 1), push(attack, 99));
+        }
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub struct FarSignRun<'a> {
     pub batch: u32,
     /// Step size at the start.
     pub rate: f64,
-    /// Accepted weight at which the step size is 0.
+    /// Messages that it receives at most.
     pub messages: u64,
     /// Places for workers.
     pub workers: usize,
@@ -134,7 +134,8 @@ impl FarSignHost {
         let tracked = method.rule == Rule::ServerTracked;
         let settings = settings(method, materials, batch, directions);
         let x = materials.architecture.initial_parameters(Chance::new(seed, Part::Parameters, 0).bits());
-        let step_size = StepSize { initial: rate, decay: Decay::Cosine { horizon: messages as f64 } };
+        let horizon = method.horizon * messages as f64;
+        let step_size = StepSize { initial: rate, decay: Decay::Cosine { horizon } };
         let published = Published::new(&x);
         let optimizer = FarSign::new(FarSignOptions { x, directions, step_size, rule });
         Ok(Self {

@@ -29,7 +29,7 @@ fn introduction(options: &RateOptions) -> String {
          deviation over seeds. The abstract of arXiv 2605.09337 states its exponents up to a small `e`; we do not know \
          for which mean and which norm. A slope below the exponent is a faster fall. `W` is the \
          accepted weight, `j` a worker's own tasks.\n\n",
-        options.parameters,
+        super::PARAMETERS,
         options.batch,
         super::problem::POINTS,
         options.fleet.workers,

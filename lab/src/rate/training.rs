@@ -16,7 +16,7 @@ use farsign::tracker::Tracker;
 use super::problem::{POINTS, Problem};
 use super::{Case, RateOptions};
 use crate::chance::{Chance, Part};
-use crate::fleet::{Pace, recruit};
+use crate::fleet::{Pace, Recruit, recruit};
 
 /// A worker in the middle of a task.
 struct Worker {
@@ -76,15 +76,9 @@ impl<'a> Run<'a> {
             .expect("the cases are constant");
         let mut start = Chance::new(seed, Part::Parameters, 0);
         let x: Vec<f32> = (0..problem.parameters()).map(|_| start.normal() as f32).collect();
-        let worker = |recruit: crate::fleet::Recruit| Worker {
-            pace: recruit.pace,
-            tracker: Tracker::default(),
-            assigned: VolunteerAssignment::default(),
-            task: Assignment { minibatch_seed: 0, direction_seed: 0, coin_seed: 0, reset_tracker: true },
-            x: x.clone(),
-            answered: 0,
-        };
-        let workers: Vec<Worker> = recruit(&options.fleet, None, 0.0, seed).into_iter().map(worker).collect();
+        let workers =
+            recruit(&options.fleet, None, 0.0, seed).into_iter().map(|recruit| Worker::new(recruit, &x));
+        let workers = workers.collect();
         let assignment = AssignmentOptions {
             order: case.order,
             rule: Rule::Plain,
@@ -92,8 +86,6 @@ impl<'a> Run<'a> {
             direction_hold: case.direction_hold,
             resets: None,
         };
-        let first = case.order == Order::First;
-        let estimates = if first { spec.parameters() } else { spec.count() };
         let mut run = Self {
             case,
             options,
@@ -105,14 +97,7 @@ impl<'a> Run<'a> {
                 rule: Rule::Plain,
             }),
             assigner: Assigner::new(assignment),
-            bench: Bench {
-                directions: Directions::new(spec, 0),
-                batch: Vec::new(),
-                estimate: vec![0.0; estimates],
-                projections: vec![0.0; spec.count()],
-                shifted: Vec::new(),
-                signs: SignBits::default(),
-            },
+            bench: Bench::new(spec, case.order),
             done: BinaryHeap::new(),
             planned: 0,
             chance: Chance::new(seed, Part::Host, 0),
@@ -151,7 +136,32 @@ impl<'a> Run<'a> {
     }
 }
 
+impl Worker {
+    fn new(recruit: Recruit, x: &[f32]) -> Self {
+        Self {
+            pace: recruit.pace,
+            tracker: Tracker::default(),
+            assigned: VolunteerAssignment::default(),
+            task: Assignment { minibatch_seed: 0, direction_seed: 0, coin_seed: 0, reset_tracker: true },
+            x: x.to_vec(),
+            answered: 0,
+        }
+    }
+}
+
 impl Bench {
+    fn new(spec: DirectionSpec, order: Order) -> Self {
+        let estimates = if order == Order::First { spec.parameters() } else { spec.count() };
+        Self {
+            directions: Directions::new(spec, 0),
+            batch: Vec::new(),
+            estimate: vec![0.0; estimates],
+            projections: vec![0.0; spec.count()],
+            shifted: Vec::new(),
+            signs: SignBits::default(),
+        }
+    }
+
     /// The answer of a worker to its task, into `signs`.
     fn work(&mut self, case: &Case, batch: usize, problem: &Problem, worker: &mut Worker) {
         let Worker { tracker, task, x, answered, .. } = worker;

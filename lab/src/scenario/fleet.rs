@@ -61,13 +61,13 @@ pub struct Network {
     pub duplication: f64,
     /// Probability with which an answer is late by ten tasks' time.
     pub delay: f64,
-    /// Time after which the server gives up a task that was not answered, and the worker joins again.
-    pub expiry_s: f64,
+    /// Time until a worker whose answer was lost notices that, and joins again.
+    pub rejoin_s: f64,
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self { latency_s: 0.05, spread: 0.5, loss: 0.0, duplication: 0.0, delay: 0.0, expiry_s: 3000.0 }
+        Self { latency_s: 0.05, spread: 0.5, loss: 0.0, duplication: 0.0, delay: 0.0, rejoin_s: 5.0 }
     }
 }
 

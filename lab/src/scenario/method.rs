@@ -53,6 +53,10 @@ pub struct FarSignMethod {
     /// Zeroth order: tasks of a worker that share directions, at least 1.
     #[serde(default = "hold")]
     pub direction_hold: u32,
+    /// Accepted weight at which the run ends, as a part of the messages that it may take at most, in `(0, 1]`. Weights
+    /// come to somewhat less than the messages, and to less still where newcomers weigh little.
+    #[serde(default = "horizon")]
+    pub horizon: f64,
 }
 
 /// Rules of the server.
@@ -193,6 +197,10 @@ fn one() -> f32 {
 
 fn hold() -> u32 {
     1
+}
+
+fn horizon() -> f64 {
+    0.9
 }
 
 fn single() -> u64 {

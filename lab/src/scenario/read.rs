@@ -7,6 +7,7 @@ use toml::{Table, Value};
 
 use super::{Data, Fleet, Kind, Method, Model, Network, Order, Rule, Run, Scenario, Tuning};
 use crate::attack::Attack;
+use crate::expectation::{Bound, Expectation};
 
 /// Why a text is no scenario: every mistake, each with where it is, what was expected and what was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +18,8 @@ pub struct ScenarioError {
 }
 
 /// The parts of a scenario.
-const SECTIONS: [&str; 8] = ["run", "model", "data", "fleet", "network", "tuning", "methods", "attacks"];
+const SECTIONS: [&str; 9] =
+    ["run", "model", "data", "fleet", "network", "tuning", "methods", "attacks", "expectations"];
 
 impl Scenario {
     /// Reads a scenario.
@@ -39,15 +41,26 @@ impl Scenario {
             reader.section::<Tuning>("tuning"),
             reader.list::<Method>("methods"),
             reader.list::<Attack>("attacks"),
+            reader.list::<Expectation>("expectations"),
         );
-        let (Some(run), Some(model), Some(data), Some(fleet), Some(network), Some(tuning), methods, attacks) =
-            scenario
+        let (
+            Some(run),
+            Some(model),
+            Some(data),
+            Some(fleet),
+            Some(network),
+            Some(tuning),
+            methods,
+            attacks,
+            expectations,
+        ) = scenario
         else {
             return Err(ScenarioError { mistakes: reader.mistakes });
         };
-        let scenario = Self { run, model, data, fleet, network, tuning, methods, attacks };
+        let scenario = Self { run, model, data, fleet, network, tuning, methods, attacks, expectations };
         let mut mistakes = reader.mistakes;
-        mistakes.extend(Check::of(&scenario));
+        let whole = mistakes.is_empty();
+        mistakes.extend(Check::of(&scenario, whole));
         if mistakes.is_empty() { Ok(scenario) } else { Err(ScenarioError { mistakes }) }
     }
 
@@ -91,11 +104,15 @@ impl Reader {
         if self.table.contains_key(name) { self.section(name) } else { Some(T::default()) }
     }
 
-    /// Its elements that can be read.
+    /// Its elements that can be read; a list that is not there is empty.
     fn list<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
-        let Some(Value::Array(values)) = self.table.remove(name) else {
-            self.mistakes.push(format!("expected a list [[{name}]], found none"));
-            return Vec::new();
+        let values = match self.table.remove(name) {
+            None => return Vec::new(),
+            Some(Value::Array(values)) => values,
+            Some(other) => {
+                self.mistakes.push(format!("{name}: expected a list [[{name}]], found {}", other.type_str()));
+                return Vec::new();
+            }
         };
         let numbered = values.into_iter().enumerate();
         numbered.filter_map(|(n, value)| self.read(&format!("{name}, number {}", n + 1), value)).collect()
@@ -109,13 +126,18 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn of(scenario: &'a Scenario) -> Vec<String> {
+    /// Names are looked up only in a scenario that is `whole`, or one mistake would bring others.
+    fn of(scenario: &'a Scenario, whole: bool) -> Vec<String> {
         let mut check = Self { scenario, mistakes: Vec::new() };
         check.run();
         check.fleet();
         check.tuning();
         check.methods();
         check.attacks();
+        if whole {
+            check.cases();
+            check.expectations();
+        }
         check.mistakes
     }
 
@@ -142,6 +164,9 @@ impl<'a> Check<'a> {
 
     fn run(&mut self) {
         let run = &self.scenario.run;
+        self.expect(!self.scenario.methods.is_empty(), || {
+            "expected a list [[methods]], found none".to_owned()
+        });
         self.at_least("run.messages", 1.0, run.messages as f64);
         self.at_least("run.evaluate_every", 1.0, run.evaluate_every as f64);
         self.at_least("run.curve_images", 1.0, run.curve_images as f64);
@@ -177,7 +202,7 @@ impl<'a> Check<'a> {
         self.at_least("network.spread", 0.0, network.spread);
         self.share("network.duplication", network.duplication);
         self.share("network.delay", network.delay);
-        self.above("network.expiry_s", network.expiry_s);
+        self.at_least("network.rejoin_s", 0.0, network.rejoin_s);
         let sometimes = (0.0..1.0).contains(&network.loss);
         self.expect(sometimes, || format!("network.loss: expected 0 to below 1, found {}", network.loss));
         if let Data::Dirichlet { alpha } = self.scenario.data {
@@ -192,7 +217,10 @@ impl<'a> Check<'a> {
         self.expect(right, || {
             format!("tuning.factors: expected numbers above 0, found {:?}", tuning.factors)
         });
-        for case in &tuning.cases {
+    }
+
+    fn cases(&mut self) {
+        for case in &self.scenario.tuning.cases {
             let known = case.share == 0.0 || self.scenario.attack(&case.attack).is_some();
             self.expect(known, || {
                 let names: Vec<_> = self.scenario.attacks.iter().map(Attack::name).collect();
@@ -244,6 +272,10 @@ impl<'a> Check<'a> {
         self.mistakes.extend(mistake.map(|mistake| format!("methods.{name}: {mistake}")));
         let Kind::FarSign(far_sign) = kind else { return };
         self.at_least(&format!("methods.{name}.direction_hold"), 1.0, f64::from(far_sign.direction_hold));
+        let right = far_sign.horizon > 0.0 && far_sign.horizon <= 1.0;
+        self.expect(right, || {
+            format!("methods.{name}.horizon: expected above 0 and at most 1, found {}", far_sign.horizon)
+        });
         if let Order::Zeroth { delta } = far_sign.order {
             self.above(&format!("methods.{name}.delta"), f64::from(delta));
         }
@@ -277,6 +309,24 @@ impl<'a> Check<'a> {
             }
             let (fresh, name) = (names.insert(attack.name()), attack.name());
             self.expect(fresh, || format!("attacks: expected each once, found {name} twice"));
+        }
+    }
+
+    /// What is expected is measured.
+    fn expectations(&mut self) {
+        for Expectation { method, attack, share, is } in &self.scenario.expectations {
+            let other = if let Bound::Above { method, .. } = is { Some(method) } else { None };
+            for name in std::iter::once(method).chain(other) {
+                let known = self.scenario.methods.iter().any(|method| method.name == *name);
+                self.expect(known, || format!("expectations: expected the name of a method, found {name}"));
+            }
+            let Some(attack) = attack else { continue };
+            let measured = self.scenario.attack(attack).is_some() && self.scenario.run.shares.contains(share);
+            self.expect(measured, || {
+                format!(
+                    "expectations: expected an attack and a share of the scenario, found {attack} and {share}"
+                )
+            });
         }
     }
 }

@@ -82,22 +82,28 @@ fn fed_buff_joins_every_k_gradients_scaled_by_their_age() {
 fn kardam_refuses_what_changes_faster_than_that_of_most_and_who_was_just_heard() {
     let options = KardamOptions { step: 1.0, staleness: CONSTANT, workers: 4, f: 1 };
     let mut rule = Kardam::new(options);
-    for worker in 0..4 {
-        assert_eq!(
-            send(&mut rule, worker, &[1.0], &[1.0]),
-            [1.0],
-            "a first gradient is compared with nothing"
-        );
+    for (worker, gradient) in [(0, 1.0), (1, 1.0), (2, 1.0), (3, -50.0)] {
+        let x = send(&mut rule, worker, &[gradient], &[1.0]);
+        assert_eq!(x, [1.0], "a first gradient is compared with nothing");
     }
-    // x moved by 1, and so do gradients of slope 1; one of slope 9 is beyond the three quarters that are let through.
+    // Gradients of slope 1 pass. One of slope 4 does not, though its sender's own slope is 28: that is beyond the three
+    // quarters that count.
     assert_eq!(send(&mut rule, 0, &[2.0], &[2.0]), [0.0]);
     assert_eq!(send(&mut rule, 1, &[2.0], &[2.0]), [0.0]);
-    assert_eq!(send(&mut rule, 3, &[10.0], &[2.0]), [2.0], "a liar");
+    assert_eq!(send(&mut rule, 3, &[6.0], &[3.0]), [3.0], "a liar");
     // Workers 0 and 1 were the last two accepted; once 2 is, it is 1 and 2.
     assert_eq!(send(&mut rule, 1, &[3.0], &[3.0]), [3.0], "heard too often");
     assert_eq!(send(&mut rule, 2, &[2.0], &[2.0]), [0.0]);
     assert_eq!(send(&mut rule, 1, &[4.0], &[4.0]), [4.0], "heard too often");
     assert_eq!(send(&mut rule, 0, &[3.0], &[3.0]), [0.0]);
+    // One that never changes differs from the last accepted gradient all the same.
+    let mut rule = Kardam::new(options);
+    for (worker, gradient) in [(0, 1.0), (1, 1.0), (2, -50.0)] {
+        send(&mut rule, worker, &[gradient], &[1.0]);
+    }
+    assert_eq!(send(&mut rule, 0, &[2.0], &[2.0]), [0.0]);
+    assert_eq!(send(&mut rule, 2, &[-50.0], &[3.0]), [3.0], "a steady push");
+    assert_eq!(send(&mut rule, 1, &[3.0], &[3.0]), [0.0]);
     let dampened = KardamOptions { staleness: HALF_AFTER_ONE, f: 0, ..options };
     let mut rule = Kardam::new(dampened);
     send(&mut rule, 0, &[1.0], &[1.0]);

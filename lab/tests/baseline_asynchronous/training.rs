@@ -108,3 +108,10 @@ fn ten_liars_of_thirteen_win_unless_the_server_has_data() {
         assert_eq!(learnt, ["Zeno++", "AFLGuard"].contains(&name), "{name}: {distance} away");
     }
 }
+
+#[test]
+fn kardam_stands_fewer_liars_than_it_was_told_of_and_not_more() {
+    let (few, many) = (distance_after(kardam(), 1), distance_after(kardam(), 2 * LIARS));
+    assert!(few < 0.1, "one liar of thirteen: {few} away");
+    assert!(many.is_nan() || many > 1.0, "six of thirteen: {many} away");
+}

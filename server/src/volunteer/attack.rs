@@ -1,12 +1,13 @@
 //! Ways for a volunteer to lie, for demonstrations and tests.
 //!
-//! Definitions follow the literature on Byzantine-robust learning, adapted to answers of one sign per direction. A liar
-//! here sees what a volunteer sees: its own tasks, the model and the training data, and nothing of other volunteers.
+//! Definitions are those of the lab ([`farsign_lab::attack`]), for vectors of signs. A liar here sees what a volunteer
+//! sees: its own tasks, the model and the training data, and nothing of other volunteers; where the definition looks at
+//! others, it looks at its own latest answers.
 
 use clap::ValueEnum;
-use farsign::dataset::{Dataset, DatasetParts};
-use farsign::random::Stream;
+use farsign::dataset::Dataset;
 use farsign::sign::SignBits;
+use farsign_lab::attack::{self, Company, Crowd, Lie};
 
 /// How a volunteer misbehaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -42,77 +43,77 @@ impl Attack {
         Self::ALittle,
         Self::Sleeper,
     ];
+
+    /// Its definition, which is the lab's; none for an honest volunteer.
+    fn definition(self, honest_answers: u64) -> Option<attack::Attack> {
+        Some(match self {
+            Self::None => return None,
+            Self::SignFlip => attack::Attack::SignFlip { scale: 1.0 },
+            Self::Random => attack::Attack::Random { scale: 1.0 },
+            Self::Constant => attack::Attack::Constant { scale: 1.0, positive: true },
+            Self::Replay => attack::Attack::Replay,
+            Self::LabelFlip => attack::Attack::LabelFlip,
+            Self::ALittle => attack::Attack::ALittle { z: Some(1.0) },
+            Self::Sleeper => attack::Attack::Sleeper { honest_answers },
+        })
+    }
 }
 
-/// Rate at which `a-little` follows its own answers.
-const RATE: f32 = 0.2;
-
-/// `a-little` lies about a sign whose running mean is below this.
-const CONTESTED: f32 = 0.7;
+/// Latest answers of its own that stand in for the honest workers whom a liar of the lab would see.
+const COMPANY: u64 = 8;
 
 /// A volunteer's way to lie, and what it remembers for that.
 #[derive(Debug)]
 pub struct Liar {
-    attack: Attack,
-    honest_answers: u64,
+    behaviour: Option<attack::Liar>,
+    /// Its own latest answers, as vectors of signs.
+    seen: Crowd,
     answers: u64,
-    first: Option<SignBits>,
-    /// Running mean of its honest answers, `[K]`.
-    mean: Vec<f32>,
-    random: Stream,
+    answer: Vec<f32>,
 }
 
 impl Liar {
     /// One that lies in this way; a `sleeper` after so many honest answers.
     pub fn new(attack: Attack, honest_answers: u64, seed: u64) -> Self {
-        let random = Stream::new(seed);
-        Self { attack, honest_answers, answers: 0, first: None, mean: Vec::new(), random }
+        let alone = Company { workers: 1, liars: 1 };
+        let new = |definition| attack::Liar::new(definition, alone, seed, seed);
+        let behaviour = attack.definition(honest_answers).map(new);
+        Self { behaviour, seen: Crowd::default(), answers: 0, answer: Vec::new() }
     }
 
     /// Whether it lies by computing on other data than it was given.
     pub fn poisoned(&self, data: &Dataset) -> Option<Dataset> {
-        (self.attack == Attack::LabelFlip).then(|| with_labels_turned_round(data))
+        self.behaviour.as_ref()?.poisoned(data)
     }
 
     /// What it sends in place of its answer; none when it sends that. `answer` comes from poisoned data where it has
     /// some.
     pub fn lie(&mut self, answer: &SignBits) -> Option<SignBits> {
+        let liar = self.behaviour.as_mut()?;
+        self.answer.clear();
+        self.answer.extend(answer.iter());
+        self.seen.see((self.answers % COMPANY) as usize, &self.answer);
         self.answers += 1;
-        match self.attack {
-            Attack::None | Attack::LabelFlip => None,
-            Attack::SignFlip => Some(answer.flipped()),
-            Attack::Random => Some(signs((0..answer.count()).map(|_| self.random.unit() - 0.5))),
-            Attack::Constant => Some(signs((0..answer.count()).map(|_| 1.0))),
-            Attack::Replay => self.first.replace(self.first.clone().unwrap_or_else(|| answer.clone())),
-            Attack::ALittle => {
-                self.mean.resize(answer.count(), 0.0);
-                answer.combine_into(&mut self.mean, |mean, sign| mean + RATE * (sign - mean));
-                Some(signs(self.mean.iter().map(|mean| if mean.abs() < CONTESTED { -mean } else { *mean })))
-            }
-            Attack::Sleeper => (self.answers > self.honest_answers).then(|| answer.flipped()),
+        match liar.lie(&self.answer, &mut self.seen) {
+            Lie::Honest => None,
+            Lie::Vector(lie) => Some(signs(lie)),
         }
     }
 }
 
-fn signs(values: impl Iterator<Item = f32>) -> SignBits {
-    let (mut signs, values) = (SignBits::default(), values.collect::<Vec<f32>>());
-    signs.set_from(&values, 0);
+fn signs(values: &[f32]) -> SignBits {
+    let mut signs = SignBits::default();
+    signs.set_from(values, 0);
     signs
-}
-
-fn with_labels_turned_round(data: &Dataset) -> Dataset {
-    let last = (data.classes() - 1) as u8;
-    let labels = data.labels().iter().map(|label| last - label).collect();
-    let parts = DatasetParts { rows: data.rows(), cols: data.cols(), images: data.images().to_vec(), labels };
-    Dataset::from_parts(parts).expect("other labels of the same classes are as good")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use farsign::dataset::DatasetParts;
 
     fn answer(values: &[f32]) -> SignBits {
-        signs(values.iter().copied())
+        signs(values)
     }
 
     fn sent(liar: &mut Liar, honest: &SignBits) -> SignBits {

@@ -1,0 +1,62 @@
+use farsign_lab::scenario::Scenario;
+
+use super::*;
+
+#[test]
+fn every_scenario_that_comes_with_the_lab_can_be_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        Scenario::from_toml(&text).unwrap_or_else(|error| panic!("{}:\n{error}", path.display()));
+        names.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+    }
+    names.sort();
+    assert_eq!(names, ["mlp", "noniid", "quick", "softmax", "verified", "zeroth"]);
+}
+
+#[test]
+fn every_mistake_is_reported_with_its_place_and_what_was_expected() {
+    let text = SMALL
+        .replace("messages = 600", "messages = 0")
+        .replace("workers = 20", "workers = 1")
+        .replace("shares = [0.3, 0.45]", "shares = [0.45, 1.5]")
+        .replace("factors = [0.5, 1.0]", "factors = []")
+        .replace("name = \"verified\"", "name = \"plain\"")
+        .replace("aggregation = \"mean\"", "aggregation = \"median\"")
+        .replace("scale = 3.0", "scale = -1.0");
+    let mistakes = Scenario::from_toml(&format!("{text}\n[extra]\n")).unwrap_err().mistakes;
+    let expected = [
+        "expected the sections run, model, data, fleet, network, tuning, methods, attacks, expectations, found extra",
+        "methods, number 3: unknown variant `median`, expected",
+        "run.messages: expected at least 1, found 0",
+        "fleet.workers: expected at least 2, found 1",
+        "run.shares: expected 0 to below 1, found 1.5",
+        "tuning.factors: expected numbers above 0, found []",
+        "methods: expected each name once, found plain twice",
+        "attacks: sign-flip: expected scale above 0, found -1",
+    ];
+    for mistake in expected {
+        assert!(mistakes.iter().any(|found| found.starts_with(mistake)), "{mistake} in {mistakes:#?}");
+    }
+    assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
+}
+
+#[test]
+fn names_that_nothing_has_are_reported() {
+    let text = SMALL
+        .replace("name = \"verified\"", "name = \"checked\"")
+        .replace("attack = \"sign-flip\"", "attack = \"sign-flop\"");
+    let mistakes = Scenario::from_toml(&text).unwrap_err().mistakes.join("\n");
+    for part in ["one of the attacks sign-flip, fast, found sign-flop", "name of a method, found verified"] {
+        assert!(mistakes.contains(part), "{part} in {mistakes}");
+    }
+}
+
+#[test]
+fn verified_is_refused_where_nobody_else_has_the_data() {
+    let text = format!("{SMALL}\n[data]\nsplit = \"dirichlet\"\nalpha = 0.3\n");
+    let error = Scenario::from_toml(&text).unwrap_err().to_string();
+    assert!(error.contains("methods.verified: expected data that the server has"), "{error}");
+}
