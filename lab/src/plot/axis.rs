@@ -23,7 +23,7 @@ pub struct Axis {
     pub label: String,
     /// How values lie.
     pub scale: Scale,
-    /// Values that are on it at least, if they are on a linear one.
+    /// Values that are on it at least.
     pub at_least: Option<(f64, f64)>,
 }
 
@@ -38,12 +38,12 @@ pub struct Placed {
 }
 
 impl Axis {
-    /// One from 0 that shows shares of a hundred.
+    /// One on which values lie evenly.
     pub fn linear(label: &str) -> Self {
         Self { label: label.to_owned(), scale: Scale::Linear, at_least: None }
     }
 
-    /// One of decades.
+    /// One on which values lie by their logarithm.
     pub fn logarithmic(label: &str) -> Self {
         Self { label: label.to_owned(), scale: Scale::Logarithmic, at_least: None }
     }
