@@ -9,7 +9,7 @@
 
 use crate::dataset::Dataset;
 use crate::direction::Directions;
-use crate::estimate::{Order, Point, zeroth_order};
+use crate::estimate::{Order, zeroth_order};
 use crate::kernels::sparse::Kernel;
 use crate::minibatch::Minibatch;
 use crate::sign::SignBits;
@@ -100,9 +100,9 @@ impl Answerer {
             // An infinite loss can have a finite gradient.
             Order::First => self.kernel.loss_and_gradient(x, &self.batch, &mut self.estimate).is_finite(),
             Order::Zeroth { delta } => {
-                let at = Point { x, batch: &self.batch };
-                let (kernel, shifted, g) = (&mut self.kernel, &mut self.shifted, &mut self.estimate);
-                zeroth_order(kernel, at, &self.directions, delta, shifted, g);
+                let (kernel, batch, g) = (&mut self.kernel, &self.batch, &mut self.estimate);
+                let loss = |x: &[f32]| kernel.loss(x, batch);
+                zeroth_order(loss, x, &self.directions, delta, &mut self.shifted, g);
                 true // a loss that is not finite makes a difference that is not
             }
         };

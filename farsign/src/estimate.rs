@@ -9,8 +9,6 @@
 //! the average; see [`crate::tracker`].
 
 use crate::direction::Directions;
-use crate::kernels::sparse::Kernel;
-use crate::minibatch::Minibatch;
 
 /// What a volunteer computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,10 +22,11 @@ pub enum Order {
     },
 }
 
-/// Zeroth-order estimates into `g`, `[K]`; `shifted` is scratch space, `[d]`.
+/// Zeroth-order estimates at `x`, `[d]`, into `g`, `[K]`. `loss` is that of one minibatch, which both sides of a
+/// difference share; `shifted` is scratch space, `[d]`.
 pub fn zeroth_order(
-    kernel: &mut Kernel,
-    at: Point<'_>,
+    mut loss: impl FnMut(&[f32]) -> f32,
+    x: &[f32],
     directions: &Directions,
     delta: f32,
     shifted: &mut Vec<f32>,
@@ -36,27 +35,20 @@ pub fn zeroth_order(
     for (k, g) in g.iter_mut().enumerate() {
         let mut loss_at = |by: f32| {
             shifted.clear();
-            shifted.extend_from_slice(at.x);
+            shifted.extend_from_slice(x);
             directions.add_row(k, by, shifted);
-            kernel.loss(shifted, at.batch)
+            loss(shifted)
         };
         *g = (loss_at(delta) - loss_at(-delta)) / (2.0 * delta);
     }
-}
-
-/// Where a function is evaluated: parameters `x`, `[d]`, and the minibatch both sides share.
-#[derive(Clone, Copy, Debug)]
-pub struct Point<'a> {
-    /// Parameters, `[d]`.
-    pub x: &'a [f32],
-    /// Minibatch `xi`.
-    pub batch: &'a Minibatch,
 }
 
 #[cfg(all(test, not(target_family = "wasm")))] // proptest does not run in a browser
 mod tests {
     use super::*;
     use crate::direction::{DirectionFamily, DirectionSpec};
+    use crate::kernels::sparse::Kernel;
+    use crate::minibatch::Minibatch;
     use crate::model::Architecture;
     use crate::random::Stream;
     use proptest::prelude::*;
@@ -87,8 +79,8 @@ mod tests {
             kernel.loss_and_gradient(&x, &batch, &mut gradient);
             directions.project(&gradient, &mut first);
             let mut zeroth = vec![0.0; 7];
-            let at = Point { x: &x, batch: &batch };
-            zeroth_order(&mut kernel, at, &directions, 1e-2, &mut Vec::new(), &mut zeroth);
+            let loss = |x: &[f32]| kernel.loss(x, &batch);
+            zeroth_order(loss, &x, &directions, 1e-2, &mut Vec::new(), &mut zeroth);
             for k in 0..7 {
                 prop_assert!((first[k] - zeroth[k]).abs() < 1e-3, "{:?}: {} and {}", family, first[k], zeroth[k]);
             }

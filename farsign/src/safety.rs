@@ -17,7 +17,9 @@
 //! It is an estimate, never a certificate. It takes mistakes to be independent and most answers to be honest. Liars who
 //! send the opposite make `p` too large, and `f*` too small; those who all send the same bits can make it look small. The
 //! `p` of different coordinates is averaged as `(1 - 2 p)^2`, so where they differ much the mean `p` is above the
-//! estimate. A coordinate without information, whose signs are coins, counts as one with `p = 1/2`.
+//! estimate. A coordinate without information, whose signs are coins, counts as one with `p = 1/2`. Mistakes are not
+//! independent where workers lag behind a fast model: they are wrong together and agree about it, so that `p` is too small
+//! and `f*` too large. `farsign lab calibrate` measures by how much; docs/lab.md has the figures.
 
 use crate::direction::{DirectionFamily, DirectionSpec};
 use crate::estimate::Order;

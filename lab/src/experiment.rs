@@ -48,6 +48,22 @@ impl Experiment<'_> {
         recorder.into_record()
     }
 
+    /// Runs an asynchronous method with something around its server, which is told who lies; gives it back.
+    pub(crate) fn run_watched<W: Host>(
+        &self,
+        scenario: &Scenario,
+        materials: &Materials,
+        watch: impl FnOnce(Box<dyn Host>, &[bool]) -> W,
+    ) -> W {
+        let mut recorder = Recorder::new(materials, self.measure, scenario.run.evaluate_every);
+        let world = World { experiment: self, scenario, materials };
+        let workers = world.workers();
+        let liars: Vec<bool> = workers.iter().map(Worker::lies).collect();
+        let mut watched = watch(world.host(&workers), &liars);
+        world.simulate(workers, &mut watched, &mut recorder);
+        watched
+    }
+
     fn rate(&self) -> f64 {
         self.method.rate * self.factor
     }
@@ -108,9 +124,13 @@ impl World<'_> {
     fn run_asynchronous(&self, recorder: &mut Recorder<'_>) {
         let workers = self.workers();
         let mut host = self.host(&workers);
+        self.simulate(workers, host.as_mut(), recorder);
+    }
+
+    fn simulate(&self, workers: Vec<Worker>, host: &mut dyn Host, recorder: &mut Recorder<'_>) {
         let workshop = Workshop::new(host.settings(), self.experiment.attack.map(|(attack, _)| attack));
         let clock = (self.scenario.fleet.task_s, self.experiment.seed);
-        let simulation = Simulation::new(host.as_mut(), workshop, workers, self.scenario.network, clock);
+        let simulation = Simulation::new(host, workshop, workers, self.scenario.network, clock);
         simulation.run(self.experiment.messages, recorder);
     }
 

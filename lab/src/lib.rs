@@ -12,6 +12,9 @@
 //!                    v                                 v
 //!              host  <-------  workshop: workers, honest and lying
 //!              FAR-SIGN's server of the product's own parts; or a rule that is sent gradients
+//!
+//!   archive: results read back ---> document: tables in Markdown ---> plot: SVG
+//!   rate: how fast gradients vanish                  calibration: the host's safety readout beside the truth
 //! ```
 //!
 //! FAR-SIGN is simulated by the code that the product runs: optimizer, kernels, answers, assignment, weights, trust and
@@ -20,11 +23,14 @@
 //!
 //! The same scenario, seeds and data give the same bytes of output, whatever the number of threads.
 
+pub mod archive;
 pub mod attack;
 pub mod baseline;
+pub mod calibration;
 pub mod campaign;
 mod chance;
 mod control;
+pub mod document;
 pub mod expectation;
 pub mod experiment;
 mod fleet;
@@ -34,6 +40,8 @@ pub mod materials;
 pub mod method;
 mod peers;
 mod plan;
+pub mod plot;
+pub mod rate;
 pub mod record;
 pub mod report;
 mod rounds;

@@ -58,6 +58,40 @@ fn a_scenario_is_run_and_its_results_compared() {
 }
 
 #[test]
+fn results_are_written_up_with_the_plots_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tiny.toml"), SCENARIO).unwrap();
+    let run = lab(folder.path(), &["run", "tiny.toml", "--out", "one", "--seeds", "2"]);
+    assert!(run.status.success(), "{}", said(&run));
+    let read = |name: &str| {
+        fs::read_to_string(folder.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let documents: [(&[&str], &str); 3] = [
+        (&["report", "one", "--out", "tiny.md"], "sign-flip"),
+        (&["compare", "one", "one", "--out", "two.md"], "campaign"),
+        (&["rate", "--messages", "1000", "--seeds", "1", "--out", "rate.md"], "first, beta constant"),
+    ];
+    for (arguments, word) in documents {
+        let written = lab(folder.path(), arguments);
+        assert!(written.status.success(), "{}", said(&written));
+        let name = arguments.last().unwrap();
+        let text = read(name);
+        assert!(text.contains(word) && said(&written).contains(name), "{text}");
+        for plot in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            assert!(read(plot).starts_with("<svg"), "{plot}");
+        }
+    }
+    let wrong = lab(folder.path(), &["report", "one", "--out", "tiny.txt"]);
+    assert!(
+        !wrong.status.success() && said(&wrong).contains("expected the name of a .md file"),
+        "{}",
+        said(&wrong)
+    );
+    let empty = lab(folder.path(), &["report", "nowhere", "--out", "tiny.md"]);
+    assert!(!empty.status.success() && said(&empty).contains("found no manifest.json"), "{}", said(&empty));
+}
+
+#[test]
 fn mistakes_and_missed_expectations_fail_and_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let run = |text: &str| {

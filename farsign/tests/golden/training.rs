@@ -5,7 +5,7 @@
 
 use farsign::dataset::{Dataset, DatasetParts};
 use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
-use farsign::estimate::{Point, zeroth_order};
+use farsign::estimate::zeroth_order;
 use farsign::kernels::sparse::Kernel;
 use farsign::minibatch::Minibatch;
 use farsign::model::Architecture;
@@ -81,8 +81,8 @@ fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>)
         a.reseed(seeds.bits());
         let loss = if zeroth {
             tracker.reset();
-            let at = Point { x: optimizer.x(), batch: &batch };
-            zeroth_order(&mut kernel, at, &a, 1e-2, &mut shifted, &mut estimate);
+            let loss = |x: &[f32]| kernel.loss(x, &batch);
+            zeroth_order(loss, optimizer.x(), &a, 1e-2, &mut shifted, &mut estimate);
             kernel.loss(optimizer.x(), &batch)
         } else {
             if seeds.below(8) == 0 {
