@@ -71,8 +71,8 @@ pub fn run(
         seeds: scenario.run.seeds.clone(),
         scenario: options.scenario.clone(),
     };
-    let folder = Folder::of(out, &manifest)?;
     let materials = Materials::new(&scenario, train, test)?;
+    let folder = Folder::of(out, &manifest)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build()?;
     let campaign = Campaign { scenario: &scenario, materials: &materials, folder: &folder };
     let summary = pool.install(|| campaign.run(options.fault))?;

@@ -140,7 +140,7 @@ impl World<'_> {
         let mut workshop = Workshop::new(&settings, self.experiment.attack.map(|(attack, _)| attack));
         let wait_for = match synchronous.wait {
             Wait::All => workers.len(),
-            Wait::Fastest => workers.len() - self.liars(),
+            Wait::Fastest => (workers.len() - self.liars()).max(1),
         };
         let rounds = Rounds {
             aggregation: &*synchronous.aggregation.make(&self.server(wait_for)),

@@ -5,7 +5,7 @@ mod far_sign;
 mod gradients;
 mod published;
 
-pub use far_sign::{FarSignHost, FarSignRun, Fault};
+pub use far_sign::{FarSignHost, FarSignRun, Fault, directions_of};
 pub use gradients::{GradientHost, gradient_settings};
 
 use std::sync::Arc;

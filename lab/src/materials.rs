@@ -9,7 +9,8 @@ use farsign::model::Architecture;
 
 use crate::attack::with_labels_turned_round;
 use crate::chance::{Chance, Part};
-use crate::scenario::{Data, Scenario, ScenarioError};
+use crate::host::directions_of;
+use crate::scenario::{Data, Kind, Method, Scenario, ScenarioError};
 
 /// Most training images that are held back for the tuning.
 const MOST_VALIDATION: usize = 10_000;
@@ -70,13 +71,21 @@ impl Materials {
     /// that is less than a sixth, are for validation.
     ///
     /// # Errors
-    /// When the data are not of such a model.
+    /// When the data are not of such a model, or not enough, or a method asks for directions that the model has not.
     pub fn new(scenario: &Scenario, train: &Dataset, test: &Dataset) -> Result<Self, ScenarioError> {
         let mut widths = vec![train.pixels()];
         widths.extend(&scenario.model.hidden);
         widths.push(train.classes());
         let architecture = Architecture::new(widths)
             .map_err(|error| ScenarioError { mistakes: vec![format!("model.hidden: {error}")] })?;
+        let mut mistakes = impossible_directions(scenario, architecture.parameters());
+        if train.len() < 2 * scenario.fleet.workers {
+            mistakes
+                .push(format!("expected two training images for each worker, found {} images", train.len()));
+        }
+        if !mistakes.is_empty() {
+            return Err(ScenarioError { mistakes });
+        }
         let held_back = if train.len() < 6 * MOST_VALIDATION { train.len() / 10 } else { MOST_VALIDATION };
         let (end, curve) = (train.len() - held_back, scenario.run.curve_images.min(test.len()));
         let part = |data: &Dataset, range: Range<usize>| Arc::new(data.select(range).indexed());
@@ -124,6 +133,16 @@ impl Materials {
         }
         owners.into_iter().map(|own| Arc::new(self.train.select(own.into_iter()).indexed())).collect()
     }
+}
+
+/// Directions that no family can give for so many parameters.
+fn impossible_directions(scenario: &Scenario, parameters: usize) -> Vec<String> {
+    let mistake = |method: &Method| {
+        let Kind::FarSign(far_sign) = &method.kind else { return None };
+        let error = directions_of(far_sign, parameters).err()?;
+        Some(format!("methods.{}.directions: {error}", method.name))
+    };
+    scenario.methods.iter().filter_map(mistake).collect()
 }
 
 /// Deals images out in proportion to the weights.

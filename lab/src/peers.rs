@@ -20,9 +20,9 @@ use crate::chance::{Chance, Part};
 use crate::materials::Materials;
 use crate::method::{Aggregation, AsyncRule};
 
-/// `nu` and `T` of geometric medians, those of byzfl and of more iterations.
+/// `nu` and `T` of geometric medians, as byzfl has them.
 const SMOOTHING: f64 = 0.1;
-const ITERATIONS: usize = 8;
+const ITERATIONS: usize = 3;
 
 /// Largest share that weighted rules trim.
 const MOST_TRIMMED: f64 = 0.49;

@@ -220,6 +220,11 @@ impl<'a> Check<'a> {
     }
 
     fn cases(&mut self) {
+        let tuning = &self.scenario.tuning;
+        let can_choose = tuning.factors.len() < 2 || !tuning.cases.is_empty();
+        self.expect(can_choose, || {
+            "tuning.cases: expected a case to choose a factor by, found none".to_owned()
+        });
         for case in &self.scenario.tuning.cases {
             let known = case.share == 0.0 || self.scenario.attack(&case.attack).is_some();
             self.expect(known, || {
@@ -281,6 +286,10 @@ impl<'a> Check<'a> {
         }
         match far_sign.rule {
             Rule::Vote { gamma, window } => {
+                let all = far_sign.direction_count.is_none();
+                self.expect(all, || {
+                    format!("methods.{name}: vote needs one direction for each parameter; expected no direction_count")
+                });
                 let right = gamma > 0.0 && gamma <= 1.0 && window >= 1;
                 self.expect(right, || {
                     format!("methods.{name}: expected gamma above 0 and at most 1 and a window of at least 1, found {gamma} and {window}")

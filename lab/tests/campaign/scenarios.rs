@@ -55,6 +55,18 @@ fn names_that_nothing_has_are_reported() {
 }
 
 #[test]
+fn directions_that_the_model_has_not_are_refused() {
+    let rule = "rule = \"plain\"";
+    let text = SMALL.replace(rule, &format!("{rule}, directions = {{ hadamard = {{ block = 48 }} }}"));
+    let folder = tempfile::tempdir().unwrap();
+    let error = run(&options(&text), folder.path()).unwrap_err().to_string();
+    assert!(error.contains("methods.plain.directions: expected a Hadamard block"), "{error}");
+    let text = SMALL.replace(rule, "rule = { vote = { gamma = 0.1, window = 5 } }, direction_count = 9");
+    let error = Scenario::from_toml(&text).unwrap_err().to_string();
+    assert!(error.contains("vote needs one direction for each parameter"), "{error}");
+}
+
+#[test]
 fn verified_is_refused_where_nobody_else_has_the_data() {
     let text = format!("{SMALL}\n[data]\nsplit = \"dirichlet\"\nalpha = 0.3\n");
     let error = Scenario::from_toml(&text).unwrap_err().to_string();
