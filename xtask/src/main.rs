@@ -12,6 +12,7 @@ mod debian;
 mod mnist_subset;
 mod npm;
 mod python;
+mod results;
 mod screenshots;
 mod serve;
 mod shell;
@@ -34,6 +35,9 @@ Usage: cargo xtask <command>
   bench [SECTION...] measure the project beside its peers: target/bench/report.md
                      (--write also updates docs/performance.md, --data FOLDER
                      trains on all of MNIST too)
+  results [SCENARIO...]
+                     run the lab's scenarios into target/results, or go on with them, and
+                     write docs/results (--data FOLDER trains on all of MNIST; hours)
   screenshots        pictures of the page on phones and desks, light and dark:
                      target/screenshots
   tools              install only what the tests need: into .tools/, and Chromium
@@ -56,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
-    let takes_arguments = matches!(command, "bench" | "serve" | "test");
+    let takes_arguments = matches!(command, "bench" | "results" | "serve" | "test");
     if !takes_arguments && let Some(extra) = rest.first() {
         return Err(format!("`cargo xtask {command}` takes no arguments, but got `{extra}`"));
     }
@@ -68,6 +72,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
         }
         "bench" => bench::run(&Shell::open()?, rest),
         "data-subset" => mnist_subset::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
+        "results" => results::run(&Shell::open()?, rest),
         "screenshots" => screenshots::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
         "serve" => serve::run(&Shell::open()?, rest),
         "test" => checks::run(&Shell::open()?, rest),

@@ -13,7 +13,7 @@ fn every_scenario_that_comes_with_the_lab_can_be_read() {
         names.push(path.file_stem().unwrap().to_string_lossy().into_owned());
     }
     names.sort();
-    assert_eq!(names, ["mlp", "noniid", "quick", "softmax", "verified", "zeroth"]);
+    assert_eq!(names, ["batch", "mlp", "noniid", "quick", "softmax", "verified", "zeroth"]);
 }
 
 #[test]
