@@ -38,9 +38,21 @@ pub struct ResetInterval {
 }
 
 impl ResetInterval {
+    /// That of a run whose answers are checked: short enough that a check has few answers to compute again.
+    pub const CHECKED: Self = Self { least: 4, most: 12 };
+
     fn tasks(self, bits: u64) -> u32 {
         self.least + (bits % u64::from(self.most - self.least + 1)) as u32
     }
+}
+
+/// A snapshot is made when the answers since the last are this part of the active volunteers. An answer is then
+/// a 16th staler than it would be otherwise, and a large fleet does not copy the parameters for every answer.
+const PUBLISHED_PART: usize = 16;
+
+/// Answers from one snapshot that tasks are issued against to the next, of so many active volunteers.
+pub fn answers_between_snapshots(active: usize) -> u64 {
+    active.div_ceil(PUBLISHED_PART) as u64
 }
 
 /// What a task is given.

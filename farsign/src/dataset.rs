@@ -363,3 +363,8 @@ fn check_against(
         }),
     }
 }
+
+/// A SHA-256 for people: 64 digits.
+pub fn hexadecimal(digest: [u8; 32]) -> String {
+    digest.map(|byte| format!("{byte:02x}")).concat()
+}

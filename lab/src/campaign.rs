@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use farsign::dataset::Dataset;
+use farsign::dataset::{Dataset, hexadecimal};
 use indicatif::{ParallelProgressIterator, ProgressBar, ProgressStyle};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -86,10 +86,6 @@ fn take_seeds(seeds: &mut Vec<u64>, count: usize) {
     while seeds.len() < count {
         seeds.push(seeds.iter().max().map_or(1, |largest| largest + 1));
     }
-}
-
-fn hexadecimal(digest: [u8; 32]) -> String {
-    digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 struct Campaign<'a> {

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use farsign::dataset::hexadecimal;
 use farsign::wire::ServerFrame;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -132,7 +133,7 @@ async fn train_labels(State(app): State<Arc<App>>, headers: HeaderMap) -> Respon
 
 /// A browser that works on several cores, or comes back, downloads the data once.
 fn training_file(app: &App, headers: &HeaderMap, body: Bytes) -> Response {
-    let tag = revalidate::tag_of(&app.data.train.digest());
+    let tag = hexadecimal(app.data.train.digest());
     let (kind, caching) = (HeaderValue::from_static("application/gzip"), revalidate::ASK_EACH_TIME);
     revalidate::answer(headers, Tagged { tag, kind, caching, body })
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use farsign::dataset::hexadecimal;
 
 use crate::revalidate::{self, Tagged};
 
@@ -20,7 +21,7 @@ pub async fn page(uri: Uri, headers: HeaderMap) -> Response {
     match Www::get(path) {
         Some(file) => {
             // Names do not change with content, so a browser asks each time whether its copy is still right.
-            let tag = revalidate::tag_of(&file.metadata.sha256_hash());
+            let tag = hexadecimal(file.metadata.sha256_hash());
             let kind = HeaderValue::try_from(file.metadata.mimetype());
             let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
             let body = match file.data {

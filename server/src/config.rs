@@ -26,9 +26,6 @@ use crate::seeds::RunSeeds;
 use crate::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, ScheduleKind, Settings};
 use crate::store::StoreOptions;
 
-/// Under `verified`: to check an answer, all since the last reset have to be computed.
-const RESETS: ResetInterval = ResetInterval { least: 4, most: 12 };
-
 /// A checked configuration of `farsign serve`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -175,7 +172,7 @@ impl Config {
                 settings.direction_hold.map(u64::from),
                 1,
             ) as u32,
-            resets: checks.map(|_| RESETS),
+            resets: checks.map(|_| ResetInterval::CHECKED),
         };
         let evaluate_every = at_least_one(&mut checker, "evaluate-every", settings.evaluate_every, 20);
         let store = store(settings, &mut checker);

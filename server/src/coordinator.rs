@@ -2,8 +2,8 @@
 //!
 //! Sessions send it commands through a bounded queue; everyone else reads the immutable [`Snapshot`] it publishes.
 //! It takes what has queued up, applies it message by message in order of arrival, makes a snapshot of it, and issues
-//! the next tasks against that, so that each is issued against parameters that hold all of it. (With more than
-//! [`PUBLISHED_PART`] active volunteers it does not make one each time.) Where the run is saved it then waits until all of
+//! the next tasks against that, so that each is issued against parameters that hold all of it. (With many
+//! active volunteers it does not make one each time: [`answers_between_snapshots`].) Where the run is saved it then waits until all of
 //! that is on disk, while further commands queue up. Only then is anything published or told.
 
 mod checks;
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use farsign::assignment::{Assigner, VolunteerAssignment};
+use farsign::assignment::{Assigner, VolunteerAssignment, answers_between_snapshots};
 use farsign::dataset::Dataset;
 use farsign::optimizer::{Contribution, FarSign};
 use farsign::safety::Agreement;
@@ -59,10 +59,6 @@ const QUEUE: usize = 1024;
 
 /// Commands taken at once, before any of them is replied to.
 const MOST_AT_ONCE: usize = 256;
-
-/// A snapshot is made when the answers since the last are this part of the active volunteers. An answer is then
-/// a 16th staler than it would be otherwise, and a large fleet does not copy the parameters for every answer.
-const PUBLISHED_PART: usize = 16;
 
 /// State of the task. Nothing of it is shared.
 #[derive(Debug)]
@@ -152,7 +148,7 @@ pub fn new(
             let cursor = Cursor { version: cursor.version + 1, ..cursor };
             let mut durable = Durable::new(writer, unsaved, cursor, checkpoint_every, accepted);
             for (identity, credit) in credits {
-                durable.forget(kept.keep(identity, credit));
+                durable.note_credit(kept.keep(identity, credit), None);
             }
             (optimizer, cursor, durable)
         }
@@ -302,9 +298,7 @@ impl Coordinator {
         self.steps.push(self.optimizer.last_step());
         self.agreement.hear(volunteer, applied.message, &signs);
         member.accepted += 1;
-        if let Some(identity) = member.who.identity {
-            self.durable.note_credit(identity, Some(member.credit()));
-        }
+        self.durable.note_credit(member.who.identity, Some(member.credit()));
         self.durable.note(|| {
             Event::Accepted(Accepted { volunteer, task, direction_seed, trust, signs: signs.clone() })
         });
@@ -329,7 +323,7 @@ impl Coordinator {
         if self.steps.bytes() == 0 || !due {
             return;
         }
-        self.snapshot_at = accepted + self.optimizer.active().div_ceil(PUBLISHED_PART) as u64;
+        self.snapshot_at = accepted + answers_between_snapshots(self.optimizer.active());
         let steps = std::mem::take(&mut self.steps);
         self.latest = Arc::new(self.latest.next(&self.optimizer, steps, self.agreement.safety()));
         if self.latest.is_finished() {

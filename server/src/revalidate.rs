@@ -2,8 +2,6 @@
 //!
 //! Each has a tag; a client that comes back brings the tag of what it has, and is told 304 while that is still right.
 
-use std::fmt::Write;
-
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,14 +20,6 @@ pub struct Tagged {
     pub caching: HeaderValue,
     /// The content.
     pub body: Bytes,
-}
-
-/// The tag of content with this hash.
-pub fn tag_of(hash: &[u8]) -> String {
-    hash.iter().fold(String::new(), |mut tag, byte| {
-        _ = write!(tag, "{byte:02x}"); // a string takes whatever is written
-        tag
-    })
 }
 
 /// The answer to a request with these headers. Tags are weak, because the content may be packed on its way.

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
+use farsign::dataset::hexadecimal;
 use farsign::wire::{ServerRecord, read_server_frame};
 use farsign_server::store::record::parameters_digest;
-use farsign_server::store::run::hexadecimal;
 
 use crate::process::server_program;
 

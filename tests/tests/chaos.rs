@@ -146,6 +146,7 @@ impl World {
             Fault::ServerKilled => {} // looking at what it has left begins with that
             Fault::ServerStopped => {
                 self.signal("STOP");
+                self.wait_for_silence();
                 self.line.cut(); // what it does not see until it goes on
                 self.signal("CONT");
             }
@@ -153,7 +154,7 @@ impl World {
             Fault::LineCut => self.line.cut(),
             Fault::LineStalled => {
                 self.line.stall(true);
-                self.line.cut();
+                self.wait_for_silence();
                 self.line.stall(false);
             }
             Fault::DiskFull => self.fill_disk(),
@@ -162,6 +163,15 @@ impl World {
                 self.clock.put(offset);
             }
         }
+    }
+
+    /// Waits until nobody hears of an accepted answer any more.
+    fn wait_for_silence(&self) {
+        let mut heard = None;
+        waiting::until_some("silence", || {
+            let accepted = self.tally.accepted();
+            (heard.replace(accepted) == Some(accepted)).then_some(())
+        });
     }
 
     fn signal(&self, signal: &str) {

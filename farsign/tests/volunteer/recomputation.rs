@@ -18,7 +18,7 @@ use crate::images;
 use crate::server::{Run, Server};
 use crate::training::softmax;
 
-const RESETS: Option<ResetInterval> = Some(ResetInterval { least: 4, most: 12 });
+const RESETS: Option<ResetInterval> = Some(ResetInterval::CHECKED);
 
 /// What everybody answered from one reset to the next, for a whole run of three volunteers that answer in random turns.
 fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<Answered>> {

@@ -25,9 +25,6 @@ use crate::chance::{Chance, Part};
 use crate::materials::Materials;
 use crate::scenario::{FarSignMethod, Order, Rule};
 
-/// As the product's, under `verified`.
-const RESETS: ResetInterval = ResetInterval { least: 4, most: 12 };
-
 /// A mistake in the server, to see that results which should show it do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -262,7 +259,7 @@ fn assignment(method: &FarSignMethod, order: estimate::Order, rule: optimizer::R
         rule,
         minibatch_window: if let Rule::Vote { window, .. } = method.rule { window } else { 1 },
         direction_hold: method.direction_hold,
-        resets: matches!(method.rule, Rule::Verified { .. }).then_some(RESETS),
+        resets: matches!(method.rule, Rule::Verified { .. }).then_some(ResetInterval::CHECKED),
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-/// They are renewed when the updates since are this part of the active workers.
-const PART: usize = 16;
+use farsign::assignment::answers_between_snapshots;
 
 /// A version of the parameters.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ impl Published {
     /// There are so many updates now, of so many active workers.
     pub fn renew(&mut self, x: &[f32], updates: u64, active: usize) {
         if updates >= self.due {
-            self.due = updates + active.div_ceil(PART) as u64;
+            self.due = updates + answers_between_snapshots(active);
             (self.version, self.updates, self.x) = (self.version + 1, updates, x.into());
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use farsign::dataset::hexadecimal;
 use farsign::kernels::sparse::Kernel;
 use farsign::optimizer::FarSign;
 use farsign::task::VolunteerId;
@@ -17,7 +18,7 @@ use farsign_server::store::folder::Folder;
 use farsign_server::store::log::Log;
 use farsign_server::store::record::parameters_digest;
 use farsign_server::store::replay::replay;
-use farsign_server::store::run::{check_data, hexadecimal};
+use farsign_server::store::run::check_data;
 
 #[derive(Debug, Subcommand)]
 pub enum Run {

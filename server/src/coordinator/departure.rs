@@ -30,7 +30,7 @@ impl Coordinator {
         self.ledger.expire(volunteer);
         if let Some(identity) = member.who.identity {
             self.present.remove(&identity);
-            self.durable.forget(self.credits.keep(identity, member.credit()));
+            self.durable.note_credit(self.credits.keep(identity, member.credit()), None);
         }
         Some(member)
     }
@@ -41,13 +41,11 @@ impl Coordinator {
             match (self.members.get_mut(&volunteer), identity) {
                 (Some(member), identity) => {
                     member.passed(last);
-                    if let Some(identity) = identity {
-                        self.durable.note_credit(identity, Some(member.credit()));
-                    }
+                    self.durable.note_credit(identity, Some(member.credit()));
                 }
                 (None, Some(identity)) => {
                     if let Some(credit) = self.credits.passed(identity) {
-                        self.durable.note_credit(identity, Some(credit));
+                        self.durable.note_credit(Some(identity), Some(credit));
                     }
                 }
                 (None, None) => {} // nobody knows who that was
@@ -59,7 +57,7 @@ impl Coordinator {
             self.admission.ban(Ban::Identity(identity));
             self.remove(Whom::Identity(identity), GoodbyeReason::Banned); // it may have come back
             self.credits.take(identity);
-            self.durable.forget(Some(identity));
+            self.durable.note_credit(Some(identity), None);
         }
         let Some(member) = member else { return }; // it has left
         self.snapshot_at = 0;

@@ -53,17 +53,10 @@ impl Durable {
         }
     }
 
-    /// A volunteer has earned this by now; none: it is forgotten.
-    pub fn note_credit(&mut self, identity: Identity, credit: Option<Credit>) {
-        if let Some(saving) = &mut self.0 {
+    /// A volunteer, if it has said who it is, has earned this by now; none: it is forgotten.
+    pub fn note_credit(&mut self, identity: Option<Identity>, credit: Option<Credit>) {
+        if let (Some(saving), Some(identity)) = (&mut self.0, identity) {
             saving.credits.insert(identity, credit);
-        }
-    }
-
-    /// A volunteer is forgotten.
-    pub fn forget(&mut self, identity: Option<Identity>) {
-        if let Some(identity) = identity {
-            self.note_credit(identity, None);
         }
     }
 

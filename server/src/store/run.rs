@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use farsign::dataset::Dataset;
+use farsign::dataset::{Dataset, hexadecimal};
 use farsign::optimizer::FarSign;
 use farsign::trust::TrustMean;
 
@@ -83,11 +83,6 @@ pub fn check_data(identity: &Identity, train: &Arc<Dataset>) -> Result<(), Resum
         return Ok(());
     }
     Err(ResumeError::OtherData { expected: hexadecimal(expected), found: hexadecimal(found) })
-}
-
-/// A digest for people.
-pub fn hexadecimal(digest: [u8; 32]) -> String {
-    digest.map(|byte| format!("{byte:02x}")).concat()
 }
 
 impl SavedRun {
