@@ -100,19 +100,16 @@ impl Agreement {
     }
 
     /// Takes in an answer that the optimizer has applied, so that it has a sign for each direction; with the number it got
-    /// there.
-    pub fn hear(&mut self, volunteer: VolunteerId, message: u64, signs: &SignBits) {
+    /// there. Gives the share of the compared signs that agree, 0 to 1, where there is somebody to compare with.
+    pub fn hear(&mut self, volunteer: VolunteerId, message: u64, signs: &SignBits) -> Option<f64> {
         if self.coordinates.is_empty() {
-            return;
+            return None;
         }
         let heard = Heard { volunteer, message, sample: self.sample(signs) };
         let other = self.latest.iter().flatten().find(|other| other.volunteer != volunteer).copied();
-        if let Some(other) = other
-            && message.saturating_sub(other.message) <= NEAR
-        {
-            self.compare(&heard.sample, &other.sample);
-        }
+        let near = other.filter(|other| message.saturating_sub(other.message) <= NEAR);
         self.latest = [Some(heard), other];
+        near.map(|near| self.compare(&heard.sample, &near.sample))
     }
 
     /// What the agreement says by now; none before there are enough pairs, or where there are never any.
@@ -129,11 +126,12 @@ impl Agreement {
         sample
     }
 
-    fn compare(&mut self, a: &Sample, b: &Sample) {
+    fn compare(&mut self, a: &Sample, b: &Sample) -> f64 {
         let differ: u32 = a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum();
         let agreement = 1.0 - f64::from(differ) / self.coordinates.len() as f64;
         self.pairs += 1;
         self.q += (agreement - self.q) / self.pairs.min(WINDOW) as f64;
+        agreement
     }
 }
 

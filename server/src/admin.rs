@@ -12,13 +12,18 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Router};
 use farsign::task::{GoodbyeReason, VolunteerId};
-use serde::Serialize;
 
 use crate::admission::Token;
 use crate::admission::bans::{Ban, NoBan};
 use crate::app::App;
-use crate::coordinator::{Listed, Stopped, Whom};
+use crate::coordinator::{Stopped, Whom};
 use crate::effort::{Effort, NoEffort};
+
+mod dashboard;
+mod rows;
+mod window;
+
+use rows::{RemovalRow, VolunteerRow};
 
 /// Longest body of a request: a ban, as text.
 const BODY_BYTES: usize = 256;
@@ -27,7 +32,9 @@ const BODY_BYTES: usize = 256;
 pub fn router(token: Option<Token>) -> Router<Arc<App>> {
     let Some(token) = token else { return Router::new().fallback(async || StatusCode::NOT_FOUND) };
     Router::new()
+        .route("/dashboard", get(dashboard::stream))
         .route("/volunteers", get(volunteers))
+        .route("/removals", get(removals))
         .route("/volunteers/{id}", delete(kick))
         .route("/bans", get(bans).post(ban))
         .route("/bans/{kind}/{what}", delete(lift))
@@ -39,6 +46,7 @@ pub fn router(token: Option<Token>) -> Router<Arc<App>> {
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(only_the_host))
         .layer(Extension(token))
+        .layer(Extension(dashboard::Places::default()))
 }
 
 async fn only_the_host(Extension(token): Extension<Token>, request: Request, next: Next) -> Response {
@@ -86,39 +94,14 @@ impl IntoResponse for AdminError {
     }
 }
 
-/// A volunteer, as it is listed.
-#[derive(Serialize)]
-struct Row {
-    id: u64,
-    address: String,
-    identity: Option<String>,
-    agent: String,
-    accepted: u64,
-    accepted_per_s: f64,
-    trust: f32,
-    checks_passed: u32,
-    effort_percent: u8,
+async fn volunteers(State(app): State<Arc<App>>) -> Result<Json<Vec<VolunteerRow>>, AdminError> {
+    let roster = app.coordinator.roster().await?;
+    Ok(Json(roster.volunteers.into_iter().map(VolunteerRow::from).collect()))
 }
 
-impl From<Listed> for Row {
-    fn from(listed: Listed) -> Self {
-        Self {
-            id: listed.volunteer.0,
-            address: listed.network.to_string(),
-            identity: listed.identity.map(|identity| identity.to_string()),
-            agent: listed.agent,
-            accepted: listed.accepted,
-            accepted_per_s: listed.accepted_per_s,
-            trust: listed.trust,
-            checks_passed: listed.checks_passed,
-            effort_percent: listed.effort_percent,
-        }
-    }
-}
-
-async fn volunteers(State(app): State<Arc<App>>) -> Result<Json<Vec<Row>>, AdminError> {
-    let listed = app.coordinator.list().await?;
-    Ok(Json(listed.into_iter().map(Row::from).collect()))
+async fn removals(State(app): State<Arc<App>>) -> Result<Json<Vec<RemovalRow>>, AdminError> {
+    let roster = app.coordinator.roster().await?;
+    Ok(Json(roster.removals.into_iter().map(RemovalRow::from).collect()))
 }
 
 async fn kick(State(app): State<Arc<App>>, Path(id): Path<u64>) -> Result<StatusCode, AdminError> {

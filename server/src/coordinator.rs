@@ -7,11 +7,13 @@
 //! that is on disk, while further commands queue up. Only then is anything published or told.
 
 mod checks;
+mod conduct;
 mod credits;
 mod departure;
 mod durable;
 mod handle;
 mod member;
+mod removals;
 mod roster;
 mod snapshot;
 
@@ -42,16 +44,19 @@ use crate::store::event::{Accepted, Credit, Cursor, Event};
 use crate::store::run::SavedRun;
 
 use checks::Checks;
+use conduct::{Heard, Lately};
 use credits::Credits;
 use durable::Durable;
 use handle::Command;
 use member::Member;
+use removals::Removals;
 
 pub use checks::{CheckCounters, CheckOptions};
 pub use departure::Whom;
 pub use handle::{Handle, Joined, NextTask, Outcome, Stopped};
 pub use member::Newcomer;
-pub use roster::Listed;
+pub use removals::Removal;
+pub use roster::{Listed, Roster};
 pub use snapshot::Snapshot;
 
 /// Commands that may wait; a session whose command finds no room waits with it, and so does its volunteer.
@@ -82,6 +87,9 @@ pub struct Coordinator {
     trust_mean: TrustMean,
     /// How often answers agree; changes nothing, and is only told.
     agreement: Agreement,
+    /// What all answers weighed of late; the same.
+    weight: Lately,
+    removals: Removals,
     /// Draws what a volunteer must not be able to guess.
     seeds: ChaCha12Rng,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -181,6 +189,8 @@ pub fn new(
         checks: checks.transpose()?,
         trust_mean,
         agreement: Agreement::new(config.run.directions, config.run.order, config.assignment.rule),
+        weight: Lately::new(Instant::now()),
+        removals: Removals::default(),
         seeds,
         snapshots,
         latest,
@@ -251,7 +261,7 @@ impl Coordinator {
                 None
             }
             Command::List { reply } => {
-                _ = reply.send(self.list(Instant::now()));
+                _ = reply.send(self.roster(Instant::now()));
                 None
             }
             Command::Remove { whom, reason, reply } => {
@@ -296,7 +306,11 @@ impl Coordinator {
         // The rest was just checked; what is left is that the run finished while this answer was on its way.
         let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::RunFinished)?;
         self.steps.push(self.optimizer.last_step());
-        self.agreement.hear(volunteer, applied.message, &signs);
+        let (message, weight) = (applied.message, applied.weight);
+        let agreement = self.agreement.hear(volunteer, message, &signs);
+        let now = Instant::now();
+        self.weight.add(now, f64::from(weight));
+        member.conduct.answered(now, Heard { message, weight, agreement });
         member.accepted += 1;
         self.durable.note_credit(member.who.identity, Some(member.credit()));
         self.durable.note(|| {
@@ -384,6 +398,7 @@ impl Coordinator {
         let accepted = self.optimizer.accepted();
         let assignment = self.assigner.assign(&mut member.assignment, accepted, || seeds.next_u64());
         let task = self.ledger.issue(volunteer, assignment, snapshot.version);
+        member.conduct.issued(snapshot.accepted);
         if let Some(checks) = &self.checks {
             checks.issued(member, &task, &snapshot, || seeds.next_u64());
         }

@@ -2,6 +2,7 @@
 
 pub mod apart;
 pub mod browser;
+pub mod crowd;
 pub mod fuzz;
 pub mod host;
 pub mod hostile;

@@ -60,6 +60,7 @@ impl Coordinator {
             self.durable.note_credit(Some(identity), None);
         }
         let Some(member) = member else { return }; // it has left
+        self.removals.note(volunteer, &member, GoodbyeReason::WrongAnswer);
         self.snapshot_at = 0;
         tracing::warn!(
             event = "removed",
@@ -88,7 +89,13 @@ impl Coordinator {
                 there.map(|(volunteer, _)| *volunteer).collect()
             }
         };
-        let ended = meant.into_iter().filter_map(|volunteer| self.forget(volunteer));
-        ended.map(|member| _ = member.removal.send(reason)).count() // a session may be ending by itself
+        let mut ended = 0;
+        for volunteer in meant {
+            let Some(member) = self.forget(volunteer) else { continue };
+            self.removals.note(volunteer, &member, reason);
+            _ = member.removal.send(reason); // the session may be ending by itself
+            ended += 1;
+        }
+        ended
     }
 }

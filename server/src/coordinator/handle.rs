@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::checks::Checked;
 use super::departure::Whom;
 use super::member::Newcomer;
-use super::roster::Listed;
+use super::roster::Roster;
 use super::snapshot::Snapshot;
 use crate::admission::identity::Identity;
 use crate::effort::Effort;
@@ -56,7 +56,7 @@ pub(super) enum Command {
     Leave { volunteer: VolunteerId },
     Checked(Checked),
     AcceptedOf { identities: Vec<Identity>, reply: oneshot::Sender<HashMap<Identity, u64>> },
-    List { reply: oneshot::Sender<Vec<Listed>> },
+    List { reply: oneshot::Sender<Roster> },
     SetEffort { whom: Option<VolunteerId>, effort: Effort, reply: oneshot::Sender<usize> },
     Rested { volunteer: VolunteerId, reply: oneshot::Sender<Option<NextTask>> },
     Remove { whom: Whom, reason: GoodbyeReason, reply: oneshot::Sender<usize> },
@@ -98,11 +98,11 @@ impl Handle {
         self.ask(|reply| Command::Answer { volunteer, task, bits, reply }).await
     }
 
-    /// All volunteers, the longest here first.
+    /// Who is there, and who was sent away.
     ///
     /// # Errors
     /// When the coordinator has stopped.
-    pub async fn list(&self) -> Result<Vec<Listed>, Stopped> {
+    pub async fn roster(&self) -> Result<Roster, Stopped> {
         self.ask(|reply| Command::List { reply }).await
     }
 

@@ -10,6 +10,7 @@ use farsign::wire::Abilities;
 use tokio::sync::oneshot;
 
 use super::checks::Unchecked;
+use super::conduct::Conduct;
 use crate::admission::identity::Identity;
 use crate::effort::Effort;
 use crate::places::Network;
@@ -33,8 +34,8 @@ pub struct Newcomer {
 pub struct Member {
     /// Who it is.
     pub who: Newcomer,
-    /// When it joined.
-    pub joined: Instant,
+    /// How it works.
+    pub conduct: Conduct,
     /// Answers accepted since then.
     pub accepted: u64,
     /// Answers accepted in sessions before.
@@ -63,7 +64,7 @@ impl Member {
     ) -> Self {
         Self {
             who,
-            joined: Instant::now(),
+            conduct: Conduct::new(Instant::now()),
             accepted: 0,
             accepted_before: credit.accepted,
             assignment: VolunteerAssignment::default(),

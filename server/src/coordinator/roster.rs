@@ -6,6 +6,7 @@ use std::time::Instant;
 use farsign::task::VolunteerId;
 
 use super::Coordinator;
+use super::removals::Removal;
 use crate::admission::identity::Identity;
 use crate::effort::Effort;
 use crate::places::Network;
@@ -23,8 +24,16 @@ pub struct Listed {
     pub agent: String,
     /// Answers accepted in all its sessions.
     pub accepted: u64,
-    /// Answers accepted per second of this session.
+    /// Answers accepted per second, of late.
     pub accepted_per_s: f64,
+    /// Seconds since the last of them, or since it joined.
+    pub silent_s: f64,
+    /// Share of the weight of late that was its answers', 0 to 1.
+    pub weight_share: f64,
+    /// Answers of others that are accepted between the model of its task and its answer, in the mean.
+    pub staleness: Option<f64>,
+    /// Share of its signs that are those of others at the same time, 0 to 1, where answers can be compared.
+    pub agreement: Option<f64>,
     /// What its answers count, as far as checks decide that.
     pub trust: f32,
     /// Checks it has passed.
@@ -33,19 +42,42 @@ pub struct Listed {
     pub effort_percent: u8,
 }
 
-impl Coordinator {
+/// Who is there, and who was sent away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Roster {
     /// All volunteers, the longest here first.
-    pub(super) fn list(&self, now: Instant) -> Vec<Listed> {
+    pub volunteers: Vec<Listed>,
+    /// How many the server has sent away since it started.
+    pub removed: u64,
+    /// The newest of these, the newest first.
+    pub removals: Vec<Removal>,
+    /// Effort of who joins from now on, in percent.
+    pub effort_percent: u8,
+}
+
+impl Coordinator {
+    /// What the host sees of the volunteers.
+    pub(super) fn roster(&self, now: Instant) -> Roster {
+        let (removed, removals) = self.removals.list();
+        let effort_percent = self.effort.percent();
+        Roster { volunteers: self.list(now), removed, removals, effort_percent }
+    }
+
+    fn list(&self, now: Instant) -> Vec<Listed> {
+        let all = self.weight.sum(now);
         let listed = self.members.iter().map(|(volunteer, member)| {
-            let seconds = now.saturating_duration_since(member.joined).as_secs_f64();
-            let credit = member.credit();
+            let (conduct, credit) = (&member.conduct, member.credit());
             Listed {
                 volunteer: *volunteer,
                 network: member.who.network,
                 identity: member.who.identity,
                 agent: member.who.agent.clone(),
                 accepted: credit.accepted,
-                accepted_per_s: if seconds > 0.0 { member.accepted as f64 / seconds } else { 0.0 },
+                accepted_per_s: conduct.accepted_per_s(now),
+                silent_s: conduct.silent_s(now),
+                weight_share: if all > 0.0 { conduct.weight(now) / all } else { 0.0 },
+                staleness: conduct.staleness(),
+                agreement: conduct.agreement(),
                 trust: credit.trust.value(),
                 checks_passed: credit.trust.passed,
                 effort_percent: member.effort.percent(),
