@@ -35,6 +35,7 @@ mod revalidate;
 pub mod seeds;
 pub mod session;
 pub mod settings;
+mod shown;
 mod shown_model;
 pub mod status;
 pub mod store;
