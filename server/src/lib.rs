@@ -24,6 +24,7 @@ pub mod dataset_source;
 pub mod edge;
 mod effort;
 pub mod evaluation;
+pub mod export;
 mod headers;
 mod leaderboard;
 pub mod ledger;
