@@ -27,6 +27,7 @@ use crate::counters::Counters;
 use crate::dataset_source::TrainAndHeldOut;
 use crate::edge::Edge;
 use crate::evaluation::{Evaluator, SharedHistory};
+use crate::export::{self, ExportedModel};
 use crate::headers;
 use crate::leaderboard::{self, Leaderboard};
 use crate::metrics;
@@ -67,6 +68,8 @@ pub struct App {
     pub admission: Arc<Admission>,
     /// The model that the page reads drawings with.
     pub(crate) shown_model: ShownModel,
+    /// The model for other people's tools.
+    pub(crate) exported_model: ExportedModel,
     /// Names of those who want to be seen.
     pub(crate) leaderboard: Leaderboard,
     /// Turns true when the server is to stop.
@@ -95,6 +98,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/snapshot", get(snapshot))
         .route("/api/v1/model", get(shown_model::model))
+        .route("/api/v1/model.safetensors", get(export::model))
+        .route("/api/v1/history.csv", get(export::history))
+        .route("/api/v1/manifest.json", get(export::manifest))
         .nest("/api/v1/leaderboard", leaderboard::router())
         .route("/api/v1/dataset/train-images-idx3-ubyte.gz", get(train_images))
         .route("/api/v1/dataset/train-labels-idx1-ubyte.gz", get(train_labels))
@@ -179,6 +185,7 @@ impl Server {
             started: Instant::now(),
             started_at: SystemTime::now(),
             shown_model: ShownModel::default(),
+            exported_model: ExportedModel::default(),
             leaderboard: Leaderboard::default(),
             stopping,
         };

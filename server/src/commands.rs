@@ -4,6 +4,8 @@ pub mod data;
 mod interrupts;
 pub mod lab;
 pub mod log;
+pub mod model;
 pub mod run;
+mod saved;
 pub mod serve;
 pub mod volunteer;

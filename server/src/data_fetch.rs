@@ -266,7 +266,8 @@ fn fetch_file(
         match download(options, agent, &url, file) {
             Ok(bytes) => {
                 let packed = if is_gzip(&bytes) { bytes } else { gzip(&bytes) };
-                write_whole(&options.folder.join(format!("{}.gz", file.name)), &packed)?;
+                let path = options.folder.join(format!("{}.gz", file.name));
+                write_whole(&path, &packed).map_err(|source| FetchError::Write { path, source })?;
                 note(options, &format!("{}: downloaded {} bytes and verified", file.name, packed.len()));
                 mirrors.rotate_left(index);
                 return Ok(url);
@@ -356,16 +357,19 @@ impl Write for Hasher {
 }
 
 /// Either the whole file is there under its name, or what was there before.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FetchError> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = path.with_extension(format!("{}.part", std::process::id()));
     let written = fs::File::create(&part)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&part, path));
-    written.map_err(|source| {
+    if written.is_err() {
         // The write is what failed; what is left of it may not even be there.
-        let _ = fs::remove_file(&part);
-        FetchError::Write { path: path.to_owned(), source }
-    })
+        _ = fs::remove_file(&part);
+    }
+    written
 }
 
 /// Hidden by itself where standard error is not a terminal.

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::admission::identity::Identity;
 use crate::app::App;
 use crate::coordinator::Stopped;
+use crate::shown::Shown;
 
 use board::{Board, MOST_VOLUNTEERS, Name, NoName};
 
@@ -40,10 +41,16 @@ const SHOWN_FOR: Duration = Duration::from_secs(3);
 const BODY_BYTES: usize = 4096;
 
 /// Names, and the list that is shown at the moment. Neither lock is held across a wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Leaderboard {
     board: Mutex<Board>,
-    shown: Mutex<Option<(Instant, List)>>,
+    shown: Shown<List>,
+}
+
+impl Default for Leaderboard {
+    fn default() -> Self {
+        Self { board: Mutex::default(), shown: Shown::new(SHOWN_FOR) }
+    }
 }
 
 /// What is shown.
@@ -126,7 +133,7 @@ pub fn router() -> Router<Arc<App>> {
 
 async fn list(State(app): State<Arc<App>>) -> Result<Json<List>, LeaderboardError> {
     let now = Instant::now();
-    if let Some(list) = app.leaderboard.shown_at(now) {
+    if let Some(list) = app.leaderboard.shown.at(now) {
         return Ok(Json(list));
     }
     let people = app.leaderboard.people();
@@ -188,12 +195,6 @@ fn short(person: Identity) -> String {
 type Person = (Identity, Name, Vec<Identity>);
 
 impl Leaderboard {
-    fn shown_at(&self, now: Instant) -> Option<List> {
-        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |(since, _): &&(Instant, List)| now.saturating_duration_since(*since) < SHOWN_FOR;
-        shown.as_ref().filter(fresh).map(|(_, list)| list.clone())
-    }
-
     fn people(&self) -> Vec<Person> {
         let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
         board.people().map(|(person, entry)| (person, entry.name.clone(), entry.volunteers.clone())).collect()
@@ -210,13 +211,13 @@ impl Leaderboard {
         people.sort_unstable_by(|a, b| b.accepted.cmp(&a.accepted).then_with(|| a.id.cmp(&b.id)));
         people.truncate(SHOWN);
         let list = List { people, named };
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, list.clone()));
+        self.shown.show(now, list.clone());
         list
     }
 
     /// Changes the names; whoever asks next sees it.
     fn change(&self, change: impl FnOnce(&mut Board)) {
         change(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner));
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.shown.forget();
     }
 }

@@ -27,6 +27,9 @@ enum Command {
     /// Look at a saved run, or take a volunteer out of it
     #[command(subcommand)]
     Run(commands::run::Run),
+    /// Take the model of a run into other tools
+    #[command(subcommand)]
+    Model(commands::model::Model),
     /// Simulate training among liars, and compare methods
     #[command(subcommand)]
     Lab(commands::lab::Lab),
@@ -36,7 +39,9 @@ impl Command {
     fn log_format(&self) -> LogFormat {
         match self {
             Self::Serve(serve) => serve.log_format,
-            Self::Volunteer(_) | Self::Data(_) | Self::Run(_) | Self::Lab(_) => LogFormat::Text,
+            Self::Volunteer(_) | Self::Data(_) | Self::Run(_) | Self::Model(_) | Self::Lab(_) => {
+                LogFormat::Text
+            }
         }
     }
 
@@ -46,6 +51,7 @@ impl Command {
             Self::Volunteer(volunteer) => volunteer.run(),
             Self::Data(data) => data.run(),
             Self::Run(run) => run.run(),
+            Self::Model(model) => model.run(),
             Self::Lab(lab) => lab.run(),
         }
     }

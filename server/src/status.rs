@@ -7,12 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use farsign::estimate::Order;
+use farsign::model::Architecture;
 use farsign::optimizer::Rule;
 use farsign::safety;
 use serde::Serialize;
 
 use crate::app::App;
 use crate::coordinator::CheckCounters;
+use crate::dataset_source::TrainAndHeldOut;
 use crate::evaluation::{History, Point};
 
 /// The whole answer.
@@ -51,20 +53,43 @@ pub(crate) struct Run {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Model {
+pub(crate) struct Model {
     name: String,
     layers: Vec<usize>,
     parameters: usize,
 }
 
+impl Model {
+    pub(crate) fn of(architecture: &Architecture) -> Self {
+        Self {
+            name: architecture.to_string(),
+            layers: architecture.widths().to_vec(),
+            parameters: architecture.parameters(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize)]
-struct Data {
+pub(crate) struct Data {
     name: String,
     train_count: usize,
     held_out_count: usize,
     rows: usize,
     cols: usize,
     classes: usize,
+}
+
+impl Data {
+    pub(crate) fn of(data: &TrainAndHeldOut) -> Self {
+        Self {
+            name: data.name.clone(),
+            train_count: data.train.len(),
+            held_out_count: data.held_out.len(),
+            rows: data.train.rows(),
+            cols: data.train.cols(),
+            classes: data.train.classes(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -154,19 +179,8 @@ impl Status {
                 paused: *app.admission.paused().borrow(),
                 token_required: app.admission.needs_token(),
             },
-            model: Model {
-                name: run.architecture.to_string(),
-                layers: run.architecture.widths().to_vec(),
-                parameters: run.architecture.parameters(),
-            },
-            data: Data {
-                name: app.data.name.clone(),
-                train_count: app.data.train.len(),
-                held_out_count: app.data.held_out.len(),
-                rows: app.data.train.rows(),
-                cols: app.data.train.cols(),
-                classes: app.data.train.classes(),
-            },
+            model: Model::of(&run.architecture),
+            data: Data::of(&app.data),
             // The snapshot's count is of its own moment; whoever has left since is not active any more.
             volunteers: Volunteers { connected, active: snapshot.active.min(connected) },
             accepted: snapshot.accepted,

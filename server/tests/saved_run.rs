@@ -1,9 +1,13 @@
 //! The program and its saved runs as a host meets them.
 #![cfg(unix)]
 
+use std::collections::HashMap;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+
+use safetensors::tensor::SafeTensors;
 
 fn farsign(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_farsign"));
@@ -37,12 +41,17 @@ fn started(command: &mut Command) -> (Child, String) {
 /// Starts a server and ends it cleanly; gives what it said.
 fn once(command: &mut Command) -> String {
     let (server, said) = started(command);
+    said + &ended(server)
+}
+
+/// Ends a server cleanly; gives what it said on standard error.
+fn ended(server: Child) -> String {
     let interrupted = Command::new("kill").args(["-INT", &server.id().to_string()]).status().unwrap();
     assert!(interrupted.success());
     let Output { status, stderr, .. } = server.wait_with_output().unwrap();
-    let errors = String::from_utf8_lossy(&stderr);
+    let errors = String::from_utf8_lossy(&stderr).into_owned();
     assert!(status.success(), "{errors}");
-    said + &errors
+    errors
 }
 
 fn refused(command: &mut Command) -> String {
@@ -151,4 +160,62 @@ fn a_run_that_is_not_there_is_named() {
         assert!(said.contains("expected a saved run in") && said.contains("found none"), "{said}");
     }
     assert!(!nowhere.exists(), "asking makes no folder");
+}
+
+/// Has a model exported; gives its tensors, by name, and its metadata.
+fn exported(arguments: &[&str], out: &Path) -> (HashMap<String, Vec<u8>>, HashMap<String, String>) {
+    let output =
+        farsign(&["model", "export", "--out", out.to_str().unwrap()]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let file = fs::read(out).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said, format!("{}: {} bytes\n", out.display(), file.len()));
+    let tensors = SafeTensors::deserialize(&file).unwrap();
+    let tensors =
+        tensors.tensors().into_iter().map(|(name, tensor)| (name, tensor.data().to_vec())).collect();
+    let (_, header) = SafeTensors::read_metadata(&file).unwrap();
+    (tensors, header.metadata().clone().unwrap())
+}
+
+#[test]
+fn the_model_of_a_saved_run_is_the_one_that_its_server_gave_out() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (state, out) = (folder.path(), out.path().join("model.safetensors"));
+    let small = ["--model", "softmax", "--horizon", "3", "--batch", "1"];
+    let (server, said) = started(&mut serve(state, &small));
+    let (_, address) = said.split_once("Open ").unwrap();
+    let address = address.split(' ').next().unwrap();
+    assert!(farsign(&["volunteer", "--url", address]).output().unwrap().status.success());
+    let (served, served_facts) = exported(&["--url", address], &out);
+    ended(server);
+    let (saved, saved_facts) = exported(&["--state", state.to_str().unwrap()], &out);
+
+    assert_eq!(saved.len(), 2);
+    assert!(saved["layers.0.weight"].iter().any(|byte| *byte != 0), "it has learnt something");
+    assert_eq!(saved, served);
+    for fact in ["run_id", "snapshot_version", "accepted", "train_sha256", "model"] {
+        assert_eq!(saved_facts[fact], served_facts[fact], "{fact}");
+    }
+    assert_eq!(
+        saved_facts["held_out_at_accepted"], saved_facts["accepted"],
+        "it is measured when it is exported"
+    );
+}
+
+#[test]
+fn an_export_says_what_it_cannot_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("model.safetensors");
+    let export = |arguments: &[&str]| {
+        let mut command = farsign(&["model", "export", "--out", out.to_str().unwrap()]);
+        let Output { status, stderr, .. } = command.args(arguments).output().unwrap();
+        assert!(!status.success() && !out.exists());
+        String::from_utf8_lossy(&stderr).into_owned()
+    };
+    let nowhere = folder.path().join("nowhere");
+    let nowhere = nowhere.to_str().unwrap();
+    assert!(export(&["--state", nowhere]).contains("expected a saved run in"));
+    assert!(export(&["--url", "http://127.0.0.1:1"]).contains("is the server running?"));
+    assert!(export(&[]).contains("--state"));
+    assert!(export(&["--state", nowhere, "--url", "http://127.0.0.1:1"]).contains("cannot be used with"));
 }

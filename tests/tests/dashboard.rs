@@ -1,6 +1,6 @@
 //! What a host watches: the stream of views, its window on the volunteers, and its end.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use farsign::task::{GoodbyeReason, Secret};
@@ -28,7 +28,7 @@ fn host(settings: Settings) -> Host {
 }
 
 /// A dashboard that is open.
-struct Dashboard(BufReader<Box<dyn std::io::Read + Send>>);
+struct Dashboard(BufReader<Box<dyn Read + Send>>);
 
 impl Dashboard {
     /// Opens one; or the status code that it was refused with.

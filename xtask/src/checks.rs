@@ -65,7 +65,7 @@ const STEPS: [Step; 16] = [
     },
     Step {
         name: "third-party",
-        about: "a volunteer in another language, where Python is there",
+        about: "a volunteer and a reader of the model in another language, where Python is there",
         needs: &["server"],
         run: third_party,
     },

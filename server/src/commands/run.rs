@@ -1,24 +1,16 @@
 //! `farsign run …`
 
-use std::path::PathBuf;
-
 use anyhow::{Context, bail};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Subcommand, ValueEnum};
 use farsign::dataset::hexadecimal;
-use farsign::kernels::sparse::Kernel;
 use farsign::optimizer::FarSign;
 use farsign::task::VolunteerId;
-use farsign_server::config::Config;
-use farsign_server::config::binding::resume;
-use farsign_server::dataset_source::{self, TrainAndHeldOut};
-use farsign_server::settings::Settings;
 use farsign_server::store::event::Checkpoint;
 use farsign_server::store::evict::{Evicted, evict};
-use farsign_server::store::folder::Folder;
-use farsign_server::store::log::Log;
 use farsign_server::store::record::parameters_digest;
 use farsign_server::store::replay::replay;
-use farsign_server::store::run::check_data;
+
+use super::saved::{Saved, Where};
 
 #[derive(Debug, Subcommand)]
 pub enum Run {
@@ -37,16 +29,6 @@ pub enum Run {
     },
 }
 
-#[derive(Debug, Args)]
-pub struct Where {
-    /// Folder of the saved run
-    #[arg(long, env = "FARSIGN_STATE")]
-    state: PathBuf,
-    /// Folder of its data, if that is somewhere else now
-    #[arg(long, env = "FARSIGN_DATA")]
-    data: Option<PathBuf>,
-}
-
 /// How a volunteer is taken out.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Method {
@@ -54,14 +36,6 @@ pub enum Method {
     Replay,
     /// Take its steps back
     Subtract,
-}
-
-/// A saved run that no server uses.
-struct Saved {
-    folder: Folder,
-    log: Log,
-    config: Config,
-    data: TrainAndHeldOut,
 }
 
 impl Run {
@@ -73,18 +47,6 @@ impl Run {
     }
 }
 
-impl Where {
-    fn open(self) -> anyhow::Result<Saved> {
-        let folder = Folder::lock_run(&self.state)?;
-        let log = folder.open_intact()?;
-        let settings = resume(Settings { data: self.data, ..Settings::default() }, log.identity())?;
-        let data = dataset_source::load(settings.data.as_deref())?;
-        check_data(log.identity(), &data.train)?;
-        let config = Config::new(&settings, &data.train, log.identity().seed)?;
-        Ok(Saved { folder, log, config, data })
-    }
-}
-
 impl Saved {
     fn show(self) -> anyhow::Result<()> {
         let oldest = self.log.oldest_checkpoint()?;
@@ -93,7 +55,7 @@ impl Saved {
         println!("run         {:016x}, {}", self.log.identity().run_id, self.config.run.architecture);
         println!("accepted    {}", run.accepted());
         println!("progress    {}", percent(run.progress()));
-        println!("accuracy    {}", percent(Some(self.accuracy(&run))));
+        println!("accuracy    {}", self.percent_right(&run));
         println!("log         {} bytes, from contribution {}", self.log.bytes(), begins + 1);
         println!("parameters  {}", hexadecimal(parameters_digest(run.x())));
         Ok(())
@@ -109,9 +71,9 @@ impl Saved {
         if before_log > 0 {
             println!("log         begins with contribution {}; what came before stays", before_log + 1);
         }
-        println!("as it is    {}", percent(Some(self.accuracy(&whole))));
-        println!("replay      {}", percent(Some(self.accuracy(&replayed))));
-        println!("subtract    {}", percent(subtracted.as_ref().map(|run| self.accuracy(run))));
+        println!("as it is    {}", self.percent_right(&whole));
+        println!("replay      {}", self.percent_right(&replayed));
+        println!("subtract    {}", percent(subtracted.as_ref().map(|run| self.accuracy(run).into())));
         match method {
             None => Ok(()),
             Some(Method::Replay) => self.replace(&replayed),
@@ -136,9 +98,8 @@ impl Saved {
         Ok(())
     }
 
-    fn accuracy(&self, run: &FarSign) -> f64 {
-        let mut kernel = Kernel::new(&self.config.run.architecture);
-        f64::from(kernel.evaluate(run.x(), &self.data.held_out).accuracy)
+    fn percent_right(&self, run: &FarSign) -> String {
+        percent(Some(self.accuracy(run).into()))
     }
 }
 

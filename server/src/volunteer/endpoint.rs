@@ -1,10 +1,16 @@
-//! Where a server is, and the training data it hands out.
+//! Where a server is, and what it hands out: training data, and the model.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use farsign::dataset::{Dataset, DatasetError, IdxFile, IdxPair, MAX_FILE_BYTES};
+use farsign::model::Architecture;
 use tokio_tungstenite::tungstenite::http::Uri;
+
+use crate::export::{self, NoModelFile};
+
+/// Most bytes of a file with the model: the parameters, and generous room for their names and what is said of them.
+const MODEL_BYTES: u64 = 4 * Architecture::MAX_PARAMETERS + (1 << 20);
 
 /// Time for a connection and for an answer to begin.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -17,7 +23,7 @@ pub struct Endpoint {
     rest: String,
 }
 
-/// Why a server cannot be worked for.
+/// Why a server cannot be worked for, or its model not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// The address is none.
@@ -26,7 +32,7 @@ pub enum EndpointError {
         /// What was given.
         found: String,
     },
-    /// The training data could not be downloaded.
+    /// Something could not be downloaded.
     #[error("could not download {url}: {source}; is the server running?")]
     Download {
         /// From where.
@@ -37,6 +43,9 @@ pub enum EndpointError {
     /// The training data is broken.
     #[error("the server's training data is broken: {0}")]
     Dataset(#[from] DatasetError),
+    /// What came for a model is none.
+    #[error("the server's model cannot be used: {0}")]
+    Model(#[from] NoModelFile),
 }
 
 impl FromStr for Endpoint {
@@ -71,22 +80,8 @@ impl Endpoint {
     /// # Errors
     /// When it cannot be downloaded or is broken.
     pub fn training_data(&self) -> Result<Dataset, EndpointError> {
-        let config = ureq::Agent::config_builder()
-            .timeout_connect(Some(TIMEOUT))
-            .timeout_recv_response(Some(TIMEOUT))
-            .build();
-        let agent = ureq::Agent::new_with_config(config);
-        let get = |name: &str| {
-            let url = self.url("http", &format!("/api/v1/dataset/{name}"));
-            let read = |mut response: ureq::http::Response<ureq::Body>| {
-                response.body_mut().with_config().limit(MAX_FILE_BYTES).read_to_vec()
-            };
-            agent
-                .get(&url)
-                .call()
-                .and_then(read)
-                .map_err(|source| EndpointError::Download { url, source: Box::new(source) })
-        };
+        let agent = agent();
+        let get = |name: &str| self.download(&agent, &format!("/api/v1/dataset/{name}"), MAX_FILE_BYTES);
         let (images, labels) = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz");
         let (image_bytes, label_bytes) = (get(images)?, get(labels)?);
         Ok(Dataset::training(IdxPair {
@@ -94,6 +89,34 @@ impl Endpoint {
             labels: IdxFile { name: labels, bytes: &label_bytes },
         })?)
     }
+
+    /// Downloads the newest model as a safetensors file; blocking.
+    ///
+    /// # Errors
+    /// When it cannot be downloaded or is something else.
+    pub fn model(&self) -> Result<Vec<u8>, EndpointError> {
+        let file = self.download(&agent(), "/api/v1/model.safetensors", MODEL_BYTES)?;
+        export::check(&file)?;
+        Ok(file)
+    }
+
+    fn download(&self, agent: &ureq::Agent, path: &str, most_bytes: u64) -> Result<Vec<u8>, EndpointError> {
+        let url = self.url("http", path);
+        let read = |mut response: ureq::http::Response<ureq::Body>| {
+            response.body_mut().with_config().limit(most_bytes).read_to_vec()
+        };
+        agent
+            .get(&url)
+            .call()
+            .and_then(read)
+            .map_err(|source| EndpointError::Download { url, source: Box::new(source) })
+    }
+}
+
+fn agent() -> ureq::Agent {
+    let config =
+        ureq::Agent::config_builder().timeout_connect(Some(TIMEOUT)).timeout_recv_response(Some(TIMEOUT));
+    config.build().into()
 }
 
 #[cfg(test)]
