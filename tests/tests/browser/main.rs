@@ -3,6 +3,7 @@
 //! Every test fails on any error or warning in the console of the page or of its worker, and on any uncaught exception
 //! in either; `console.rs` shows that it would.
 
+mod compare;
 mod consent;
 mod console;
 mod controls;

@@ -122,6 +122,13 @@ impl Page {
         .await;
     }
 
+    /// Chooses these files at a control for files, as a person would in the window that it opens.
+    pub async fn choose_files(&self, id: &str, files: &[PathBuf]) {
+        let control = self.client.find(Locator::Id(id)).await.expect("the control is there");
+        let paths: Vec<_> = files.iter().map(|path| path.to_str().expect("a path in UTF-8")).collect();
+        control.send_keys(&paths.join("\n")).await.expect("the files are taken");
+    }
+
     /// The text of an element.
     pub async fn text(&self, id: &str) -> String {
         let text = self.run(&format!("return document.getElementById('{id}').textContent")).await;
