@@ -52,12 +52,11 @@ export class Legend {
 export function swatch(style) {
   const svg = document.createElementNS(SVG, 'svg');
   const line = document.createElementNS(SVG, 'line');
-  for (const [name, value] of Object.entries({ viewBox: '0 0 36 8', width: 36, height: 8, 'aria-hidden': true })) {
-    svg.setAttribute(name, value);
-  }
-  for (const [name, value] of Object.entries({ x1: 1, x2: 35, y1: 4, y2: 4, 'stroke-dasharray': dashOf(style) })) {
-    line.setAttribute(name, value);
-  }
+  // Where it is narrow, it shows less of the line and not a thinner one.
+  const frame = { viewBox: '0 0 36 8', preserveAspectRatio: 'xMinYMid slice', width: 36, height: 8, 'aria-hidden': true };
+  const stroke = { x1: 1, x2: 35, y1: 4, y2: 4, 'stroke-dasharray': dashOf(style) };
+  for (const [name, value] of Object.entries(frame)) svg.setAttribute(name, value);
+  for (const [name, value] of Object.entries(stroke)) line.setAttribute(name, value);
   line.style.stroke = `var(--${colourOf(style)})`;
   svg.append(line);
   svg.classList.add('swatch');

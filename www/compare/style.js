@@ -2,7 +2,7 @@
 // common, 28 curves differ in one or the other, and neighbours in both.
 
 const COLOURS = 7;
-const DASHES = [[], [9, 4], [2, 4], [12, 4, 2, 4]];
+const DASHES = [[], [9, 4], [3, 4], [12, 4, 3, 4]];
 
 /** The custom property in compare.css that has the colour of this style. */
 export function colourOf(style) {
