@@ -1,6 +1,7 @@
-// The accuracy curve. uPlot comes as a classic script (vendor/uplot) and is found as a global.
+// The accuracy curve.
 
-import { formatCount, formatCountOf, formatDuration, formatPercent } from './format.js';
+import { formatCountOf, formatDuration, formatPercent } from './format.js';
+import { formatTick, Plot } from './plot.js';
 
 export const MILESTONES = [0.8, 0.9, 0.95];
 const PERCENT_TICKS = [0, 0.2, 0.4, 0.6, 0.8, 1];
@@ -10,21 +11,15 @@ export class AccuracyChart {
   #box;
   #readout;
   #plot = null;
-  #colours = {};
   #points = [];
   #shown = '';
 
   constructor(box, readout) {
     this.#box = box;
     this.#readout = readout;
-    if (typeof globalThis.uPlot !== 'function') return; // the numbers beside the chart say the same
-    this.#readColours();
-    this.#plot = new globalThis.uPlot(this.#options(), [[], []], box);
-    new ResizeObserver(() => this.#fit()).observe(box);
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-      this.#readColours();
-      this.#plot.redraw(false, true);
-    });
+    if (!Plot.isPossible) return; // the numbers beside the chart say the same
+    this.#plot = new Plot(box);
+    this.#plot.draw(this.#options(), [[], []]);
   }
 
   /** Takes the held-out measurements of the status; draws only when they have changed. */
@@ -39,77 +34,56 @@ export class AccuracyChart {
     this.#showReadout(null);
   }
 
-  #fit() {
-    const { clientWidth: width, clientHeight: height } = this.#box;
-    if (width > 0 && height > 0) this.#plot.setSize({ width, height });
-  }
-
-  #readColours() {
-    const style = getComputedStyle(this.#box);
-    for (const name of ['accent', 'muted', 'grid', 'milestone', 'fill']) {
-      this.#colours[name] = style.getPropertyValue(`--chart-${name}`).trim();
-    }
-    this.#colours.font = `12px ${style.fontFamily}`;
-  }
-
   #options() {
-    const colour = (name) => () => this.#colours[name];
-    const axis = {
-      stroke: colour('muted'),
-      font: this.#colours.font,
-      labelFont: this.#colours.font,
-      labelSize: 18,
-      labelGap: 0,
-    };
+    const plot = this.#plot;
+    const accent = () => plot.colour('chart-accent');
+    const milestone = () => plot.colour('chart-milestone');
+    const percent = (tick) => `${Math.round(tick * 100)}`;
     return {
-      width: this.#box.clientWidth,
-      height: this.#box.clientHeight,
-      legend: { show: false },
       padding: [8, 0, 0, 0],
-      cursor: { y: false, drag: { x: false, y: false }, points: { size: 9, fill: colour('accent') } },
+      cursor: { y: false, drag: { x: false, y: false }, points: { size: 9, fill: accent } },
       scales: {
         x: { time: false, range: (_plot, _min, max) => [0, Math.max(max ?? 0, MIN_SPAN)] },
         y: { range: [0, 1] },
       },
       series: [
         {},
-        { stroke: colour('accent'), width: 2.5, fill: colour('fill'), points: { show: false }, spanGaps: true },
+        {
+          stroke: accent,
+          width: 2.5,
+          fill: () => plot.colour('chart-fill'),
+          points: { show: false },
+          spanGaps: true,
+        },
       ],
       axes: [
-        {
-          ...axis,
+        plot.axis({
           label: 'Accepted answers',
           size: 26,
           space: 80,
-          grid: { show: false },
-          ticks: { show: false },
           values: (_plot, ticks) => ticks.map(formatTick),
-        },
-        {
-          ...axis,
+        }),
+        plot.axis({
           label: 'Held-out accuracy (%)',
           size: 36,
           splits: () => PERCENT_TICKS,
-          grid: { stroke: colour('grid'), width: 1 },
-          ticks: { show: false },
-          values: (_plot, ticks) => ticks.map((tick) => `${Math.round(tick * 100)}`),
-        },
-        {
-          ...axis,
+          grid: plot.grid(),
+          values: (_plot, ticks) => ticks.map(percent),
+        }),
+        plot.axis({
           scale: 'y',
           side: 1,
           size: 46,
           gap: 10,
           splits: () => MILESTONES,
-          stroke: colour('milestone'),
-          grid: { stroke: colour('milestone'), width: 1, dash: [2, 5] },
-          ticks: { show: false },
-          values: (_plot, ticks) => ticks.map((tick) => `${Math.round(tick * 100)} %`),
-        },
+          stroke: milestone,
+          grid: { stroke: milestone, width: 1, dash: [2, 5] },
+          values: (_plot, ticks) => ticks.map((tick) => `${percent(tick)} %`),
+        }),
       ],
       hooks: {
-        setCursor: [(plot) => this.#showReadout(plot.cursor.idx)],
-        draw: [(plot) => this.#drawLastPoint(plot)],
+        setCursor: [(drawn) => this.#showReadout(drawn.cursor.idx)],
+        draw: [(drawn) => this.#drawLastPoint(drawn)],
       },
     };
   }
@@ -127,7 +101,7 @@ export class AccuracyChart {
       0,
       2 * Math.PI,
     );
-    ctx.fillStyle = this.#colours.accent;
+    ctx.fillStyle = this.#plot.colour('chart-accent');
     ctx.fill();
     ctx.restore();
   }
@@ -158,8 +132,4 @@ function summary(points) {
   const to = formatPercent(last.accuracy);
   const after = formatCountOf(last.accepted, 'answer');
   return `Accuracy of the shared model against accepted answers: from ${from} to ${to} after ${after}.`;
-}
-
-function formatTick(tick) {
-  return tick >= 10_000 ? `${formatCount(tick / 1000)}k` : formatCount(tick);
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::browser::Kind;
 use crate::waiting::{self, FAILURE_BOUND, LOOK_EVERY};
 
 /// The server: the one `cargo xtask test` names, or the workspace's release build.
@@ -27,14 +28,21 @@ pub fn server_program() -> PathBuf {
     program
 }
 
-/// The driver of the browser.
-pub fn driver_program() -> PathBuf {
-    program("FARSIGN_CHROMEDRIVER", &["chromedriver", "chromium.chromedriver"])
+/// The driver of a browser.
+pub fn driver_program(kind: Kind) -> PathBuf {
+    match kind {
+        Kind::Chromium => program("FARSIGN_CHROMEDRIVER", &["chromedriver", "chromium.chromedriver"]),
+        Kind::Firefox => program("FARSIGN_GECKODRIVER", &["geckodriver"]),
+    }
 }
 
-/// The browser.
-pub fn browser_program() -> PathBuf {
-    program("FARSIGN_CHROMIUM", &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"])
+/// A browser.
+pub fn browser_program(kind: Kind) -> PathBuf {
+    let chromium = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    match kind {
+        Kind::Chromium => program("FARSIGN_CHROMIUM", &chromium),
+        Kind::Firefox => program("FARSIGN_FIREFOX", &["firefox", "firefox-esr"]),
+    }
 }
 
 fn program(variable: &str, names: &[&str]) -> PathBuf {
@@ -87,6 +95,16 @@ impl Program {
                 return found;
             }
         }
+    }
+
+    /// Waits until each of these texts has been on a line, and gives all lines so far.
+    fn lines_until(&mut self, texts: &[&str]) -> &[String] {
+        for text in texts {
+            if !self.heard.iter().any(|line| line.contains(text)) {
+                self.find_line(text, |line| line.contains(text).then_some(()));
+            }
+        }
+        &self.heard
     }
 
     /// Its process.
@@ -226,7 +244,8 @@ fn serve(listen: SocketAddr, launcher: &[String], arguments: &[String]) -> (Prog
     (program, address)
 }
 
-/// A chromedriver. Dropping it ends it and the browsers it started, even when a test has failed.
+/// A chromedriver or geckodriver. Dropping it ends it, and a chromedriver the browsers it started too, even when a test
+/// has failed.
 #[derive(Debug)]
 pub struct Driver {
     program: Program,
@@ -236,9 +255,9 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts the usual one on a free port.
-    pub fn start() -> Self {
-        Self::start_program(&driver_program())
+    /// Starts the usual one of a browser on a free port.
+    pub fn start(kind: Kind) -> Self {
+        Self::start_program(&driver_program(kind))
     }
 
     /// Starts this one on a free port.
@@ -247,10 +266,9 @@ impl Driver {
         let mut command = Command::new(program);
         let mut program = Program::start(command.arg("--port=0").env("TMPDIR", folder.path()));
         let port = program.find_line("its port", |line| {
-            line.strip_prefix("ChromeDriver was started successfully on port ")?
-                .strip_suffix('.')?
-                .parse()
-                .ok()
+            let chromium = line.strip_prefix("ChromeDriver was started successfully on port ");
+            let firefox = || Some(line.split_once("Listening on 127.0.0.1:")?.1);
+            chromium.and_then(|port| port.strip_suffix('.')).or_else(firefox)?.trim().parse().ok()
         });
         Self { program, port, folder }
     }
@@ -258,6 +276,11 @@ impl Driver {
     /// A folder for a fresh browser's profile.
     pub fn profile(&self) -> PathBuf {
         self.folder.path().join("profile")
+    }
+
+    /// Waits until it, or its browser, has written each of these texts, and gives all lines so far.
+    pub fn lines_until(&mut self, texts: &[&str]) -> &[String] {
+        self.program.lines_until(texts)
     }
 
     /// Where it takes commands.
@@ -269,10 +292,11 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         const PATIENCE: Duration = Duration::from_secs(10);
-        // A driver that is killed leaves its browsers behind; one that is asked to shut down does not.
+        // A chromedriver that is killed leaves its browsers behind; one that is asked to shut down does not. A geckodriver
+        // knows no such request, and its browser has ended with its session.
         let url = format!("{}/shutdown", self.url());
-        _ = ureq::get(url).config().timeout_global(Some(PATIENCE)).proxy(None).build().call();
-        if !self.program.ends_within(PATIENCE) {
+        let asked = ureq::get(url).config().timeout_global(Some(PATIENCE)).proxy(None).build().call().is_ok();
+        if asked && !self.program.ends_within(PATIENCE) {
             eprintln!("the driver did not shut down; it is killed, and its browser may be left");
         }
     }

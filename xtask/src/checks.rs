@@ -9,7 +9,7 @@ use crate::browser::{self, BROWSER_VARIABLE, DRIVER_VARIABLE};
 use crate::python::PYTHON_VARIABLE;
 use crate::shell::{Result, Shell, executable, run as start, run_and_read};
 use crate::toolchain::WASM_TARGET;
-use crate::{aarch64, build, clock, npm, python, tools};
+use crate::{aarch64, build, clock, firefox, npm, python, tools};
 
 /// Seconds that all browser unit tests of one package may take together; the runner's own limit of 20 is too short
 /// for a busy machine.
@@ -32,7 +32,7 @@ struct Step {
 }
 
 /// Cheap ones first, and before anything slow whatever only a person can put right, such as a missing browser.
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     Step {
         name: "machine",
         about: "Rust has the parts we need, and there is a browser",
@@ -98,6 +98,12 @@ const STEPS: [Step; 16] = [
         about: "the page, worked as a person would",
         needs: &["server"],
         run: page_tests,
+    },
+    Step {
+        name: "firefox",
+        about: "the same in Firefox, where it is there with its driver",
+        needs: &["server"],
+        run: firefox::test,
     },
 ];
 
@@ -229,11 +235,17 @@ fn page_tests(shell: &Shell) -> Result<()> {
 /// The tests of the page, in the browser at hand.
 pub fn page_test(shell: &Shell) -> Result<Command> {
     let browser = browser::ensure(shell)?;
+    let mut command = page_test_command(shell);
+    command.env(BROWSER_VARIABLE, &browser.program).env(DRIVER_VARIABLE, &browser.driver);
+    Ok(command)
+}
+
+/// The same, but for the browser.
+pub fn page_test_command(shell: &Shell) -> Command {
     let mut command =
         shell.cargo(&["test", "-p", "farsign-tests", "--features", "browser", "--test", "browser"]);
-    command.env(BROWSER_VARIABLE, &browser.program).env(DRIVER_VARIABLE, &browser.driver);
     with_server(shell, &mut command);
-    Ok(command)
+    command
 }
 
 /// Tells tests where the server is that they are to start.

@@ -9,6 +9,7 @@ mod build;
 mod checks;
 mod clock;
 mod debian;
+mod firefox;
 mod mnist_subset;
 mod npm;
 mod python;
@@ -42,6 +43,8 @@ Usage: cargo xtask <command>
                      target/screenshots
   tools              install only what the tests need: into .tools/, and Chromium
                      through apt-get where that is possible
+  firefox            install what `cargo xtask test firefox` needs: Firefox through apt-get
+                     where that is possible, and its driver into .tools/ (minutes)
   data-subset        make data/mnist-10k again from its source (a maintainer's command)
   help               print this text
 ";
@@ -72,6 +75,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
         }
         "bench" => bench::run(&Shell::open()?, rest),
         "data-subset" => mnist_subset::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
+        "firefox" => firefox::install(&Shell::open()?).map(|()| ExitCode::SUCCESS),
         "results" => results::run(&Shell::open()?, rest),
         "screenshots" => screenshots::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
         "serve" => serve::run(&Shell::open()?, rest),

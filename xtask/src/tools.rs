@@ -11,6 +11,9 @@ use crate::{toolchain, versions};
 /// The version of wasm-pack that the tests are run with.
 const WASM_PACK: &str = "0.15.1";
 
+/// The version of geckodriver that the page is tested in Firefox with.
+const GECKODRIVER: &str = "0.37.1";
+
 /// These tools run for seconds in the tests, so compiling them quickly matters more than their own speed.
 const QUICK_BUILD: [(&str, &str); 5] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
@@ -36,7 +39,17 @@ pub fn prepare_machine(shell: &Shell) -> Result<Browser> {
 
 /// Compiles the tools that are missing or of another version.
 pub fn install(shell: &Shell) -> Result<()> {
-    for tool in &needed(shell)? {
+    install_all(shell, &needed(shell)?)
+}
+
+/// Compiles the driver of Firefox, if it is missing or of another version.
+pub fn install_firefox_driver(shell: &Shell) -> Result<()> {
+    let driver = Tool { package: "geckodriver", version: GECKODRIVER.to_owned(), binaries: &["geckodriver"] };
+    install_all(shell, &[driver])
+}
+
+fn install_all(shell: &Shell, tools: &[Tool]) -> Result<()> {
+    for tool in tools {
         if tool.is_installed(shell) {
             println!("{} {} is there", tool.package, tool.version);
         } else {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::page::{Page, test_page};
+use crate::page::{PRELOADED, Page, needs_chromium, test_page};
 
 /// What the page says that it uses, over the next hundred answers or more.
 async fn cores_in_use(page: &Page) -> f64 {
@@ -31,6 +31,9 @@ fn the_effort_is_kept_and_changes_at_once() {
 
 #[test]
 fn several_cores_are_several_volunteers_and_choices_are_remembered() {
+    if needs_chromium(PRELOADED) {
+        return;
+    }
     test_page(&["--model", "softmax"], async |page, server| {
         page.wait_for("idle").await;
         page.reload_with("Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 4 })").await;
@@ -88,6 +91,9 @@ fn a_hidden_tab_works_on_unless_it_is_to_pause() {
 
 #[test]
 fn on_battery_and_on_metered_connections_it_waits() {
+    if needs_chromium(PRELOADED) {
+        return;
+    }
     test_page(&["--model", "softmax"], async |page, server| {
         page.wait_for("idle").await;
         page.reload_with(

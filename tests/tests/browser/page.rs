@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use fantoccini::{Client, Locator};
-use farsign_tests::browser::capabilities;
+use farsign_tests::browser::{Kind, capabilities, firefox_capabilities};
 use farsign_tests::process::{Driver, Server, browser_program};
 use farsign_tests::waiting::{FAILURE_BOUND, LOOK_EVERY};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -122,6 +122,13 @@ impl Page {
         .await;
     }
 
+    /// Chooses these files at a control for files, as a person would in the window that it opens.
+    pub async fn choose_files(&self, id: &str, files: &[PathBuf]) {
+        let control = self.client.find(Locator::Id(id)).await.expect("the control is there");
+        let paths: Vec<_> = files.iter().map(|path| path.to_str().expect("a path in UTF-8")).collect();
+        control.send_keys(&paths.join("\n")).await.expect("the files are taken");
+    }
+
     /// The text of an element.
     pub async fn text(&self, id: &str) -> String {
         let text = self.run(&format!("return document.getElementById('{id}').textContent")).await;
@@ -202,9 +209,29 @@ pub struct Complaint {
 }
 
 impl Complaint {
+    /// From what Chromium keeps.
     fn read(entry: &Value) -> Self {
         let text = |name: &str| entry[name].as_str().expect("a log entry has its texts").to_owned();
         Self { level: text("level"), source: text("source"), message: text("message") }
+    }
+
+    /// From a line that Firefox writes; none where that tells of no error or warning, or of one of the browser's own.
+    fn read_line(line: &str) -> Option<Self> {
+        const STARTS: [(&str, &str, &str); 4] = [
+            ("console.error: ", "SEVERE", "console-api"),
+            ("console.warn: ", "WARNING", "console-api"),
+            ("JavaScript error: ", "SEVERE", "javascript"),
+            ("JavaScript warning: ", "WARNING", "javascript"),
+        ];
+        let (message, level, source) = STARTS
+            .iter()
+            .find_map(|(start, level, source)| Some((line.strip_prefix(start)?, level, source)))?;
+        let browsers_own = ["resource:", "chrome:", "moz-extension:", "RSLoader:"]
+            .iter()
+            .any(|own| message.starts_with(own));
+        let complaint =
+            Self { level: (*level).into(), source: (*source).into(), message: message.to_owned() };
+        (!browsers_own).then_some(complaint)
     }
 
     /// Whether it says no more than that the server at this address cannot be reached.
@@ -229,8 +256,13 @@ struct Visit {
 
 impl Visit {
     async fn begin(arguments: &[&str]) -> Self {
-        let (server, driver) = (Server::start(arguments), Driver::start());
-        let capabilities = capabilities(&browser_program(), &driver.profile());
+        let kind = Kind::chosen();
+        let (server, driver) = (Server::start(arguments), Driver::start(kind));
+        let program = browser_program(kind);
+        let capabilities = match kind {
+            Kind::Chromium => capabilities(&program, &driver.profile()),
+            Kind::Firefox => firefox_capabilities(&program),
+        };
         let connector = HttpConnector::new();
         let client = Client::with_capabilities_and_connector(&driver.url(), &capabilities, connector).await;
         let client = client.expect("the browser starts");
@@ -244,13 +276,35 @@ impl Visit {
     }
 
     /// Errors and warnings so far.
-    async fn complaints(&self) -> Vec<Complaint> {
+    async fn complaints(&mut self) -> Vec<Complaint> {
+        match Kind::chosen() {
+            Kind::Chromium => self.complaints_of_chromium().await,
+            Kind::Firefox => self.complaints_of_firefox().await,
+        }
+    }
+
+    async fn complaints_of_chromium(&self) -> Vec<Complaint> {
         // What a worker says goes through the page; a turn of the page's loop lets it pass.
         _ = self.client.execute("return new Promise((done) => setTimeout(done))", Vec::new()).await;
         let url = format!("{}/se/log", self.session_url().await);
         let entries = ask_driver(&url, &json!({ "type": "browser" }));
         let said = entries.as_array().expect("a list of entries").iter().map(Complaint::read);
         said.filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING")).collect()
+    }
+
+    /// Firefox tells no driver what comes to consoles, but writes it to its output. Whatever was said before these last
+    /// words, one on either stream, is there when they are.
+    async fn complaints_of_firefox(&mut self) -> Vec<Complaint> {
+        const LAST: [&str; 2] = ["last words on the console", "last words of an exception"];
+        let [console, exception] = LAST;
+        let script = format!(
+            "console.error('{console}');
+             return new Promise((done) => setTimeout(() => {{ setTimeout(done); throw new Error('{exception}'); }}))"
+        );
+        self.client.execute(&script, Vec::new()).await.expect("the script runs");
+        let lines = self.driver.lines_until(&LAST).iter();
+        let said = lines.filter(|line| !LAST.iter().any(|last| line.contains(last)));
+        said.filter_map(|line| Complaint::read_line(line)).collect()
     }
 }
 
@@ -275,6 +329,8 @@ pub fn complaints_during(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut 
     let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&page, &mut visit.server))));
     let complaints = runtime.block_on(visit.complaints());
     if let Err(failure) = result {
+        // Firefox would outlive its driver.
+        _ = runtime.block_on(visit.client.clone().close());
         eprintln!("The browser's console complained: {complaints:#?}");
         resume_unwind(failure);
     }
@@ -289,6 +345,20 @@ pub fn complaints_during(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut 
     );
     complaints
 }
+
+/// Whether a test cannot run in the browser at hand, as it needs Chromium; its name is said then, with the reason.
+pub fn needs_chromium(reason: &str) -> bool {
+    let left_out = Kind::chosen() == Kind::Firefox;
+    if left_out {
+        println!("{:?} is LEFT OUT in Firefox: {reason}", std::thread::current().name().unwrap_or_default());
+    }
+    left_out
+}
+
+/// Why, for tests that look through the protocol of Chromium's developer tools.
+pub const EMULATION: &str = "screens, colour schemes, networks and frozen tabs are emulated by Chromium";
+/// Why, for tests that run a script before the page's own.
+pub const PRELOADED: &str = "WebDriver has no way to run a script before the page's own";
 
 /// Tests a page whose console stays clean.
 pub fn test_page(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut Server)) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::page::{Page, test_page_that_loses_its_server};
+use crate::page::{EMULATION, Page, needs_chromium, test_page_that_loses_its_server};
 
 async fn log_has(page: &Page, line: &str) {
     page.wait_until_true(&format!("document.getElementById('log').textContent.includes({line:?})")).await;
@@ -10,6 +10,9 @@ async fn log_has(page: &Page, line: &str) {
 
 #[test]
 fn a_tab_that_was_frozen_goes_on() {
+    if needs_chromium(EMULATION) {
+        return;
+    }
     // Chromium closes the connections of a tab that it freezes, and says so.
     test_page_that_loses_its_server(&["--model", "softmax", "--schedule", "constant"], async |page, _| {
         page.press("start").await;
@@ -29,6 +32,9 @@ fn network(offline: bool) -> Value {
 
 #[test]
 fn without_a_network_it_says_so_and_with_one_it_is_ready_again() {
+    if needs_chromium(EMULATION) {
+        return;
+    }
     test_page_that_loses_its_server(&["--model", "softmax"], async |page, _| {
         page.wait_for("idle").await;
         page.devtool("Network.enable", &json!({}));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::compare;
 use crate::page::{Page, test_page};
 
 /// Widths in pixels, heights of the window, and what to call them.
@@ -38,7 +39,8 @@ fn screenshots() {
     let folder =
         std::env::var_os("FARSIGN_SCREENSHOTS").map(PathBuf::from).expect("a folder for the pictures");
     std::fs::create_dir_all(&folder).expect("the folder can be made");
-    test_page(&[], async |page, _| {
+    let files = tempfile::tempdir().expect("a folder");
+    test_page(&[], async |page, server| {
         page.wait_for("idle").await;
         take_all(page, &folder, "ready").await;
         page.press("start").await;
@@ -52,5 +54,14 @@ fn screenshots() {
         page.wait_until_true("document.getElementById('leaders').textContent.includes('Ada')").await;
         page.run("scrollTo(0, 0)").await;
         take_all(page, &folder, "working").await;
+        page.press("stop").await;
+        page.wait_for("stopped").await;
+        page.reload().await;
+        compare::open(page, server, "").await;
+        take_all(page, &folder, "compare-empty").await;
+        let chosen = [compare::lab_file(&files), compare::history_file(&files)];
+        page.choose_files("choose", &chosen).await;
+        page.wait_until_true("!document.getElementById('ends').hidden").await;
+        take_all(page, &folder, "compare").await;
     });
 }
