@@ -9,25 +9,25 @@ use serde_json::Value;
 use crate::craft::{SHIFTS, axe, violations_everywhere};
 use crate::page::{EMULATION, Page, needs_chromium, test_page};
 
-const TOKEN: &str = "a token of the host's own";
+/// The host's token in these tests.
+pub const TOKEN: &str = "a token of the host's own";
 
-const WITH_TOKEN: [&str; 8] = [
-    "--model",
-    "softmax",
-    "--rule",
-    "plain",
-    "--admin-token",
-    TOKEN,
-    "--max-volunteers-per-address",
-    "3000",
-];
+/// Arguments of a server that has it, and takes a crowd.
+pub const WITH_TOKEN: [&str; 8] =
+    ["--model", "softmax", "--rule", "plain", "--admin-token", TOKEN, "--max-volunteers-per-address", "3000"];
 
 /// Goes to the dashboard, and gives the token if there is one to give.
 pub async fn open(page: &Page, server: &Server, token: Option<&str>) {
     page.wait_for("idle").await;
     page.go_to(&format!("http://{}/dashboard", server.address())).await;
     page.wait_until_true("document.getElementById('accuracy').dataset.value !== ''").await;
-    let Some(token) = token else { return };
+    if let Some(token) = token {
+        give_token(page, token).await;
+    }
+}
+
+/// Gives a token as a person would.
+pub async fn give_token(page: &Page, token: &str) {
     page.set("token", &format!("value = {token:?}"), "input").await;
     page.run("document.getElementById('access-form').requestSubmit()").await;
 }
@@ -38,18 +38,21 @@ async fn shown(page: &Page, id: &str) -> bool {
 
 /// Ids of the rows, in order.
 async fn rows(page: &Page) -> Vec<u64> {
-    let ids = page.run("return [...document.querySelectorAll('#table tbody tr')].map((row) => Number(row.dataset.id))").await;
+    let ids = page
+        .run("return [...document.querySelectorAll('#table tbody tr')].map((row) => Number(row.dataset.id))")
+        .await;
     ids.as_array().expect("rows").iter().filter_map(Value::as_u64).collect()
 }
 
 /// Clicks on a button of a row, and then on the answer to what is asked.
-async fn act(page: &Page, row: u64, act: &str, answer: &str) {
+pub async fn act(page: &Page, row: u64, act: &str, answer: &str) {
     page.run(&format!("document.querySelector('tr[data-id=\"{row}\"] [data-act=\"{act}\"]').click()")).await;
     page.run(&format!("document.querySelector('#ask button[value=\"{answer}\"]').click()")).await;
 }
 
 async fn told(page: &Page, what: &str) {
-    page.wait_until_true(&format!("document.getElementById('action-note').textContent.includes({what:?})")).await;
+    page.wait_until_true(&format!("document.getElementById('action-note').textContent.includes({what:?})"))
+        .await;
 }
 
 #[test]
@@ -67,7 +70,8 @@ fn without_the_token_it_shows_what_everybody_may_know() {
 fn a_wrong_token_is_told_and_opens_nothing() {
     let complaints = crate::page::complaints_during(&WITH_TOKEN, async |page, server| {
         open(page, server, Some("another token of somebody")).await;
-        page.wait_until_true("document.getElementById('access-note').textContent.startsWith('That is not')").await;
+        page.wait_until_true("document.getElementById('access-note').textContent.startsWith('That is not')")
+            .await;
         assert!(!shown(page, "volunteers").await);
     });
     // The browser itself says that a request was refused; the page adds nothing.
@@ -91,7 +95,10 @@ fn the_host_sorts_finds_slows_removes_and_bans() {
         page.wait_until_true("document.querySelectorAll('#table tbody tr').length === 1").await;
         page.run("document.querySelector('tr[data-id=\"17\"] [data-act=\"effort\"]').click()").await;
         told(page, "Volunteer 17 works at 25").await;
-        page.wait_until_true("document.querySelector('tr[data-id=\"17\"]').textContent.includes('25\u{a0}%')").await;
+        page.wait_until_true(
+            "document.querySelector('tr[data-id=\"17\"]').textContent.includes('25\u{a0}%')",
+        )
+        .await;
         act(page, 17, "kick", "yes").await;
         told(page, "Removed volunteer 17").await;
         page.wait_until_true("document.getElementById('removals').textContent.includes('Kicked')").await;
@@ -144,8 +151,7 @@ fn axe_finds_nothing_wrong_with_it_and_nothing_jumps() {
         let Some(axe) = axe() else { return };
         assert_eq!(violations_everywhere(page, &axe).await, Vec::<String>::new(), "without the token");
         let _crowd = Crowd::join(server.address(), 20, Duration::from_millis(100));
-        page.set("token", &format!("value = {TOKEN:?}"), "input").await;
-        page.run("document.getElementById('access-form').requestSubmit()").await;
+        give_token(page, TOKEN).await;
         page.wait_until_true("document.querySelectorAll('#table tbody tr').length === 20").await;
         assert_eq!(violations_everywhere(page, &axe).await, Vec::<String>::new(), "with it");
         let wide = page.run("return document.documentElement.scrollWidth").await;
@@ -194,7 +200,8 @@ const BYTES_PER_S: &str = "
 #[test]
 #[ignore = "a measurement, of half a minute"]
 fn with_two_thousand_volunteers_it_answers_a_click_in_a_moment() {
-    let room = ["--max-volunteers", "3000", "--max-connections", "4000", "--max-connections-per-address", "4000"];
+    let room =
+        ["--max-volunteers", "3000", "--max-connections", "4000", "--max-connections-per-address", "4000"];
     let haste = ["--connections-per-minute", "100000", "--joins-per-minute", "100000"];
     let arguments = [&WITH_TOKEN[..], &room, &haste].concat();
     test_page(&arguments, async |page, server| {
@@ -204,7 +211,10 @@ fn with_two_thousand_volunteers_it_answers_a_click_in_a_moment() {
         let slowest = page.run(SLOWEST).await;
         let bytes_per_s = page.run(&BYTES_PER_S.replace("TOKEN", TOKEN)).await;
         println!("slowest click and longest task, ms: {slowest}");
-        println!("bytes a second of the stream and of the status: {bytes_per_s}; {} answers", crowd.accepted());
+        println!(
+            "bytes a second of the stream and of the status: {bytes_per_s}; {} answers",
+            crowd.accepted()
+        );
         assert!(slowest[0].as_f64() < Some(100.0), "{slowest}");
         let sum: f64 = bytes_per_s.as_array().into_iter().flatten().filter_map(Value::as_f64).sum();
         assert!(sum < 50_000.0, "{bytes_per_s}");

@@ -1,11 +1,13 @@
 //! Pictures of the page, for whoever changes it: `cargo xtask screenshots`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use farsign_tests::crowd::Crowd;
 use serde_json::json;
 
-use crate::compare;
 use crate::page::{Page, test_page};
+use crate::{compare, dashboard};
 
 /// Widths in pixels, heights of the window, and what to call them.
 const SCREENS: [(u32, u32, &str); 4] =
@@ -63,5 +65,15 @@ fn screenshots() {
         page.choose_files("choose", &chosen).await;
         page.wait_until_true("!document.getElementById('ends').hidden").await;
         take_all(page, &folder, "compare").await;
+    });
+    test_page(&dashboard::WITH_TOKEN, async |page, server| {
+        let _crowd = Crowd::join(server.address(), 24, Duration::from_millis(300));
+        dashboard::open(page, server, None).await;
+        take_all(page, &folder, "dashboard-public").await;
+        dashboard::give_token(page, dashboard::TOKEN).await;
+        page.wait_until_true("document.querySelectorAll('#table tbody tr').length === 24").await;
+        dashboard::act(page, 3, "kick", "yes").await;
+        page.wait_until_true("document.getElementById('removals').textContent.includes('Kicked')").await;
+        take_all(page, &folder, "dashboard").await;
     });
 }
