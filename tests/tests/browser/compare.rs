@@ -65,7 +65,7 @@ async fn table(page: &Page) -> Vec<Vec<String>> {
     let rows = page
         .run("return [...document.querySelectorAll('#table tr')].map((row) => [...row.cells].map((cell) => cell.innerText))")
         .await;
-    let text = |cell: &Value| cell.as_str().expect("a text").replace('\u{a0}', " ").replace('\n', " ");
+    let text = |cell: &Value| cell.as_str().expect("a text").replace(['\u{a0}', '\n'], " ");
     let rows = rows.as_array().expect("rows").iter();
     rows.map(|row| row.as_array().expect("cells").iter().map(text).collect()).collect()
 }
