@@ -133,7 +133,8 @@ fn it_stays_open_over_a_restart_of_the_server() {
     let complaints = crate::page::complaints_during(&WITH_TOKEN, async |page, server| {
         open(page, server, Some(TOKEN)).await;
         page.wait_until_true("!document.getElementById('volunteers').hidden").await;
-        server.restart();
+        server.kill();
+        server.start_again();
         let _crowd = Crowd::join(server.address(), 4, Duration::from_millis(100));
         page.wait_until_true("document.querySelectorAll('#table tbody tr').length === 4").await;
     });
@@ -185,7 +186,7 @@ const BYTES_PER_S: &str = "
     return (async () => {
       performance.clearResourceTimings();
       const line = new AbortController();
-      const headers = { authorization: 'Bearer TOKEN' };
+      const headers = { authorization: `Bearer TOKEN` };
       const { body } = await fetch('../api/v1/admin/dashboard', { headers, signal: line.signal });
       const [reader, began] = [body.getReader(), performance.now()];
       let bytes = 0;
