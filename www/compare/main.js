@@ -12,6 +12,7 @@ import { Overlay } from './overlay.js';
 import { showTable } from './table.js';
 import { formatShare, formatSpread } from './text.js';
 
+const OWN_HISTORY = '../api/v1/history.csv';
 const AXES_IN_WORDS = { messages: 'messages', seconds: 'seconds', accuracy: 'Held-out accuracy', loss: 'Held-out loss' };
 
 const collection = new Collection();
@@ -174,6 +175,7 @@ element('choose').addEventListener('change', async ({ target }) => {
   await openFiles(target.files);
   target.value = ''; // or the same file could not be opened again after it was mended
 });
+element('own').addEventListener('click', () => open([() => fetchRun(OWN_HISTORY)]));
 element('attack').addEventListener('change', () => {
   showShares();
   showCurves();

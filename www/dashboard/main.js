@@ -23,6 +23,7 @@ let lineLost = null; // a sentence, while the stream is broken
 function takeStatus() {
   const { status, failure } = poll;
   if (status && !failure) everybody.show(status);
+  if (status) table.setChecked(status.run.rule === 'verified');
   if (status) setText('pause', status.run.paused ? 'Resume the run' : 'Pause the run');
   setText('state', stateText(status, failure));
 }

@@ -44,6 +44,7 @@ export class PublicPart {
       setNumber(`checks-${name}`, checks[name], formatCount(checks[name]));
     }
     setNumber('checks-busy', checks.busy_s, `${checks.busy_s.toFixed(1)}\u00a0s`);
+    setText('checks-note', run.rule === 'verified' ? '\u00a0' : 'Answers are not checked under this rule.');
     setList('rejected', reasons(rejected));
     setList('ended', reasons(ended));
     setText(

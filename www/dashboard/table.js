@@ -22,7 +22,8 @@ const COLUMNS = [
   ['agent', 'Program', (row) => row.agent, 'program'],
 ];
 
-function checked({ checks_passed: passed }) {
+function checked({ checks_passed: passed }, isChecked) {
+  if (!isChecked) return '–';
   return passed < TRUSTED_AFTER ? `${passed} of ${TRUSTED_AFTER}, on probation` : `${formatCount(passed)} passed`;
 }
 
@@ -34,6 +35,7 @@ export class VolunteerTable {
   #from = 0;
   #matching = 0;
   #busy = false; // the pointer or the keyboard is on a row
+  #isChecked = true; // whether the rule has checks
   #body = element('table').tBodies[0];
   #timer = null;
 
@@ -55,6 +57,11 @@ export class VolunteerTable {
     });
     element('before').addEventListener('click', () => this.#turnTo(this.#from - ROWS));
     element('after').addEventListener('click', () => this.#turnTo(this.#from + ROWS));
+  }
+
+  /** Whether answers are checked under the run's rule. */
+  setChecked(isChecked) {
+    this.#isChecked = isChecked;
   }
 
   /** What the server is asked for. */
@@ -139,7 +146,7 @@ export class VolunteerTable {
     if (row === undefined) return;
     entry.row = row;
     COLUMNS.forEach(([, , text], index) => {
-      const value = text(row);
+      const value = text(row, this.#isChecked);
       if (entry.cells[index].textContent !== value) entry.cells[index].textContent = value;
     });
   }

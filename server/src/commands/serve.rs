@@ -1,5 +1,6 @@
 //! `farsign serve`
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -155,9 +156,17 @@ async fn serve(server: Server, log: LogFormat, began: Instant) -> anyhow::Result
         .with_context(|| format!("could not listen on {listen}; another --listen HOST:PORT may be free"))?;
     let address = listener.local_addr()?;
     let mut interrupts = Interrupts::new()?;
-    println!("Training {} on {} (seed {}).", app.config.run.architecture, app.data.name, app.config.seed);
     let scheme = if app.config.tls.is_some() { "https" } else { "http" };
-    println!("Open {scheme}://{address} and press Start. Ctrl-C stops the server.");
+    // Whoever reads this may have heard enough after the first line; the server goes on.
+    _ = writeln!(
+        std::io::stdout(),
+        "Training {} on {} (seed {}).\n\
+         Open {scheme}://{address} and press Start. Ctrl-C stops the server.\n\
+         Watch it at {scheme}://{address}/dashboard.",
+        app.config.run.architecture,
+        app.data.name,
+        app.config.seed
+    );
     tell_of_start(&app, address, began.elapsed());
     let live = (log == LogFormat::Text).then(|| tokio::spawn(live_line(Arc::clone(&app))));
     let interrupted = async move {

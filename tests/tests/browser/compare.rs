@@ -197,6 +197,41 @@ fn a_bad_file_is_told_with_its_line_and_the_others_are_opened() {
 
 /// What else a link may name is told like a bad file, and nothing is asked of another server.
 #[test]
+fn the_servers_own_history_is_opened_by_a_link_and_by_a_button() {
+    test_page(&["--model", "softmax"], async |page, server| {
+        page.start_at_full_effort().await;
+        page.wait_until("a curve", |facts| facts.count("own-accepted") > 300.0).await;
+        page.press("stop").await;
+        page.wait_for("stopped").await;
+        page.reload().await;
+        open(page, server, "?run=../api/v1/history.csv").await;
+        said(page, "Opened history (").await;
+        let accepted = table(page).await[1][3].replace(',', "").parse::<u64>().expect("a number of answers");
+        assert!(
+            (1..=server.status()["accepted"].as_u64().expect("a count")).contains(&accepted),
+            "{accepted}"
+        );
+        page.press("own").await;
+        page.wait_until_true("document.querySelectorAll('#legend li').length === 2").await;
+    });
+}
+
+#[test]
+fn files_are_opened_where_they_are_dropped() {
+    test_page(&["--model", "softmax"], async |page, server| {
+        open(page, server, "").await;
+        page.run(&format!(
+            "const dropped = new DataTransfer();
+             dropped.items.add(new File([{HISTORY:?}], 'history.csv', {{ type: 'text/csv' }}));
+             const how = {{ dataTransfer: dropped, bubbles: true, cancelable: true }};
+             document.getElementById('chart').dispatchEvent(new DragEvent('drop', how))"
+        ))
+        .await;
+        said(page, "Opened history (2 measurements)").await;
+    });
+}
+
+#[test]
 fn a_link_names_files_of_this_server_only() {
     test_page(&["--model", "softmax"], async |page, server| {
         open(page, server, "?run=/api/v1/status&run=https://example.org/history.csv").await;
