@@ -307,7 +307,7 @@ impl Coordinator {
         let applied = self.optimizer.apply(contribution).map_err(|_| RejectReason::RunFinished)?;
         self.steps.push(self.optimizer.last_step());
         let (message, weight) = (applied.message, applied.weight);
-        let agreement = self.agreement.hear(volunteer, message, &signs);
+        let agreement = self.agreement.hear(volunteer, message, member.conduct.issued_at(), &signs);
         let now = Instant::now();
         self.weight.add(now, f64::from(weight));
         member.conduct.answered(now, Heard { message, weight, agreement });

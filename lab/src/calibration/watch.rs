@@ -94,9 +94,11 @@ impl Host for Watch {
     fn receive(&mut self, worker: usize, answer: Answer<'_>) -> Outcome {
         self.compare(worker, &answer);
         let before = self.host.updates();
+        let computed_at = before - answer.staleness;
         let outcome = self.host.receive(worker, answer);
         if self.host.updates() > before {
-            self.agreement.hear(VolunteerId(worker as u64), self.host.updates(), answer.signs);
+            let (volunteer, message) = (VolunteerId(worker as u64), self.host.updates());
+            self.agreement.hear(volunteer, message, computed_at, answer.signs);
             if self.host.updates().is_multiple_of(self.every) {
                 self.note();
             }

@@ -96,6 +96,11 @@ impl Conduct {
         self.issued_at = accepted;
     }
 
+    /// Accepted answers in the model that its task is for.
+    pub fn issued_at(&self) -> u64 {
+        self.issued_at
+    }
+
     /// It has answered.
     pub fn answered(&mut self, now: Instant, heard: Heard) {
         let Heard { message, weight, agreement } = heard;
