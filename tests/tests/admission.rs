@@ -44,7 +44,7 @@ fn assert_joins(mut volunteer: RawVolunteer) -> RawVolunteer {
 
 fn list(host: &Host) -> Vec<Listed> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(host.app().coordinator.list()).expect("the server runs")
+    runtime.block_on(host.app().coordinator.roster()).expect("the server runs").volunteers
 }
 
 #[test]

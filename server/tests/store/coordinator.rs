@@ -214,7 +214,8 @@ async fn what_was_earned_survives_with_the_answers_it_was_earned_by() {
     for number in 1..=3 {
         handle.join(named(number)).await.unwrap().expect("the run goes on");
     }
-    let accepted: Vec<u64> = handle.list().await.unwrap().iter().map(|listed| listed.accepted).collect();
+    let accepted: Vec<u64> =
+        handle.roster().await.unwrap().volunteers.iter().map(|listed| listed.accepted).collect();
     assert_eq!(accepted, [1, 2, 0], "the third is new");
     handle.stop().await;
     running.await.unwrap().unwrap();
