@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The truth has three numbers, because the estimate leaves three things out: the mean sign error over coordinates; the
-//! same averaged as the estimate averages, as `(1 - 2 p)^2`; and the mean weighted by the size of each derivative, which is
+//! same averaged as pairs of answers alone would tell it, as `(1 - 2 p)^2`; and the mean weighted by the size of each derivative, which is
 //! what progress is made of. What is left between the estimate and the second is due to mistakes that workers share, and to
 //! liars.
 

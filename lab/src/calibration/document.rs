@@ -9,7 +9,7 @@ const TEXT: &str = "# The safety readout, calibrated\n\n\
     - **estimate**: the sign error *p* that the host reads off the agreement of all answers, liars' included;\n\
     - **mean**: the true share of wrong signs in honest answers, beside the gradient over all training data at the \
     parameters that the answer moved; a derivative of 0 counts as a coin;\n\
-    - **as averaged**: the same, averaged over coordinates as the estimate averages;\n\
+    - **as averaged**: the root of the mean square of `1 - 2 p` over coordinates, which pairs of answers alone would tell;\n\
     - **weighted**: the same, each coordinate weighted by the size of its derivative;\n\
     - **bias**: estimate less mean, with the largest at a single checkpoint in brackets;\n\
     - **tolerated**: share that may lie, by the estimate and by the true mean.\n\n";

@@ -29,9 +29,9 @@ fn ends(rate: f64) -> (Checkpoint, Checkpoint) {
 fn it_is_right_with_small_steps_too_careful_with_liars_and_too_bold_where_all_lag() {
     let bias = |checkpoint: &Checkpoint| checkpoint.estimate.unwrap() - checkpoint.errors.mean;
     let ((small, attacked), (large, _)) = (ends(1e-5), ends(2e-2));
-    assert!(bias(&small).abs() < 0.08, "seed 1: {small:?}");
+    assert!((-0.02..0.08).contains(&bias(&small)), "seed 1: {small:?}");
+    let of_pairs = small.errors.averaged - small.errors.mean;
+    assert!(of_pairs < -0.05, "seed 1: coordinates should differ, or the first line shows little: {small:?}");
     assert!(bias(&attacked) > 0.05, "seed 1: {attacked:?}");
-    assert!(bias(&large) < -0.1, "seed 1: {large:?}");
-    let off = small.estimate.unwrap() - small.errors.averaged;
-    assert!(off.abs() < 0.03, "seed 1: what is left should be how it averages: {small:?}");
+    assert!(bias(&large) < -0.04, "seed 1: {large:?}");
 }
