@@ -7,9 +7,9 @@
 //!                   truth:    honest signs beside the gradient over all training data at the server's parameters
 //! ```
 //!
-//! The truth has three numbers, because the estimate leaves three things out: the mean sign error over coordinates; the
-//! same averaged as pairs of answers alone would tell it, as `(1 - 2 p)^2`; and the mean weighted by the size of each derivative, which is
-//! what progress is made of. What is left between the estimate and the second is due to mistakes that workers share, and to
+//! The truth has three numbers: the mean sign error over coordinates, which is what is estimated; the same averaged as
+//! pairs of answers alone would tell it, as `(1 - 2 p)^2`; and the mean weighted by the size of each derivative, which is
+//! what progress is made of. What is left between the estimate and the first is due to mistakes that workers share, and to
 //! liars.
 
 mod document;

@@ -18,7 +18,7 @@ use farsign::sign::SignBits;
 pub struct Errors {
     /// Mean over coordinates.
     pub mean: f64,
-    /// Mean over coordinates as the estimate takes it.
+    /// Mean over coordinates as pairs of answers alone would tell it.
     pub averaged: f64,
     /// Mean over coordinates, weighted by the size of the derivative.
     pub weighted: f64,
