@@ -46,7 +46,8 @@ impl Socket {
 
     /// Sends a frame; false when the connection is not open.
     pub fn send(&self, frame: &[u8]) -> bool {
-        self.inner.send_with_u8_array(frame).is_ok()
+        // On a connection that is closing, browsers take a frame without an error, complain on the console and drop it.
+        self.inner.ready_state() == WebSocket::OPEN && self.inner.send_with_u8_array(frame).is_ok()
     }
 }
 
