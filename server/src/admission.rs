@@ -239,6 +239,11 @@ impl Admission {
     pub fn list_bans(&self) -> Vec<Ban> {
         lock(&self.bans).list().collect()
     }
+
+    /// How many bans there are.
+    pub fn count_bans(&self) -> usize {
+        lock(&self.bans).list().count()
+    }
 }
 
 /// Far below the number that means never.

@@ -80,7 +80,7 @@ impl View {
             removals: roster.removals.into_iter().take(MOST_REMOVALS).map(RemovalRow::from).collect(),
             effort_percent: roster.effort_percent,
             connections: app.connections.taken(),
-            bans: app.admission.list_bans().len(),
+            bans: app.admission.count_bans(),
             snapshot: SnapshotView {
                 version: snapshot.version,
                 age_s: snapshot.made.elapsed().as_secs_f64(),
