@@ -80,7 +80,8 @@ impl World<'_> {
         let Experiment { attack, seed, .. } = *self.experiment;
         let (attack, share) = attack.map_or((None, 0.0), |(attack, share)| (Some(attack), share));
         let allotment = self.materials.allot(seed);
-        let recruits = recruit(&self.scenario.fleet, attack, share, seed).into_iter().enumerate();
+        let Scenario { fleet, network, .. } = self.scenario;
+        let recruits = recruit(fleet, network, attack, share, seed).into_iter().enumerate();
         recruits.map(|(index, recruit)| Worker::new(index, recruit, &allotment)).collect()
     }
 

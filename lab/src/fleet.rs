@@ -1,11 +1,13 @@
 //! Who works in a run: how fast each is, who goes away now and then, and who lies.
 
 use crate::attack::{Attack, Company, Liar};
-use crate::chance::{Chance, Part};
-use crate::scenario::Fleet;
+use farsign::activity::WEIGHT_CAP;
 
-/// Random swaps that are tried to bring the liars' share of the updates to what was asked for.
-const SWAPS: usize = 2000;
+use crate::chance::{Chance, Part};
+use crate::scenario::{Dropout, Fleet, Network};
+
+/// Draws of liars, of which the one is taken that comes nearest to what was asked for.
+const DRAWS: usize = 2000;
 
 /// Seconds of the simulated clock in its own unit, which is whole, so that the order of events is exact.
 pub const MICROSECONDS: f64 = 1e6;
@@ -46,23 +48,38 @@ pub struct Recruit {
 }
 
 /// The workers of a run. Who is fast, slow and unreliable depends on the seed only; `share` of them lie, chosen so that
-/// their share of the updates is the same, before the attack changes how fast they are.
-pub fn recruit(fleet: &Fleet, attack: Option<Attack>, share: f64, seed: u64) -> Vec<Recruit> {
+/// their shares of messages and of weight are the same, before the attack changes how fast they are.
+pub fn recruit(
+    fleet: &Fleet,
+    network: &Network,
+    attack: Option<Attack>,
+    share: f64,
+    seed: u64,
+) -> Vec<Recruit> {
     let mut chance = Chance::new(seed, Part::Fleet, 0);
     let times = task_times(fleet, &mut chance);
-    let rates: Vec<f64> = times.iter().map(|time| 1.0 / time).collect();
     let unreliable = fleet.dropout.map_or_else(Vec::new, |d| pick(fleet.workers, d.share, &mut chance));
+    let dropout = |index: usize| fleet.dropout.filter(|_| unreliable.contains(&index));
     let shared = chance.bits();
-    let liars = if attack.is_some() { choose_liars(&rates, share, &mut chance) } else { Vec::new() };
+    let liars = if attack.is_some() {
+        let on_the_way_s = network.mean_time_s(fleet.task_s);
+        let works: Vec<Work> = times
+            .iter()
+            .enumerate()
+            .map(|(index, time_s)| Work::of(time_s + on_the_way_s, dropout(index)))
+            .collect();
+        choose_liars(&shares_of(&works), share, &mut chance)
+    } else {
+        Vec::new()
+    };
     let company = Company { workers: fleet.workers, liars: liars.len() };
     let worker = |index: usize| {
         let attack = attack.filter(|_| liars.contains(&index));
-        let leaves = fleet.dropout.filter(|_| unreliable.contains(&index));
         Recruit {
             pace: Pace {
                 task_s: times[index] * attack.map_or(1.0, |attack| attack.pace()),
                 jitter: fleet.jitter,
-                leaves: leaves.map(|d| (d.probability, d.away_s)),
+                leaves: dropout(index).map(|d| (d.probability, d.away_s)),
                 chance: Chance::new(seed, Part::Pace, index),
             },
             liar: attack.map(|attack| {
@@ -94,30 +111,44 @@ fn task_times(fleet: &Fleet, chance: &mut Chance) -> Vec<f64> {
 fn pick(count: usize, share: f64, chance: &mut Chance) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     chance.shuffle(&mut order);
-    order.truncate((share * count as f64).round() as usize);
+    order.truncate(liars_among(count, share));
     order
 }
 
-/// As many workers as the share says, at random, but so that they do the same share of the work: synchronous servers
-/// count heads, asynchronous ones updates.
-fn choose_liars(rates: &[f64], share: f64, chance: &mut Chance) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..rates.len()).collect();
-    chance.shuffle(&mut order);
-    let (liars, honest) = order.split_at_mut(liars_among(rates.len(), share));
-    if liars.is_empty() || honest.is_empty() {
-        return liars.to_vec();
+/// What a worker does in the mean.
+struct Work {
+    /// Part of the time in which it works, and is not away.
+    present: f64,
+    /// Answers in a second in which it works.
+    rate_hz: f64,
+}
+
+impl Work {
+    fn of(answer_s: f64, dropout: Option<Dropout>) -> Self {
+        let away_s = dropout.map_or(0.0, |d| d.probability * d.away_s);
+        Self { present: answer_s / (answer_s + away_s), rate_hz: 1.0 / answer_s }
     }
-    let wanted = share * rates.iter().sum::<f64>();
-    let mut found: f64 = liars.iter().map(|&index| rates[index]).sum();
-    for _ in 0..SWAPS {
-        let (l, h) = (chance.below(liars.len()), chance.below(honest.len()));
-        let swapped = found - rates[liars[l]] + rates[honest[h]];
-        if (swapped - wanted).abs() < (found - wanted).abs() {
-            std::mem::swap(&mut liars[l], &mut honest[h]);
-            found = swapped;
-        }
-    }
-    liars.to_vec()
+}
+
+/// A worker's parts of all messages, and of all weight if the server weighs by activity: a worker that is there has as
+/// much as any other, unless it is so slow that its weight is capped.
+fn shares_of(works: &[Work]) -> Vec<[f64; 2]> {
+    let all: f64 = works.iter().map(|work| work.present * work.rate_hz).sum();
+    let active: f64 = works.iter().map(|work| work.present).sum();
+    let weight = |work: &Work| work.present * (f64::from(WEIGHT_CAP) * active * work.rate_hz / all).min(1.0);
+    let weights: f64 = works.iter().map(weight).sum();
+    works.iter().map(|work| [work.present * work.rate_hz / all, weight(work) / weights]).collect()
+}
+
+/// As many workers as the share says, at random, but so that they have the same share of the messages and of the
+/// weight, as near as [`DRAWS`] get: synchronous servers count heads, asynchronous ones messages or weight.
+fn choose_liars(shares: &[[f64; 2]], share: f64, chance: &mut Chance) -> Vec<usize> {
+    let miss = |liars: &[usize]| {
+        let off = |kind: usize| (liars.iter().map(|&index| shares[index][kind]).sum::<f64>() - share).abs();
+        off(0).max(off(1))
+    };
+    let draws = (0..DRAWS).map(|_| pick(shares.len(), share, chance));
+    draws.min_by(|a, b| miss(a).total_cmp(&miss(b))).expect("there are draws")
 }
 
 #[cfg(test)]
@@ -138,24 +169,51 @@ mod tests {
 
     #[test]
     fn liars_are_as_many_and_do_as_much_as_their_share_says() {
+        let flip = Some(Attack::SignFlip { scale: 1.0 });
         for seed in 0..20 {
             for share in [0.1, 0.3, 0.45] {
-                let flip = Some(Attack::SignFlip { scale: 1.0 });
-                let workers = recruit(&fleet(), flip, share, seed);
-                let rate = |worker: &Recruit| 1.0 / worker.pace.task_s;
-                let all: f64 = workers.iter().map(rate).sum();
-                let lying = workers.iter().filter(|worker| worker.liar.is_some());
-                assert_eq!(lying.clone().count(), liars_among(50, share), "seed {seed}");
-                let found = lying.map(rate).sum::<f64>() / all;
-                assert!((found - share).abs() < 0.01, "seed {seed}: {found} of the work for {share}");
+                let workers = recruit(&fleet(), &Network::default(), flip, share, seed);
+                let works: Vec<Work> = workers
+                    .iter()
+                    .map(|worker| {
+                        let away_s =
+                            worker.pace.leaves.map_or(0.0, |(probability, mean_s)| probability * mean_s);
+                        let answer_s = worker.pace.task_s + Network::default().mean_time_s(1.0);
+                        Work { present: answer_s / (answer_s + away_s), rate_hz: 1.0 / answer_s }
+                    })
+                    .collect();
+                let lying = || workers.iter().map(|worker| worker.liar.is_some());
+                assert_eq!(lying().filter(|lies| *lies).count(), liars_among(50, share), "seed {seed}");
+                for (kind, name) in ["messages", "weight"].into_iter().enumerate() {
+                    let parts = shares_of(&works).into_iter().zip(lying());
+                    let found: f64 = parts.filter_map(|(part, lies)| lies.then_some(part[kind])).sum();
+                    assert!((found - share).abs() < 0.01, "seed {seed}: {found} of the {name} for {share}");
+                }
             }
         }
     }
 
     #[test]
+    fn weight_is_even_among_those_who_are_there_up_to_the_cap() {
+        let away = Dropout { share: 1.0, probability: 0.5, away_s: 2.0 };
+        let works =
+            [Work::of(1.0, None), Work::of(0.5, None), Work::of(1.0, Some(away)), Work::of(1e6, None)];
+        let shares = shares_of(&works);
+        let near = |found: f64, wanted: f64| (found - wanted).abs() < 1e-4;
+        assert!(
+            near(shares[0][0], 1.0 / 3.5) && near(shares[1][0], 2.0 / 3.5) && near(shares[2][0], 0.5 / 3.5)
+        );
+        assert!(near(shares[0][1], 0.4) && near(shares[1][1], 0.4) && near(shares[2][1], 0.2), "{shares:?}");
+        assert!(shares[3][1] < 1e-4, "{shares:?}");
+    }
+
+    #[test]
     fn an_attack_changes_who_lies_and_nothing_else() {
         let times = |attack| -> Vec<f64> {
-            recruit(&fleet(), attack, 0.3, 3).iter().map(|worker| worker.pace.task_s).collect()
+            recruit(&fleet(), &Network::default(), attack, 0.3, 3)
+                .iter()
+                .map(|worker| worker.pace.task_s)
+                .collect()
         };
         assert_eq!(times(None), times(Some(Attack::LabelFlip)));
         let fast = times(Some(Attack::Fast { factor: 10.0 }));
@@ -164,7 +222,7 @@ mod tests {
 
     #[test]
     fn stragglers_and_the_unreliable_are_as_many_as_asked_for() {
-        let mut workers = recruit(&fleet(), None, 0.0, 9);
+        let mut workers = recruit(&fleet(), &Network::default(), None, 0.0, 9);
         assert_eq!(workers.iter().filter(|worker| worker.pace.task_s > 20.0).count(), 3);
         let leaves = |worker: &mut Recruit| (0..200).any(|_| worker.pace.away_us().is_some());
         assert_eq!(workers.iter_mut().filter_map(|worker| leaves(worker).then_some(())).count(), 5);

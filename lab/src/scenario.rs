@@ -6,7 +6,7 @@ mod fleet;
 mod method;
 mod read;
 
-pub use fleet::{Dropout, Fleet, Network, Stragglers};
+pub use fleet::{Dropout, Fleet, LATE_TASKS, Network, Stragglers};
 pub use method::{
     Asynchronous, Control, Family, FarSignMethod, Kind, Method, Order, Rule, Synchronous, Wait,
 };

@@ -19,7 +19,7 @@ use crate::chance::{Chance, Part};
 use crate::fleet::MICROSECONDS;
 use crate::host::{Answer, Host, Outcome};
 use crate::record::Recorder;
-use crate::scenario::Network;
+use crate::scenario::{LATE_TASKS, Network};
 use crate::workshop::{Worker, Workshop};
 
 /// What happens next.
@@ -51,7 +51,7 @@ pub struct Simulation<'a> {
     workers: Vec<Worker>,
     open: Vec<Option<Open>>,
     network: Network,
-    /// Time of ten tasks, by which delayed answers are late.
+    /// Time by which delayed answers are late.
     late_us: f64,
     chances: Vec<Chance>,
     now_us: u64,
@@ -75,7 +75,7 @@ impl<'a> Simulation<'a> {
             chances: (0..workers.len()).map(|index| Chance::new(seed, Part::Network, index)).collect(),
             workers,
             network,
-            late_us: 10.0 * task_s * MICROSECONDS,
+            late_us: LATE_TASKS * task_s * MICROSECONDS,
             now_us: 0,
             planned: 0,
             events: BinaryHeap::new(),

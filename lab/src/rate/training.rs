@@ -17,6 +17,7 @@ use super::problem::{POINTS, Problem};
 use super::{Case, RateOptions};
 use crate::chance::{Chance, Part};
 use crate::fleet::{Pace, Recruit, recruit};
+use crate::scenario::Network;
 
 /// A worker in the middle of a task.
 struct Worker {
@@ -76,9 +77,8 @@ impl<'a> Run<'a> {
             .expect("the cases are constant");
         let mut start = Chance::new(seed, Part::Parameters, 0);
         let x: Vec<f32> = (0..problem.parameters()).map(|_| start.normal() as f32).collect();
-        let workers =
-            recruit(&options.fleet, None, 0.0, seed).into_iter().map(|recruit| Worker::new(recruit, &x));
-        let workers = workers.collect();
+        let recruits = recruit(&options.fleet, &Network::default(), None, 0.0, seed);
+        let workers = recruits.into_iter().map(|recruit| Worker::new(recruit, &x)).collect();
         let assignment = AssignmentOptions {
             order: case.order,
             rule: Rule::Plain,

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Tasks' time by which a delayed answer is late.
+pub const LATE_TASKS: f64 = 10.0;
+
 /// The workers. Times are in seconds of the simulated clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,10 +62,19 @@ pub struct Network {
     pub loss: f64,
     /// Probability with which an answer arrives twice.
     pub duplication: f64,
-    /// Probability with which an answer is late by ten tasks' time.
+    /// Probability with which an answer is late by [`LATE_TASKS`].
     pub delay: f64,
     /// Time until a worker whose answer was lost notices that, and joins again.
     pub rejoin_s: f64,
+}
+
+impl Network {
+    /// Time that a worker waits in the mean from task to task, beside its work: messages on their way, answers that are
+    /// lost or late. `task_s` is the fleet's.
+    pub fn mean_time_s(&self, task_s: f64) -> f64 {
+        let there_and_back_s = 2.0 * self.latency_s * (self.spread * self.spread / 2.0).exp();
+        there_and_back_s + self.loss * self.rejoin_s + self.delay * LATE_TASKS * task_s
+    }
 }
 
 impl Default for Network {
