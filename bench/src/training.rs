@@ -12,8 +12,12 @@ const RUNS: usize = 3;
 /// Volunteers, native ones on this machine.
 const WORKERS: usize = 8;
 
-/// Models, and the accuracies in percent whose time is told.
-const MODELS: [(&str, &[u32]); 2] = [("softmax", &[80, 90]), ("mlp", &[80, 90, 95])];
+/// What is run: its name, its settings, and the accuracies in percent whose time is told.
+const KINDS: [(&str, &[&str], &[u32]); 3] = [
+    ("softmax", &["--model", "softmax"], &[80, 90]),
+    ("softmax, zeroth order", &["--model", "softmax", "--order", "zeroth"], &[80]),
+    ("mlp", &["--model", "mlp"], &[80, 90, 95]),
+];
 
 const ABOUT: &str = "\
 `farsign serve --seed 1` and `farsign volunteer --workers 8` on the same machine, over loopback, with all other \
@@ -37,15 +41,15 @@ pub fn run(machine: &Machine) -> Result<Section> {
     );
     let mut rows = Vec::new();
     for (data, folder) in &data {
-        for (model, goals) in MODELS {
-            let mut arguments = vec!["--model", model];
+        for (kind, settings, goals) in KINDS {
+            let mut arguments = settings.to_vec();
             arguments.extend(folder.as_deref().map(|folder| ["--data", folder]).into_iter().flatten());
             let mut runs = Vec::new();
             for round in 1..=RUNS {
-                eprintln!("  {model}, {data}, run {round} of {RUNS}");
+                eprintln!("  {kind}, {data}, run {round} of {RUNS}");
                 runs.push(history(machine, &arguments)?);
             }
-            rows.extend(tell(&format!("{model}, {data}"), goals, &runs));
+            rows.extend(tell(&format!("{kind}, {data}"), goals, &runs));
         }
     }
     let title = "Seconds to an accuracy".to_owned();

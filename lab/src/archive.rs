@@ -147,6 +147,8 @@ mod tests {
         let text = String::new;
         Archive {
             manifest: Manifest {
+                revision: 1,
+                fault: None,
                 version: text(),
                 train_sha256: text(),
                 test_sha256: text(),

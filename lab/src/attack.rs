@@ -53,7 +53,8 @@ pub enum Attack {
         positive: bool,
     },
     /// Inner-product manipulation, `b = -epsilon mu` (Xie et al. 2020, arXiv 1903.03936, equation 1). Omniscient: its
-    /// signs are wrong wherever the honest mean is right. Cost: none.
+    /// signs are wrong wherever the honest mean is right. With a small `epsilon` it hides among the honest from rules
+    /// that go by distance. Cost: none.
     InnerProduct {
         /// Above 0; signs do not show it.
         #[serde(default = "one")]
@@ -72,8 +73,8 @@ pub enum Attack {
     /// 2007.08432). Cost: one gradient.
     LabelFlip,
     /// What one honest worker, always the same, has sent last (Karimireddy et al. 2022, arXiv 2006.09365, section
-    /// 3.3): nothing is wrong with it, and it counts many times. Harmful where workers' data differ. Omniscient.
-    /// Cost: none.
+    /// 3.3, which picks the worker by how its answers vary; here it is the first that answered): nothing is wrong with
+    /// it, and it counts many times. Harmful where workers' data differ. Omniscient. Cost: none.
     Mimic,
     /// The first honest answer that any of the liars saw, again and again: it was right once. Cost: none.
     Replay,
@@ -143,6 +144,7 @@ impl Attack {
             Self::SignFlip { .. } => "sign-flip",
             Self::Random { .. } => "random",
             Self::Constant { .. } => "constant",
+            Self::InnerProduct { epsilon } if *epsilon < 1.0 => "small-inner-product",
             Self::InnerProduct { .. } => "inner-product",
             Self::ALittle { .. } => "a-little",
             Self::LabelFlip => "label-flip",

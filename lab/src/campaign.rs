@@ -14,6 +14,10 @@ use crate::record::Record;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::summary::{CURVES_HEAD, MethodSummary, Summary, curves};
 
+/// Number of what decides results besides the scenario: raised with each change to the code that makes runs come out
+/// otherwise, so that results of different code are not mixed. A test knows what came out last.
+pub const REVISION: u32 = 2;
+
 /// What a campaign is started with.
 #[derive(Clone, Debug)]
 pub struct CampaignOptions {
@@ -66,6 +70,8 @@ pub fn run(
     }
     let manifest = Manifest {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: REVISION,
+        fault: options.fault,
         train_sha256: hexadecimal(train.digest()),
         test_sha256: hexadecimal(test.digest()),
         seeds: scenario.run.seeds.clone(),
@@ -99,7 +105,8 @@ impl Campaign<'_> {
         let methods = &self.scenario.methods;
         let tuning: Vec<Vec<Job>> = methods.iter().map(|m| plan::tuning(self.scenario, m)).collect();
         let tried = self.records("choosing rates", tuning)?;
-        let factors: Vec<f64> = tried.iter().map(|records| plan::choose(self.scenario, records)).collect();
+        let factors: Vec<f64> =
+            tried.iter().map(|records| plan::choose(&self.scenario.tuning.factors, records)).collect();
         let runs = methods.iter().zip(&factors).map(|(m, f)| plan::runs(self.scenario, m, *f, fault));
         let records = self.records("running", runs.collect())?;
 

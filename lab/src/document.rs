@@ -12,7 +12,7 @@ use std::fmt::Write;
 use crate::archive::Archive;
 use crate::plot::campaign::{Named, attacks, over_messages, over_share, over_time};
 use table::percent;
-pub(crate) use table::{cells, table};
+pub(crate) use table::{accuracy, cells, table};
 
 /// A file to write: its name, and what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,9 @@ pub fn report(archive: &Archive, stem: &str) -> Vec<File> {
     document.write("## Checks\n\n");
     document.write(CHECKS);
     document.write(&tables::checks(archive));
+    document.write("## Rates\n\n");
+    document.write(RATES);
+    document.write(&tables::rates(archive));
     document.write(&format!("## Scenario\n\n```toml\n{}\n```\n", archive.manifest.scenario.trim_end()));
     document.files()
 }
@@ -68,8 +71,9 @@ pub fn comparison(campaigns: &[Named<'_>], stem: &str) -> Vec<File> {
 }
 
 const OVERVIEW: &str = "Held-out accuracy at the end of a run in per cent: mean ± standard deviation over seeds, and the \
-    mean under the worst attack with its name. A method *stands up to* the largest share at which the worst attack leaves \
-    it within the breaking distance of its own accuracy without liars. The control is one machine that no liar reaches.\n\n";
+    same under the attack with the lowest mean. A method *stands up to* the largest share up to which every single run, \
+    under whatever attack, ends within the breaking distance of the method's mean without liars. The control is one machine \
+    that no liar reaches.\n\n";
 
 const ATTACKS: &str = "Held-out accuracy at the end of a run in per cent, mean ± standard deviation over seeds. The worst \
     attack on each method is bold.\n\n";
@@ -82,6 +86,9 @@ const CHECKS: &str = "Answers that the server computed again, as a share of the 
     there are liars. Of removed workers the liars are a mean over all attacked runs, by name, so that who comes back counts \
     again; the honest ones are all of all runs.\n\n";
 
+const RATES: &str = "The step sizes at the start that were chosen, and the factor on the scenario's that each came of. *Edge* \
+    marks the smallest and the largest of the grid: a better one may lie beyond.\n\n";
+
 fn title(archive: &Archive) -> String {
     let hidden = &archive.scenario.model.hidden;
     let widths: Vec<String> = hidden.iter().map(ToString::to_string).collect();
@@ -92,9 +99,10 @@ fn introduction(archive: &Archive) -> String {
     let (run, manifest) = (&archive.scenario.run, &archive.manifest);
     let seeds: Vec<String> = run.seeds.iter().map(ToString::to_string).collect();
     format!(
-        "Written by `farsign lab`, version {}: {} messages a run, {} workers, seeds {}, breaking distance {}. Training data \
+        "Written by `farsign lab`, version {} (revision {}): {} messages a run, {} workers, seeds {}, breaking distance {}. Training data \
          {}…, held-out data {}… (SHA-256).\n\n",
         manifest.version,
+        manifest.revision,
         run.messages,
         archive.scenario.fleet.workers,
         seeds.join(", "),

@@ -2,7 +2,7 @@
 
 use crate::attack::Attack;
 use crate::control;
-use crate::fleet::{liars_among, recruit};
+use crate::fleet::{part_of, recruit};
 use crate::host::{FarSignHost, FarSignRun, Fault, GradientHost, Host, gradient_settings};
 use crate::materials::Materials;
 use crate::peers::Server;
@@ -111,15 +111,13 @@ impl World<'_> {
         Box::new(FarSignHost::new(run, self.materials).expect("the scenario was checked"))
     }
 
-    /// What a rule may know that is sent so many gradients, by as many workers or in each round.
+    /// What a rule may know that is sent so many gradients, by as many workers or in each round: the number of liars, up
+    /// to the largest minority.
     fn server(&self, gradients: usize) -> Server<'_> {
-        let Experiment { seed, method, .. } = *self.experiment;
-        Server { gradients, liars: self.liars(), seed, batch: method.batch, materials: self.materials }
-    }
-
-    fn liars(&self) -> usize {
-        let share = self.experiment.attack.map_or(0.0, |(_, share)| share);
-        liars_among(self.scenario.fleet.workers, share)
+        let Experiment { attack, seed, method, .. } = *self.experiment;
+        let share = attack.map_or(0.0, |(_, share)| share);
+        let liars = part_of(self.scenario.fleet.workers, share).min((gradients - 1) / 2);
+        Server { gradients, liars, seed, batch: method.batch, materials: self.materials }
     }
 
     fn run_asynchronous(&self, recorder: &mut Recorder<'_>) {
@@ -141,13 +139,14 @@ impl World<'_> {
         let mut workshop = Workshop::new(&settings, self.experiment.attack.map(|(attack, _)| attack));
         let wait_for = match synchronous.wait {
             Wait::All => workers.len(),
-            Wait::Fastest => (workers.len() - self.liars()).max(1),
+            Wait::Fastest(share) => part_of(workers.len(), share).max(1),
         };
         let rounds = Rounds {
             aggregation: &*synchronous.aggregation.make(&self.server(wait_for)),
             wait_for,
             rate: self.experiment.rate(),
             network: self.scenario.network,
+            task_s: self.scenario.fleet.task_s,
             seed: self.experiment.seed,
         };
         rounds.run(&settings, &mut workshop, &mut workers, self.experiment.messages, recorder);

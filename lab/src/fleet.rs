@@ -90,8 +90,8 @@ pub fn recruit(
     (0..fleet.workers).map(worker).collect()
 }
 
-/// Number of liars among so many workers.
-pub fn liars_among(workers: usize, share: f64) -> usize {
+/// How many of so many workers are this share of them.
+pub fn part_of(workers: usize, share: f64) -> usize {
     (share * workers as f64).round() as usize
 }
 
@@ -102,7 +102,7 @@ fn task_times(fleet: &Fleet, chance: &mut Chance) -> Vec<f64> {
     chance.shuffle(&mut order);
     let mut slow = order.into_iter();
     for stragglers in &fleet.stragglers {
-        let count = (stragglers.share * fleet.workers as f64).round() as usize;
+        let count = part_of(fleet.workers, stragglers.share);
         slow.by_ref().take(count).for_each(|index| times[index] *= stragglers.slowdown);
     }
     times
@@ -111,7 +111,7 @@ fn task_times(fleet: &Fleet, chance: &mut Chance) -> Vec<f64> {
 fn pick(count: usize, share: f64, chance: &mut Chance) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     chance.shuffle(&mut order);
-    order.truncate(liars_among(count, share));
+    order.truncate(part_of(count, share));
     order
 }
 
@@ -183,7 +183,7 @@ mod tests {
                     })
                     .collect();
                 let lying = || workers.iter().map(|worker| worker.liar.is_some());
-                assert_eq!(lying().filter(|lies| *lies).count(), liars_among(50, share), "seed {seed}");
+                assert_eq!(lying().filter(|lies| *lies).count(), part_of(50, share), "seed {seed}");
                 for (kind, name) in ["messages", "weight"].into_iter().enumerate() {
                     let parts = shares_of(&works).into_iter().zip(lying());
                     let found: f64 = parts.filter_map(|(part, lies)| lies.then_some(part[kind])).sum();

@@ -1,7 +1,7 @@
 //! The folder that results are kept in.
 //!
 //! ```text
-//!   manifest.json        what decides the results: version, scenario, seeds, data
+//!   manifest.json        what decides the results: version and revision of the lab, scenario, seeds, data
 //!   tuning/*.json        a file a tuning run
 //!   runs/*.json          a file a run
 //!   curves.csv           all curves
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::host::Fault;
 use crate::summary::Summary;
 
 /// What decides the results.
@@ -25,6 +26,10 @@ use crate::summary::Summary;
 pub struct Manifest {
     /// Version of the lab.
     pub version: String,
+    /// Its [`REVISION`](crate::campaign::REVISION).
+    pub revision: u32,
+    /// A mistake in FAR-SIGN's server that was asked for.
+    pub fault: Option<Fault>,
     /// SHA-256 of the training data, in hexadecimal.
     pub train_sha256: String,
     /// SHA-256 of the held-out data, in hexadecimal.
@@ -53,6 +58,12 @@ pub enum FolderError {
         path: PathBuf,
         /// Why.
         source: serde_json::Error,
+    },
+    /// There are results that nothing says what they are of.
+    #[error("{}: expected a manifest.json beside the results that are there, found none; give another --out", path.display())]
+    Unknown {
+        /// Which folder.
+        path: PathBuf,
     },
     /// There are no results.
     #[error("{}: expected results of `farsign lab run`, found none", path.display())]
@@ -84,15 +95,21 @@ impl Folder {
     /// When it cannot be made, or has results of something else.
     pub fn of(path: &Path, manifest: &Manifest) -> Result<Self, FolderError> {
         let folder = Self(path.to_owned());
+        let found = folder.read::<Manifest>("manifest")?;
         for part in ["runs", "tuning"] {
             let path = path.join(part);
+            if found.is_none() && path.exists() {
+                return Err(FolderError::Unknown { path });
+            }
             fs::create_dir_all(&path).map_err(|source| FolderError::Io { path, source })?;
         }
-        match folder.read::<Manifest>("manifest")? {
+        match found {
             None => folder.write_json("manifest", manifest)?,
             Some(found) => {
                 let same = [
                     ("version of the lab", found.version == manifest.version),
+                    ("revision of the lab", found.revision == manifest.revision),
+                    ("server", found.fault == manifest.fault),
                     ("scenario", found.scenario == manifest.scenario),
                     ("seeds", found.seeds == manifest.seeds),
                     ("training data", found.train_sha256 == manifest.train_sha256),

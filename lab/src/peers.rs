@@ -132,7 +132,7 @@ impl AsyncRuleName {
             })),
             Self::Basgd { buffers } => Box::new(Basgd::new(step, buffers, CoordinateMedian)),
             Self::FedBuff { size } => {
-                let trimmed = (share * size as f64).ceil() as usize;
+                let trimmed = most_in_a_buffer(share, size);
                 let staleness = StalenessFunction::Constant;
                 Box::new(FedBuff::new(step, size, staleness, TrimmedMean { trimmed }))
             }
@@ -150,8 +150,8 @@ impl AsyncRuleName {
         }
     }
 
-    /// What is wrong with its parameters, if something is.
-    pub fn mistake(self) -> Option<String> {
+    /// What is wrong with its parameters where there are so many workers, if something is.
+    pub fn mistake(self, workers: usize) -> Option<String> {
         let expect = |right: bool, what: &str| (!right).then(|| format!("expected {what}, found {self:?}"));
         match self {
             Self::Asgd => None,
@@ -161,9 +161,11 @@ impl AsyncRuleName {
                 "mixing above 0 and below 1 and an exponent of at least 0",
             ),
             Self::Kardam { dampening } => expect(dampening >= 0.0, "a dampening of at least 0"),
-            Self::Basgd { buffers: count } | Self::FedBuff { size: count } => {
-                expect(count >= 1, "a buffer of at least 1")
-            }
+            Self::Basgd { buffers } => expect(
+                (1..=workers).contains(&buffers),
+                "buffers for at least a worker each, and at least one",
+            ),
+            Self::FedBuff { size } => expect(size >= 1, "a buffer of at least 1"),
             Self::Weighted { momentum, .. } => {
                 expect((0.0..1.0).contains(&momentum), "momentum of 0 to below 1")
             }
@@ -205,12 +207,21 @@ pub enum AggregationName {
     MajorityVote,
     /// Nearest-neighbour mixing before another rule.
     Mixing(Box<AggregationName>),
-    /// Bucketing by two before another rule.
+    /// Bucketing before another rule, by `s = 1 / (2 delta)` rounded down and at most two, `delta` the share of liars
+    /// (Karimireddy et al. 2022, arXiv 2006.09365, theorem I): of more than a quarter, it only shuffles.
     Bucketing(Box<AggregationName>),
 }
 
-/// Gradients in a bucket.
+/// Most gradients in a bucket.
 const BUCKET: usize = 2;
+
+/// Liars to reckon with in a buffer of `size`, where a `share` of all messages is theirs: a standard deviation more than
+/// in the mean, and at most a minority.
+fn most_in_a_buffer(share: f64, size: usize) -> usize {
+    let mean = share * size as f64;
+    let most = (mean + (mean * (1.0 - share)).sqrt()).ceil() as usize;
+    most.min((size - 1) / 2)
+}
 
 impl AggregationName {
     /// The rule.
@@ -233,9 +244,11 @@ impl AggregationName {
             Self::MajorityVote => Box::new(MajorityVote),
             Self::Mixing(rule) => Box::new(NearestNeighbourMixing { f, rule: rule.make(server) }),
             Self::Bucketing(rule) => {
-                let buckets = Server { gradients: n.div_ceil(BUCKET), ..*server };
+                let bucket = n.checked_div(2 * f).map_or(BUCKET, |largest| largest.clamp(1, BUCKET));
+                let gradients = n.div_ceil(bucket);
+                let buckets = Server { gradients, liars: f.min((gradients - 1) / 2), ..*server };
                 let seed = Chance::new(server.seed, Part::Host, 1).bits();
-                Box::new(Bucketing::new(BUCKET, seed, rule.make(&buckets)))
+                Box::new(Bucketing::new(bucket, seed, rule.make(&buckets)))
             }
         }
     }

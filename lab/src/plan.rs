@@ -4,7 +4,7 @@ use crate::attack::Attack;
 use crate::experiment::Experiment;
 use crate::host::Fault;
 use crate::record::{Measure, Record};
-use crate::scenario::{Kind, Method, Scenario};
+use crate::scenario::{Case, Kind, Method, Scenario};
 
 /// A run of the plan, and its name among the others.
 #[derive(Clone, Debug)]
@@ -33,38 +33,36 @@ pub fn cells<'a>(scenario: &'a Scenario, method: &Method) -> impl Iterator<Item 
     conditions.flat_map(|attack| scenario.run.seeds.iter().map(move |&seed| Cell { attack, seed }))
 }
 
-/// The runs that learning rates are chosen by, for one method: for each factor in turn, each case in turn.
+/// The runs that learning rates are chosen by, for one method: for each factor in turn, each case in turn, seed by seed.
+/// No liar reaches the control.
 pub fn tuning<'a>(scenario: &'a Scenario, method: &'a Method) -> Vec<Job<'a>> {
     let tuning = &scenario.tuning;
     if tuning.factors.len() == 1 {
         return Vec::new(); // there is nothing to choose
     }
-    let job = |&factor: &f64| {
-        tuning.cases.iter().map(move |case| {
-            let attack = scenario.attack(&case.attack).filter(|_| case.share > 0.0);
-            let attack = attack.map(|attack| (attack, case.share));
-            let seed = tuning.seed;
-            let key = format!("tuning/{}--{factor}", key(method, Cell { attack, seed }));
-            let (messages, measure) = (tuning.messages, Measure::Validation);
-            Job {
-                key,
-                experiment: Experiment { method, factor, attack, seed, messages, measure, fault: None },
-            }
-        })
+    let alone = matches!(method.kind, Kind::Control(_));
+    let attack =
+        |case: &Case| Some((scenario.attack(&case.attack)?, case.share)).filter(|_| case.share > 0.0);
+    let conditions = tuning.cases.iter().map(attack).filter(|attack| !(alone && attack.is_some()));
+    let cells = conditions.flat_map(|attack| tuning.seeds.iter().map(move |&seed| Cell { attack, seed }));
+    let cells: Vec<Cell> = cells.collect();
+    let job = |(&factor, cell): (&f64, &Cell)| {
+        let Cell { attack, seed } = *cell;
+        let (messages, measure) = (tuning.messages, Measure::Validation);
+        let experiment = Experiment { method, factor, attack, seed, messages, measure, fault: None };
+        Job { key: format!("tuning/{}--{factor}", key(method, *cell)), experiment }
     };
-    tuning.factors.iter().flat_map(job).collect()
+    tuning.factors.iter().flat_map(|factor| cells.iter().map(move |cell| (factor, cell))).map(job).collect()
 }
 
-/// The factor with the best mean accuracy in the records of [`tuning`]; of equal ones the first.
-pub fn choose(scenario: &Scenario, records: &[Record]) -> f64 {
-    let tuning = &scenario.tuning;
-    let mut best = (f64::NEG_INFINITY, tuning.factors[0]);
-    if !tuning.cases.is_empty() {
-        for (records, &factor) in records.chunks(tuning.cases.len()).zip(&tuning.factors) {
-            let sum: f64 = records.iter().map(|record| record.accuracy).sum();
-            if sum > best.0 {
-                best = (sum, factor);
-            }
+/// The factor with the best mean accuracy in the records of [`tuning`]; of equal ones, and where there are none, the
+/// first.
+pub fn choose(factors: &[f64], records: &[Record]) -> f64 {
+    let mut best = (f64::NEG_INFINITY, factors[0]);
+    for (records, &factor) in records.chunks((records.len() / factors.len()).max(1)).zip(factors) {
+        let sum: f64 = records.iter().map(|record| record.accuracy).sum();
+        if sum > best.0 {
+            best = (sum, factor);
         }
     }
     best.1

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use crate::document::accuracy;
 use crate::folder::{Folder, FolderError};
 use crate::summary::{MethodSummary, Summary};
 
@@ -65,16 +66,10 @@ fn head(shares: &[f64], with_folders: bool) -> Vec<String> {
 }
 
 fn row(method: &MethodSummary, shares: &[f64]) -> Vec<String> {
-    let percent = |share: f64| format!("{:.1}", 100.0 * share);
-    let mut row = vec![method.name.clone()];
-    row.push(format!(
-        "{} ± {}",
-        percent(method.clean.accuracy.mean),
-        percent(method.clean.accuracy.deviation)
-    ));
+    let mut row = vec![method.name.clone(), accuracy(method.clean.accuracy)];
     for share in shares {
         let worst = method.worst.iter().find(|worst| worst.share == *share);
-        row.push(worst.map_or_else(String::new, |w| format!("{} {}", percent(w.accuracy), w.attack)));
+        row.push(worst.map_or_else(String::new, |w| format!("{} {}", accuracy(w.accuracy), w.attack)));
     }
     row.push(method.clean.target_s.map_or_else(String::new, |s| format!("{:.0}", s.mean)));
     row.push(method.breaking_point.map_or_else(String::new, |share| format!("{share}")));

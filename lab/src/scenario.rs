@@ -96,8 +96,8 @@ pub struct Tuning {
     pub factors: Vec<f64>,
     /// Messages of a tuning run.
     pub messages: u64,
-    /// Seed of the tuning runs.
-    pub seed: u64,
+    /// Seeds of the tuning runs; each case is run with each.
+    pub seeds: Vec<u64>,
     /// What is tried.
     pub cases: Vec<Case>,
 }

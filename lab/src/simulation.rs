@@ -117,7 +117,7 @@ impl<'a> Simulation<'a> {
 
     fn plan(&mut self, after_us: u64, event: Event) {
         self.planned += 1;
-        self.events.push(Reverse((self.now_us + after_us, self.planned, event)));
+        self.events.push(Reverse((self.now_us.saturating_add(after_us), self.planned, event)));
     }
 
     fn has_open(&self, worker: usize, task: TaskId) -> bool {

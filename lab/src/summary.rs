@@ -28,14 +28,16 @@ pub struct MethodSummary {
     pub name: String,
     /// The step size at the start that tuning chose.
     pub rate: f64,
+    /// The factor of the grid that it came of.
+    pub factor: f64,
     /// Without liars.
     pub clean: Condition,
     /// Condition by condition.
     pub attacked: Vec<Condition>,
     /// The attack with the lowest mean accuracy, share by share.
     pub worst: Vec<Worst>,
-    /// Largest share up to which the worst attack stays within the breaking distance; 0 if it does at none, none where
-    /// nobody attacks.
+    /// Largest share up to which every run under every attack ends within the breaking distance of the mean without
+    /// liars; 0 if they do at none, none where nobody attacks.
     pub breaking_point: Option<f64>,
 }
 
@@ -52,6 +54,8 @@ pub struct Condition {
     pub liars_weight: Option<Spread>,
     /// Accuracy at the end, 0 to 1.
     pub accuracy: Spread,
+    /// The lowest of them.
+    pub least: f64,
     /// Simulated seconds to an accuracy of 80 %; none unless every seed gets there.
     pub target_s: Option<Spread>,
     /// Simulated seconds of a run.
@@ -84,8 +88,10 @@ pub struct Worst {
     pub share: f64,
     /// What they did.
     pub attack: String,
-    /// Mean accuracy, 0 to 1.
-    pub accuracy: f64,
+    /// Accuracy at the end, 0 to 1.
+    pub accuracy: Spread,
+    /// The lowest of all runs with this share, under whatever attack.
+    pub least: f64,
 }
 
 impl Spread {
@@ -117,6 +123,7 @@ impl Condition {
             liars_share: spread(|record| record.liars_share),
             liars_weight: of_all(|record| record.liars_weight),
             accuracy: spread(|record| record.accuracy),
+            least: records.iter().map(|record| record.accuracy).fold(f64::INFINITY, f64::min),
             target_s: of_all(|record| record.target_s),
             time_s: spread(|record| record.time_s),
             staleness: spread(|record| record.staleness),
@@ -140,13 +147,13 @@ impl MethodSummary {
         let mut conditions = conditions.collect::<Vec<_>>().into_iter();
         let clean = conditions.next().expect("a plan begins with the clean runs");
         let attacked: Vec<Condition> = conditions.collect();
-        let worst = worst(scenario, &attacked);
-        let stands = |worst: &&Worst| worst.accuracy >= clean.accuracy.mean - scenario.run.breaking_distance;
-        let stood = worst.iter().take_while(stands).last().map_or(0.0, |worst| worst.share);
+        let worst = worst(&scenario.run.shares, &attacked);
+        let limit = clean.accuracy.mean - scenario.run.breaking_distance;
         Self {
             name: method.name.clone(),
             rate: method.rate * factor,
-            breaking_point: (!worst.is_empty()).then_some(stood),
+            factor,
+            breaking_point: breaking_point(&worst, limit),
             clean,
             attacked,
             worst,
@@ -165,14 +172,21 @@ impl MethodSummary {
     }
 }
 
-fn worst(scenario: &Scenario, attacked: &[Condition]) -> Vec<Worst> {
+/// The attack with the lowest mean, share by share.
+fn worst(shares: &[f64], attacked: &[Condition]) -> Vec<Worst> {
     let of_share = |&share: &f64| {
-        let here = attacked.iter().filter(|condition| condition.share == share);
-        let worst = here.min_by(|a, b| a.accuracy.mean.total_cmp(&b.accuracy.mean))?;
-        let attack = worst.attack.clone()?;
-        Some(Worst { share, attack, accuracy: worst.accuracy.mean })
+        let here = || attacked.iter().filter(|condition| condition.share == share);
+        let worst = here().min_by(|a, b| a.accuracy.mean.total_cmp(&b.accuracy.mean))?;
+        let least = here().map(|condition| condition.least).fold(f64::INFINITY, f64::min);
+        Some(Worst { share, attack: worst.attack.clone()?, accuracy: worst.accuracy, least })
     };
-    scenario.run.shares.iter().filter_map(of_share).collect()
+    shares.iter().filter_map(of_share).collect()
+}
+
+/// The largest share up to which no run ends below the limit; none where nobody attacks. The shares of `worst` rise.
+fn breaking_point(worst: &[Worst], limit: f64) -> Option<f64> {
+    let stood = worst.iter().take_while(|worst| worst.least >= limit).last();
+    (!worst.is_empty()).then(|| stood.map_or(0.0, |worst| worst.share))
 }
 
 impl Summary {
@@ -202,4 +216,36 @@ pub fn curves(scenario: &Scenario, method: &Method, records: &[Record]) -> Strin
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(attack: &str, share: f64, accuracies: &[f64]) -> Condition {
+        let record = |&accuracy: &f64| Record { accuracy, ..Record::default() };
+        let records: Vec<Record> = accuracies.iter().map(record).collect();
+        Condition::of(Some((attack, share)), &records.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_worst_attack_is_that_with_the_lowest_mean_and_one_bad_run_breaks_a_method() {
+        let attacked = [
+            condition("flip", 0.1, &[0.89, 0.91]),
+            condition("push", 0.1, &[0.86, 0.96]),
+            condition("flip", 0.2, &[0.7, 0.7]),
+            condition("push", 0.2, &[0.5, 0.95]),
+            condition("flip", 0.3, &[0.9, 0.9]),
+        ];
+        let worst = worst(&[0.0, 0.1, 0.2, 0.3], &attacked);
+        let found: Vec<(f64, &str, f64, f64)> =
+            worst.iter().map(|w| (w.share, w.attack.as_str(), w.accuracy.mean, w.least)).collect();
+        let expected = [(0.1, "flip", 0.9, 0.86), (0.2, "flip", 0.7, 0.5), (0.3, "flip", 0.9, 0.9)];
+        assert_eq!(found, expected);
+
+        assert_eq!(breaking_point(&worst, 0.87), Some(0.0), "a run under the other attack ends at .86");
+        assert_eq!(breaking_point(&worst, 0.86), Some(0.1), "that it stands more than .2 again is no merit");
+        assert_eq!(breaking_point(&worst, 0.5), Some(0.3));
+        assert_eq!(breaking_point(&[], 0.5), None);
+    }
 }

@@ -18,7 +18,7 @@ workers = 10
 
 [tuning]
 messages = 1
-seed = 9
+seeds = [9]
 factors = [1.0]
 cases = []
 

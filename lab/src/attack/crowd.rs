@@ -5,6 +5,8 @@
 pub struct Crowd {
     latest: Vec<Vec<f32>>,
     first: Vec<f32>,
+    /// The worker that answered first.
+    leader: usize,
     mean: Vec<f32>,
     /// Standard deviation, coordinate by coordinate, `[d]`.
     deviation: Vec<f32>,
@@ -17,6 +19,7 @@ impl Crowd {
     pub fn see(&mut self, worker: usize, report: &[f32]) {
         if self.first.is_empty() {
             self.first.extend_from_slice(report);
+            self.leader = worker;
         }
         if self.latest.len() <= worker {
             self.latest.resize(worker + 1, Vec::new());
@@ -32,9 +35,9 @@ impl Crowd {
         &self.first
     }
 
-    /// The latest answer of the honest worker that is first in order; empty before there is one.
+    /// The latest answer of the honest worker that answered first of all; empty before there is one.
     pub fn of_one(&self) -> &[f32] {
-        self.latest.iter().find(|latest| !latest.is_empty()).map_or(&[], |latest| latest)
+        self.latest.get(self.leader).map_or(&[], |latest| latest)
     }
 
     /// Mean and standard deviation of the latest answers, `[d]` each; empty before there is one.

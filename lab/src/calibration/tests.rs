@@ -9,7 +9,7 @@ fn ends(rate: f64) -> (Checkpoint, Checkpoint) {
         r#"
         run = {{ messages = 500, evaluate_every = 400, seeds = [1], shares = [0.3], breaking_distance = 0.1 }}
         fleet = {{ workers = 20, spread = 0.5 }}
-        tuning = {{ factors = [1.0], messages = 1, seed = 100, cases = [] }}
+        tuning = {{ factors = [1.0], messages = 1, seeds = [100], cases = [] }}
         methods = [{{ name = "plain", rate = {rate}, batch = 64, kind = {{ far-sign = {{ rule = "plain" }} }} }}]
         attacks = [{{ kind = "sign-flip" }}]
         "#

@@ -23,7 +23,7 @@ pub fn overview(campaigns: &[Named<'_>]) -> String {
         row.push(accuracy(method.clean.accuracy));
         row.extend(shares.iter().map(|share| {
             let worst = method.worst.iter().find(|worst| worst.share == *share);
-            worst.map_or_else(nothing, |worst| format!("{:.1} {}", 100.0 * worst.accuracy, worst.attack))
+            worst.map_or_else(nothing, |worst| format!("{} {}", accuracy(worst.accuracy), worst.attack))
         }));
         row.push(method.breaking_point.map_or_else(nothing, percent));
         row.push(perhaps(method.clean.target_s));
@@ -94,6 +94,19 @@ pub fn checks(archive: &Archive) -> String {
         row
     };
     table(&head, &archive.summary.methods.iter().filter(checks).map(row).collect::<Vec<_>>())
+}
+
+/// The step sizes that tuning chose.
+pub fn rates(archive: &Archive) -> String {
+    let factors = &archive.scenario.tuning.factors;
+    let row = |method: &MethodSummary| {
+        let ends = [factors.first(), factors.last()];
+        let edge = factors.len() > 1 && ends.contains(&Some(&method.factor));
+        let edge = if edge { "edge".to_owned() } else { String::new() };
+        vec![shown(archive, method), format!("{:.2e}", method.rate), method.factor.to_string(), edge]
+    };
+    let rows: Vec<Vec<String>> = archive.summary.methods.iter().map(row).collect();
+    table(&cells(["method", "rate", "factor", "of the grid"]), &rows)
 }
 
 /// Mean over the attacked conditions of a kind; none where there are none.

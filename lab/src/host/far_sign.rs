@@ -17,6 +17,7 @@ use farsign::step::Step;
 use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
 use farsign::tracker::Tracker;
 use farsign::trust::{Trust, TrustMean};
+use serde::{Deserialize, Serialize};
 
 use super::audit::Audit;
 use super::published::Published;
@@ -26,7 +27,8 @@ use crate::materials::Materials;
 use crate::scenario::{FarSignMethod, Order, Rule};
 
 /// A mistake in the server, to see that results which should show it do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// Signs are turned round before they are applied.
     SignsTurned,
@@ -190,7 +192,8 @@ impl FarSignHost {
             self.members[worker].moves.push(task.id, self.optimizer.last_step());
         }
         let active = self.optimizer.active();
-        self.published.renew(self.optimizer.x(), self.optimizer.accepted(), active);
+        let updates = self.optimizer.accepted();
+        self.published.renew(self.optimizer.x(), updates, updates, active);
     }
 
     /// The last step as if its weight had been 1.

@@ -22,6 +22,8 @@ pub struct GradientHost {
     x: Vec<f32>,
     before: Vec<f32>,
     received: u64,
+    /// Messages that changed the parameters.
+    updates: u64,
     issued: u64,
     published: Published,
     present: Vec<bool>,
@@ -62,6 +64,7 @@ impl GradientHost {
             before: x.clone(),
             x,
             received: 0,
+            updates: 0,
             issued: 0,
             present: vec![false; workers],
             fresh: vec![true; workers],
@@ -103,8 +106,9 @@ impl Host for GradientHost {
         let factor = self.schedule.at(self.received as f64);
         self.x.iter_mut().zip(&self.before).for_each(|(x, before)| *x = before + factor * (*x - before));
         self.received += 1;
+        self.updates += u64::from(self.x != self.before);
         let active = self.present.iter().filter(|present| **present).count();
-        self.published.renew(&self.x, self.received, active);
+        self.published.renew(&self.x, self.received, self.updates, active);
         Outcome::Taken
     }
 
@@ -113,7 +117,7 @@ impl Host for GradientHost {
     }
 
     fn updates(&self) -> u64 {
-        self.received
+        self.updates
     }
 
     fn published_updates(&self) -> u64 {

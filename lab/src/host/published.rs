@@ -13,6 +13,7 @@ pub struct Published {
     pub updates: u64,
     /// The parameters, `[d]`.
     pub x: Arc<[f32]>,
+    /// Answers at which the next one is due.
     due: u64,
 }
 
@@ -22,10 +23,10 @@ impl Published {
         Self { version: 0, updates: 0, x: x.into(), due: 0 }
     }
 
-    /// There are so many updates now, of so many active workers.
-    pub fn renew(&mut self, x: &[f32], updates: u64, active: usize) {
-        if updates >= self.due {
-            self.due = updates + answers_between_snapshots(active);
+    /// There were so many answers of so many active workers now, and so many of them changed the parameters.
+    pub fn renew(&mut self, x: &[f32], answers: u64, updates: u64, active: usize) {
+        if answers >= self.due {
+            self.due = answers + answers_between_snapshots(active);
             (self.version, self.updates, self.x) = (self.version + 1, updates, x.into());
         }
     }

@@ -27,7 +27,7 @@ pub fn over_share(campaigns: &[Named<'_>]) -> String {
     let lines = lines(campaigns, |archive, method| {
         let Some(method) = archive.summary.method(method) else { return (Vec::new(), Vec::new()) };
         let clean = (0.0, 100.0 * method.clean.accuracy.mean);
-        let worst = method.worst.iter().map(|worst| (worst.share, 100.0 * worst.accuracy));
+        let worst = method.worst.iter().map(|worst| (worst.share, 100.0 * worst.accuracy.mean));
         let mut points: Vec<(f64, f64)> = std::iter::once(clean).chain(worst).collect();
         if points.len() == 1 {
             // Nobody attacks the control: it is a line across.

@@ -72,7 +72,7 @@ impl Network {
     /// Time that a worker waits in the mean from task to task, beside its work: messages on their way, answers that are
     /// lost or late. `task_s` is the fleet's.
     pub fn mean_time_s(&self, task_s: f64) -> f64 {
-        let there_and_back_s = 2.0 * self.latency_s * (self.spread * self.spread / 2.0).exp();
+        let there_and_back_s = 2.0 * self.latency_s * libm::exp(self.spread * self.spread / 2.0);
         there_and_back_s + self.loss * self.rejoin_s + self.delay * LATE_TASKS * task_s
     }
 }

@@ -161,13 +161,14 @@ pub struct Synchronous {
 }
 
 /// For whom a round waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Wait {
     /// For every worker.
     All,
-    /// For the first `n - f` of `n` workers, `f` of which lie.
-    Fastest,
+    /// For the first that make up this share of the workers, above 0 and at most 1. It cannot know who is a liar and who
+    /// is slow, so the share is the same whoever lies.
+    Fastest(f64),
 }
 
 /// One machine alone: sign momentum, `m <- m + beta (g - m)`, `x <- x - alpha sign(m)` (Bernstein et al. 2018, arXiv

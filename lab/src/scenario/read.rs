@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::{Data, Fleet, Kind, Method, Model, Network, Order, Rule, Run, Scenario, Tuning};
+use super::{Case, Data, Fleet, Kind, Method, Model, Network, Order, Rule, Run, Scenario, Tuning, Wait};
 use crate::attack::Attack;
 use crate::expectation::{Bound, Expectation};
+use crate::fleet::part_of;
 
 /// Why a text is no scenario: every mistake, each with where it is, what was expected and what was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -162,6 +163,14 @@ impl<'a> Check<'a> {
         self.expect(right, || format!("{place}: expected a number above 0, found {found}"));
     }
 
+    fn distinct_seeds(&mut self, place: &str, seeds: &[u64]) {
+        self.expect(!seeds.is_empty(), || format!("{place}: expected a seed, found none"));
+        let distinct: BTreeSet<_> = seeds.iter().collect();
+        self.expect(distinct.len() == seeds.len(), || {
+            format!("{place}: expected each once, found {seeds:?}")
+        });
+    }
+
     fn run(&mut self) {
         let run = &self.scenario.run;
         self.expect(!self.scenario.methods.is_empty(), || {
@@ -171,13 +180,17 @@ impl<'a> Check<'a> {
         self.at_least("run.evaluate_every", 1.0, run.evaluate_every as f64);
         self.at_least("run.curve_images", 1.0, run.curve_images as f64);
         self.share("run.breaking_distance", run.breaking_distance);
-        self.expect(!run.seeds.is_empty(), || "run.seeds: expected a seed, found none".to_owned());
-        let distinct: BTreeSet<_> = run.seeds.iter().collect();
-        self.expect(distinct.len() == run.seeds.len(), || "run.seeds: expected each once".to_owned());
+        self.distinct_seeds("run.seeds", &run.seeds);
         self.expect(!run.shares.is_empty(), || "run.shares: expected a share, found none".to_owned());
         for &share in &run.shares {
             let right = (0.0..1.0).contains(&share);
             self.expect(right, || format!("run.shares: expected 0 to below 1, found {share}"));
+            let workers = self.scenario.fleet.workers;
+            let liars = part_of(workers, share);
+            let both = !right || share == 0.0 || workers < 2 || (1..workers).contains(&liars);
+            self.expect(both, || {
+                format!("run.shares: expected a liar and an honest worker at least, found {liars} liars of {workers} workers at {share}")
+            });
         }
         let rising = run.shares.windows(2).all(|pair| pair[0] < pair[1]);
         self.expect(rising, || format!("run.shares: expected them to rise, found {:?}", run.shares));
@@ -217,6 +230,9 @@ impl<'a> Check<'a> {
         self.expect(right, || {
             format!("tuning.factors: expected numbers above 0, found {:?}", tuning.factors)
         });
+        let rising = tuning.factors.windows(2).all(|pair| pair[0] < pair[1]);
+        self.expect(rising, || format!("tuning.factors: expected them to rise, found {:?}", tuning.factors));
+        self.distinct_seeds("tuning.seeds", &tuning.seeds);
     }
 
     fn cases(&mut self) {
@@ -237,6 +253,11 @@ impl<'a> Check<'a> {
             });
             self.share("tuning.cases.share", case.share);
         }
+        let condition = |case: &Case| (case.share > 0.0).then(|| (case.attack.clone(), case.share.to_bits()));
+        let distinct: BTreeSet<_> = tuning.cases.iter().map(condition).collect();
+        self.expect(distinct.len() == tuning.cases.len(), || {
+            "tuning.cases: expected each once, and one without liars at most".to_owned()
+        });
     }
 
     fn methods(&mut self) {
@@ -270,8 +291,14 @@ impl<'a> Check<'a> {
             self.at_least(&format!("methods.{name}.join"), 1.0, control.join as f64);
         }
         let mistake = match kind {
-            Kind::Asynchronous(asynchronous) => asynchronous.rule.mistake(),
-            Kind::Synchronous(synchronous) => synchronous.aggregation.mistake(),
+            Kind::Asynchronous(asynchronous) => asynchronous.rule.mistake(self.scenario.fleet.workers),
+            Kind::Synchronous(synchronous) => {
+                if let Wait::Fastest(share) = synchronous.wait {
+                    self.above(&format!("methods.{name}.wait.fastest"), share);
+                    self.share(&format!("methods.{name}.wait.fastest"), share);
+                }
+                synchronous.aggregation.mistake()
+            }
             Kind::FarSign(_) | Kind::Control(_) => None,
         };
         self.mistakes.extend(mistake.map(|mistake| format!("methods.{name}: {mistake}")));
@@ -329,7 +356,12 @@ impl<'a> Check<'a> {
                 let known = self.scenario.methods.iter().any(|method| method.name == *name);
                 self.expect(known, || format!("expectations: expected the name of a method, found {name}"));
             }
-            let Some(attack) = attack else { continue };
+            let Some(attack) = attack else {
+                self.expect(*share == 0.0, || {
+                    format!("expectations: expected an attack with the share {share}, found none")
+                });
+                continue;
+            };
             let measured = self.scenario.attack(attack).is_some() && self.scenario.run.shares.contains(share);
             self.expect(measured, || {
                 format!(

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use farsign_lab::campaign::REVISION;
+
 use super::*;
 
 /// Every file below a folder, by its path in it.
@@ -67,4 +69,30 @@ fn results_of_other_things_are_not_mixed() {
     assert!(more_seeds.contains("expected results of the same seeds"), "{more_seeds}");
     let other = refused(&options(&SMALL.replace("batch = 32", "batch = 31")));
     assert!(other.contains("expected results of the same scenario"), "{other}");
+}
+
+#[test]
+fn runs_come_out_as_this_revision_of_the_lab_is_known_to() {
+    let summary = results(SMALL, None).summary;
+    let told = |method: &str| -> Vec<f64> {
+        let method = summary.method(method).unwrap();
+        std::iter::once(&method.clean)
+            .chain(&method.attacked)
+            .map(|condition| condition.accuracy.mean)
+            .collect()
+    };
+    let found = (REVISION, ["plain", "verified", "mean"].map(told));
+    let plain = vec![0.892, 0.872667, 0.732, 0.682, 0.461333];
+    let verified = vec![0.882, 0.892, 0.898667, 0.890667, 0.894667];
+    let mean = vec![0.868667, 0.098, 0.098, 0.827333, 0.500667];
+    let known = (2, [plain, verified, mean]);
+    assert_eq!(found, known, "if that is meant, raise REVISION, and every result is run anew");
+}
+
+#[test]
+fn results_without_a_manifest_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("runs")).unwrap();
+    let error = run(&options(SMALL), folder.path()).unwrap_err().to_string();
+    assert!(error.contains("expected a manifest.json"), "{error}");
 }

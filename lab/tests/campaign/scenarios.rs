@@ -13,7 +13,7 @@ fn every_scenario_that_comes_with_the_lab_can_be_read() {
         names.push(path.file_stem().unwrap().to_string_lossy().into_owned());
     }
     names.sort();
-    assert_eq!(names, ["batch", "mlp", "noniid", "quick", "softmax", "verified", "zeroth"]);
+    assert_eq!(names, ["batch", "mlp", "mlp-verified", "noniid", "quick", "softmax", "verified", "zeroth"]);
 }
 
 #[test]
@@ -36,6 +36,35 @@ fn every_mistake_is_reported_with_its_place_and_what_was_expected() {
         "tuning.factors: expected numbers above 0, found []",
         "methods: expected each name once, found plain twice",
         "attacks: sign-flip: expected scale above 0, found -1",
+    ];
+    for mistake in expected {
+        assert!(mistakes.iter().any(|found| found.starts_with(mistake)), "{mistake} in {mistakes:#?}");
+    }
+    assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
+}
+
+#[test]
+fn conditions_that_would_not_be_what_they_say_are_reported() {
+    let text = SMALL
+        .replace("shares = [0.3, 0.45]", "shares = [0.01, 0.3, 0.45]")
+        .replace("factors = [0.5, 1.0]", "factors = [1.0, 1.0]")
+        .replace(
+            "cases = [",
+            "cases = [{ attack = \"none\", share = 0.0 }, { attack = \"fast\", share = 0.0 }, ",
+        )
+        .replace("wait = \"all\"", "wait = { fastest = 0.0 }");
+    let text = format!(
+        "{text}\n[[methods]]\nname = \"groups\"\nrate = 1.0\nbatch = 32\nkind.asynchronous = {{ rule = {{ basgd = {{ buffers = 21 }} }} }}\n\
+         [[expectations]]\nmethod = \"mean\"\nshare = 0.45\nis.at-least = 0.1\n"
+    );
+    let mistakes = Scenario::from_toml(&text).unwrap_err().mistakes;
+    let expected = [
+        "run.shares: expected a liar and an honest worker at least, found 0 liars of 20 workers at 0.01",
+        "tuning.factors: expected them to rise, found [1.0, 1.0]",
+        "methods.mean.wait.fastest: expected a number above 0, found 0",
+        "methods.groups: expected buffers for at least a worker each",
+        "tuning.cases: expected each once",
+        "expectations: expected an attack with the share 0.45, found none",
     ];
     for mistake in expected {
         assert!(mistakes.iter().any(|found| found.starts_with(mistake)), "{mistake} in {mistakes:#?}");

@@ -21,7 +21,7 @@ latency_s = 0.1
 
 [tuning]
 messages = 1
-seed = 9
+seeds = [9]
 factors = [1.0]
 cases = []
 
@@ -41,7 +41,7 @@ kind.synchronous = { aggregation = "mean", wait = "all" }
 name = "fastest"
 rate = 0.5
 batch = 16
-kind.synchronous = { aggregation = "mean", wait = "fastest" }
+kind.synchronous = { aggregation = "mean", wait = { fastest = 0.8 } }
 
 [[attacks]]
 kind = "slow"
@@ -62,12 +62,15 @@ fn only_who_waits_for_the_slow_is_slow() {
         let records = records(WORLD, &["asynchronous", "all", "fastest"], condition);
         records.iter().map(|record| record.time_s).collect::<Vec<_>>()
     };
-    // Twenty rounds for the straggler of a hundred seconds.
+    // Twenty rounds for the straggler of a hundred seconds; who waits for eight of ten, waits for nobody slow.
     let clean = times("none");
-    assert!(clean[0] < 60.0 && clean[1] > 20.0 * 100.0 && clean[2] > 20.0 * 100.0, "{clean:?}");
-    // Two of ten take a thousand seconds; who waits for eight does not wait for them, but for one straggler.
+    assert!(clean[0] < 60.0 && clean[1] > 20.0 * 100.0 && clean[2] < 100.0, "{clean:?}");
+    // Two more take a thousand seconds, so that eight of ten include the straggler of a hundred now.
     let attacked = times("slow-0.2");
-    assert!(attacked[0] < 60.0 && attacked[1] > 20.0 * 900.0 && attacked[2] < 5000.0, "{attacked:?}");
+    assert!(
+        attacked[0] < 60.0 && attacked[1] > 20.0 * 900.0 && (20.0 * 50.0..5000.0).contains(&attacked[2]),
+        "{attacked:?}"
+    );
 }
 
 #[test]
