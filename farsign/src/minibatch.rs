@@ -3,7 +3,7 @@
 //! Four of five pixels of a digit are zero, and a zero adds nothing to any sum: a batch keeps, for each image, the
 //! pixels that are not.
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, PixelIndex};
 use crate::random::Stream;
 
 /// Rows of a sparse matrix: for each row, the columns that are not zero and their values, columns rising.
@@ -92,6 +92,9 @@ pub struct Minibatch {
     pub inputs: SparseRows,
     /// Class of each image, `[batch]`.
     pub labels: Vec<u8>,
+    /// What a dataset's index has on its images, one after the other.
+    pixels: Vec<u16>,
+    bytes: Vec<u8>,
 }
 
 /// Indices of the minibatch `seed` draws from `count` images: uniform, with replacement. `count >= 1`.
@@ -114,24 +117,36 @@ impl Minibatch {
     fn fill(&mut self, data: &Dataset, indices: impl Iterator<Item = usize>) {
         self.inputs.clear();
         self.labels.clear();
-        for index in indices {
-            match data.index() {
-                Some(listed) => {
-                    let (pixels, values) = listed.image(index);
-                    self.inputs.columns.extend(pixels.iter().map(|&pixel| u32::from(pixel)));
-                    self.inputs.values.extend(values.iter().map(|&byte| scaled(byte)));
-                }
-                None => {
+        match data.index() {
+            Some(listed) => self.fill_from(listed, data, indices),
+            None => {
+                for index in indices {
                     for (pixel, &byte) in data.image(index).iter().enumerate() {
                         if byte != 0 {
                             self.inputs.push(pixel, scaled(byte));
                         }
                     }
+                    self.inputs.end_row();
+                    self.labels.push(data.label(index));
                 }
             }
-            self.inputs.end_row();
+        }
+    }
+
+    /// Copies first and converts then: images lie anywhere in memory, and a processor fetches the next ones while it
+    /// copies, but not while it converts.
+    fn fill_from(&mut self, listed: &PixelIndex, data: &Dataset, indices: impl Iterator<Item = usize>) {
+        self.pixels.clear();
+        self.bytes.clear();
+        for index in indices {
+            let (pixels, bytes) = listed.image(index);
+            self.pixels.extend_from_slice(pixels);
+            self.bytes.extend_from_slice(bytes);
+            self.inputs.starts.push(self.pixels.len() as u32);
             self.labels.push(data.label(index));
         }
+        self.inputs.columns.extend(self.pixels.iter().map(|&pixel| u32::from(pixel)));
+        self.inputs.values.extend(self.bytes.iter().map(|&byte| scaled(byte)));
     }
 }
 

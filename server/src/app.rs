@@ -22,7 +22,7 @@ use crate::admin;
 use crate::admission::Admission;
 use crate::assets;
 use crate::config::Config;
-use crate::coordinator::{self, Coordinator, Handle};
+use crate::coordinator::{self, Coordinator, CoordinatorError, Handle};
 use crate::counters::Counters;
 use crate::dataset_source::TrainAndHeldOut;
 use crate::edge::Edge;
@@ -37,7 +37,6 @@ use crate::revalidate::{self, Tagged};
 use crate::session;
 use crate::shown_model::{self, ShownModel};
 use crate::status::{Rate, Status};
-use crate::store::StoreError;
 use crate::store::run::SavedRun;
 use crate::store::writer::SaveCounters;
 
@@ -241,14 +240,13 @@ impl Server {
             app.coordinator.stop().await;
             coordinator.await
         };
-        ended.map_err(std::io::Error::other)?.map_err(unsaved)?;
+        ended.map_err(std::io::Error::other)?.map_err(cannot_go_on)?;
         result
     }
 }
 
-/// Nobody was told anything that is not saved.
-fn unsaved(error: StoreError) -> std::io::Error {
-    tracing::error!(event = "cannot_save", %error, "the run cannot be saved; no more answers are taken");
+fn cannot_go_on(error: CoordinatorError) -> std::io::Error {
+    tracing::error!(event = "cannot_go_on", %error, "no more answers are taken");
     std::io::Error::other(error)
 }
 

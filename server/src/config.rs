@@ -277,7 +277,8 @@ fn rule(settings: &Settings, direction_seed: u64, checker: &mut Checker) -> Rule
 fn checks(settings: &Settings, checker: &mut Checker) -> Option<CheckOptions> {
     let fraction = ("a number above 0 and at most 1", |v: f64| v > 0.0 && v <= 1.0);
     let share = checker.number("check-share", settings.check_share, 0.02, fraction);
-    let cpu_share = checker.number("check-cpu-share", settings.check_cpu_share, 0.5, fraction);
+    let cpu = ("a number from 0.001 to 1", |v: f64| (0.001..=1.0).contains(&v));
+    let cpu_share = checker.number("check-cpu-share", settings.check_cpu_share, 0.5, cpu);
     let memory_bytes =
         at_least_one(checker, "check-memory-bytes", settings.check_memory_bytes, 256 << 20) as usize;
     let verified = settings.rule.unwrap_or(RuleKind::Verified) == RuleKind::Verified;

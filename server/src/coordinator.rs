@@ -43,7 +43,7 @@ use crate::store::StoreError;
 use crate::store::event::{Accepted, Credit, Cursor, Event};
 use crate::store::run::SavedRun;
 
-use checks::Checks;
+use checks::{CheckerIsGone, Checks};
 use conduct::{Heard, Lately};
 use credits::Credits;
 use durable::Durable;
@@ -84,6 +84,10 @@ pub struct Coordinator {
     effort: Effort,
     /// Under `verified`, answers are computed again.
     checks: Option<Checks>,
+    /// Whether nothing is checked any more, though it should be.
+    unchecked: bool,
+    /// Those who left while a check of them was under way.
+    departed: HashMap<VolunteerId, Member>,
     trust_mean: TrustMean,
     /// How often answers agree; changes nothing, and is only told.
     agreement: Agreement,
@@ -187,6 +191,8 @@ pub fn new(
         joined,
         effort: Effort::FULL,
         checks: checks.transpose()?,
+        unchecked: false,
+        departed: HashMap::new(),
         trust_mean,
         agreement: Agreement::new(config.run.directions, config.run.order, config.assignment.rule),
         weight: Lately::new(Instant::now()),
@@ -202,6 +208,17 @@ pub fn new(
     Ok((coordinator, Handle { commands, snapshots: published }))
 }
 
+/// Why a coordinator ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum CoordinatorError {
+    /// Nobody was told anything that is not saved.
+    #[error("the run cannot be saved: {0}")]
+    Store(#[from] StoreError),
+    /// Nobody's answers would be checked.
+    #[error(transparent)]
+    Checker(#[from] CheckerIsGone),
+}
+
 impl Coordinator {
     /// Takes commands until it is told to stop, or nobody is left to give any.
     ///
@@ -209,8 +226,9 @@ impl Coordinator {
     /// would cost more than all it does.
     ///
     /// # Errors
-    /// When the run could not be saved. Whoever waits for a reply then gets none, and nobody else does from then on.
-    pub async fn run(mut self) -> Result<(), StoreError> {
+    /// When the run could not be saved: whoever waits for a reply then gets none, and nobody else does from then on. When
+    /// nothing would be checked any more.
+    pub async fn run(mut self) -> Result<(), CoordinatorError> {
         let (mut commands, mut pending) = (Vec::with_capacity(MOST_AT_ONCE), Vec::new());
         let mut replies = Vec::new();
         while self.queue.recv_many(&mut commands, MOST_AT_ONCE).await > 0 {
@@ -223,9 +241,12 @@ impl Coordinator {
             self.durable.save(self.cursor(), &self.optimizer).await?;
             self.publish();
             replies.drain(..).for_each(Reply::tell);
+            if self.unchecked {
+                break;
+            }
         }
         self.durable.close().await;
-        Ok(())
+        if self.unchecked { Err(CheckerIsGone.into()) } else { Ok(()) }
     }
 
     /// What decides the tasks to come, besides the optimizer.
@@ -248,7 +269,7 @@ impl Coordinator {
             }
             Command::Leave { volunteer } => {
                 self.snapshot_at = 0; // it may be the last one
-                self.forget(volunteer);
+                self.left(volunteer);
                 None
             }
             Command::Checked(checked) => {
@@ -318,7 +339,8 @@ impl Coordinator {
         });
         if let Some(checks) = &self.checks {
             member.moves.push(task, self.optimizer.last_step());
-            checks.answered(volunteer, member, &signs);
+            let seeds = &mut self.seeds;
+            self.unchecked |= checks.answered(volunteer, member, &signs, || seeds.next_u64()).is_err();
         }
         Ok(applied.message)
     }
@@ -399,7 +421,7 @@ impl Coordinator {
         let assignment = self.assigner.assign(&mut member.assignment, accepted, || seeds.next_u64());
         let task = self.ledger.issue(volunteer, assignment, snapshot.version);
         member.conduct.issued(snapshot.accepted);
-        if let Some(checks) = &self.checks {
+        if let Some(checks) = &mut self.checks {
             checks.issued(member, &task, &snapshot, || seeds.next_u64());
         }
         Some(NextTask { task, snapshot })

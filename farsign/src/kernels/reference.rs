@@ -146,7 +146,9 @@ mod tests {
             row.iter().enumerate().for_each(|(c, &v)| inputs.push(c, v));
             inputs.end_row();
         }
-        Minibatch { inputs, labels: labels.to_vec() }
+        let mut batch = Minibatch::default();
+        (batch.inputs, batch.labels) = (inputs, labels.to_vec());
+        batch
     }
 
     /// Loss by its definition, in f64, with nothing shared with the kernel.

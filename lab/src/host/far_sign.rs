@@ -10,7 +10,7 @@ use farsign::direction::{DirectionError, DirectionSpec, Directions};
 use farsign::estimate;
 use farsign::moves::UncheckedMoves;
 use farsign::optimizer::{self, Contribution, FarSign, FarSignOptions};
-use farsign::recomputation::{Chain, Recomputation, pick};
+use farsign::recomputation::{Chain, Picked, Recomputation, Segment, pick};
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::step::Step;
@@ -206,8 +206,11 @@ impl FarSignHost {
     /// Checks the answers of a worker if it is time; whether they were right.
     fn check(&mut self, worker: usize, signs: &SignBits) -> bool {
         let (Some(checks), member) = (&mut self.checks, &mut self.members[worker]) else { return true };
-        let Some(answered) = member.chain.answered(signs) else { return true };
-        let wrong = checks.recomputation.first_wrong(&answered);
+        let (share, chance) = (member.trust.check_share(checks.share), &mut self.chance);
+        let picked = member.chain.answered(signs, true, || pick(share, chance.bits()));
+        let Picked::Check(Segment { answered, tracker }) = picked else { return true };
+        let tracker = &mut tracker.lock().expect("nobody panics with it");
+        let wrong = checks.recomputation.first_wrong(&answered, tracker);
         checks.tally.recomputed += wrong.map_or(answered.len(), |wrong| wrong + 1) as u64;
         if wrong.is_none() || self.fault == Some(Fault::ChecksBlind) {
             checks.tally.passed += 1;

@@ -83,9 +83,9 @@ fn runs_come_out_as_this_revision_of_the_lab_is_known_to() {
     };
     let found = (REVISION, ["plain", "verified", "mean"].map(told));
     let plain = vec![0.892, 0.872667, 0.732, 0.682, 0.461333];
-    let verified = vec![0.882, 0.892, 0.898667, 0.890667, 0.894667];
+    let verified = vec![0.876, 0.892, 0.89, 0.888667, 0.894];
     let mean = vec![0.868667, 0.098, 0.098, 0.827333, 0.500667];
-    let known = (2, [plain, verified, mean]);
+    let known = (3, [plain, verified, mean]);
     assert_eq!(found, known, "if that is meant, raise REVISION, and every result is run anew");
 }
 

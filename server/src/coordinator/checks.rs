@@ -1,17 +1,18 @@
 //! Answers computed again, on a thread of their own.
 //!
-//! When a volunteer's tracker is reset, the coordinator draws in secret which of the answers to come is checked, if any.
-//! Up to that answer, tasks and answers are kept with the parameters they belong to; then they go to the checker, which
-//! computes them all again and says whether they are right. The coordinator never waits for it.
+//! When a volunteer's tracker is reset, and after each check, the coordinator draws in secret which of the answers to come
+//! is checked next, if any. Up to that answer, tasks and answers are kept with the parameters they belong to; then they go
+//! to the checker, which computes them all again and says whether they are right. The coordinator never waits for it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use cpu_time::ThreadTime;
 use farsign::dataset::Dataset;
-use farsign::recomputation::{Answered, Chain, Recomputation, pick};
+use farsign::recomputation::{Chain, Picked, Recomputation, Segment, pick};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
 
@@ -27,7 +28,7 @@ const QUEUE: usize = 1024;
 pub struct CheckOptions {
     /// Probability with which an answer of a volunteer of long standing is picked, above 0 and at most 1.
     pub share: f64,
-    /// Share of one core that checks may take, above 0 and at most 1.
+    /// Share of one core that checks may take, 0.001 to 1.
     pub cpu_share: f64,
     /// Bytes that answers waiting for their check may hold.
     pub memory_bytes: usize,
@@ -66,8 +67,7 @@ pub struct Checked {
 pub struct Checks {
     options: CheckOptions,
     jobs: SyncSender<Job>,
-    /// Bytes of parameters held for checks to come.
-    held_bytes: Arc<AtomicUsize>,
+    kept: Kept,
     counters: Arc<CheckCounters>,
 }
 
@@ -75,38 +75,52 @@ pub struct Checks {
 struct Job {
     volunteer: VolunteerId,
     identity: Option<Identity>,
-    answered: Vec<Answered>,
-    /// Given back with the job.
-    _held: Option<Held>,
+    segment: Segment,
 }
 
-/// A volunteer's answers that are on their way to a check. While a check of it is waiting or under way, no further one
-/// is picked, so a busy checker gets slower and never further behind.
+/// A volunteer's answers that are on their way to a check. While a check of it is waiting or under way, there is no further
+/// one, so a busy checker gets slower and never further behind; what is picked meanwhile waits for the next.
 #[derive(Debug, Default)]
 pub struct Unchecked {
     /// Whether the checker has answers of it.
     checking: bool,
     chain: Chain,
-    held: Option<Held>,
-}
-
-/// Bytes that are given back when the chain is dropped.
-#[derive(Debug)]
-struct Held {
-    bytes: usize,
-    of: Arc<AtomicUsize>,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
 }
 
 impl Unchecked {
+    /// Whether the checker has answers of it.
+    pub fn is_checking(&self) -> bool {
+        self.checking
+    }
+
     /// The checker is done with what it had.
     pub fn checked(&mut self) {
         self.checking = false;
+    }
+}
+
+/// Parameters that are kept for checks to come, as volunteers were sent them. Those who got the same share them.
+#[derive(Debug, Default)]
+struct Kept {
+    most_bytes: usize,
+    /// By version, and whether they were sent in half precision.
+    parameters: HashMap<(u64, bool), Weak<[f32]>>,
+}
+
+impl Kept {
+    /// A snapshot as it was sent; none when that would be too many bytes.
+    fn keep(&mut self, snapshot: &Snapshot, half: bool) -> Option<Arc<[f32]>> {
+        let key = (snapshot.version, half);
+        if let Some(kept) = self.parameters.get(&key).and_then(Weak::upgrade) {
+            return Some(kept);
+        }
+        self.parameters.retain(|_, kept| kept.strong_count() > 0);
+        if 4 * snapshot.x.len() * (self.parameters.len() + 1) > self.most_bytes {
+            return None;
+        }
+        let kept = snapshot.encoded.as_sent(half);
+        self.parameters.insert(key, Arc::downgrade(&kept));
+        Some(kept)
     }
 }
 
@@ -127,48 +141,71 @@ impl Checks {
             Checker { recomputation: Recomputation::new(run, data), cpu_share: options.cpu_share, counters };
         let counters = Arc::clone(&checker.counters);
         thread::Builder::new().name("checker".into()).spawn(move || checker.run(&queue, report))?;
-        Ok(Self { options, jobs, held_bytes: Arc::default(), counters })
+        let kept = Kept { most_bytes: options.memory_bytes, parameters: HashMap::new() };
+        Ok(Self { options, jobs, kept, counters })
     }
 
     /// A task was issued, against a snapshot that was sent in half precision or not. `draw` gives unpredictable bits.
-    pub fn issued(&self, member: &mut Member, task: &Task, snapshot: &Snapshot, draw: impl FnOnce() -> u64) {
+    pub fn issued(
+        &mut self,
+        member: &mut Member,
+        task: &Task,
+        snapshot: &Snapshot,
+        draw: impl FnOnce() -> u64,
+    ) {
         let Member { unchecked, trust, who, .. } = member;
         if task.reset_tracker {
-            let picked = |()| pick(trust.check_share(self.options.share), draw());
-            let position = (!unchecked.checking).then_some(()).and_then(picked);
-            *unchecked =
-                Unchecked { chain: Chain::until(position), checking: unchecked.checking, held: None };
+            unchecked.chain = Chain::until(pick(trust.check_share(self.options.share), draw()));
         }
-        if unchecked.chain.is_kept() {
-            self.hold(unchecked, 4 * snapshot.x.len());
+        if !unchecked.chain.is_kept() {
+            return;
         }
-        unchecked.chain.issued(task, || snapshot.encoded.as_sent(who.abilities.half_snapshots));
+        match self.kept.keep(snapshot, who.abilities.half_snapshots) {
+            Some(x) => unchecked.chain.issued(task, || x),
+            None => self.give_up(unchecked),
+        }
     }
 
-    /// The open task of a volunteer was answered. Sends the chain off when it is this answer that is to be checked.
-    pub fn answered(&self, volunteer: VolunteerId, member: &mut Member, signs: &SignBits) {
-        let Member { unchecked, who, .. } = member;
-        if let Some(answered) = unchecked.chain.answered(signs) {
-            let job = Job { volunteer, identity: who.identity, answered, _held: unchecked.held.take() };
-            unchecked.checking = self.jobs.try_send(job).is_ok();
-            if !unchecked.checking {
-                self.counters.skipped.fetch_add(1, Ordering::Relaxed);
+    /// The open task of a volunteer was answered. Sends what is kept off when it is this answer that is to be checked.
+    ///
+    /// # Errors
+    /// When the checker is no more.
+    pub fn answered(
+        &self,
+        volunteer: VolunteerId,
+        member: &mut Member,
+        signs: &SignBits,
+        draw: impl FnOnce() -> u64,
+    ) -> Result<(), CheckerIsGone> {
+        let Member { unchecked, trust, who, .. } = member;
+        let next = || pick(trust.check_share(self.options.share), draw());
+        let segment = match unchecked.chain.answered(signs, !unchecked.checking, next) {
+            Picked::Check(segment) => segment,
+            Picked::GivenUp => {
+                self.give_up(unchecked);
+                return Ok(());
             }
+            Picked::No | Picked::Kept => return Ok(()),
+        };
+        match self.jobs.try_send(Job { volunteer, identity: who.identity, segment }) {
+            Ok(()) => unchecked.checking = true,
+            Err(TrySendError::Full(_)) => self.give_up(unchecked),
+            Err(TrySendError::Disconnected(_)) => return Err(CheckerIsGone),
         }
+        Ok(())
     }
 
-    /// Counts what one more answer holds; gives the chain up when that is too much.
-    fn hold(&self, unchecked: &mut Unchecked, bytes: usize) {
-        let held = unchecked.held.get_or_insert_with(|| Held { bytes: 0, of: Arc::clone(&self.held_bytes) });
-        if self.held_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.options.memory_bytes {
-            self.held_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            self.counters.skipped.fetch_add(1, Ordering::Relaxed);
-            *unchecked = Unchecked { checking: unchecked.checking, ..Unchecked::default() };
-        } else {
-            held.bytes += bytes;
-        }
+    /// Until its next reset, nothing more of this volunteer is checked.
+    fn give_up(&self, unchecked: &mut Unchecked) {
+        self.counters.skipped.fetch_add(1, Ordering::Relaxed);
+        unchecked.chain = Chain::default();
     }
 }
+
+/// The thread that checks has ended, so that nothing would be checked any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a thread that checks answers, found that it has ended")]
+pub struct CheckerIsGone;
 
 struct Checker {
     recomputation: Recomputation,
@@ -192,8 +229,13 @@ impl Checker {
         }
     }
 
-    fn check(&mut self, Job { volunteer, identity, answered, .. }: &Job) -> Checked {
-        let wrong = self.recomputation.first_wrong(answered);
+    fn check(
+        &mut self,
+        Job { volunteer, identity, segment: Segment { answered, tracker } }: &Job,
+    ) -> Checked {
+        // Only this thread has it at work, and one that panicked with it would be no more.
+        let tracker = &mut tracker.lock().expect("nobody panics with it");
+        let wrong = self.recomputation.first_wrong(answered, tracker);
         let recomputed = wrong.map_or(answered.len(), |wrong| wrong + 1) as u64;
         self.counters.recomputed.fetch_add(recomputed, Ordering::Relaxed);
         let verdict = if wrong.is_some() { &self.counters.failed } else { &self.counters.passed };

@@ -1,6 +1,6 @@
 //! Who goes: by itself, because the host says so, or for a wrong answer.
 
-use farsign::task::{GoodbyeReason, VolunteerId};
+use farsign::task::{GoodbyeReason, TaskId, VolunteerId};
 
 use super::Coordinator;
 use super::checks::Checked;
@@ -22,8 +22,17 @@ pub enum Whom {
 }
 
 impl Coordinator {
+    /// A volunteer has left. What it did last can still be taken back while a check of it is under way.
+    pub(super) fn left(&mut self, volunteer: VolunteerId) {
+        if let Some(member) = self.forget(volunteer)
+            && member.unchecked.is_checking()
+        {
+            self.departed.insert(volunteer, member);
+        }
+    }
+
     /// A volunteer is not there any more; none when it was not.
-    pub(super) fn forget(&mut self, volunteer: VolunteerId) -> Option<Member> {
+    fn forget(&mut self, volunteer: VolunteerId) -> Option<Member> {
         let member = self.members.remove(&volunteer)?; // else it was removed before its session ended
         self.optimizer.leave(volunteer);
         self.durable.note(|| Event::Leave(volunteer));
@@ -37,31 +46,21 @@ impl Coordinator {
 
     /// A wrong answer removes its sender, takes back what it did lately, and shuts it out for good.
     pub(super) fn checked(&mut self, Checked { volunteer, identity, last, wrong }: Checked) {
+        let departed = self.departed.remove(&volunteer);
         let Some(wrong) = wrong else {
-            match (self.members.get_mut(&volunteer), identity) {
-                (Some(member), identity) => {
-                    member.passed(last);
-                    self.durable.note_credit(identity, Some(member.credit()));
-                }
-                (None, Some(identity)) => {
-                    if let Some(credit) = self.credits.passed(identity) {
-                        self.durable.note_credit(Some(identity), Some(credit));
-                    }
-                }
-                (None, None) => {} // nobody knows who that was
-            }
+            self.found_right(volunteer, identity, last);
             return;
         };
-        let member = self.forget(volunteer);
+        let member = self.forget(volunteer).or(departed);
         if let Some(identity) = identity {
             self.admission.ban(Ban::Identity(identity));
-            self.remove(Whom::Identity(identity), GoodbyeReason::Banned); // it may have come back
+            if let Some(again) = self.present.get(&identity).copied() {
+                self.take_out(again, GoodbyeReason::Banned); // it had left, and come back
+            }
             self.credits.take(identity);
             self.durable.note_credit(Some(identity), None);
         }
-        let Some(member) = member else { return }; // it has left
-        self.removals.note(volunteer, &member, GoodbyeReason::WrongAnswer);
-        self.snapshot_at = 0;
+        let Some(member) = member else { return }; // the host has removed it
         tracing::warn!(
             event = "removed",
             volunteer = volunteer.0,
@@ -69,14 +68,48 @@ impl Coordinator {
             address = %member.who.network,
             "an answer was not what its task asks for"
         );
+        self.undo(volunteer, &member);
+        self.dismiss(volunteer, member, GoodbyeReason::WrongAnswer);
+    }
+
+    fn found_right(&mut self, volunteer: VolunteerId, identity: Option<Identity>, last: TaskId) {
+        match (self.members.get_mut(&volunteer), identity) {
+            (Some(member), identity) => {
+                member.passed(last);
+                self.durable.note_credit(identity, Some(member.credit()));
+            }
+            (None, Some(identity)) => {
+                if let Some(credit) = self.credits.passed(identity) {
+                    self.durable.note_credit(Some(identity), Some(credit));
+                }
+            }
+            (None, None) => {} // nobody knows who that was
+        }
+    }
+
+    /// Ends the session of somebody who was found lying in an earlier one, and takes back what it did.
+    fn take_out(&mut self, volunteer: VolunteerId, reason: GoodbyeReason) {
+        if let Some(member) = self.forget(volunteer) {
+            self.undo(volunteer, &member);
+            self.dismiss(volunteer, member, reason);
+        }
+    }
+
+    /// Takes back what a volunteer did lately. A finished model stays as it is.
+    fn undo(&mut self, volunteer: VolunteerId, member: &Member) {
         for step in member.moves.undo() {
-            // A finished model stays as it is.
             if !self.optimizer.is_finished() && self.optimizer.undo(&step).is_ok() {
                 self.steps.push(self.optimizer.last_step());
                 self.durable.note(|| Event::Undone { volunteer, step });
             }
         }
-        _ = member.removal.send(GoodbyeReason::WrongAnswer); // its session may be ending
+    }
+
+    /// Tells a session why it ends, which may be ending by itself, and the host.
+    fn dismiss(&mut self, volunteer: VolunteerId, member: Member, reason: GoodbyeReason) {
+        self.snapshot_at = 0;
+        self.removals.note(volunteer, &member, reason);
+        _ = member.removal.send(reason);
     }
 
     /// Ends sessions; how many.
@@ -92,8 +125,7 @@ impl Coordinator {
         let mut ended = 0;
         for volunteer in meant {
             let Some(member) = self.forget(volunteer) else { continue };
-            self.removals.note(volunteer, &member, reason);
-            _ = member.removal.send(reason); // the session may be ending by itself
+            self.dismiss(volunteer, member, reason);
             ended += 1;
         }
         ended
