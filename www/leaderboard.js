@@ -10,7 +10,7 @@ const PATH = 'api/v1/leaderboard';
 const EVERY_MS = 5000;
 const NAME = 'name';
 const PERSON = 'person';
-const NAME_PATTERN = /^[\p{Alphabetic}\p{N} _.'-]{1,20}$/u; // as the server has it
+const NAME_PATTERN = /^(?!.*[\u115f\u1160\u3164\uffa0])[\p{Alphabetic}\p{N} _.'-]{1,20}$/u; // as the server has it
 
 export class Leaderboard {
   #secrets;

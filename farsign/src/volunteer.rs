@@ -13,6 +13,9 @@ use crate::wire::{
 };
 use std::sync::Arc;
 
+/// Longest time for which a server that goes slow holds a task back, in milliseconds.
+pub const MOST_REST_MS: u64 = 60_000;
+
 /// What a frame from the server brought, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {

@@ -89,6 +89,7 @@ pub fn router(app: Arc<App>) -> Router {
         .and(NotForContentType::new("application/gzip"))
         .and(NotForContentType::new("application/octet-stream"));
     let secure = app.config.tls.is_some();
+    let header_timeout = app.config.edge.header_timeout;
     Router::new()
         .route("/ws", get(session::upgrade))
         .route("/healthz", get(async || "ok"))
@@ -100,7 +101,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/model.safetensors", get(export::model))
         .route("/api/v1/history.csv", get(export::history))
         .route("/api/v1/manifest.json", get(export::manifest))
-        .nest("/api/v1/leaderboard", leaderboard::router())
+        .nest("/api/v1/leaderboard", leaderboard::router(header_timeout))
         .route("/api/v1/dataset/train-images-idx3-ubyte.gz", get(train_images))
         .route("/api/v1/dataset/train-labels-idx1-ubyte.gz", get(train_labels))
         .nest("/api/v1/admin", admin::router(app.config.admin_token.clone()))
@@ -240,6 +241,7 @@ impl Server {
             app.coordinator.stop().await;
             coordinator.await
         };
+        app.admission.save_bans().await; // also those of liars that were found while it stopped
         ended.map_err(std::io::Error::other)?.map_err(cannot_go_on)?;
         result
     }

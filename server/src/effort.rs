@@ -11,8 +11,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use farsign::volunteer::MOST_REST_MS;
+
 /// Longest rest, so that a volunteer that took long for one answer is not left alone for hours.
-const MOST_REST: Duration = Duration::from_mins(1);
+const MOST_REST: Duration = Duration::from_millis(MOST_REST_MS);
 
 /// Percent of a volunteer's time, 1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

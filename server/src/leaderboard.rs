@@ -23,6 +23,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use farsign::task::Secret;
 use serde::{Deserialize, Serialize};
+use tower_http::timeout::TimeoutLayer;
 
 use crate::admission::identity::Identity;
 use crate::app::App;
@@ -123,12 +124,14 @@ impl IntoResponse for LeaderboardError {
     }
 }
 
-/// The paths, relative to `/api/v1/leaderboard`.
-pub fn router() -> Router<Arc<App>> {
+/// The paths, relative to `/api/v1/leaderboard`. A request whose body has not come by `timeout` is given up, or it would
+/// hold its connection.
+pub fn router(timeout: Duration) -> Router<Arc<App>> {
     Router::new()
         .route("/", get(list).post(name))
         .route("/leave", post(leave))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
 }
 
 async fn list(State(app): State<Arc<App>>) -> Result<Json<List>, LeaderboardError> {

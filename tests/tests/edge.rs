@@ -76,6 +76,17 @@ fn slow_headers_are_closed_while_kept_connections_and_sessions_stay() {
 }
 
 #[test]
+fn a_request_whose_body_does_not_come_is_given_up() {
+    let host = host(Settings { header_timeout_ms: Some(300), ..Settings::default() });
+    let mut slow = connect(&host);
+    let head = "POST /api/v1/leaderboard HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    slow.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).expect("the server gives up");
+    assert_eq!(answer, *b"HTTP/1.1 408");
+}
+
+#[test]
 fn a_connection_that_rests_too_long_is_closed() {
     let host = host(Settings { idle_timeout_ms: Some(200), ..Settings::default() });
     let mut resting = connect(&host);

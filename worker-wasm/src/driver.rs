@@ -16,7 +16,7 @@ use std::time::Duration;
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
 use farsign::task::{Secret, Task};
-use farsign::volunteer::{Event, Volunteer, VolunteerError};
+use farsign::volunteer::{Event, MOST_REST_MS, Volunteer, VolunteerError};
 use farsign::wire::{Abilities, ClientFrame, Hello};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
@@ -33,9 +33,9 @@ const AGENT: &str = concat!("farsign-browser/", env!("CARGO_PKG_VERSION"));
 /// Time between progress reports; the page redraws no faster.
 const REPORT_EVERY_MS: f64 = 250.0;
 
-/// Every frame of the server is answered at once and every answer acknowledged at once, so a server that says
-/// nothing for so long is gone, or this machine has slept.
-const SILENCE: Duration = Duration::from_secs(45);
+/// A server says something after an answer within its longest rest and the time that messages take, so one that says
+/// nothing for so much longer is gone, or this machine has slept.
+const SILENCE: Duration = Duration::from_millis(MOST_REST_MS + 45_000);
 
 /// What the rest of the browser does for a message and its answer, which this worker cannot measure: so much of a core
 /// for the messages of the default model, by /proc.
@@ -60,8 +60,8 @@ pub struct Driver {
     timer: Option<Timer>,
     /// When the server wants to see it again at the earliest, where it said so.
     not_before_ms: f64,
-    /// When something came last.
-    heard_ms: f64,
+    /// When something came last, or went.
+    quiet_since_ms: f64,
     pace: Pace,
     /// When it last had nothing more to do.
     idle_since_ms: f64,
@@ -102,7 +102,7 @@ impl Driver {
             backoff: Backoff::default(),
             timer: None,
             not_before_ms: 0.0,
-            heard_ms: 0.0,
+            quiet_since_ms: 0.0,
             pace: Pace::default(),
             idle_since_ms: 0.0,
             task: None,
@@ -194,7 +194,7 @@ impl Driver {
         match Socket::connect(&self.url, on_event) {
             Ok(socket) => {
                 self.socket = Some(socket);
-                self.heard_ms = now_ms();
+                self.quiet_since_ms = now_ms();
                 self.watch_silence(this);
             }
             Err(error) => {
@@ -205,8 +205,9 @@ impl Driver {
     }
 
     fn take(&mut self, this: &Shared, event: SocketEvent) {
-        self.heard_ms = now_ms();
-        self.pace.rested(self.heard_ms - self.idle_since_ms);
+        let heard_ms = now_ms();
+        self.quiet_since_ms = heard_ms;
+        self.pace.rested(heard_ms - self.idle_since_ms);
         let taken = match event {
             SocketEvent::Open => {
                 let abilities = Abilities { deltas: true, ..Abilities::default() };
@@ -218,7 +219,7 @@ impl Driver {
             SocketEvent::Closed => Err(Cut::Retry(None, "The connection to the server was lost.".to_owned())),
         };
         let taken = taken.and_then(|()| self.work_or_rest(this));
-        self.idle(this, self.heard_ms, taken);
+        self.idle(this, heard_ms, taken);
     }
 
     /// Works on the task that waits, if one does.
@@ -292,6 +293,7 @@ impl Driver {
         volunteer.answer(&task, &mut self.answer)?;
         self.progress.version = task.snapshot_version as f64;
         self.progress.answered(self.answer.len(), now_ms() - started);
+        self.quiet_since_ms = now_ms();
         self.send()
     }
 
@@ -316,7 +318,8 @@ impl Driver {
 
     /// Whether it has given up.
     fn give_up_if_silent(&mut self, this: &Shared) -> bool {
-        let silent = now_ms() - self.heard_ms >= SILENCE.as_millis() as f64;
+        // While it works, or rests before it answers, there is nothing to hear.
+        let silent = self.task.is_none() && now_ms() - self.quiet_since_ms >= SILENCE.as_millis() as f64;
         if silent {
             self.retry(this, None, "The server has fallen silent.");
         }

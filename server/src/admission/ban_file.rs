@@ -1,11 +1,15 @@
 //! The file that bans are kept in, if the host wants one.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::bans::{Bans, NoBan};
 use super::{Admission, lock};
+
+/// Time until bans that could not be written are tried again.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// Why a file of bans cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,22 +48,34 @@ pub fn read(path: &Path) -> Result<Bans, BanFileError> {
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
-    fs::write(&new, text)?;
+    let mut file = File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?; // or a power cut could leave an empty file under the name
     fs::rename(new, path)
 }
 
 impl Admission {
     /// Writes the bans whenever they have changed; changes while it writes are written together.
     pub async fn keep_bans(&self) {
-        let Some(path) = self.options.ban_file.clone() else { return };
         loop {
             self.bans_changed.notified().await;
-            let (path, text) = (path.clone(), lock(&self.bans).write());
-            let written = tokio::task::spawn_blocking(move || write(&path, &text)).await;
-            if let Err(error) = written.map_err(io::Error::other).flatten() {
-                tracing::error!(event = "cannot_save_bans", %error, "could not write the bans");
+            if !self.save_bans().await {
+                tokio::time::sleep(AGAIN).await;
+                self.bans_changed.notify_one();
             }
         }
+    }
+
+    /// Writes the bans as they are, if the host wants a file of them; whether that went well.
+    pub async fn save_bans(&self) -> bool {
+        let Some(path) = self.options.ban_file.clone() else { return true };
+        let text = lock(&self.bans).write();
+        let written = tokio::task::spawn_blocking(move || write(&path, &text)).await;
+        let written = written.map_err(io::Error::other).flatten();
+        if let Err(error) = &written {
+            tracing::error!(event = "cannot_save_bans", %error, "could not write the bans");
+        }
+        written.is_ok()
     }
 }
 

@@ -88,12 +88,8 @@ impl Saved {
     fn replace(self, run: &FarSign) -> anyhow::Result<()> {
         let Self { folder, log, .. } = self;
         let checkpoint = Checkpoint { head: log.head(), cursor: log.cursor(), state: run.state() };
-        let identity = log.identity().clone();
-        drop(log);
-        if let Some(kept) = folder.set_aside()? {
-            println!("The run as it was is kept as {}.", kept.display());
-        }
-        folder.create(&identity, &checkpoint)?;
+        let kept = folder.replace(log, &checkpoint)?;
+        println!("The run as it was is kept as {}.", kept.display());
         println!("The run goes on without the volunteer.");
         Ok(())
     }

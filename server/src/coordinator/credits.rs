@@ -31,9 +31,12 @@ impl Credits {
         self.by_identity.get(&identity).map_or(0, |(_, credit)| credit.accepted)
     }
 
-    /// Keeps the credit of who leaves; gives who is forgotten for it.
+    /// Keeps the credit of who leaves, if there is any; gives who is forgotten for it.
     pub fn keep(&mut self, identity: Identity, credit: Credit) -> Option<Identity> {
         self.take(identity);
+        if credit == Credit::default() {
+            return None;
+        }
         self.left += 1;
         self.by_identity.insert(identity, (self.left, credit));
         self.by_age.insert(self.left, identity);
@@ -78,6 +81,8 @@ mod tests {
         assert_eq!(credits.take(identity(1)), credit(6));
         assert_eq!(credits.take(identity(1)), Credit::default(), "it cannot be taken twice");
         assert_eq!(credits.take(identity(2)), Credit::default());
+        assert_eq!(credits.keep(identity(3), Credit::default()), None);
+        assert!(credits.by_identity.is_empty(), "who has earned nothing takes nobody's place");
     }
 
     #[test]

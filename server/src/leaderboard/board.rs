@@ -28,13 +28,16 @@ pub enum NoName {
         /// How many there are.
         found: usize,
     },
-    /// Neither a letter, nor a digit, a space, or one of `-_.'`.
+    /// Neither a letter that can be seen, nor a digit, a space, or one of `-_.'`.
     #[error("expected letters, digits, spaces and -_.' in a name, found {found:?}")]
     Character {
         /// The first of these.
         found: char,
     },
 }
+
+/// Letters that nobody sees: the fillers of Hangul.
+const INVISIBLE: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
 
 impl Name {
     /// Most characters of a name.
@@ -47,7 +50,9 @@ impl FromStr for Name {
     /// Spaces around it are dropped, several between words become one.
     fn from_str(text: &str) -> Result<Self, NoName> {
         let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let strange = |letter: &char| !(letter.is_alphanumeric() || " -_.'".contains(*letter));
+        let strange = |letter: &char| {
+            !(letter.is_alphanumeric() || " -_.'".contains(*letter)) || INVISIBLE.contains(letter)
+        };
         match (name.chars().count(), name.chars().find(strange)) {
             (0, _) => Err(NoName::Empty),
             (found, _) if found > Self::MOST_CHARACTERS => Err(NoName::Long { found }),
@@ -94,8 +99,8 @@ impl Board {
         mine.truncate(MOST_VOLUNTEERS);
         for volunteer in &mine {
             let owner = self.owners.insert(*volunteer, person);
-            if let Some(entry) = owner.and_then(|owner| self.people.get_mut(&owner)) {
-                entry.volunteers.retain(|other| other != volunteer);
+            if let Some(owner) = owner.filter(|owner| *owner != person) {
+                self.take_from(owner, volunteer);
             }
         }
         self.said += 1;
@@ -105,6 +110,16 @@ impl Board {
             && let Some((_, &oldest)) = self.by_age.first_key_value()
         {
             self.forget(oldest);
+        }
+    }
+
+    /// A volunteer is somebody else's. Who has none left is nobody: or one volunteer could give itself all names in turn,
+    /// and push everybody else out.
+    fn take_from(&mut self, owner: Identity, volunteer: &Identity) {
+        let Some(entry) = self.people.get_mut(&owner) else { return };
+        entry.volunteers.retain(|other| other != volunteer);
+        if entry.volunteers.is_empty() {
+            self.forget(owner);
         }
     }
 
@@ -154,7 +169,7 @@ mod tests {
         }
         assert_eq!(" \t".parse::<Name>(), Err(NoName::Empty));
         assert_eq!("x".repeat(21).parse::<Name>(), Err(NoName::Long { found: 21 }));
-        for found in ['<', '&', '"', '\u{202e}', '\u{200b}', '\0', '@', '/'] {
+        for found in ['<', '&', '"', '\u{202e}', '\u{200b}', '\u{3164}', '\u{ffa0}', '\0', '@', '/'] {
             assert_eq!(format!("a{found}b").parse::<Name>(), Err(NoName::Character { found }));
         }
     }
@@ -170,6 +185,14 @@ mod tests {
         assert_eq!(shown(&board), [("Ada L.".to_owned(), 2), ("Bob".to_owned(), 1)]);
         assert!(board.forget(ada).is_some() && board.forget(ada).is_none());
         assert_eq!(shown(&board), [("Bob".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_volunteer_that_gives_itself_name_after_name_has_the_last_one_only() {
+        let mut board = Board::default();
+        board.name(identity(1), name("Ada"), &[identity(10)]);
+        (100..2000).for_each(|n| board.name(identity(n), name("greedy"), &[identity(11)]));
+        assert_eq!(shown(&board), [("Ada".to_owned(), 1), ("greedy".to_owned(), 1)]);
     }
 
     #[test]

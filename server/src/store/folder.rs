@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use redb::Database;
 
-use super::event::{Checkpoint, Identity};
+use super::event::{Checkpoint, CreditChange, Identity};
 use super::log::Log;
 use super::{StoreError, database_error, record};
 
@@ -89,17 +89,56 @@ impl Folder {
     /// # Errors
     /// When it cannot be written. There is no run then.
     pub fn create(&self, identity: &Identity, checkpoint: &Checkpoint) -> Result<Log, StoreError> {
+        let new = self.prepare(identity, checkpoint, &[])?;
+        self.write_rescue(identity, checkpoint)?;
+        self.take_in(&new)?;
+        self.open_intact()
+    }
+
+    /// Lets the run go on from another state, with what volunteers have earned. Gives where it is kept as it was. There is
+    /// a run at every moment: the old one, then the new one.
+    ///
+    /// # Errors
+    /// When it cannot be written. The run is as it was then, unless only its rescue could not be written.
+    pub fn replace(&self, log: Log, checkpoint: &Checkpoint) -> Result<PathBuf, StoreError> {
+        let (identity, credits) = (log.identity().clone(), log.credits()?);
+        drop(log);
+        let credits: Vec<CreditChange> =
+            credits.into_iter().map(|(identity, credit)| (identity, Some(credit))).collect();
+        let new = self.prepare(&identity, checkpoint, &credits)?;
+        let kept = self.free_name("run", ".redb");
+        let path = self.database_path();
+        fs::hard_link(&path, &kept)
+            .or_else(|_| fs::copy(&path, &kept).map(drop)) // some file systems have no links
+            .map_err(StoreError::files("keep", &path))?;
+        self.take_in(&new)?;
+        self.write_rescue(&identity, checkpoint)?;
+        Ok(kept)
+    }
+
+    /// A new database, which is no run yet.
+    fn prepare(
+        &self,
+        identity: &Identity,
+        checkpoint: &Checkpoint,
+        credits: &[CreditChange],
+    ) -> Result<PathBuf, StoreError> {
         let new = self.path.join("new.redb");
         if new.exists() {
             fs::remove_file(&new).map_err(StoreError::files("remove", &new))?; // of a start that was cut short
         }
         let database = builder().create(&new).map_err(database_error)?;
-        drop(Log::create(database, identity.clone(), checkpoint)?);
-        self.write_rescue(identity, checkpoint)?;
-        let path = self.database_path();
-        fs::rename(&new, &path).map_err(StoreError::files("rename", &new))?;
-        self.sync()?;
-        self.open_intact()
+        let mut log = Log::create(database, identity.clone(), checkpoint)?;
+        if !credits.is_empty() {
+            log.append(&[], credits, checkpoint.cursor)?;
+        }
+        Ok(new)
+    }
+
+    /// Makes a new database that of the run.
+    fn take_in(&self, new: &Path) -> Result<(), StoreError> {
+        fs::rename(new, self.database_path()).map_err(StoreError::files("rename", new))?;
+        self.sync()
     }
 
     /// The log of the run, if its database is in good order. The folder stays as it is in any case.
@@ -169,13 +208,18 @@ impl Folder {
         Ok(database.or(rescue))
     }
 
+    /// The first number that is free.
+    fn free_name(&self, stem: &str, ending: &str) -> PathBuf {
+        let names = (1u32..).map(|number| self.path.join(format!("{stem}.{number}{ending}")));
+        names.into_iter().find(|name| !name.exists()).expect("some number is free")
+    }
+
     /// Gives the file the first number that is free.
     fn move_aside(&self, from: &Path, stem: &str, ending: &str) -> Result<Option<PathBuf>, StoreError> {
         if !from.exists() {
             return Ok(None);
         }
-        let names = (1u32..).map(|number| self.path.join(format!("{stem}.{number}{ending}")));
-        let to = names.into_iter().find(|name| !name.exists()).expect("some number is free");
+        let to = self.free_name(stem, ending);
         fs::rename(from, &to).map_err(StoreError::files("rename", from))?;
         self.sync()?;
         Ok(Some(to))

@@ -10,7 +10,7 @@ use farsign::task::{Task, TaskId, VolunteerId};
 use farsign::wire::Abilities;
 use farsign_server::admission::Admission;
 use farsign_server::config::Config;
-use farsign_server::coordinator::{self, Handle, Newcomer, NextTask, Stopped};
+use farsign_server::coordinator::{self, CoordinatorError, Handle, Newcomer, NextTask, Stopped};
 use farsign_server::counters::Counters;
 use farsign_server::dataset_source::{TrainAndHeldOut, built_in};
 use farsign_server::places::Network;
@@ -56,7 +56,7 @@ impl Fixture {
         SavedRun::resume(log, None, &self.config).unwrap()
     }
 
-    fn start(&self, saved: SavedRun) -> (JoinHandle<Result<(), StoreError>>, Handle) {
+    fn start(&self, saved: SavedRun) -> (JoinHandle<Result<(), CoordinatorError>>, Handle) {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(self.config.admission.clone()));
         let (coordinator, handle) =

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use farsign::optimizer::{FarSign, Rule};
 use farsign::random::Stream;
+use farsign::task::Secret;
+use farsign::trust::Trust;
 use farsign_server::store::StoreError;
+use farsign_server::store::event::{Checkpoint, Credit};
 use farsign_server::store::folder::{Folder, Opened};
 use farsign_server::store::log::Log;
 use farsign_server::store::replay::replay;
@@ -168,4 +171,36 @@ fn a_place_that_is_no_folder_is_named() {
     assert!(error.contains("could not make") && error.contains("file"), "{error}");
     let error = Folder::lock_run(&place.path().join("nowhere")).unwrap_err().to_string();
     assert!(error.contains("expected a saved run in") && error.contains("found none"), "{error}");
+}
+
+#[test]
+fn a_run_that_goes_on_from_another_state_keeps_what_volunteers_have_earned() {
+    let run = Run::new();
+    let folder = Folder::lock(run.folder.path()).unwrap();
+    let mut log = folder.open_intact().unwrap();
+    let credit = Credit { trust: Trust { passed: 7 }, accepted: 9 };
+    let earned = vec![(Secret([5; 16]).into(), credit)];
+    let change: Vec<_> = earned.iter().map(|(identity, credit)| (*identity, Some(*credit))).collect();
+    log.append(&[], &change, cursor(51)).unwrap();
+    let other = FarSign::new(options(RULE));
+    let checkpoint = Checkpoint { head: log.head(), cursor: log.cursor(), state: other.state() };
+    let kept = folder.replace(log, &checkpoint).unwrap();
+
+    let log = folder.open_intact().unwrap();
+    assert_eq!((end_of(&log), log.credits().unwrap()), (bits(&other), earned.clone()));
+    drop(log);
+    fs::rename(&kept, run.folder.path().join("run.redb")).unwrap();
+    let log = folder.open_intact().unwrap();
+    assert_eq!((end_of(&log), log.credits().unwrap()), (run.end, earned), "as it was");
+}
+
+#[test]
+fn a_run_that_cannot_be_replaced_is_there_as_it_was() {
+    let run = Run::new();
+    let folder = Folder::lock(run.folder.path()).unwrap();
+    let log = folder.open_intact().unwrap();
+    let checkpoint = log.newest_checkpoint().unwrap();
+    fs::create_dir(run.folder.path().join("new.redb")).unwrap(); // nothing can be written there
+    folder.replace(log, &checkpoint).unwrap_err();
+    assert_eq!(end_of(&folder.open_intact().unwrap()), run.end);
 }
