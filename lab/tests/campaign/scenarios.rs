@@ -16,6 +16,14 @@ fn every_scenario_that_comes_with_the_lab_can_be_read() {
     assert_eq!(names, ["batch", "mlp", "mlp-verified", "noniid", "quick", "softmax", "verified", "zeroth"]);
 }
 
+/// Each line that is found begins as one that is expected.
+fn assert_mistakes(found: &[String], expected: &[&str]) {
+    for mistake in expected {
+        assert!(found.iter().any(|found| found.starts_with(mistake)), "{mistake} in {found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
 #[test]
 fn every_mistake_is_reported_with_its_place_and_what_was_expected() {
     let text = SMALL
@@ -37,10 +45,7 @@ fn every_mistake_is_reported_with_its_place_and_what_was_expected() {
         "methods: expected each name once, found plain twice",
         "attacks: sign-flip: expected scale above 0, found -1",
     ];
-    for mistake in expected {
-        assert!(mistakes.iter().any(|found| found.starts_with(mistake)), "{mistake} in {mistakes:#?}");
-    }
-    assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
+    assert_mistakes(&mistakes, &expected);
 }
 
 #[test]
@@ -66,10 +71,7 @@ fn conditions_that_would_not_be_what_they_say_are_reported() {
         "tuning.cases: expected each once",
         "expectations: expected an attack with the share 0.45, found none",
     ];
-    for mistake in expected {
-        assert!(mistakes.iter().any(|found| found.starts_with(mistake)), "{mistake} in {mistakes:#?}");
-    }
-    assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
+    assert_mistakes(&mistakes, &expected);
 }
 
 #[test]
