@@ -85,7 +85,7 @@ pub struct Coordinator {
     /// Under `verified`, answers are computed again.
     checks: Option<Checks>,
     /// Whether nothing is checked any more, though it should be.
-    unchecked: bool,
+    checker_gone: bool,
     /// Those who left while a check of them was under way.
     departed: HashMap<VolunteerId, Member>,
     trust_mean: TrustMean,
@@ -191,7 +191,7 @@ pub fn new(
         joined,
         effort: Effort::FULL,
         checks: checks.transpose()?,
-        unchecked: false,
+        checker_gone: false,
         departed: HashMap::new(),
         trust_mean,
         agreement: Agreement::new(config.run.directions, config.run.order, config.assignment.rule),
@@ -241,12 +241,12 @@ impl Coordinator {
             self.durable.save(self.cursor(), &self.optimizer).await?;
             self.publish();
             replies.drain(..).for_each(Reply::tell);
-            if self.unchecked {
+            if self.checker_gone {
                 break;
             }
         }
         self.durable.close().await;
-        if self.unchecked { Err(CheckerIsGone.into()) } else { Ok(()) }
+        if self.checker_gone { Err(CheckerIsGone.into()) } else { Ok(()) }
     }
 
     /// What decides the tasks to come, besides the optimizer.
@@ -340,7 +340,7 @@ impl Coordinator {
         if let Some(checks) = &self.checks {
             member.moves.push(task, self.optimizer.last_step());
             let seeds = &mut self.seeds;
-            self.unchecked |= checks.answered(volunteer, member, &signs, || seeds.next_u64()).is_err();
+            self.checker_gone |= checks.answered(volunteer, member, &signs, || seeds.next_u64()).is_err();
         }
         Ok(applied.message)
     }
