@@ -105,10 +105,14 @@ impl Chain {
         }
         self.until_check = next();
         match (can, self.is_kept()) {
-            (true, _) => Picked::Check(Segment {
+            (true, true) => Picked::Check(Segment {
                 answered: std::mem::take(&mut self.answered),
                 tracker: Arc::clone(&self.tracker),
             }),
+            (true, false) => {
+                let Self { answered, tracker, .. } = std::mem::take(self); // nothing goes on from it
+                Picked::Check(Segment { answered, tracker })
+            }
             (false, true) => Picked::Kept,
             (false, false) => Picked::GivenUp,
         }

@@ -337,7 +337,7 @@ impl Coordinator {
         self.durable.note(|| {
             Event::Accepted(Accepted { volunteer, task, direction_seed, trust, signs: signs.clone() })
         });
-        if let Some(checks) = &self.checks {
+        if let Some(checks) = &mut self.checks {
             member.moves.push(task, self.optimizer.last_step());
             let seeds = &mut self.seeds;
             self.checker_gone |= checks.answered(volunteer, member, &signs, || seeds.next_u64()).is_err();

@@ -77,11 +77,12 @@ fn a_report_says_what_the_results_are() {
     let text = &files[0].text;
     let tables = tables(text);
     assert_eq!(tables.len(), 1 + 2 + 1 + 1 + 1, "overview, a table a share, speed, checks, rates");
-    for table in &tables[..5] {
+    for (number, table) in tables.iter().enumerate() {
         let control =
             table.iter().find(|row| row[0] == "alone (control)").expect("the control is in every table");
         let clean = archive.summary.method("alone").unwrap().clean.accuracy;
-        assert!(control.contains(&table::accuracy(clean)), "{control:?}");
+        let told = if number < 5 { table::accuracy(clean) } else { "5.00e-3".to_owned() }; // the last has rates
+        assert!(control.contains(&told), "{control:?}");
         assert!(table.iter().all(|row| row.len() == table[0].len()), "{table:?}");
     }
     for (table, share) in tables[1..3].iter().zip([0.2, 0.4]) {

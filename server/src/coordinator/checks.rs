@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 
 use cpu_time::ThreadTime;
@@ -15,6 +15,7 @@ use farsign::dataset::Dataset;
 use farsign::recomputation::{Chain, Picked, Recomputation, Segment, pick};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
+use farsign::tracker::Tracker;
 
 use super::member::Member;
 use super::snapshot::Snapshot;
@@ -68,6 +69,8 @@ pub struct Checks {
     options: CheckOptions,
     jobs: SyncSender<Job>,
     kept: Kept,
+    /// Parameters of the model, `d`.
+    parameters: usize,
     counters: Arc<CheckCounters>,
 }
 
@@ -99,12 +102,14 @@ impl Unchecked {
     }
 }
 
-/// Parameters that are kept for checks to come, as volunteers were sent them. Those who got the same share them.
+/// What is kept for checks to come: parameters as volunteers were sent them, which those who got the same share, and
+/// trackers that a further check goes on from. A tracker is counted as large as the parameters, which it is at most.
 #[derive(Debug, Default)]
 struct Kept {
     most_bytes: usize,
     /// By version, and whether they were sent in half precision.
     parameters: HashMap<(u64, bool), Weak<[f32]>>,
+    trackers: Vec<Weak<Mutex<Tracker>>>,
 }
 
 impl Kept {
@@ -114,13 +119,19 @@ impl Kept {
         if let Some(kept) = self.parameters.get(&key).and_then(Weak::upgrade) {
             return Some(kept);
         }
-        self.parameters.retain(|_, kept| kept.strong_count() > 0);
-        if 4 * snapshot.x.len() * (self.parameters.len() + 1) > self.most_bytes {
+        if !self.has_room(4 * snapshot.x.len()) {
             return None;
         }
         let kept = snapshot.encoded.as_sent(half);
         self.parameters.insert(key, Arc::downgrade(&kept));
         Some(kept)
+    }
+
+    /// Whether so many bytes more may be kept, each thing taking as many.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        self.parameters.retain(|_, kept| kept.strong_count() > 0);
+        self.trackers.retain(|kept| kept.strong_count() > 0);
+        bytes * (self.parameters.len() + self.trackers.len() + 1) <= self.most_bytes
     }
 }
 
@@ -137,12 +148,13 @@ impl Checks {
         report: impl Fn(Checked) -> bool + Send + 'static,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
+        let parameters = run.directions.parameters();
         let checker =
             Checker { recomputation: Recomputation::new(run, data), cpu_share: options.cpu_share, counters };
         let counters = Arc::clone(&checker.counters);
         thread::Builder::new().name("checker".into()).spawn(move || checker.run(&queue, report))?;
-        let kept = Kept { most_bytes: options.memory_bytes, parameters: HashMap::new() };
-        Ok(Self { options, jobs, kept, counters })
+        let kept = Kept { most_bytes: options.memory_bytes, ..Kept::default() };
+        Ok(Self { options, jobs, kept, parameters, counters })
     }
 
     /// A task was issued, against a snapshot that was sent in half precision or not. `draw` gives unpredictable bits.
@@ -171,14 +183,16 @@ impl Checks {
     /// # Errors
     /// When the checker is no more.
     pub fn answered(
-        &self,
+        &mut self,
         volunteer: VolunteerId,
         member: &mut Member,
         signs: &SignBits,
         draw: impl FnOnce() -> u64,
     ) -> Result<(), CheckerIsGone> {
         let Member { unchecked, trust, who, .. } = member;
-        let next = || pick(trust.check_share(self.options.share), draw());
+        let (share, parameter_bytes) = (trust.check_share(self.options.share), 4 * self.parameters);
+        let kept = &mut self.kept;
+        let next = || kept.has_room(parameter_bytes).then(|| pick(share, draw())).flatten();
         let segment = match unchecked.chain.answered(signs, !unchecked.checking, next) {
             Picked::Check(segment) => segment,
             Picked::GivenUp => {
@@ -187,6 +201,9 @@ impl Checks {
             }
             Picked::No | Picked::Kept => return Ok(()),
         };
+        if unchecked.chain.is_kept() && segment.answered[0].task.reset_tracker {
+            self.kept.trackers.push(Arc::downgrade(&segment.tracker));
+        }
         match self.jobs.try_send(Job { volunteer, identity: who.identity, segment }) {
             Ok(()) => unchecked.checking = true,
             Err(TrySendError::Full(_)) => self.give_up(unchecked),
