@@ -274,6 +274,7 @@ impl Coordinator {
             }
             Command::Checked(checked) => {
                 self.checked(checked);
+                self.counters.checks.settled(checked.wrong.is_none());
                 None
             }
             // Whoever asked may be gone by now.

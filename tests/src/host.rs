@@ -25,11 +25,13 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts a server with these settings; the seed is 1 unless they say otherwise.
+    /// Starts a server with these settings. Unless they say otherwise the seed is 1, and nobody connects too often: each look
+    /// at the status while a test waits is a connection.
     pub fn start(settings: Settings) -> Self {
         let settings = settings.or(Settings {
             listen: Some(([127, 0, 0, 1], 0).into()),
             seed: Some(1),
+            connections_per_minute: Some(1_000_000),
             ..Settings::default()
         });
         let data = dataset_source::load(settings.data.as_deref()).expect("the data is there");

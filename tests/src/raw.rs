@@ -110,7 +110,7 @@ impl RawVolunteer {
 
     /// The next frame of the server, taken apart.
     pub fn hear(&mut self) -> Said {
-        let frame = self.hear_bytes().expect("the server says something");
+        let frame = self.hear_frame();
         let mut said = Said::default();
         for record in read_server_frame(&frame).expect("the server speaks this version") {
             match record.expect("the server's records can be read") {
@@ -135,6 +135,17 @@ impl RawVolunteer {
         said
     }
 
+    /// The next frame of the server.
+    pub fn hear_frame(&mut self) -> Bytes {
+        loop {
+            match self.next().expect("the server says something") {
+                Ok(Message::Binary(frame)) => return frame,
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                other => panic!("expected a frame, heard {other:?}"),
+            }
+        }
+    }
+
     /// Waits for the close of the connection; gives its code. Anything else the server says is a failure.
     pub fn hear_close(&mut self) -> u16 {
         loop {
@@ -152,16 +163,6 @@ impl RawVolunteer {
             delta.for_each_step(self.directions, &mut Step::default(), |step| steps.push(step.clone()));
         read.expect("the server's steps can be read");
         steps
-    }
-
-    fn hear_bytes(&mut self) -> Option<Bytes> {
-        loop {
-            match self.next()? {
-                Ok(Message::Binary(frame)) => return Some(frame),
-                Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                other => panic!("expected a frame, heard {other:?}"),
-            }
-        }
     }
 
     fn next(&mut self) -> Option<Result<Message, tungstenite::Error>> {

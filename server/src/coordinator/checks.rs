@@ -38,9 +38,9 @@ pub struct CheckOptions {
 /// What checks did since the server started.
 #[derive(Debug, Default)]
 pub struct CheckCounters {
-    /// Checks that found every answer right.
+    /// Checks that found every answer right, once the coordinator knows.
     pub passed: AtomicU64,
-    /// Checks that found a wrong one.
+    /// Checks that found a wrong one, once the coordinator has done what follows from it.
     pub failed: AtomicU64,
     /// Checks given up because too many were waiting, in number or in bytes.
     pub skipped: AtomicU64,
@@ -48,6 +48,14 @@ pub struct CheckCounters {
     pub recomputed: AtomicU64,
     /// Time of a core that took, in microseconds.
     pub busy_us: AtomicU64,
+}
+
+impl CheckCounters {
+    /// Whatever follows from a check is done.
+    pub fn settled(&self, right: bool) {
+        let verdict = if right { &self.passed } else { &self.failed };
+        verdict.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// What a check found.
@@ -255,8 +263,6 @@ impl Checker {
         let wrong = self.recomputation.first_wrong(answered, tracker);
         let recomputed = wrong.map_or(answered.len(), |wrong| wrong + 1) as u64;
         self.counters.recomputed.fetch_add(recomputed, Ordering::Relaxed);
-        let verdict = if wrong.is_some() { &self.counters.failed } else { &self.counters.passed };
-        verdict.fetch_add(1, Ordering::Relaxed);
         let last = answered[answered.len() - 1].task.id;
         let wrong = wrong.map(|wrong| answered[wrong].task.id);
         Checked { volunteer: *volunteer, identity: *identity, last, wrong }
