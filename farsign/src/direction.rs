@@ -84,7 +84,10 @@ impl Directions {
         }
         self.values.clear();
         match self.spec.family() {
-            DirectionFamily::Hadamard { .. } => self.values.extend((0..parameters).map(|_| signs.next())),
+            DirectionFamily::Hadamard { .. } => {
+                self.values.resize(parameters, 0.0);
+                signs.fill(&mut self.values);
+            }
             DirectionFamily::Sparse { nonzeros } => {
                 let scale = 1.0 / (nonzeros as f32).sqrt();
                 self.values.extend(self.chosen.iter().map(|_| scale * signs.next()));
@@ -234,6 +237,17 @@ impl SignStream {
         self.bits >>= 1;
         self.left -= 1;
         sign
+    }
+
+    /// The next signs of a stream that has given none, a word of them at a time.
+    fn fill(&mut self, out: &mut [f32]) {
+        debug_assert_eq!(self.left, 0);
+        for block in out.chunks_mut(64) {
+            let bits = self.stream.bits();
+            for (k, value) in block.iter_mut().enumerate() {
+                *value = if bits >> k & 1 == 1 { 1.0 } else { -1.0 };
+            }
+        }
     }
 }
 

@@ -47,5 +47,6 @@ pub mod step;
 pub mod task;
 pub mod tracker;
 pub mod trust;
+pub mod vectors;
 pub mod volunteer;
 pub mod wire;

@@ -4,9 +4,8 @@
 //!   sign k  ->  bit k % 8 (least significant first) of byte k / 8;  1 is +1, 0 is -1;  spare bits are 0
 //! ```
 
-use pulp::Arch;
-
 use crate::random::Stream;
+use crate::vectors::widest;
 
 /// One sign per direction, `[directions]`, a bit each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,14 +70,20 @@ impl SignBits {
         self.count = y.len();
         self.bytes.clear();
         let mut coins = Stream::new(coin_seed);
-        for block in y.chunks(64) {
-            let toss = coins.bits();
-            let bits = block.iter().enumerate().fold(0u64, |bits, (k, &v)| {
-                // Numbers, not `||`: signs are as good as random, and a processor guesses a branch wrong half the time.
-                let (up, zero) = (u64::from(v > 0.0), u64::from(v == 0.0));
-                bits | (up | (zero & (toss >> k))) << k
-            });
-            self.bytes.extend_from_slice(&bits.to_le_bytes()[..block.len().div_ceil(8)]);
+        let (blocks, rest) = y.as_chunks::<WORD>();
+        widest(
+            #[inline(always)]
+            || {
+                for block in blocks {
+                    self.bytes.extend_from_slice(&signs_of_block(block, coins.bits()).to_le_bytes());
+                }
+            },
+        );
+        if !rest.is_empty() {
+            let mut block = [1.0; WORD];
+            block[..rest.len()].copy_from_slice(rest);
+            let bits = signs_of_block(&block, coins.bits()) & ((1 << rest.len()) - 1);
+            self.bytes.extend_from_slice(&bits.to_le_bytes()[..rest.len().div_ceil(8)]);
         }
     }
 
@@ -95,12 +100,12 @@ impl SignBits {
     }
 
     /// Combines each value of `out`, `[K]`, with its sign: `out[k] <- combine(out[k], s_k)`.
-    ///
-    /// Compiled for several generations of a processor, of which the newest at hand is used: lanes are independent, so
-    /// all of them give the same bits.
     pub fn combine_into(&self, out: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
         debug_assert_eq!(out.len(), self.count);
-        Arch::new().dispatch(|| combine_signs(&self.bytes, out, combine));
+        widest(
+            #[inline(always)]
+            || combine_signs(&self.bytes, out, &combine),
+        );
     }
 
     /// Number of signs.
@@ -119,12 +124,33 @@ impl SignBits {
     }
 }
 
+/// Signs that share an output of the coin stream.
+const WORD: usize = 64;
+
+/// The sign of every value, a bit each; that of the outcome `toss` has there for a zero.
+#[inline(always)]
+fn signs_of_block(block: &[f32; WORD], toss: u64) -> u64 {
+    pack(block.map(|v| u8::from(v > 0.0))) | (pack(block.map(|v| u8::from(v == 0.0))) & toss)
+}
+
+/// Bit `k` from byte `k`, which is 0 or 1.
+#[inline(always)]
+fn pack(flags: [u8; WORD]) -> u64 {
+    // Shifts byte i by 56 - 7 i, to bit 56 + i, and everything else of the product elsewhere.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (eights, _) = flags.as_chunks::<8>();
+    let mut bytes = [0; WORD / 8];
+    for (byte, eight) in bytes.iter_mut().zip(eights) {
+        *byte = (u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56) as u8;
+    }
+    u64::from_le_bytes(bytes)
+}
+
 /// Signs a block takes from one word; measured to be the size that compilers turn into vectors everywhere.
 const BLOCK: usize = 32;
 
-#[inline(always)] // or it would be compiled for the oldest generation only
-#[allow(clippy::inline_always)]
-fn combine_signs(bytes: &[u8], out: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
+#[inline(always)]
+fn combine_signs(bytes: &[u8], out: &mut [f32], combine: &impl Fn(f32, f32) -> f32) {
     let (blocks, tail) = out.as_chunks_mut::<BLOCK>();
     let (words, _) = bytes.as_chunks::<{ BLOCK / 8 }>();
     let rest = &bytes[blocks.len() * BLOCK / 8..];
@@ -157,6 +183,24 @@ mod tests {
                 prop_assert!(*v == 0.0 || s * v > 0.0, "sign {} of {} is {}", k, v, s);
             }
             prop_assert_eq!(SignBits::from_bytes(bits.as_bytes(), y.len()), Ok(bits));
+        }
+
+        #[test]
+        fn packing_in_blocks_equals_packing_one_by_one(
+            y in prop::collection::vec(prop_oneof![Just(0.0f32), Just(-0.0), -1.0f32..1.0], 0..300), seed: u64,
+        ) {
+            let (mut coins, mut toss) = (Stream::new(seed), 0);
+            let mut expected = vec![0u8; y.len().div_ceil(8)];
+            for (k, v) in y.iter().enumerate() {
+                if k % 64 == 0 {
+                    toss = coins.bits();
+                }
+                let up = if *v == 0.0 { toss >> (k % 64) & 1 == 1 } else { *v > 0.0 };
+                expected[k / 8] |= u8::from(up) << (k % 8);
+            }
+            let mut bits = SignBits::default();
+            bits.set_from(&y, seed);
+            prop_assert_eq!(bits.as_bytes(), expected);
         }
 
         #[test]

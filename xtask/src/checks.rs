@@ -173,8 +173,12 @@ fn format(shell: &Shell) -> Result<()> {
 }
 
 fn lint(shell: &Shell) -> Result<()> {
-    let mut command = shell.cargo(&["clippy", "--workspace", "--all-targets", "--all-features"]);
-    start(command.args(["--", "-D", "warnings"]))
+    // The tests that run when they are named are not among all targets.
+    for targets in [["--all-targets"].as_slice(), &["--test", "*"]] {
+        let mut command = shell.cargo(&["clippy", "--workspace"]);
+        start(command.args(targets).args(["--", "-D", "warnings"]))?;
+    }
+    Ok(())
 }
 
 fn lint_wasm(shell: &Shell) -> Result<()> {
@@ -219,8 +223,8 @@ fn optimized(shell: &Shell) -> Result<()> {
 
 fn third_party(shell: &Shell) -> Result<()> {
     let Some(python) = python::prepare(shell)? else { return Ok(()) };
-    let arguments = ["test", "-p", "farsign-tests", "--features", "third-party", "--test", "third_party"];
-    start(with_server(shell, shell.cargo(&arguments).env(PYTHON_VARIABLE, python)))
+    let mut command = shell.cargo(&["test", "--workspace", "--test", "third_party"]);
+    start(with_server(shell, command.env(PYTHON_VARIABLE, python)))
 }
 
 fn page_tests(shell: &Shell) -> Result<()> {
@@ -242,8 +246,8 @@ pub fn page_test(shell: &Shell) -> Result<Command> {
 
 /// The same, but for the browser.
 pub fn page_test_command(shell: &Shell) -> Command {
-    let mut command =
-        shell.cargo(&["test", "-p", "farsign-tests", "--features", "browser", "--test", "browser"]);
+    // Of the workspace, or what it shares with the other tests would be compiled again with fewer features.
+    let mut command = shell.cargo(&["test", "--workspace", "--test", "browser"]);
     with_server(shell, &mut command);
     command
 }

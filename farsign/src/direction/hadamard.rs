@@ -1,5 +1,7 @@
 //! The Hadamard transform of blocks of coordinates.
 
+use crate::vectors::widest;
+
 /// Entry of the Sylvester-Hadamard matrix: -1 to the number of ones that row and column share.
 pub(super) fn sylvester(row: usize, column: usize) -> f32 {
     if (row & column).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 }
@@ -28,21 +30,53 @@ pub(super) fn block_of(i: usize, block: usize, d: usize) -> (usize, usize) {
     unreachable!("coordinate {i} of {d}")
 }
 
+/// Values whose first butterflies are done together.
+const LANES: usize = 8;
+
 /// The orthonormal Hadamard transform of every block, in place.
+///
+/// Every value is a sum of the same two in each stage, so vectors of any width give the same bits.
 pub(super) fn transform(v: &mut [f32], block: usize) {
-    let (d, mut rest) = (v.len(), v);
-    for size in block_sizes(block, d) {
-        let (here, after) = rest.split_at_mut(size);
-        rest = after;
-        let mut half = 1;
-        while half < size {
-            for pair in here.chunks_exact_mut(2 * half) {
-                let (low, high) = pair.split_at_mut(half);
-                low.iter_mut().zip(high).for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
+    widest(
+        #[inline(always)]
+        || {
+            let (d, mut rest) = (v.len(), &mut *v);
+            for size in block_sizes(block, d) {
+                let (here, after) = rest.split_at_mut(size);
+                rest = after;
+                transform_block(here);
             }
-            half *= 2;
+        },
+    );
+}
+
+#[inline(always)]
+fn transform_block(v: &mut [f32]) {
+    let mut half = 1;
+    if v.len() >= LANES {
+        let (chunks, _) = v.as_chunks_mut::<LANES>();
+        chunks.iter_mut().for_each(first_stages);
+        half = LANES;
+    }
+    while half < v.len() {
+        for pair in v.chunks_exact_mut(2 * half) {
+            let (low, high) = pair.split_at_mut(half);
+            low.iter_mut().zip(high).for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
         }
-        let scale = 1.0 / (size as f32).sqrt();
-        here.iter_mut().for_each(|v| *v *= scale);
+        half *= 2;
+    }
+    let scale = 1.0 / (v.len() as f32).sqrt();
+    v.iter_mut().for_each(|v| *v *= scale);
+}
+
+/// The stages whose butterflies are narrower than a vector, with everything in registers.
+#[inline(always)]
+fn first_stages(v: &mut [f32; LANES]) {
+    for half in [1, 2, 4] {
+        let before = *v;
+        for i in 0..LANES {
+            let other = before[i ^ half];
+            v[i] = if i & half == 0 { before[i] + other } else { other - before[i] };
+        }
     }
 }

@@ -12,11 +12,14 @@
 //! plain arrays that every compiler turns into the vector instructions at hand. There is no fused multiply-add and
 //! no library function but [`math`]'s.
 
+use std::ops::Range;
+
 use crate::dataset::Dataset;
 use crate::kernels::Evaluation;
 use crate::math;
 use crate::minibatch::{Minibatch, SparseRows};
 use crate::model::{Architecture, Layer};
+use crate::vectors::widest;
 
 /// Held-out images are evaluated in chunks of this many.
 const EVALUATION_BATCH: usize = 250;
@@ -34,6 +37,8 @@ pub struct Kernel {
     /// The transposed inputs and weights of the layer at hand.
     columns: SparseRows,
     transposed: Vec<f32>,
+    /// Scratch: some columns of a matrix, one row after the other.
+    packed: Vec<f32>,
     /// Scratch: `0..outputs`, and derivatives before those of zeros are left out, `[batch, inputs]`.
     all: Vec<u32>,
     dense: Vec<f32>,
@@ -51,6 +56,7 @@ impl Kernel {
             before: Vec::new(),
             columns: SparseRows::default(),
             transposed: Vec::new(),
+            packed: Vec::new(),
             all: Vec::new(),
             dense: Vec::new(),
         }
@@ -98,7 +104,7 @@ impl Kernel {
             let inputs = so_far.last().unwrap_or(inputs);
             let (weights, biases) = (&x[layer.weights.clone()], &x[layer.biases.clone()]);
             self.z.resize(inputs.rows() * layer.outputs, 0.0);
-            weighted_sums(|row| inputs.row(row), weights, layer.outputs, &mut self.z);
+            weighted_sums(|row| inputs.row(row), weights, layer.outputs, &mut self.packed, &mut self.z);
             for z in self.z.chunks_exact_mut(layer.outputs) {
                 z.iter_mut().zip(biases).for_each(|(z, b)| *z += b);
             }
@@ -116,7 +122,8 @@ impl Kernel {
                 scatter::<TEN>(inputs, &self.z, dw);
             } else {
                 inputs.transpose(layer.inputs, &mut self.columns);
-                weighted_sums(|column| self.columns.row(column), &self.z, layer.outputs, dw);
+                let list = |column| self.columns.row(column);
+                weighted_sums(list, &self.z, layer.outputs, &mut self.packed, dw);
             }
             db.fill(0.0);
             for dz in self.z.chunks_exact(layer.outputs) {
@@ -124,7 +131,7 @@ impl Kernel {
             }
             if l > 0 {
                 transpose(&x[layer.weights.clone()], layer, &mut self.transposed);
-                let buffers = (&mut self.before, &mut self.all, &mut self.dense);
+                let buffers = (&mut self.before, &mut self.all, &mut self.packed, &mut self.dense);
                 backpropagate(&self.z, &self.transposed, layer, inputs, buffers);
                 std::mem::swap(&mut self.z, &mut self.before);
             }
@@ -135,27 +142,44 @@ impl Kernel {
 /// Classes of the usual data, which are worth going through a list once and not twice.
 const TEN: usize = 10;
 
+/// Columns that are summed side by side, as many as fit into a processor's registers.
+const WIDE: usize = if cfg!(target_family = "wasm") { 32 } else { 64 };
+
 /// `out[r] <- sum over i of factors[i] * matrix[rows[i]]` for each row `r` of `out`, where `(rows, factors)` is the list
 /// of `r`, and the rows of `out` and of `matrix` are `width` long.
 fn weighted_sums<'a>(
     list: impl Fn(usize) -> (&'a [u32], &'a [f32]),
     matrix: &[f32],
     width: usize,
+    packed: &mut Vec<f32>,
     out: &mut [f32],
 ) {
-    if width == TEN {
-        blocks::<TEN>(&list, matrix, width, 0, out);
-        return;
-    }
-    let mut done = blocks::<32>(&list, matrix, width, 0, out);
-    done = blocks::<8>(&list, matrix, width, done, out);
-    done = blocks::<2>(&list, matrix, width, done, out);
-    blocks::<1>(&list, matrix, width, done, out);
+    widest(
+        #[inline(always)]
+        || {
+            if width == TEN {
+                sums::<TEN>(&list, matrix.as_chunks().0, 0..TEN, width, out);
+                return;
+            }
+            let mut done = blocks::<WIDE>(&list, matrix, width, 0, packed, out);
+            done = blocks::<8>(&list, matrix, width, done, packed, out);
+            done = blocks::<2>(&list, matrix, width, done, packed, out);
+            blocks::<1>(&list, matrix, width, done, packed, out);
+        },
+    );
 }
 
 /// `out[c] <- sum over r of h[r][c] * matrix[r]`, the rows of `out` and of `matrix` `N` long: what [`weighted_sums`] does
 /// with the transposed list, which few columns are not worth. Each output is still one sum in the order of the rows.
 fn scatter<const N: usize>(h: &SparseRows, matrix: &[f32], out: &mut [f32]) {
+    widest(
+        #[inline(always)]
+        || scatter_lanes::<N>(h, matrix, out),
+    );
+}
+
+#[inline(always)]
+fn scatter_lanes<const N: usize>(h: &SparseRows, matrix: &[f32], out: &mut [f32]) {
     out.fill(0.0);
     let (out, _) = out.as_chunks_mut::<N>();
     let (matrix, _) = matrix.as_chunks::<N>();
@@ -170,32 +194,47 @@ fn scatter<const N: usize>(h: &SparseRows, matrix: &[f32], out: &mut [f32]) {
     }
 }
 
-/// Does as many blocks of `N` columns as fit, from column `start` on; gives where they end. All rows of a block come
-/// before the next block, because the part of the matrix that a block needs stays in the processor's nearest cache.
-#[inline]
+/// Does as many blocks of `N` columns as fit, from column `start` on; gives where they end. What a block needs of the
+/// matrix is copied together first: apart, rows of one block fall into the same few places of the nearest cache.
+#[inline(always)]
 fn blocks<'a, const N: usize>(
     list: &impl Fn(usize) -> (&'a [u32], &'a [f32]),
     matrix: &[f32],
     width: usize,
     mut start: usize,
+    packed: &mut Vec<f32>,
     out: &mut [f32],
 ) -> usize {
     while start + N <= width {
-        for (row, out) in out.chunks_exact_mut(width).enumerate() {
-            let (rows, factors) = list(row);
-            let mut sums = [0.0f32; N];
-            for (&row, &factor) in rows.iter().zip(factors) {
-                let from = row as usize * width + start;
-                let values = matrix[from..].first_chunk::<N>().expect("the matrix has the row");
-                for lane in 0..N {
-                    sums[lane] += factor * values[lane];
-                }
-            }
-            out[start..start + N].copy_from_slice(&sums);
-        }
+        let columns = start..start + N;
+        packed.clear();
+        matrix.chunks_exact(width).for_each(|row| packed.extend_from_slice(&row[columns.clone()]));
+        sums::<N>(list, packed.as_chunks().0, columns, width, out);
         start += N;
     }
     start
+}
+
+/// Columns of `out` from these columns of the matrix, `[rows][N]`.
+#[inline(always)]
+fn sums<'a, const N: usize>(
+    list: &impl Fn(usize) -> (&'a [u32], &'a [f32]),
+    matrix: &[[f32; N]],
+    columns: Range<usize>,
+    width: usize,
+    out: &mut [f32],
+) {
+    for (row, out) in out.chunks_exact_mut(width).enumerate() {
+        let (rows, factors) = list(row);
+        let mut sums = [0.0f32; N];
+        for (&row, &factor) in rows.iter().zip(factors) {
+            let values = &matrix[row as usize];
+            for lane in 0..N {
+                sums[lane] += factor * values[lane];
+            }
+        }
+        out[columns.clone()].copy_from_slice(&sums);
+    }
 }
 
 /// `h = max(z, 0)` of rows of this width, zeros left out.
@@ -218,12 +257,12 @@ fn backpropagate(
     transposed: &[f32],
     layer: &Layer,
     inputs: &SparseRows,
-    (before, all, dense): (&mut Vec<f32>, &mut Vec<u32>, &mut Vec<f32>),
+    (before, all, packed, dense): (&mut Vec<f32>, &mut Vec<u32>, &mut Vec<f32>, &mut Vec<f32>),
 ) {
     all.clear();
     all.extend(0..layer.outputs as u32);
     dense.resize(inputs.rows() * layer.inputs, 0.0);
-    weighted_sums(|row| (&**all, &dz[row * layer.outputs..]), transposed, layer.inputs, dense);
+    weighted_sums(|row| (&**all, &dz[row * layer.outputs..]), transposed, layer.inputs, packed, dense);
     before.clear();
     before.resize(dense.len(), 0.0);
     let rows = before.chunks_exact_mut(layer.inputs).zip(dense.chunks_exact(layer.inputs));
@@ -336,7 +375,7 @@ mod tests {
 
         #[test]
         fn every_output_is_one_sum_in_the_order_of_the_list(
-            width in 1usize..100, rows in 1usize..30, entries in 0usize..60, seed: u64,
+            width in 1usize..150, rows in 1usize..30, entries in 0usize..60, seed: u64,
         ) {
             let mut stream = Stream::new(seed);
             let matrix: Vec<f32> = (0..rows * width).map(|_| stream.unit() - 0.5).collect();
@@ -345,7 +384,7 @@ mod tests {
             // Row r of the output is of all but the first r entries.
             let of_row = |row: usize| (&list[row.min(entries)..], &factors[row.min(entries)..]);
             let mut out = vec![f32::NAN; 3 * width];
-            weighted_sums(of_row, &matrix, width, &mut out);
+            weighted_sums(of_row, &matrix, width, &mut Vec::new(), &mut out);
             for (o, found) in out.iter().enumerate() {
                 let (list, factors) = of_row(o / width);
                 let add = |sum: f32, (r, f): (&u32, &f32)| sum + f * matrix[*r as usize * width + o % width];
@@ -370,7 +409,7 @@ mod tests {
             let (mut found, mut expected) = (vec![f32::NAN; columns * TEN], vec![f32::NAN; columns * TEN]);
             scatter::<TEN>(&h, &matrix, &mut found);
             h.transpose(columns, &mut transposed);
-            weighted_sums(|column| transposed.row(column), &matrix, TEN, &mut expected);
+            weighted_sums(|column| transposed.row(column), &matrix, TEN, &mut Vec::new(), &mut expected);
             let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
             prop_assert_eq!(bits(found), bits(expected));
         }

@@ -198,7 +198,7 @@ const BYTES_PER_S: &str = "
     })()";
 
 /// How it does with two thousand volunteers, once `cargo xtask test browser` has built what it needs:
-/// `cargo test -p farsign-tests --features browser --test browser with_two -- --ignored --nocapture`.
+/// `cargo test --workspace --test browser with_two -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement, of half a minute"]
 fn with_two_thousand_volunteers_it_answers_a_click_in_a_moment() {
