@@ -45,10 +45,10 @@ eight (relative 1e-4), and ours in Chromium with ours here, bit for bit. Then al
 each a round, in one Web Worker of headless Chromium and in this program. One thread each.
 
 Ours is limited by one multiplication, one addition and one load for each weight and bright pixel (four of five pixels \
-are zero and skipped), in 128-bit vectors without fused multiplication, natively as in the browser, because every \
-machine must find the same bits. Around it, an answer draws the minibatch and takes 101,770 signs. ndarray does all the \
-multiplications, zeros included; natively it may use wider vectors and fused multiplication, which WebAssembly lacks. \
-TensorFlow.js multiplies zeros too, and is limited by packing and transposing whole matrices for each product.";
+are zero and skipped), in vectors of 128 bits in the browser and the widest at hand natively, without fused \
+multiplication, because every machine must find the same bits. Around it, an answer draws the minibatch and takes \
+101,770 signs. ndarray does all the multiplications, zeros included; natively it may use fused multiplication, which \
+WebAssembly lacks. TensorFlow.js multiplies zeros too, and is limited by packing and transposing whole matrices for each product.";
 
 /// Measures.
 ///

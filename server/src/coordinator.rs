@@ -12,6 +12,7 @@ mod credits;
 mod departure;
 mod durable;
 mod handle;
+mod kept;
 mod member;
 mod removals;
 mod roster;

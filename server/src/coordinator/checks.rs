@@ -4,10 +4,9 @@
 //! is checked next, if any. Up to that answer, tasks and answers are kept with the parameters they belong to; then they go
 //! to the checker, which computes them all again and says whether they are right. The coordinator never waits for it.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 
 use cpu_time::ThreadTime;
@@ -15,8 +14,8 @@ use farsign::dataset::Dataset;
 use farsign::recomputation::{Chain, Picked, Recomputation, Segment, pick};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
-use farsign::tracker::Tracker;
 
+use super::kept::Kept;
 use super::member::Member;
 use super::snapshot::Snapshot;
 use crate::admission::identity::Identity;
@@ -77,8 +76,6 @@ pub struct Checks {
     options: CheckOptions,
     jobs: SyncSender<Job>,
     kept: Kept,
-    /// Parameters of the model, `d`.
-    parameters: usize,
     counters: Arc<CheckCounters>,
 }
 
@@ -110,39 +107,6 @@ impl Unchecked {
     }
 }
 
-/// What is kept for checks to come: parameters as volunteers were sent them, which those who got the same share, and
-/// trackers that a further check goes on from. A tracker is counted as large as the parameters, which it is at most.
-#[derive(Debug, Default)]
-struct Kept {
-    most_bytes: usize,
-    /// By version, and whether they were sent in half precision.
-    parameters: HashMap<(u64, bool), Weak<[f32]>>,
-    trackers: Vec<Weak<Mutex<Tracker>>>,
-}
-
-impl Kept {
-    /// A snapshot as it was sent; none when that would be too many bytes.
-    fn keep(&mut self, snapshot: &Snapshot, half: bool) -> Option<Arc<[f32]>> {
-        let key = (snapshot.version, half);
-        if let Some(kept) = self.parameters.get(&key).and_then(Weak::upgrade) {
-            return Some(kept);
-        }
-        if !self.has_room(4 * snapshot.x.len()) {
-            return None;
-        }
-        let kept = snapshot.encoded.as_sent(half);
-        self.parameters.insert(key, Arc::downgrade(&kept));
-        Some(kept)
-    }
-
-    /// Whether so many bytes more may be kept, each thing taking as many.
-    fn has_room(&mut self, bytes: usize) -> bool {
-        self.parameters.retain(|_, kept| kept.strong_count() > 0);
-        self.trackers.retain(|kept| kept.strong_count() > 0);
-        bytes * (self.parameters.len() + self.trackers.len() + 1) <= self.most_bytes
-    }
-}
-
 impl Checks {
     /// Starts the checker; what it finds goes to `report`.
     ///
@@ -156,13 +120,12 @@ impl Checks {
         report: impl Fn(Checked) -> bool + Send + 'static,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
-        let parameters = run.directions.parameters();
+        let kept = Kept::new(options.memory_bytes, run.directions.parameters());
         let checker =
             Checker { recomputation: Recomputation::new(run, data), cpu_share: options.cpu_share, counters };
         let counters = Arc::clone(&checker.counters);
         thread::Builder::new().name("checker".into()).spawn(move || checker.run(&queue, report))?;
-        let kept = Kept { most_bytes: options.memory_bytes, ..Kept::default() };
-        Ok(Self { options, jobs, kept, parameters, counters })
+        Ok(Self { options, jobs, kept, counters })
     }
 
     /// A task was issued, against a snapshot that was sent in half precision or not. `draw` gives unpredictable bits.
@@ -180,7 +143,8 @@ impl Checks {
         if !unchecked.chain.is_kept() {
             return;
         }
-        match self.kept.keep(snapshot, who.abilities.half_snapshots) {
+        let half = who.abilities.half_snapshots;
+        match self.kept.parameters(snapshot.version, half, || snapshot.encoded.as_sent(half)) {
             Some(x) => unchecked.chain.issued(task, || x),
             None => self.give_up(unchecked),
         }
@@ -198,9 +162,8 @@ impl Checks {
         draw: impl FnOnce() -> u64,
     ) -> Result<(), CheckerIsGone> {
         let Member { unchecked, trust, who, .. } = member;
-        let (share, parameter_bytes) = (trust.check_share(self.options.share), 4 * self.parameters);
-        let kept = &mut self.kept;
-        let next = || kept.has_room(parameter_bytes).then(|| pick(share, draw())).flatten();
+        let (share, kept) = (trust.check_share(self.options.share), &mut self.kept);
+        let next = || kept.has_room().then(|| pick(share, draw())).flatten();
         let segment = match unchecked.chain.answered(signs, !unchecked.checking, next) {
             Picked::Check(segment) => segment,
             Picked::GivenUp => {
@@ -210,7 +173,7 @@ impl Checks {
             Picked::No | Picked::Kept => return Ok(()),
         };
         if unchecked.chain.is_kept() && segment.answered[0].task.reset_tracker {
-            self.kept.trackers.push(Arc::downgrade(&segment.tracker));
+            self.kept.tracker(&segment.tracker);
         }
         match self.jobs.try_send(Job { volunteer, identity: who.identity, segment }) {
             Ok(()) => unchecked.checking = true,
