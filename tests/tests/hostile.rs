@@ -17,7 +17,6 @@ fn host(settings: Settings) -> Host {
     Host::start(settings.or(Settings {
         model: Some(ModelKind::Softmax),
         max_connections_per_address: many,
-        connections_per_minute: many,
         max_volunteers_per_address: many,
         joins_per_minute: many,
         ..Settings::default()

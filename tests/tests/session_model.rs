@@ -134,7 +134,6 @@ static HOST: LazyLock<Host> = LazyLock::new(|| {
         rule: Some(RuleKind::Plain),
         joins_per_minute: many,
         max_connections_per_address: many,
-        connections_per_minute: many,
         ..Settings::default()
     })
 });
