@@ -34,13 +34,21 @@ pub struct Kernel {
     z: Vec<f32>,
     /// `dF/dz` of the layer before the one at hand.
     before: Vec<f32>,
-    /// The transposed inputs and weights of the layer at hand.
+    /// The transposed inputs of the layer at hand.
     columns: SparseRows,
-    transposed: Vec<f32>,
-    /// Scratch: some columns of a matrix, one row after the other.
+    /// Some columns of a matrix, one row after the other.
     packed: Vec<f32>,
-    /// Scratch: `0..outputs`, and derivatives before those of zeros are left out, `[batch, inputs]`.
+    scratch: Scratch,
+}
+
+/// What it takes to get the derivative by a layer's inputs.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// The transposed weights, `[outputs, inputs]`.
+    transposed: Vec<f32>,
+    /// `0..outputs`.
     all: Vec<u32>,
+    /// The derivative before that of zeros is left out, `[batch, inputs]`.
     dense: Vec<f32>,
 }
 
@@ -55,10 +63,8 @@ impl Kernel {
             z: Vec::new(),
             before: Vec::new(),
             columns: SparseRows::default(),
-            transposed: Vec::new(),
             packed: Vec::new(),
-            all: Vec::new(),
-            dense: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -130,11 +136,43 @@ impl Kernel {
                 db.iter_mut().zip(dz).for_each(|(db, dz)| *db += dz);
             }
             if l > 0 {
-                transpose(&x[layer.weights.clone()], layer, &mut self.transposed);
-                let buffers = (&mut self.before, &mut self.all, &mut self.packed, &mut self.dense);
-                backpropagate(&self.z, &self.transposed, layer, inputs, buffers);
+                let weights = &x[layer.weights.clone()];
+                self.scratch.backpropagate(
+                    &self.z,
+                    weights,
+                    layer,
+                    inputs,
+                    &mut self.packed,
+                    &mut self.before,
+                );
                 std::mem::swap(&mut self.z, &mut self.before);
             }
+        }
+    }
+}
+
+impl Scratch {
+    /// From `dF/dz` of a layer that by its rectified inputs, 0 where they are, into `before`, `[batch, inputs]`.
+    fn backpropagate(
+        &mut self,
+        dz: &[f32],
+        weights: &[f32],
+        layer: &Layer,
+        inputs: &SparseRows,
+        packed: &mut Vec<f32>,
+        before: &mut Vec<f32>,
+    ) {
+        transpose(weights, layer, &mut self.transposed);
+        self.all.clear();
+        self.all.extend(0..layer.outputs as u32);
+        self.dense.resize(inputs.rows() * layer.inputs, 0.0);
+        let list = |row: usize| (&*self.all, &dz[row * layer.outputs..]);
+        weighted_sums(list, &self.transposed, layer.inputs, packed, &mut self.dense);
+        before.clear();
+        before.resize(self.dense.len(), 0.0);
+        let rows = before.chunks_exact_mut(layer.inputs).zip(self.dense.chunks_exact(layer.inputs));
+        for (row, (before, dense)) in rows.enumerate() {
+            inputs.row(row).0.iter().for_each(|&c| before[c as usize] = dense[c as usize]);
         }
     }
 }
@@ -248,26 +286,6 @@ fn transpose(weights: &[f32], layer: &Layer, out: &mut Vec<f32>) {
     out.resize(weights.len(), 0.0);
     for (input, row) in weights.chunks_exact(layer.outputs).enumerate() {
         row.iter().enumerate().for_each(|(output, &w)| out[output * layer.inputs + input] = w);
-    }
-}
-
-/// Derivative by the rectified inputs of a layer, 0 where they are, into `before`, `[batch, inputs]`.
-fn backpropagate(
-    dz: &[f32],
-    transposed: &[f32],
-    layer: &Layer,
-    inputs: &SparseRows,
-    (before, all, packed, dense): (&mut Vec<f32>, &mut Vec<u32>, &mut Vec<f32>, &mut Vec<f32>),
-) {
-    all.clear();
-    all.extend(0..layer.outputs as u32);
-    dense.resize(inputs.rows() * layer.inputs, 0.0);
-    weighted_sums(|row| (&**all, &dz[row * layer.outputs..]), transposed, layer.inputs, packed, dense);
-    before.clear();
-    before.resize(dense.len(), 0.0);
-    let rows = before.chunks_exact_mut(layer.inputs).zip(dense.chunks_exact(layer.inputs));
-    for (row, (before, dense)) in rows.enumerate() {
-        inputs.row(row).0.iter().for_each(|&c| before[c as usize] = dense[c as usize]);
     }
 }
 
