@@ -145,6 +145,7 @@ async function forget() {
   useSettings();
 }
 
+element('start').addEventListener('click', () => share.beginRun());
 for (const action of ['start', 'pause', 'stop']) element(action).addEventListener('click', () => crew[action]());
 element('forget').addEventListener('click', forget);
 element('details').addEventListener('toggle', view.showDetails);

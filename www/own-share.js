@@ -17,6 +17,7 @@ export class OwnShare {
   #samples = []; // {at: ms, totals}, the last RATE_WINDOW_MS of them
   #keptAt = 0;
   #keptAccepted = 0; // of this visit, what is already among what the browser keeps
+  #forgotten = false; // until the next start nothing is kept
 
   /** Takes one progress report of a running worker. */
   report(worker, progress, now) {
@@ -27,6 +28,12 @@ export class OwnShare {
     this.#samples.push({ at: now, totals: this.totals() });
     while (this.#samples.length > 2 && this.#samples[0].at < now - RATE_WINDOW_MS) this.#samples.shift();
     if (now - this.#keptAt > KEEP_EVERY_MS) this.keepAccepted(now);
+  }
+
+  /** Call when the person starts. */
+  beginRun() {
+    if (this.#forgotten) this.#keptAccepted = this.totals().accepted;
+    this.#forgotten = false;
   }
 
   /** Call whenever work stops for any reason, or goes on in another way, so that no rate spans that. */
@@ -72,21 +79,22 @@ export class OwnShare {
 
   /** Accepted answers of all visits, as far as this browser remembers them. */
   acceptedEver() {
-    return this.#ever() + this.totals().accepted - this.#keptAccepted;
+    return this.#forgotten ? 0 : this.#ever() + this.totals().accepted - this.#keptAccepted;
   }
 
   /** Adds what is new to what the browser keeps; other tabs add to the same number. */
   keepAccepted(now) {
+    if (this.#forgotten) return;
     this.#keptAt = now;
     const { accepted } = this.totals();
     if (accepted === this.#keptAccepted) return;
     if (keep(EVER, String(this.#ever() + accepted - this.#keptAccepted))) this.#keptAccepted = accepted;
   }
 
-  /** Earlier visits are forgotten, and this one counts from here. */
+  /** Earlier visits are forgotten, and of this one what was done, and what workers that are ending still tell. */
   forget() {
     drop(EVER);
-    this.#keptAccepted = this.totals().accepted;
+    this.#forgotten = true;
   }
 
   #ever() {

@@ -12,7 +12,7 @@
 mod board;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -142,7 +142,7 @@ async fn list(State(app): State<Arc<App>>) -> Result<Json<List>, LeaderboardErro
     let people = app.leaderboard.people();
     let all = people.iter().flat_map(|(.., volunteers)| volunteers.clone()).collect();
     let accepted = app.coordinator.accepted_of(all).await?;
-    Ok(Json(app.leaderboard.show(now, people, &accepted)))
+    Ok(Json(app.leaderboard.show(now, &people, &accepted)))
 }
 
 async fn name(
@@ -197,30 +197,60 @@ fn short(person: Identity) -> String {
 /// A person, its name and its volunteers.
 type Person = (Identity, Name, Vec<Identity>);
 
+fn people(board: &Board) -> Vec<Person> {
+    board.people().map(|(person, entry)| (person, entry.name.clone(), entry.volunteers.clone())).collect()
+}
+
 impl Leaderboard {
     fn people(&self) -> Vec<Person> {
-        let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        board.people().map(|(person, entry)| (person, entry.name.clone(), entry.volunteers.clone())).collect()
+        people(&self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the list anew from what each volunteer has contributed.
-    fn show(&self, now: Instant, people: Vec<Person>, accepted: &HashMap<Identity, u64>) -> List {
-        let named = people.len();
-        let row = |(person, name, volunteers): Person| {
+    fn show(&self, now: Instant, people: &[Person], accepted: &HashMap<Identity, u64>) -> List {
+        let row = |(person, name, volunteers): &Person| {
             let accepted = volunteers.iter().filter_map(|volunteer| accepted.get(volunteer)).sum();
-            Row { id: short(person), name: name.to_string(), accepted }
+            Row { id: short(*person), name: name.to_string(), accepted }
         };
-        let mut people: Vec<Row> = people.into_iter().map(row).filter(|row| row.accepted > 0).collect();
-        people.sort_unstable_by(|a, b| b.accepted.cmp(&a.accepted).then_with(|| a.id.cmp(&b.id)));
-        people.truncate(SHOWN);
-        let list = List { people, named };
-        self.shown.show(now, list.clone());
+        let mut rows: Vec<Row> = people.iter().map(row).filter(|row| row.accepted > 0).collect();
+        rows.sort_unstable_by(|a, b| b.accepted.cmp(&a.accepted).then_with(|| a.id.cmp(&b.id)));
+        rows.truncate(SHOWN);
+        let list = List { people: rows, named: people.len() };
+        // Whoever left since then must not be shown to those who ask later.
+        let board = self.lock();
+        if self::people(&board) == people {
+            self.shown.show(now, list.clone());
+        }
         list
     }
 
     /// Changes the names; whoever asks next sees it.
     fn change(&self, change: impl FnOnce(&mut Board)) {
-        change(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.lock());
         self.shown.forget();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_leaves_while_the_list_is_made_is_not_shown_to_those_who_ask_later() {
+        let (board, now) = (Leaderboard::default(), Instant::now());
+        let (ada, volunteer): (Identity, Identity) = (Secret([1; 16]).into(), Secret([2; 16]).into());
+        let named = |board: &mut Board| board.name(ada, "Ada".parse().unwrap(), &[volunteer]);
+        let accepted = HashMap::from([(volunteer, 7)]);
+        board.change(named);
+        let people = board.people();
+        assert_eq!(board.show(now, &people, &accepted).people[0].accepted, 7);
+        assert_eq!(board.shown.at(now).map(|list| list.named), Some(1), "it stays for a while");
+        board.change(|board| _ = board.forget(ada));
+        board.show(now, &people, &accepted);
+        assert!(board.shown.at(now).is_none());
     }
 }

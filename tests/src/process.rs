@@ -237,6 +237,7 @@ fn serve(listen: SocketAddr, launcher: &[String], arguments: &[String]) -> (Prog
     settings.filter(|name| name.to_string_lossy().starts_with("FARSIGN_")).for_each(|name| {
         command.env_remove(name);
     });
+    command.env("FARSIGN_CONNECTIONS_PER_MINUTE", "1000000"); // each look of a test that waits is one
     command.args(["serve", "--seed", "1", "--listen", &listen.to_string()]).args(arguments);
     let mut program = Program::start(&mut command);
     let address = program

@@ -175,8 +175,10 @@ fn answer(volunteer: &mut RawVolunteer, task: TaskId) -> Said {
 #[test]
 fn a_volunteer_whose_effort_is_turned_down_rests_and_then_gets_its_task() {
     let host = host(Settings::default());
-    let (mut one, mut other) = (join(&host, 1), join(&host, 2));
-    let (first, others) = (one.hear().task.expect("a task"), other.hear().task.expect("a task"));
+    let mut one = join(&host, 1);
+    let first = one.hear().task.expect("a task"); // so it is the first of the list
+    let mut other = join(&host, 2);
+    let others = other.hear().task.expect("a task");
     let id = &json(&host, "volunteers")[0]["id"];
     assert_eq!(as_host(&host, "PUT", &format!("volunteers/{id}/effort"), "50").0, 204);
     assert_eq!(json(&host, "volunteers")[0]["effort_percent"], 50);

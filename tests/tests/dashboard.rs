@@ -1,7 +1,7 @@
 //! What a host watches: the stream of views, its window on the volunteers, and its end.
 
 use std::io::{BufRead, BufReader, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use farsign::task::{GoodbyeReason, Secret};
 use farsign::wire::Hello;
@@ -81,6 +81,8 @@ fn the_host_sees_who_works_how_and_who_was_sent_away_and_why() {
 
     let mut idle = RawVolunteer::connect(&host);
     idle.hello_as(&Hello { secret: Some(Secret([7; 16])), ..Hello::default() });
+    assert!(idle.hear().task.is_some(), "it is the first");
+    let began = Instant::now();
     let crowd = Crowd::join(host.address(), 3, Duration::from_millis(20));
     let view = dashboard.until("answers of three", |view| {
         let rows = view["volunteers"]["rows"].as_array().expect("rows");
@@ -91,7 +93,8 @@ fn the_host_sees_who_works_how_and_who_was_sent_away_and_why() {
     let (busy, last) = (&rows[0], &rows[3]);
     assert_eq!((&last["id"], &last["accepted"]), (&1.into(), &0.into()), "{view:#}");
     assert!(last["identity"].is_string() && busy["identity"].is_null());
-    assert!(busy["accepted_per_s"].as_f64() > Some(5.0), "{busy:#}");
+    let least = 0.5 * busy["accepted"].as_f64().expect("a count") / began.elapsed().as_secs_f64();
+    assert!(busy["accepted_per_s"].as_f64() > Some(least), "more than {least}: {busy:#}");
     assert_eq!(busy["agreement"], 1.0, "all of the crowd send the same");
     assert!(busy["staleness"].as_f64().is_some_and(|staleness| (0.0..=4.0).contains(&staleness)), "{busy:#}");
     let shares: f64 = rows.iter().map(|row| row["weight_share"].as_f64().expect("a share")).sum();

@@ -14,7 +14,7 @@ use crate::page::{Page, test_page};
 const DRAWN: usize = 20;
 
 /// A finished run, whose model stays as it is.
-const FINISHED: [&str; 2] = ["--horizon", "400"];
+const FINISHED: [&str; 2] = ["--horizon", "1500"];
 
 async fn trained(page: &Page) {
     page.start_at_full_effort().await;
@@ -78,7 +78,7 @@ fn the_page_reads_before_start_and_the_answer_follows_the_model() {
     test_page(&["--schedule", "constant"], async |page, _| {
         page.press("example").await;
         page.wait_until_true("document.getElementById('guess').dataset.best !== ''").await;
-        assert_eq!(page.facts().await.state(), "idle");
+        page.wait_for("idle").await;
         let before = page.text("guess").await;
         page.start_at_full_effort().await;
         page.run("document.getElementById('draw').scrollIntoView()").await; // a model is fetched for who looks
