@@ -65,13 +65,13 @@ settings! {
     direction_nonzeros: u32, "FARSIGN_DIRECTION_NONZEROS";
     /// Tasks of a volunteer that share directions in zeroth order [default: 1]
     direction_hold: u32, "FARSIGN_DIRECTION_HOLD";
-    /// Images in a minibatch, 1 to 65536 [default: 128]
+    /// Images in a minibatch, 1 to 65536 [default: 128; 512 under plain and vote; 256 in zeroth order]
     batch: u32, "FARSIGN_BATCH";
     /// Fast step size: weight of a volunteer's newest estimate, above 0 and at most 1 [default: 0.3]
     beta: f32, "FARSIGN_BETA";
     /// Finite-difference radius of zeroth order, above 0 [default: 0.01]
     delta: f32, "FARSIGN_DELTA";
-    /// Slow step size of the first contribution [default: 0.001 softmax, 0.0005 mlp; 0.01 in zeroth order; 0.3 times that under vote]
+    /// Slow step size of the first contribution [default: 0.001 softmax, 0.0005 mlp; 0.02 in zeroth order; 0.3 times that under vote]
     alpha: f64, "FARSIGN_ALPHA";
     /// How the slow step size falls [default: cosine]
     schedule: ScheduleKind, "FARSIGN_SCHEDULE";
