@@ -33,7 +33,7 @@ pub fn report(archive: &Archive, stem: &str) -> Vec<File> {
     document.write(&tables::overview(&named));
     document.plot("share", "Accuracy under the worst attack, by the liars' share", over_share(&named));
     for &share in archive.scenario.run.shares.iter().filter(|share| **share > 0.0) {
-        document.write(&format!("## Liars with {} of the updates\n\n", percent(share)));
+        document.write(&format!("## A share of liars of {}\n\n", percent(share)));
         document.write(ATTACKS);
         document.write(&tables::attacks(archive, share));
         let name = format!("attacks-{}", (share * 100.0).round());
@@ -76,11 +76,12 @@ const OVERVIEW: &str = "Held-out accuracy at the end of a run in per cent: mean 
     that no liar reaches.\n\n";
 
 const ATTACKS: &str = "Held-out accuracy at the end of a run in per cent, mean ± standard deviation over seeds. The worst \
-    attack on each method is bold.\n\n";
+    attack on each method is bold. The share is of the workers, and of the messages but under `fast` and `slow`.\n\n";
 
 const SPEED: &str = "Without liars, mean ± standard deviation over seeds. An entry – means that not every seed reached 80 % \
-    at a point of its curve; what is between two points is not seen. Time is that of the simulated clock. Staleness is the number of the server's updates between a \
-    task's parameters and its answer.\n\n";
+    at a point of its curve; what is between two points is not seen, so that a figure may be late by as much as their \
+    distance. Time is that of the simulated clock. Staleness is the number of the server's updates between a task's \
+    parameters and its answer.\n\n";
 
 const CHECKS: &str = "Answers that the server computed again, as a share of the messages; the mean over all attacks where \
     there are liars. Of removed workers the liars are a mean over all attacked runs, by name, so that who comes back counts \

@@ -2,7 +2,7 @@
 
 use crate::attack::Attack;
 use crate::control;
-use crate::fleet::{part_of, recruit};
+use crate::fleet::{messages_of_liars, part_of, recruit};
 use crate::host::{FarSignHost, FarSignRun, Fault, GradientHost, Host, gradient_settings};
 use crate::materials::Materials;
 use crate::peers::Server;
@@ -90,7 +90,10 @@ impl World<'_> {
         let (rate, batch) = (self.experiment.rate(), method.batch);
         if let Kind::Asynchronous(asynchronous) = &method.kind {
             let settings = gradient_settings(self.materials, batch, asynchronous.beta);
-            let server = self.server(workers.len());
+            let on_the_way_s = self.scenario.network.mean_time_s(self.scenario.fleet.task_s);
+            let paces = workers.iter().map(|worker| (&worker.pace, worker.lies()));
+            let hostile = messages_of_liars(paces, on_the_way_s);
+            let server = Server { hostile, ..self.server(workers.len()) };
             let rule = asynchronous.rule.make(rate, &server);
             return Box::new(GradientHost::new(settings, rule, messages, workers.len(), seed));
         }
@@ -117,7 +120,8 @@ impl World<'_> {
         let Experiment { attack, seed, method, .. } = *self.experiment;
         let share = attack.map_or(0.0, |(_, share)| share);
         let liars = part_of(self.scenario.fleet.workers, share).min((gradients - 1) / 2);
-        Server { gradients, liars, seed, batch: method.batch, materials: self.materials }
+        let hostile = liars as f64 / gradients as f64;
+        Server { gradients, liars, hostile, seed, batch: method.batch, materials: self.materials }
     }
 
     fn run_asynchronous(&self, recorder: &mut Recorder<'_>) {

@@ -4,7 +4,7 @@ use crate::attack::{Attack, Company, Liar};
 use farsign::activity::WEIGHT_CAP;
 
 use crate::chance::{Chance, Part};
-use crate::scenario::{Dropout, Fleet, Network};
+use crate::scenario::{Fleet, Network};
 
 /// Draws of liars, of which the one is taken that comes nearest to what was asked for.
 const DRAWS: usize = 2000;
@@ -24,6 +24,11 @@ pub struct Pace {
 }
 
 impl Pace {
+    fn work(&self, on_the_way_s: f64) -> Work {
+        let away_s = self.leaves.map_or(0.0, |(probability, mean_s)| probability * mean_s);
+        Work::of(self.task_s + on_the_way_s, away_s)
+    }
+
     /// Time that the next task takes.
     pub fn task_us(&mut self) -> u64 {
         let time_s = self.task_s * self.chance.lognormal(self.jitter);
@@ -66,7 +71,10 @@ pub fn recruit(
         let works: Vec<Work> = times
             .iter()
             .enumerate()
-            .map(|(index, time_s)| Work::of(time_s + on_the_way_s, dropout(index)))
+            .map(|(index, time_s)| {
+                let away_s = dropout(index).map_or(0.0, |d| d.probability * d.away_s);
+                Work::of(time_s + on_the_way_s, away_s)
+            })
             .collect();
         choose_liars(&shares_of(&works), share, &mut chance)
     } else {
@@ -88,6 +96,13 @@ pub fn recruit(
         }
     };
     (0..fleet.workers).map(worker).collect()
+}
+
+/// The part of all messages that liars are expected to send, with the pace that they have.
+pub fn messages_of_liars<'a>(fleet: impl IntoIterator<Item = (&'a Pace, bool)>, on_the_way_s: f64) -> f64 {
+    let (works, lies): (Vec<Work>, Vec<bool>) =
+        fleet.into_iter().map(|(pace, lies)| (pace.work(on_the_way_s), lies)).unzip();
+    shares_of(&works).into_iter().zip(lies).filter_map(|([messages, _], lies)| lies.then_some(messages)).sum()
 }
 
 /// How many of so many workers are this share of them.
@@ -124,8 +139,8 @@ struct Work {
 }
 
 impl Work {
-    fn of(answer_s: f64, dropout: Option<Dropout>) -> Self {
-        let away_s = dropout.map_or(0.0, |d| d.probability * d.away_s);
+    /// Of the mean time between two answers, and the mean time that it is away after one.
+    fn of(answer_s: f64, away_s: f64) -> Self {
         Self { present: answer_s / (answer_s + away_s), rate_hz: 1.0 / answer_s }
     }
 }
@@ -173,15 +188,8 @@ mod tests {
         for seed in 0..20 {
             for share in [0.1, 0.3, 0.45] {
                 let workers = recruit(&fleet(), &Network::default(), flip, share, seed);
-                let works: Vec<Work> = workers
-                    .iter()
-                    .map(|worker| {
-                        let away_s =
-                            worker.pace.leaves.map_or(0.0, |(probability, mean_s)| probability * mean_s);
-                        let answer_s = worker.pace.task_s + Network::default().mean_time_s(1.0);
-                        Work { present: answer_s / (answer_s + away_s), rate_hz: 1.0 / answer_s }
-                    })
-                    .collect();
+                let on_the_way_s = Network::default().mean_time_s(1.0);
+                let works: Vec<Work> = workers.iter().map(|worker| worker.pace.work(on_the_way_s)).collect();
                 let lying = || workers.iter().map(|worker| worker.liar.is_some());
                 assert_eq!(lying().filter(|lies| *lies).count(), part_of(50, share), "seed {seed}");
                 for (kind, name) in ["messages", "weight"].into_iter().enumerate() {
@@ -195,9 +203,7 @@ mod tests {
 
     #[test]
     fn weight_is_even_among_those_who_are_there_up_to_the_cap() {
-        let away = Dropout { share: 1.0, probability: 0.5, away_s: 2.0 };
-        let works =
-            [Work::of(1.0, None), Work::of(0.5, None), Work::of(1.0, Some(away)), Work::of(1e6, None)];
+        let works = [Work::of(1.0, 0.0), Work::of(0.5, 0.0), Work::of(1.0, 1.0), Work::of(1e6, 0.0)];
         let shares = shares_of(&works);
         let near = |found: f64, wanted: f64| (found - wanted).abs() < 1e-4;
         assert!(
@@ -205,6 +211,18 @@ mod tests {
         );
         assert!(near(shares[0][1], 0.4) && near(shares[1][1], 0.4) && near(shares[2][1], 0.2), "{shares:?}");
         assert!(shares[3][1] < 1e-4, "{shares:?}");
+    }
+
+    #[test]
+    fn liars_who_hurry_send_a_larger_part_of_the_messages() {
+        let part = |attack| {
+            let workers = recruit(&fleet(), &Network::default(), Some(attack), 0.3, 4);
+            messages_of_liars(workers.iter().map(|worker| (&worker.pace, worker.liar.is_some())), 0.0)
+        };
+        assert!((part(Attack::Replay) - 0.3).abs() < 0.03, "{}", part(Attack::Replay));
+        // With nothing on the way ten times as many: 3 of 3.7.
+        let fast = part(Attack::Fast { factor: 10.0 });
+        assert!((fast - 0.81).abs() < 0.03, "{fast}");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Server<'a> {
     pub gradients: usize,
     /// How many of them to reckon with as liars.
     pub liars: usize,
+    /// Part of all gradients that liars send.
+    pub hostile: f64,
     /// Seed of the run.
     pub seed: u64,
     /// Images in a minibatch of the server's own, for rules that need one.
@@ -117,7 +119,6 @@ impl AsyncRuleName {
     /// The rule, with a step of `eta`.
     pub fn make(self, step: f64, server: &Server<'_>) -> Box<dyn AsyncRule> {
         let polynomial = |exponent| StalenessFunction::Polynomial { exponent };
-        let share = server.liars as f64 / server.gradients as f64;
         match self {
             Self::Asgd => Box::new(Asgd { step, staleness: StalenessFunction::Constant }),
             Self::StalenessAware { exponent } => Box::new(Asgd { step, staleness: polynomial(exponent) }),
@@ -132,14 +133,14 @@ impl AsyncRuleName {
             })),
             Self::Basgd { buffers } => Box::new(Basgd::new(step, buffers, CoordinateMedian)),
             Self::FedBuff { size } => {
-                let trimmed = most_in_a_buffer(share, size);
+                let trimmed = most_in_a_buffer(server.hostile, size);
                 let staleness = StalenessFunction::Constant;
                 Box::new(FedBuff::new(step, size, staleness, TrimmedMean { trimmed }))
             }
             Self::Weighted { momentum, geometric } => {
                 let around = WeightedMedian::Geometric { smoothing: SMOOTHING, iterations: ITERATIONS };
                 let median = if geometric { around } else { WeightedMedian::Coordinate };
-                let trimmed = share.min(MOST_TRIMMED);
+                let trimmed = server.hostile.min(MOST_TRIMMED);
                 Box::new(Weighted::new(WeightedOptions { step, momentum, median, trimmed }))
             }
             Self::Zeno { rho, epsilon, refresh } => {

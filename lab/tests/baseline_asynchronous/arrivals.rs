@@ -110,6 +110,21 @@ fn kardam_refuses_what_changes_faster_than_that_of_most_and_who_was_just_heard()
     assert_eq!(send_late(&mut rule, 0, &[2.0], &[2.0], 1), [1.0]);
 }
 
+/// Nobody's gradient would be accepted again after two of one sender among the first `2f`.
+#[test]
+fn kardam_goes_on_whoever_is_heard_first() {
+    let mut rule = Kardam::new(KardamOptions { step: 1.0, staleness: CONSTANT, workers: 7, f: 2 });
+    let mut at = 0.0;
+    let mut accepts = |worker| {
+        at += 1.0;
+        send(&mut rule, worker, &[at], &[at]) == [0.0]
+    };
+    assert!((0..7).all(|worker| !accepts(worker)), "a first gradient is compared with nothing");
+    assert_eq!([0, 0, 1, 0].map(&mut accepts), [true, false, true, false]);
+    // Of every five in a row each has another sender.
+    assert!((2..5).chain((0..50).map(|turn| turn % 5)).all(accepts));
+}
+
 #[test]
 fn zeno_rescales_to_the_servers_gradient_and_refuses_what_promises_no_progress() {
     let calls = Cell::new(0);

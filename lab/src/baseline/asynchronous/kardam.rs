@@ -26,7 +26,8 @@ pub struct KardamOptions {
 ///   K_i        = |g_i - g_i'| / |x_i - x_i'|     ' is worker i's previous gradient, and x_i what it was computed at
 ///   K          = |g - g_l| / |x - x_l|           l is the last accepted gradient, and x_l the parameters when it came
 ///   Lipschitz    K <= the (n - f) / n quantile of the newest K_i of every worker that has one
-///   frequency    of the newest 2f + 1 accepted gradients, this one included, any f workers sent at most f
+///   frequency    of the newest 2f + 1 accepted gradients, this one included, any f workers sent at most f:
+///                each of them has another sender
 ///   accepted     x <- x - eta s(tau) g
 /// ```
 ///
@@ -94,13 +95,10 @@ impl Kardam {
         coefficients[kept.clamp(1, coefficients.len()) - 1]
     }
 
-    /// Whether the sender was heard rarely enough.
+    /// Whether the sender was heard rarely enough. That holds from the first gradient on: with two of one sender among
+    /// fewer than `2f + 1`, nobody's would ever be accepted again.
     fn is_rare(&self, worker: usize) -> bool {
-        let mut counts = BTreeMap::from([(worker, 1)]);
-        self.accepted.iter().for_each(|worker| *counts.entry(*worker).or_default() += 1);
-        let mut counts: Vec<usize> = counts.into_values().collect();
-        counts.sort_unstable_by(|a, b| b.cmp(a));
-        counts.iter().take(self.options.f).sum::<usize>() <= self.options.f
+        !self.accepted.contains(&worker)
     }
 }
 
