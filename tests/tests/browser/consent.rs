@@ -9,7 +9,8 @@ use crate::page::{PRELOADED, Page, needs_chromium, test_page};
 async fn cores_in_use(page: &Page, most: f64) -> f64 {
     page.wait_until("an answer", |facts| facts.value("own-cores").is_some()).await;
     let before = page.facts().await.count("own-accepted");
-    let facts = page.wait_until(&format!("a hundred answers and at most {most} of a core"), |facts| {
+    let what = format!("a hundred answers and at most {most} of a core");
+    let facts = page.wait_until(&what, |facts| {
         facts.count("own-accepted") >= before + 100.0
             && facts.value("own-cores").is_some_and(|cores| cores <= most)
     });
