@@ -93,8 +93,7 @@ impl World<'_> {
             let on_the_way_s = self.scenario.network.mean_time_s(self.scenario.fleet.task_s);
             let paces = workers.iter().map(|worker| (&worker.pace, worker.lies()));
             let hostile = messages_of_liars(paces, on_the_way_s);
-            let server = Server { hostile, ..self.server(workers.len()) };
-            let rule = asynchronous.rule.make(rate, &server);
+            let rule = asynchronous.rule.make(rate, hostile, &self.server(workers.len()));
             return Box::new(GradientHost::new(settings, rule, messages, workers.len(), seed));
         }
         let Kind::FarSign(far_sign) = &method.kind else {
@@ -120,8 +119,7 @@ impl World<'_> {
         let Experiment { attack, seed, method, .. } = *self.experiment;
         let share = attack.map_or(0.0, |(_, share)| share);
         let liars = part_of(self.scenario.fleet.workers, share).min((gradients - 1) / 2);
-        let hostile = liars as f64 / gradients as f64;
-        Server { gradients, liars, hostile, seed, batch: method.batch, materials: self.materials }
+        Server { gradients, liars, seed, batch: method.batch, materials: self.materials }
     }
 
     fn run_asynchronous(&self, recorder: &mut Recorder<'_>) {

@@ -66,36 +66,31 @@ pub fn recruit(
     let unreliable = fleet.dropout.map_or_else(Vec::new, |d| pick(fleet.workers, d.share, &mut chance));
     let dropout = |index: usize| fleet.dropout.filter(|_| unreliable.contains(&index));
     let shared = chance.bits();
+    let pace = |(index, task_s)| Pace {
+        task_s,
+        jitter: fleet.jitter,
+        leaves: dropout(index).map(|d| (d.probability, d.away_s)),
+        chance: Chance::new(seed, Part::Pace, index),
+    };
+    let paces: Vec<Pace> = times.into_iter().enumerate().map(pace).collect();
     let liars = if attack.is_some() {
         let on_the_way_s = network.mean_time_s(fleet.task_s);
-        let works: Vec<Work> = times
-            .iter()
-            .enumerate()
-            .map(|(index, time_s)| {
-                let away_s = dropout(index).map_or(0.0, |d| d.probability * d.away_s);
-                Work::of(time_s + on_the_way_s, away_s)
-            })
-            .collect();
+        let works: Vec<Work> = paces.iter().map(|pace| pace.work(on_the_way_s)).collect();
         choose_liars(&shares_of(&works), share, &mut chance)
     } else {
         Vec::new()
     };
     let company = Company { workers: fleet.workers, liars: liars.len() };
-    let worker = |index: usize| {
+    let worker = |(index, pace): (usize, Pace)| {
         let attack = attack.filter(|_| liars.contains(&index));
         Recruit {
-            pace: Pace {
-                task_s: times[index] * attack.map_or(1.0, |attack| attack.pace()),
-                jitter: fleet.jitter,
-                leaves: dropout(index).map(|d| (d.probability, d.away_s)),
-                chance: Chance::new(seed, Part::Pace, index),
-            },
+            pace: Pace { task_s: pace.task_s * attack.map_or(1.0, |attack| attack.pace()), ..pace },
             liar: attack.map(|attack| {
                 Liar::new(attack, company, Chance::new(seed, Part::Liar, index).bits(), shared)
             }),
         }
     };
-    (0..fleet.workers).map(worker).collect()
+    paces.into_iter().enumerate().map(worker).collect()
 }
 
 /// The part of all messages that liars are expected to send, with the pace that they have.

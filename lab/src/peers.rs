@@ -34,8 +34,6 @@ pub struct Server<'a> {
     pub gradients: usize,
     /// How many of them to reckon with as liars.
     pub liars: usize,
-    /// Part of all gradients that liars send.
-    pub hostile: f64,
     /// Seed of the run.
     pub seed: u64,
     /// Images in a minibatch of the server's own, for rules that need one.
@@ -116,8 +114,8 @@ pub enum AsyncRuleName {
 }
 
 impl AsyncRuleName {
-    /// The rule, with a step of `eta`.
-    pub fn make(self, step: f64, server: &Server<'_>) -> Box<dyn AsyncRule> {
+    /// The rule, with a step of `eta`, where liars are to be expected to send the part `hostile` of all gradients.
+    pub fn make(self, step: f64, hostile: f64, server: &Server<'_>) -> Box<dyn AsyncRule> {
         let polynomial = |exponent| StalenessFunction::Polynomial { exponent };
         match self {
             Self::Asgd => Box::new(Asgd { step, staleness: StalenessFunction::Constant }),
@@ -133,14 +131,14 @@ impl AsyncRuleName {
             })),
             Self::Basgd { buffers } => Box::new(Basgd::new(step, buffers, CoordinateMedian)),
             Self::FedBuff { size } => {
-                let trimmed = most_in_a_buffer(server.hostile, size);
+                let trimmed = most_in_a_buffer(hostile, size);
                 let staleness = StalenessFunction::Constant;
                 Box::new(FedBuff::new(step, size, staleness, TrimmedMean { trimmed }))
             }
             Self::Weighted { momentum, geometric } => {
                 let around = WeightedMedian::Geometric { smoothing: SMOOTHING, iterations: ITERATIONS };
                 let median = if geometric { around } else { WeightedMedian::Coordinate };
-                let trimmed = server.hostile.min(MOST_TRIMMED);
+                let trimmed = hostile.min(MOST_TRIMMED);
                 Box::new(Weighted::new(WeightedOptions { step, momentum, median, trimmed }))
             }
             Self::Zeno { rho, epsilon, refresh } => {

@@ -45,12 +45,10 @@ fn main() {
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     // Liars come back as fast as they can: all of them are at one address here, which would otherwise stop them.
-    let many = Some(1_000_000);
     let settings = |horizon| Settings {
         data: data.clone(),
         horizon: Some(horizon),
-        joins_per_minute: many,
-        connections_per_minute: many,
+        joins_per_minute: Some(1_000_000),
         ..Settings::default()
     };
     for horizon in [SHORT, LONG] {

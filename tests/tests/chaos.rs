@@ -114,8 +114,6 @@ impl World {
             "400000",
             "--joins-per-minute",
             "100000",
-            "--connections-per-minute",
-            "100000",
             "--retry-after-ms",
             "100",
         ];

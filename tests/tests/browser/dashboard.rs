@@ -204,7 +204,7 @@ const BYTES_PER_S: &str = "
 fn with_two_thousand_volunteers_it_answers_a_click_in_a_moment() {
     let room =
         ["--max-volunteers", "3000", "--max-connections", "4000", "--max-connections-per-address", "4000"];
-    let haste = ["--connections-per-minute", "100000", "--joins-per-minute", "100000"];
+    let haste = ["--joins-per-minute", "100000"];
     let arguments = [&WITH_TOKEN[..], &room, &haste].concat();
     test_page(&arguments, async |page, server| {
         let crowd = Crowd::join(server.address(), 2000, Duration::from_secs(10));
