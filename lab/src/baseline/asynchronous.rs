@@ -9,6 +9,7 @@ mod centered_trimming;
 mod fed_async;
 mod fed_buff;
 mod kardam;
+mod pairs;
 mod staleness;
 mod weighted;
 mod weighted_median;

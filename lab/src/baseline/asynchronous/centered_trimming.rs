@@ -22,6 +22,16 @@ pub fn centered_trimmed_mean(
     trimmed: f64,
 ) -> Vec<f32> {
     let distances: Vec<f64> = gradients.iter().map(|gradient| squared_distance(gradient, center)).collect();
+    mean_of_the_closest(gradients, weights, &distances, trimmed)
+}
+
+/// The same with the squared distances to the center, `[n]`, in its place.
+pub fn mean_of_the_closest(
+    gradients: &[&[f32]],
+    weights: &[f64],
+    distances: &[f64],
+    trimmed: f64,
+) -> Vec<f32> {
     let mut order: Vec<usize> = (0..gradients.len()).collect();
     order.sort_by(|a, b| distances[*a].total_cmp(&distances[*b]));
     let mut room = (1.0 - trimmed) * weights.iter().sum::<f64>();

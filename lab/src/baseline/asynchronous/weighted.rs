@@ -1,7 +1,7 @@
 //! Weighted robust aggregation: a worker's momentum counts by how often the worker was heard.
 
-use std::collections::BTreeMap;
-
+use super::centered_trimming::mean_of_the_closest;
+use super::pairs::Pairs;
 use super::weighted_median::weighted_median;
 use super::{centered_trimmed_mean, descend};
 use crate::baseline::coordinate::by_coordinate;
@@ -62,16 +62,20 @@ pub struct WeightedOptions {
 /// ML" (NeurIPS 2024, arXiv 2501.09621), the weighted aggregators and weighted CTMA, with momentum; the paper's own
 /// estimator (mu^2-SGD) needs two gradients of each minibatch. Momenta are kept at the server, which for honest workers
 /// is the same, and keeps a liar's as well. It sees who sent a gradient; the staleness is not used. Cost: `O(nd)` an
-/// arrival, or `O(T n d)` with the geometric median, and `n d` numbers.
+/// arrival, or `O(nd + T n^2)` with the geometric median, and `n d` numbers.
 #[derive(Clone, Debug)]
 pub struct Weighted {
     options: WeightedOptions,
-    workers: BTreeMap<usize, Heard>,
+    /// In the order in which they were first heard.
+    workers: Vec<Heard>,
+    /// Of the workers' momenta, with the geometric median alone.
+    pairs: Pairs,
 }
 
 /// A worker's momentum, and how many gradients it is of.
 #[derive(Clone, Debug)]
 struct Heard {
+    worker: usize,
     momentum: Vec<f32>,
     count: u64,
 }
@@ -88,27 +92,42 @@ impl Heard {
 impl Weighted {
     /// The rule before its first gradient.
     pub fn new(options: WeightedOptions) -> Self {
-        Self { options, workers: BTreeMap::new() }
+        Self { options, workers: Vec::new(), pairs: Pairs::default() }
+    }
+
+    /// Takes a gradient into its sender's momentum, and tells which of the workers that is.
+    fn hear(&mut self, arrival: &Arrival<'_>) -> usize {
+        let known = self.workers.iter().position(|heard| heard.worker == arrival.worker);
+        let sender = known.unwrap_or(self.workers.len());
+        if known.is_none() {
+            let momentum = arrival.gradient.to_vec();
+            self.workers.push(Heard { worker: arrival.worker, momentum, count: 0 });
+        }
+        self.workers[sender].take_in(arrival.gradient, self.options.momentum);
+        sender
+    }
+
+    /// CTMA of all momenta, of which that of `sender` is new.
+    fn join(&mut self, sender: usize) -> Vec<f32> {
+        let WeightedOptions { median, trimmed, .. } = self.options;
+        let momenta: Vec<&[f32]> = self.workers.iter().map(|heard| heard.momentum.as_slice()).collect();
+        let weights: Vec<f64> = self.workers.iter().map(|heard| heard.count as f64).collect();
+        if let WeightedMedian::Geometric { smoothing, iterations } = median {
+            self.pairs.update(&momenta, sender);
+            if let Some(distances) = self.pairs.distances_to_geometric_median(&weights, smoothing, iterations)
+            {
+                return mean_of_the_closest(&momenta, &weights, &distances, trimmed);
+            }
+        }
+        centered_trimmed_mean(&momenta, &weights, &median.of(&momenta, &weights), trimmed)
     }
 }
 
 impl AsyncRule for Weighted {
     fn receive(&mut self, arrival: &Arrival<'_>, x: &mut [f32]) {
-        if !is_finite(arrival.gradient) {
-            return;
+        if is_finite(arrival.gradient) {
+            let sender = self.hear(arrival);
+            descend(x, self.options.step, &self.join(sender));
         }
-        let first = || Heard { momentum: arrival.gradient.to_vec(), count: 0 };
-        self.workers
-            .entry(arrival.worker)
-            .or_insert_with(first)
-            .take_in(arrival.gradient, self.options.momentum);
-        let momenta: Vec<&[f32]> = self.workers.values().map(|heard| heard.momentum.as_slice()).collect();
-        let weights: Vec<f64> = self.workers.values().map(|heard| heard.count as f64).collect();
-        let center = self.options.median.of(&momenta, &weights);
-        descend(
-            x,
-            self.options.step,
-            &centered_trimmed_mean(&momenta, &weights, &center, self.options.trimmed),
-        );
     }
 }
