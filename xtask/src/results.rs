@@ -7,8 +7,8 @@ use crate::build;
 use crate::shell::{Result, Shell, run as start};
 
 /// Scenarios that are run when none is named, shorter ones first.
-const SCENARIOS: [&str; 8] =
-    ["noniid", "batch", "verified", "mlp-verified", "zeroth", "mlp", "softmax", "mlp-long"];
+const SCENARIOS: [&str; 9] =
+    ["noniid", "batch", "verified", "batch-long", "mlp-verified", "zeroth", "mlp", "softmax", "mlp-long"];
 
 /// Runs scenarios into `target/results`, going on where an earlier attempt was interrupted, and writes a report on each
 /// into `docs/results`. Arguments are names of scenarios, and then those of `farsign lab run`.

@@ -13,8 +13,18 @@ fn every_scenario_that_comes_with_the_lab_can_be_read() {
         names.push(path.file_stem().unwrap().to_string_lossy().into_owned());
     }
     names.sort();
-    let expected =
-        ["batch", "mlp", "mlp-long", "mlp-verified", "noniid", "quick", "softmax", "verified", "zeroth"];
+    let expected = [
+        "batch",
+        "batch-long",
+        "mlp",
+        "mlp-long",
+        "mlp-verified",
+        "noniid",
+        "quick",
+        "softmax",
+        "verified",
+        "zeroth",
+    ];
     assert_eq!(names, expected);
 }
 
