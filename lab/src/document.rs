@@ -36,7 +36,7 @@ pub fn report(archive: &Archive, stem: &str) -> Vec<File> {
         document.write(&format!("## A share of liars of {}\n\n", percent(share)));
         document.write(ATTACKS);
         document.write(&tables::attacks(archive, share));
-        let name = format!("attacks-{}", (share * 100.0).round());
+        let name = format!("attacks-{}", percent(share).trim_end_matches(" %"));
         document.plot(&name, &format!("Accuracy, liars with {}", percent(share)), attacks(archive, share));
     }
     document.write("## Speed\n\n");

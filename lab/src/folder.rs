@@ -10,8 +10,8 @@
 //!
 //! A file appears whole or not at all, so that a campaign that was interrupted goes on where it was.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -101,9 +101,12 @@ impl Folder {
             if found.is_none() && path.exists() {
                 return Err(FolderError::Unknown { path });
             }
-            fs::create_dir_all(&path).map_err(|source| FolderError::Io { path, source })?;
         }
+        let make =
+            |path: PathBuf| fs::create_dir_all(&path).map_err(|source| FolderError::Io { path, source });
+        make(path.to_owned())?;
         match found {
+            // First of all, so that a folder with results says what they are of, whatever interrupts this.
             None => folder.write_json("manifest", manifest)?,
             Some(found) => {
                 let same = [
@@ -120,6 +123,7 @@ impl Folder {
                 }
             }
         }
+        ["runs", "tuning"].map(|part| make(path.join(part))).into_iter().collect::<Result<(), _>>()?;
         Ok(folder)
     }
 
@@ -169,7 +173,8 @@ impl Folder {
     pub fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
         let path = self.0.join(name);
         let unfinished = self.0.join(format!("{name}.part"));
-        fs::write(&unfinished, text)
+        File::create(&unfinished)
+            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&unfinished, &path))
             .map_err(|source| FolderError::Io { path, source })
     }

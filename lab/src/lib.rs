@@ -6,7 +6,7 @@
 //!                  share, seed)         |
 //!                                       v
 //!              asynchronous: simulation          synchronous: rounds          control
-//!              clock and heap of events          wait for all or n - f        one machine
+//!              clock and heap of events          wait for all or a share      one machine
 //!                    |                                 |
 //!                    |  tasks        answers           |
 //!                    v                                 v

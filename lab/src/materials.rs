@@ -86,7 +86,8 @@ impl Materials {
         if !mistakes.is_empty() {
             return Err(ScenarioError { mistakes });
         }
-        let held_back = if train.len() < 6 * MOST_VALIDATION { train.len() / 10 } else { MOST_VALIDATION };
+        let held_back = (train.len() / 10).max(1);
+        let held_back = if train.len() < 6 * MOST_VALIDATION { held_back } else { MOST_VALIDATION };
         let (end, curve) = (train.len() - held_back, scenario.run.curve_images.min(test.len()));
         let part = |data: &Dataset, range: Range<usize>| Arc::new(data.select(range).indexed());
         Ok(Self {
@@ -122,7 +123,12 @@ impl Materials {
                 Data::Dirichlet { alpha } => chance.gamma(alpha),
                 Data::Shared | Data::Iid => 1.0,
             };
-            let weights: Vec<f64> = (0..self.workers).map(|_| weight(&mut chance)).collect();
+            let mut weights: Vec<f64> = (0..self.workers).map(|_| weight(&mut chance)).collect();
+            if weights.iter().sum::<f64>() == 0.0 {
+                // The concentration is so small that weights are too: in the limit, all of the class is one worker's.
+                let owner = chance.below(self.workers);
+                weights = (0..self.workers).map(|worker| f64::from(u8::from(worker == owner))).collect();
+            }
             deal(&members, &weights, &mut owners);
         }
         // Who got nothing gets one image of whoever has most, so that everybody has something to work on.
@@ -179,7 +185,8 @@ mod tests {
 
     #[test]
     fn shards_share_out_every_image_once() {
-        for split in [Data::Iid, Data::Dirichlet { alpha: 0.3 }] {
+        let dirichlet = |alpha| Data::Dirichlet { alpha };
+        for split in [Data::Iid, dirichlet(0.3), dirichlet(1e-4), dirichlet(1e-9), dirichlet(1e6)] {
             let made = materials(split);
             let allotment = made.allot(4);
             let mut dealt: Vec<Vec<u8>> = (0..made.workers)

@@ -90,3 +90,40 @@ fn key(method: &Method, Cell { attack, seed }: Cell) -> String {
         Some((attack, share)) => format!("{}--{}-{share}--{seed}", method.name, attack.name()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::scenario;
+
+    fn records(accuracies: &[f64]) -> Vec<Record> {
+        accuracies.iter().map(|&accuracy| Record { accuracy, ..Record::default() }).collect()
+    }
+
+    #[test]
+    fn the_factor_with_the_best_mean_over_all_cases_is_chosen() {
+        // Factor by factor: neither the best first case, nor the best case, nor the best of the worst.
+        let tried = [[0.9, 0.1, 0.9], [0.6, 0.5, 0.6], [0.7, 0.4, 0.95]].concat();
+        assert_eq!(choose(&[0.1, 0.5, 1.0], &records(&tried)), 1.0);
+        assert_eq!(choose(&[0.1, 0.5], &records(&[0.8, 0.8])), 0.1, "of equal ones the first");
+        assert_eq!(choose(&[0.3], &[]), 0.3, "where nothing was tried the first");
+    }
+
+    #[test]
+    fn rates_are_chosen_on_validation_data_factor_by_factor_in_every_case() {
+        let mut scenario = scenario();
+        let clean = Case { attack: "none".to_owned(), share: 0.0 };
+        scenario.tuning.cases.insert(0, clean);
+        scenario.tuning.seeds = vec![100, 101];
+        let method = &scenario.methods[0];
+        let jobs = tuning(&scenario, method);
+        let told =
+            jobs.iter().map(|Job { experiment, .. }| (experiment.factor, experiment.attack, experiment.seed));
+        let attack = Some((scenario.attack("sign-flip").unwrap(), 0.3));
+        let each =
+            |factor| [(factor, None, 100), (factor, None, 101), (factor, attack, 100), (factor, attack, 101)];
+        assert_eq!(Vec::from_iter(told), [each(0.5), each(1.0)].concat());
+        assert!(jobs.iter().all(|job| job.experiment.measure == Measure::Validation));
+        assert!(runs(&scenario, method, 0.5, None).iter().all(|job| job.experiment.measure == Measure::Test));
+    }
+}

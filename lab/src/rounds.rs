@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Who is still busy with an earlier round when one begins takes up the new parameters when it is done; what it then
-//! sends for the earlier one comes too late, is dropped, and does not count as a message. Omniscient liars know all
-//! honest answers of the round.
+//! sends for the earlier one comes too late, is dropped, and does not count as a message. Omniscient liars know the
+//! honest answers of the round, and of those who are not in it the last that came in time.
 
 use farsign::schedule::{Decay, StepSize};
 use farsign::task::{RunSettings, Task, TaskId};
@@ -102,8 +102,8 @@ impl Rounds<'_> {
         let mut turns: Vec<Turn> = (0..workers.len())
             .map(|worker| {
                 let begins_us = idle_at_us[worker].max(now_us);
-                let done_us = begins_us + self.takes_us(&mut workers[worker], chance);
-                let idle_us = done_us + workers[worker].pace.away_us().unwrap_or(0);
+                let done_us = begins_us.saturating_add(self.takes_us(&mut workers[worker], chance));
+                let idle_us = done_us.saturating_add(workers[worker].pace.away_us().unwrap_or(0));
                 Turn { worker, begins_us, done_us, idle_us }
             })
             .collect();
@@ -121,18 +121,18 @@ impl Rounds<'_> {
     /// Time from the parameters to the arrival of the answer; one that is lost is asked for again after a while.
     fn takes_us(&self, worker: &mut Worker, chance: &mut Chance) -> u64 {
         let Network { latency_s, spread, loss, delay, rejoin_s, .. } = self.network;
-        let mut takes_us = 0;
+        let us = |time_s: f64| (time_s * MICROSECONDS) as u64;
+        let mut takes_us = 0u64;
         loop {
-            takes_us += worker.pace.task_us();
-            let latency_s = latency_s * (chance.lognormal(spread) + chance.lognormal(spread));
-            takes_us += (latency_s * MICROSECONDS) as u64;
-            if chance.happens(delay) {
-                takes_us += (LATE_TASKS * self.task_s * MICROSECONDS) as u64;
+            let latency_us = us(latency_s * (chance.lognormal(spread) + chance.lognormal(spread)));
+            let late_us = if chance.happens(delay) { us(LATE_TASKS * self.task_s) } else { 0 };
+            for part_us in [worker.pace.task_us(), latency_us, late_us] {
+                takes_us = takes_us.saturating_add(part_us);
             }
             if !chance.happens(loss) {
                 return takes_us;
             }
-            takes_us += (rejoin_s * MICROSECONDS) as u64;
+            takes_us = takes_us.saturating_add(us(rejoin_s));
         }
     }
 }

@@ -138,7 +138,7 @@ impl<'a> Simulation<'a> {
         let (task, x) = self.host.issue(worker);
         let updates = self.host.published_updates();
         self.open[worker] = Some(Open { task, x, updates });
-        let takes_us = self.latency_us(worker) + self.workers[worker].pace.task_us();
+        let takes_us = self.latency_us(worker).saturating_add(self.workers[worker].pace.task_us());
         self.plan(takes_us, Event::Computed { worker, task: task.id });
     }
 
@@ -157,10 +157,10 @@ impl<'a> Simulation<'a> {
             return true;
         }
         let late_us = if self.chances[worker].happens(delay) { self.late_us as u64 } else { 0 };
-        let takes_us = self.latency_us(worker) + late_us;
+        let takes_us = self.latency_us(worker).saturating_add(late_us);
         self.plan(takes_us, Event::Arrives { worker, task });
         if self.chances[worker].happens(duplication) {
-            let takes_us = self.latency_us(worker) + late_us;
+            let takes_us = self.latency_us(worker).saturating_add(late_us);
             self.plan(takes_us, Event::Arrives { worker, task });
         }
         true

@@ -125,7 +125,8 @@ fn rms(vector: &[f32]) -> f32 {
 }
 
 /// `max { z : Phi(z) < (n - f - s) / (n - f) }` with `s = floor(n / 2 + 1) - f` (Baruch et al. 2019, algorithm 3), and
-/// one where that asks for nothing: with half of the workers or more lying, or next to none.
+/// one where that asks for nothing: with half of the workers or more lying, or next to none. At least .1, so that a lie
+/// is not the mean itself (at a tenth of 50 workers the equation gives .08).
 fn largest_unsuspicious_z(Company { workers, liars }: Company) -> f32 {
     let supporters = (workers / 2 + 1).saturating_sub(liars);
     let honest = workers.saturating_sub(liars);

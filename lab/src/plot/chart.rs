@@ -6,11 +6,13 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::axis::{Axis, Placed};
 use super::style::{FONT, FONT_SIZE, GRID, INK, LEADER, Look, Mark, STROKE};
 
-/// Pixels of a chart.
+/// Pixels of a chart, at least; and of its plot from side to side, at least.
 const SIZE: (u32, u32) = (1200, 800);
+const PLOT_WIDTH: u32 = 600;
 /// Pixels under the plot for numbers and label, left of it, and above it.
 const BELOW: u32 = 112;
 const LEFT: u32 = 140;
+const MARGIN: u32 = 12;
 const ABOVE: u32 = 24;
 /// Pixels from the plot to the names, and of the line that a name begins with.
 const GAP: i32 = 34;
@@ -54,22 +56,25 @@ type Failed<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::Error
 
 /// The chart as SVG.
 pub fn svg(chart: &Chart) -> String {
+    let letters = chart.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
+    let right = GAP as u32 + SAMPLE as u32 + (letters * LETTER) as u32 + 20;
+    let width = SIZE.0.max(MARGIN + LEFT + PLOT_WIDTH + right);
+    let height = SIZE.1.max(ABOVE + chart.lines.len() as u32 * LINE_HEIGHT as u32 + BELOW);
     let mut text = String::new();
-    let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
-    draw(chart, &area).expect("a String takes everything");
+    let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
+    draw(chart, &area, right).expect("a String takes everything");
     drop(area);
     text
 }
 
-fn draw<'a>(chart: &Chart, area: &Area<'a>) -> Result<(), Failed<'a>> {
+/// Draws it, with so many pixels right of the plot for the names.
+fn draw<'a>(chart: &Chart, area: &Area<'a>, right: u32) -> Result<(), Failed<'a>> {
     area.fill(&WHITE)?;
     let points = || chart.lines.iter().flat_map(|line| &line.points);
     let (x, y) = (chart.x.place(points().map(|p| p.0)), chart.y.place(points().map(|p| p.1)));
-    let names = chart.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
-    let right = GAP as u32 + SAMPLE as u32 + (names * LETTER) as u32 + 20;
     let mut context = ChartBuilder::on(area)
         .margin_top(ABOVE)
-        .margin_left(12)
+        .margin_left(MARGIN)
         .margin_right(right)
         .x_label_area_size(BELOW)
         .y_label_area_size(LEFT)
@@ -153,9 +158,10 @@ fn draw_mark<'a>(area: &Area<'a>, (x, y): (i32, i32), look: Look) -> Result<(), 
 
 /// Names right of the plot, as close to the ends of their lines as they can be without touching each other.
 fn draw_names<'a>(area: &Area<'a>, ends: &[((i32, i32), &Line)], right: u32) -> Result<(), Failed<'a>> {
-    let edge = SIZE.0 as i32 - right as i32;
+    let (width, height) = area.dim_in_pixel();
+    let edge = width as i32 - right as i32;
     let wanted: Vec<i32> = ends.iter().map(|((_, y), _)| *y).collect();
-    let heights = spread(&wanted, (LINE_HEIGHT / 2, SIZE.1 as i32 - BELOW as i32 + LINE_HEIGHT / 2));
+    let heights = spread(&wanted, (LINE_HEIGHT / 2, height as i32 - BELOW as i32 + LINE_HEIGHT / 2));
     let centred = (FONT, FONT_SIZE).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
     for (((x, y), line), height) in ends.iter().zip(heights) {
         let from = edge + GAP;
@@ -232,6 +238,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn as_many_names_as_there_are_have_a_place_each_and_leave_the_plot_its_width() {
+        let long = "n".repeat(60);
+        let named = |n: usize| Line { name: format!("{long}{n}"), ..line(&[(0.0, 1.0), (1.0, 2.0)]) };
+        let lines: Vec<Line> = (0..40).map(named).collect();
+        let svg = svg(&Chart { x: Axis::linear("x"), y: Axis::linear("y"), lines });
+        let of = |tag: &str, name: &str| -> i32 {
+            let (_, rest) = tag.split_once(&format!(" {name}=\"")).unwrap();
+            rest.split('"').next().unwrap().parse().unwrap()
+        };
+        let height = of(&svg, "height");
+        let tags = svg.split("<text").skip(1).filter(|tag| tag.contains(&long));
+        let mut places: Vec<(i32, i32)> = tags.map(|tag| (of(tag, "y"), of(tag, "x"))).collect();
+        places.sort_unstable();
+        assert_eq!(places.len(), 40);
+        assert!(places.windows(2).all(|pair| pair[1].0 - pair[0].0 >= LINE_HEIGHT - 1), "{places:?}");
+        assert!(places[0].0 > 0 && places[39].0 < height, "{places:?} of {height}");
+        assert!(places[0].1 > (LEFT + PLOT_WIDTH) as i32, "{places:?}");
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub enum Rule {
         batch: u32,
     },
     /// As plain, with the running averages at the server: workers send the numbers `g_k` (the form that the paper's
-    /// abstract suggests). The directions are the same in all tasks.
+    /// abstract suggests). In first order the directions are the same in all tasks.
     ServerTracked,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -83,9 +84,14 @@ impl Reader {
         }
     }
 
-    fn read<T: DeserializeOwned>(&mut self, place: &str, value: Value) -> Option<T> {
-        match value.try_into() {
-            Ok(read) => Some(read),
+    fn read<T: DeserializeOwned + Serialize>(&mut self, place: &str, value: Value) -> Option<T> {
+        match value.clone().try_into::<T>() {
+            Ok(read) => {
+                let understood = Value::try_from(&read).expect("what was read is plain values");
+                let ignored = ignored(&value, &understood).into_iter();
+                self.mistakes.extend(ignored.map(|field| format!("{place}: unknown field `{field}`")));
+                Some(read)
+            }
             Err(error) => {
                 self.mistakes.push(format!("{place}: {}", error.message().replace('\n', " ")));
                 None
@@ -93,7 +99,7 @@ impl Reader {
         }
     }
 
-    fn section<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+    fn section<T: DeserializeOwned + Serialize>(&mut self, name: &str) -> Option<T> {
         let Some(value) = self.table.remove(name) else {
             self.mistakes.push(format!("expected a section {name}, found none"));
             return None;
@@ -101,12 +107,12 @@ impl Reader {
         self.read(name, value)
     }
 
-    fn optional<T: DeserializeOwned + Default>(&mut self, name: &str) -> Option<T> {
+    fn optional<T: DeserializeOwned + Serialize + Default>(&mut self, name: &str) -> Option<T> {
         if self.table.contains_key(name) { self.section(name) } else { Some(T::default()) }
     }
 
     /// Its elements that can be read; a list that is not there is empty.
-    fn list<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
+    fn list<T: DeserializeOwned + Serialize>(&mut self, name: &str) -> Vec<T> {
         let values = match self.table.remove(name) {
             None => return Vec::new(),
             Some(Value::Array(values)) => values,
@@ -118,6 +124,17 @@ impl Reader {
         let numbered = values.into_iter().enumerate();
         numbered.filter_map(|(n, value)| self.read(&format!("{name}, number {}", n + 1), value)).collect()
     }
+}
+
+/// Fields that were given and have no place in what was understood. Of those beside the tag of a variant that has none,
+/// serde says nothing.
+fn ignored(given: &Value, understood: &Value) -> Vec<String> {
+    let (Value::Table(given), Value::Table(understood)) = (given, understood) else { return Vec::new() };
+    let inside = |(name, value): (&String, &Value)| match understood.get(name) {
+        None => vec![name.clone()],
+        Some(understood) => ignored(value, understood),
+    };
+    given.iter().flat_map(inside).collect()
 }
 
 /// What is wrong with a scenario that can be read.
@@ -153,6 +170,18 @@ impl<'a> Check<'a> {
         self.expect(right, || format!("{place}: expected 0 to 1, found {found}"));
     }
 
+    /// A share of liars, which is 0 or leaves some of both kinds.
+    fn liars(&mut self, place: &str, share: f64) {
+        let right = (0.0..1.0).contains(&share);
+        self.expect(right, || format!("{place}: expected 0 to below 1, found {share}"));
+        let workers = self.scenario.fleet.workers;
+        let liars = part_of(workers, share);
+        let both = !right || share == 0.0 || workers < 2 || (1..workers).contains(&liars);
+        self.expect(both, || {
+            format!("{place}: expected a liar and an honest worker at least, found {liars} liars of {workers} workers at {share}")
+        });
+    }
+
     fn at_least(&mut self, place: &str, least: f64, found: f64) {
         let right = found >= least && found.is_finite();
         self.expect(right, || format!("{place}: expected at least {least}, found {found}"));
@@ -183,14 +212,7 @@ impl<'a> Check<'a> {
         self.distinct_seeds("run.seeds", &run.seeds);
         self.expect(!run.shares.is_empty(), || "run.shares: expected a share, found none".to_owned());
         for &share in &run.shares {
-            let right = (0.0..1.0).contains(&share);
-            self.expect(right, || format!("run.shares: expected 0 to below 1, found {share}"));
-            let workers = self.scenario.fleet.workers;
-            let liars = part_of(workers, share);
-            let both = !right || share == 0.0 || workers < 2 || (1..workers).contains(&liars);
-            self.expect(both, || {
-                format!("run.shares: expected a liar and an honest worker at least, found {liars} liars of {workers} workers at {share}")
-            });
+            self.liars("run.shares", share);
         }
         let rising = run.shares.windows(2).all(|pair| pair[0] < pair[1]);
         self.expect(rising, || format!("run.shares: expected them to rise, found {:?}", run.shares));
@@ -219,7 +241,9 @@ impl<'a> Check<'a> {
         let sometimes = (0.0..1.0).contains(&network.loss);
         self.expect(sometimes, || format!("network.loss: expected 0 to below 1, found {}", network.loss));
         if let Data::Dirichlet { alpha } = self.scenario.data {
-            self.above("data.alpha", alpha);
+            self.expect(alpha > 0.0 && alpha <= 1e6, || {
+                format!("data.alpha: expected above 0 and at most 1000000, found {alpha}")
+            });
         }
     }
 
@@ -251,8 +275,13 @@ impl<'a> Check<'a> {
                     case.attack
                 )
             });
-            self.share("tuning.cases.share", case.share);
+            self.liars("tuning.cases.share", case.share);
         }
+        let alone = self.scenario.methods.iter().any(|method| matches!(method.kind, Kind::Control(_)));
+        let reached = tuning.factors.len() < 2 || !alone || tuning.cases.iter().any(|case| case.share == 0.0);
+        self.expect(reached, || {
+            "tuning.cases: expected one without liars, as no others reach a control, found none".to_owned()
+        });
         let condition = |case: &Case| (case.share > 0.0).then(|| (case.attack.clone(), case.share.to_bits()));
         let distinct: BTreeSet<_> = tuning.cases.iter().map(condition).collect();
         self.expect(distinct.len() == tuning.cases.len(), || {
@@ -323,6 +352,7 @@ impl<'a> Check<'a> {
                 });
             }
             Rule::Verified { check_share } => {
+                self.above(&format!("methods.{name}.check_share"), check_share);
                 self.share(&format!("methods.{name}.check_share"), check_share);
                 let shared = self.scenario.data == Data::Shared;
                 self.expect(shared, || {
@@ -362,11 +392,14 @@ impl<'a> Check<'a> {
                 });
                 continue;
             };
-            let measured = self.scenario.attack(attack).is_some() && self.scenario.run.shares.contains(share);
-            self.expect(measured, || {
-                format!(
-                    "expectations: expected an attack and a share of the scenario, found {attack} and {share}"
-                )
+            let known = self.scenario.attack(attack).is_some() && self.scenario.run.shares.contains(share);
+            self.expect(known && *share > 0.0, || {
+                format!("expectations: expected an attack of the scenario and one of its shares above 0, found {attack} and {share}")
+            });
+            let alone = |one: &&Method| one.name == *method && matches!(one.kind, Kind::Control(_));
+            let reached = !self.scenario.methods.iter().any(|one| alone(&one));
+            self.expect(reached, || {
+                format!("expectations: expected no attack on {method}, which no liar reaches, found {attack}")
             });
         }
     }

@@ -17,7 +17,6 @@ const HALF_AFTER_ONE: StalenessFunction = StalenessFunction::Polynomial { expone
 
 #[test]
 fn old_gradients_count_as_their_function_says() {
-    let hinge = StalenessFunction::Hinge { slope: 2.0, late: 3 };
     let exponential = StalenessFunction::Exponential { rate: 0.5 };
     let root = StalenessFunction::Polynomial { exponent: 0.5 };
     for (function, staleness, expected) in [
@@ -25,8 +24,6 @@ fn old_gradients_count_as_their_function_says() {
         (HALF_AFTER_ONE, 0, 1.0),
         (HALF_AFTER_ONE, 3, 0.25),
         (root, 3, 0.5),
-        (hinge, 3, 1.0),
-        (hinge, 5, 0.2),
         (exponential, 0, 1.0),
         (exponential, 2, 0.367_879_441_171_442_33),
     ] {

@@ -69,6 +69,35 @@ fn results_of_other_things_are_not_mixed() {
     assert!(more_seeds.contains("expected results of the same seeds"), "{more_seeds}");
     let other = refused(&options(&SMALL.replace("batch = 32", "batch = 31")));
     assert!(other.contains("expected results of the same scenario"), "{other}");
+
+    let manifest = folder.path().join("manifest.json");
+    let whole: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    for (field, what) in [
+        ("version", "version of the lab"),
+        ("revision", "revision of the lab"),
+        ("fault", "server"),
+        ("train_sha256", "training data"),
+        ("test_sha256", "held-out data"),
+    ] {
+        let mut changed = whole.clone();
+        changed[field] = match field {
+            "revision" => (REVISION + 1).into(),
+            "fault" => "signs-turned".into(),
+            _ => "other".into(),
+        };
+        fs::write(&manifest, changed.to_string()).unwrap();
+        let error = refused(&options(SMALL));
+        assert!(error.contains(&format!("expected results of the same {what}")), "{field}: {error}");
+    }
+}
+
+#[test]
+fn a_campaign_that_ended_before_its_first_run_goes_on() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(&options(SMALL), folder.path()).unwrap();
+    fs::copy(folder.path().join("manifest.json"), other.path().join("manifest.json")).unwrap();
+    run(&options(SMALL), other.path()).unwrap();
+    assert!(files(other.path()) == files(folder.path()));
 }
 
 #[test]

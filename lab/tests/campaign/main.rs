@@ -6,6 +6,7 @@ mod digits;
 mod attacks;
 mod bands;
 mod folder;
+mod peers;
 mod scenarios;
 mod world;
 

@@ -87,6 +87,39 @@ fn conditions_that_would_not_be_what_they_say_are_reported() {
 }
 
 #[test]
+fn what_would_have_no_effect_is_reported() {
+    let check_share = "check_share = 0.1";
+    assert!(SMALL.contains(check_share));
+    let text = SMALL
+        .replace(check_share, "check_share = 0.0")
+        .replace("kind = \"fast\"", "kind = \"replay\"\nfactor = 3.0");
+    let text = format!(
+        "{text}\n[data]\nsplit = \"shared\"\nalpha = 0.1\n[[methods]]\nname = \"alone\"\nrate = 1.0\nbatch = 32\nkind.control = {{}}\n\
+         [[expectations]]\nmethod = \"plain\"\nattack = \"sign-flip\"\nis.at-least = 0.1\n\
+         [[expectations]]\nmethod = \"alone\"\nattack = \"sign-flip\"\nshare = 0.3\nis.at-least = 0.1\n"
+    );
+    let found = Scenario::from_toml(&text).unwrap_err().mistakes;
+    let expected = [
+        "data: unknown field `alpha`",
+        "attacks, number 2: unknown field `factor`",
+        "methods.verified.check_share: expected a number above 0, found 0",
+    ];
+    assert_mistakes(&found, &expected);
+    let text = text
+        .replace("check_share = 0.0", check_share)
+        .replace("alpha = 0.1\n", "")
+        .replace("factor = 3.0\n", "");
+    let text = text.replace("kind = \"replay\"", "kind = \"fast\"");
+    let found = Scenario::from_toml(&text).unwrap_err().mistakes;
+    let expected = [
+        "tuning.cases: expected one without liars, as no others reach a control, found none",
+        "expectations: expected an attack of the scenario and one of its shares above 0, found sign-flip and 0",
+        "expectations: expected no attack on alone, which no liar reaches, found sign-flip",
+    ];
+    assert_mistakes(&found, &expected);
+}
+
+#[test]
 fn names_that_nothing_has_are_reported() {
     let text = SMALL
         .replace("name = \"verified\"", "name = \"checked\"")

@@ -13,13 +13,6 @@ pub enum StalenessFunction {
         /// `a`, from 0.
         exponent: f64,
     },
-    /// `1` up to `late` updates, then `1 / (a (tau - late) + 1)` (FedAsync).
-    Hinge {
-        /// `a`, from 0.
-        slope: f64,
-        /// Updates that cost nothing.
-        late: u64,
-    },
     /// `e^(-rate tau)` (Kardam).
     Exponential {
         /// From 0.
@@ -34,7 +27,6 @@ impl StalenessFunction {
         match self {
             Self::Constant => 1.0,
             Self::Polynomial { exponent } => pow(1.0 + tau, -exponent),
-            Self::Hinge { slope, late } => 1.0 / (slope * staleness.saturating_sub(late) as f64 + 1.0),
             Self::Exponential { rate } => pow(std::f64::consts::E, -rate * tau),
         }
     }
