@@ -122,7 +122,7 @@ mod tests {
         let attack = Some((scenario.attack("sign-flip").unwrap(), 0.3));
         let each =
             |factor| [(factor, None, 100), (factor, None, 101), (factor, attack, 100), (factor, attack, 101)];
-        assert_eq!(Vec::from_iter(told), [each(0.5), each(1.0)].concat());
+        assert_eq!(told.collect::<Vec<_>>(), [each(0.5), each(1.0)].concat());
         assert!(jobs.iter().all(|job| job.experiment.measure == Measure::Validation));
         assert!(runs(&scenario, method, 0.5, None).iter().all(|job| job.experiment.measure == Measure::Test));
     }
