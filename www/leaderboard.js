@@ -88,7 +88,8 @@ export class Leaderboard {
     const response = await this.#post(PATH, { person: toHex(keptSecret(PERSON)), name, volunteers });
     const answer = response?.ok ? await response.json().catch(() => null) : null;
     if (!answer?.kept) return response?.status === 400 ? 'refused' : 'later';
-    this.#known = known;
+    // Of whom nothing was accepted yet, the server keeps nothing: they are told again.
+    this.#known = answer.volunteers === volunteers.length ? known : '';
     this.#id = answer.id;
     setText('name-note', '');
     return 'known';

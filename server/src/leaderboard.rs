@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A person is known by a secret, as its volunteers are; the server keeps the hashes of both, and names only as long as
-//! it runs. Only who has contributed gets a name, so that there is no room to be had for nothing.
+//! it runs. Only volunteers that have contributed are kept, and who has one of them, so that there is no room to be had
+//! for nothing.
 
 mod board;
 
@@ -41,16 +42,18 @@ const SHOWN_FOR: Duration = Duration::from_secs(3);
 /// Longest body of a request: a name and as many secrets as a person may have.
 const BODY_BYTES: usize = 4096;
 
-/// Names, and the list that is shown at the moment. Neither lock is held across a wait.
+/// Names, and the list that is shown at the moment. Neither lock of these is held across a wait.
 #[derive(Debug)]
 pub struct Leaderboard {
     board: Mutex<Board>,
     shown: Shown<List>,
+    /// Whoever makes a list holds this: the others wait for it, so that the coordinator is asked once.
+    making: tokio::sync::Mutex<()>,
 }
 
 impl Default for Leaderboard {
     fn default() -> Self {
-        Self { board: Mutex::default(), shown: Shown::new(SHOWN_FOR) }
+        Self { board: Mutex::default(), shown: Shown::new(SHOWN_FOR), making: tokio::sync::Mutex::default() }
     }
 }
 
@@ -93,6 +96,8 @@ struct Named {
     name: String,
     /// Whether the name is kept: not before the first accepted answer.
     kept: bool,
+    /// Of the volunteers that were named those that are kept, as an answer of theirs was accepted.
+    volunteers: usize,
 }
 
 /// Why a request was not done.
@@ -135,14 +140,17 @@ pub fn router(timeout: Duration) -> Router<Arc<App>> {
 }
 
 async fn list(State(app): State<Arc<App>>) -> Result<Json<List>, LeaderboardError> {
-    let now = Instant::now();
-    if let Some(list) = app.leaderboard.shown.at(now) {
+    if let Some(list) = app.leaderboard.shown.at(Instant::now()) {
         return Ok(Json(list));
+    }
+    let _one = app.leaderboard.making.lock().await;
+    if let Some(list) = app.leaderboard.shown.at(Instant::now()) {
+        return Ok(Json(list)); // somebody else has made it meanwhile
     }
     let people = app.leaderboard.people();
     let all = people.iter().flat_map(|(.., volunteers)| volunteers.clone()).collect();
     let accepted = app.coordinator.accepted_of(all).await?;
-    Ok(Json(app.leaderboard.show(now, &people, &accepted)))
+    Ok(Json(app.leaderboard.show(Instant::now(), &people, &accepted)))
 }
 
 async fn name(
@@ -160,9 +168,11 @@ async fn name(
     }
     let person = identity(&person)?;
     let volunteers: Vec<_> = volunteers.iter().map(|text| identity(text)).collect::<Result<_, _>>()?;
-    let accepted = app.coordinator.accepted_of(volunteers.clone()).await?;
-    let kept = accepted.values().any(|accepted| *accepted > 0);
-    let named = Named { id: short(person), name: name.to_string(), kept };
+    let accepted = app.coordinator.accepted_of(volunteers).await?;
+    let contributed = accepted.into_iter().filter(|(_, accepted)| *accepted > 0);
+    let volunteers: Vec<Identity> = contributed.map(|(volunteer, _)| volunteer).collect();
+    let kept = !volunteers.is_empty();
+    let named = Named { id: short(person), name: name.to_string(), kept, volunteers: volunteers.len() };
     if kept {
         app.leaderboard.change(|board| board.name(person, name, &volunteers));
     }
@@ -179,7 +189,7 @@ async fn leave(
     }
     let Json(Leaving { person }) = body?;
     let person = identity(&person)?;
-    app.leaderboard.change(|board| _ = board.forget(person));
+    app.leaderboard.change(|board| board.forget(person).is_some());
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -228,10 +238,11 @@ impl Leaderboard {
         list
     }
 
-    /// Changes the names; whoever asks next sees it.
-    fn change(&self, change: impl FnOnce(&mut Board)) {
-        change(&mut self.lock());
-        self.shown.forget();
+    /// Changes the names; if that `change` says that it did, whoever asks next sees it.
+    fn change(&self, change: impl FnOnce(&mut Board) -> bool) {
+        if change(&mut self.lock()) {
+            self.shown.forget();
+        }
     }
 }
 
@@ -249,8 +260,22 @@ mod tests {
         let people = board.people();
         assert_eq!(board.show(now, &people, &accepted).people[0].accepted, 7);
         assert_eq!(board.shown.at(now).map(|list| list.named), Some(1), "it stays for a while");
-        board.change(|board| _ = board.forget(ada));
+        board.change(|board| board.forget(ada).is_some());
         board.show(now, &people, &accepted);
+        assert!(board.shown.at(now).is_none());
+    }
+
+    #[test]
+    fn requests_that_change_nothing_leave_the_list_as_it_is() {
+        let (board, now) = (Leaderboard::default(), Instant::now());
+        let (ada, volunteer): (Identity, Identity) = (Secret([1; 16]).into(), Secret([2; 16]).into());
+        let named = |board: &mut Board| board.name(ada, "Ada".parse().unwrap(), &[volunteer]);
+        board.change(named);
+        board.show(now, &board.people(), &HashMap::from([(volunteer, 7)]));
+        board.change(named);
+        board.change(|board| board.forget(Secret([3; 16]).into()).is_some());
+        assert!(board.shown.at(now).is_some());
+        board.change(|board| board.name(ada, "Ada L.".parse().unwrap(), &[volunteer]));
         assert!(board.shown.at(now).is_none());
     }
 }

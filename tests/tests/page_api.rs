@@ -101,6 +101,18 @@ fn a_person_is_shown_with_all_that_its_volunteers_contributed_and_can_be_forgott
 }
 
 #[test]
+fn a_volunteer_that_has_contributed_nothing_keeps_nobody_on_the_list() {
+    let host = host();
+    contribute(&host, 1, 1);
+    for person in 100..110 {
+        let (_, named) = name(&host, person, "Ada", &[1, person]);
+        assert_eq!((&named["kept"], &named["volunteers"]), (&json!(true), &json!(1)), "{named}");
+    }
+    let list: Value = serde_json::from_slice(&host.get("/api/v1/leaderboard")).expect("JSON");
+    assert_eq!(list["named"], 1, "one volunteer is one person's, and no other of them has another");
+}
+
+#[test]
 fn no_name_is_kept_that_nobody_may_have() {
     let host = host();
     contribute(&host, 1, 1);

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use farsign::task::GoodbyeReason;
+use farsign::task::{GoodbyeReason, Secret};
 use farsign::volunteer::{Event, Volunteer};
-use farsign::wire::Abilities;
+use farsign::wire::{Abilities, Hello};
 use farsign_server::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, Settings};
 use farsign_server::volunteer::{Attack, WorkerEnd};
 use farsign_tests::host::Host;
@@ -130,15 +130,19 @@ fn every_sign_negative(count: usize) -> Vec<u8> {
     vec![0; count.div_ceil(8)]
 }
 
-/// It is gone before the server has computed its answer again, or after: both end the same.
-#[test]
-fn who_lies_and_leaves_at_once_has_what_it_did_taken_back() {
-    let host = Host::start(Settings { check_share: Some(1.0), check_cpu_share: Some(1.0), ..softmax() });
+/// Lies eight times, each under another name, goes at once in this way, and leaves nothing behind. It is gone before the
+/// server has computed its answer again, or after: both end the same.
+fn nothing_stays_of_liars_who(go: impl Fn(&Host, RawVolunteer, &Hello<'_>) -> Option<RawVolunteer>) {
+    // The checker rests longer than it works, so that most are gone before.
+    let host = Host::start(Settings { check_share: Some(1.0), check_cpu_share: Some(0.05), ..softmax() });
     let before = host.app().coordinator.snapshot().x.to_vec();
     for round in 1..=8 {
-        let (mut liar, task) = RawVolunteer::join(&host);
+        let hello = Hello { secret: Some(Secret([round as u8; 16])), ..Hello::default() };
+        let mut liar = RawVolunteer::connect(&host);
+        liar.hello_as(&hello);
+        let task = liar.hear().task.expect("a task");
         liar.answer(task.id, &every_sign_negative(before.len()));
-        drop(liar);
+        let _again = go(&host, liar, &hello);
         host.wait_until("the check", |status| checks(status, "failed") == round);
     }
     let distance = |x: &[f32]| before.iter().zip(x).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -146,4 +150,21 @@ fn who_lies_and_leaves_at_once_has_what_it_did_taken_back() {
         Some(host.app().coordinator.snapshot()).filter(|after| distance(&after.x) < 1e-6)
     });
     assert_eq!(after.accepted, 8);
+}
+
+#[test]
+fn who_lies_and_leaves_at_once_has_what_it_did_taken_back() {
+    nothing_stays_of_liars_who(|_, liar, _| {
+        drop(liar);
+        None
+    });
+}
+
+#[test]
+fn who_lies_and_joins_again_at_once_has_what_it_did_taken_back() {
+    nothing_stays_of_liars_who(|host, _liar, hello| {
+        let mut again = RawVolunteer::connect(host);
+        again.hello_as(hello);
+        Some(again)
+    });
 }

@@ -22,11 +22,17 @@ pub enum Whom {
 }
 
 impl Coordinator {
-    /// A volunteer has left. What it did last can still be taken back while a check of it is under way.
+    /// A volunteer has left.
     pub(super) fn left(&mut self, volunteer: VolunteerId) {
-        if let Some(member) = self.forget(volunteer)
-            && member.unchecked.is_checking()
-        {
+        if let Some(member) = self.forget(volunteer) {
+            self.depart(volunteer, member);
+        }
+    }
+
+    /// What a volunteer that is gone did last can still be taken back while a check of it is under way, whyever it went:
+    /// or a liar could have its session ended, by joining again under its name, and keep what it did.
+    fn depart(&mut self, volunteer: VolunteerId, member: Member) {
+        if member.unchecked.is_checking() {
             self.departed.insert(volunteer, member);
         }
     }
@@ -60,7 +66,7 @@ impl Coordinator {
             self.credits.take(identity);
             self.durable.note_credit(Some(identity), None);
         }
-        let Some(member) = member else { return }; // the host has removed it
+        let Some(mut member) = member else { return }; // taken out above, for what it did before
         tracing::warn!(
             event = "removed",
             volunteer = volunteer.0,
@@ -69,7 +75,7 @@ impl Coordinator {
             "an answer was not what its task asks for"
         );
         self.undo(volunteer, &member);
-        self.dismiss(volunteer, member, GoodbyeReason::WrongAnswer);
+        self.dismiss(volunteer, &mut member, GoodbyeReason::WrongAnswer);
     }
 
     fn found_right(&mut self, volunteer: VolunteerId, identity: Option<Identity>, last: TaskId) {
@@ -89,9 +95,9 @@ impl Coordinator {
 
     /// Ends the session of somebody who was found lying in an earlier one, and takes back what it did.
     fn take_out(&mut self, volunteer: VolunteerId, reason: GoodbyeReason) {
-        if let Some(member) = self.forget(volunteer) {
+        if let Some(mut member) = self.forget(volunteer) {
             self.undo(volunteer, &member);
-            self.dismiss(volunteer, member, reason);
+            self.dismiss(volunteer, &mut member, reason);
         }
     }
 
@@ -105,11 +111,13 @@ impl Coordinator {
         }
     }
 
-    /// Tells a session why it ends, which may be ending by itself, and the host.
-    fn dismiss(&mut self, volunteer: VolunteerId, member: Member, reason: GoodbyeReason) {
+    /// Tells the host why a session ends, and the session, which may have ended or be ending by itself.
+    fn dismiss(&mut self, volunteer: VolunteerId, member: &mut Member, reason: GoodbyeReason) {
         self.snapshot_at = 0;
-        self.removals.note(volunteer, &member, reason);
-        _ = member.removal.send(reason);
+        self.removals.note(volunteer, member, reason);
+        if let Some(session) = member.removal.take() {
+            _ = session.send(reason);
+        }
     }
 
     /// Ends sessions; how many.
@@ -124,8 +132,9 @@ impl Coordinator {
         };
         let mut ended = 0;
         for volunteer in meant {
-            let Some(member) = self.forget(volunteer) else { continue };
-            self.dismiss(volunteer, member, reason);
+            let Some(mut member) = self.forget(volunteer) else { continue };
+            self.dismiss(volunteer, &mut member, reason);
+            self.depart(volunteer, member);
             ended += 1;
         }
         ended

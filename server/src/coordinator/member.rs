@@ -48,8 +48,8 @@ pub struct Member {
     pub effort: Effort,
     /// Its answers that are on their way to a check.
     pub unchecked: Unchecked,
-    /// Tells the session why the volunteer is removed.
-    pub removal: oneshot::Sender<GoodbyeReason>,
+    /// Tells the session why the volunteer is removed; none once it was told.
+    pub removal: Option<oneshot::Sender<GoodbyeReason>>,
     /// What is taken back when it is found lying.
     pub moves: UncheckedMoves,
 }
@@ -71,7 +71,7 @@ impl Member {
             trust: credit.trust,
             effort,
             unchecked: Unchecked::default(),
-            removal,
+            removal: Some(removal),
             moves: UncheckedMoves::default(),
         }
     }

@@ -90,13 +90,19 @@ pub struct Board {
 }
 
 impl Board {
-    /// Calls a person by a name, and adds these volunteers to it.
-    pub fn name(&mut self, person: Identity, name: Name, volunteers: &[Identity]) {
-        let mut mine = self.forget(person).map_or_else(Vec::new, |entry| entry.volunteers);
-        mine.extend(volunteers);
+    /// Calls a person by a name, and adds these volunteers to it; of too many those of earlier go. Whether anybody can
+    /// tell.
+    pub fn name(&mut self, person: Identity, name: Name, volunteers: &[Identity]) -> bool {
+        let before = self.forget(person);
+        let earlier = before.as_ref().map_or(&[][..], |entry| &entry.volunteers);
+        let mut mine: Vec<Identity> = Vec::new();
+        for volunteer in volunteers.iter().chain(earlier) {
+            if mine.len() < MOST_VOLUNTEERS && !mine.contains(volunteer) {
+                mine.push(*volunteer);
+            }
+        }
         mine.sort_unstable();
-        mine.dedup();
-        mine.truncate(MOST_VOLUNTEERS);
+        let changed = before.as_ref().is_none_or(|entry| entry.name != name || entry.volunteers != mine);
         for volunteer in &mine {
             let owner = self.owners.insert(*volunteer, person);
             if let Some(owner) = owner.filter(|owner| *owner != person) {
@@ -111,6 +117,7 @@ impl Board {
         {
             self.forget(oldest);
         }
+        changed
     }
 
     /// A volunteer is somebody else's. Who has none left is nobody: or one volunteer could give itself all names in turn,
@@ -191,7 +198,7 @@ mod tests {
     fn a_volunteer_that_gives_itself_name_after_name_has_the_last_one_only() {
         let mut board = Board::default();
         board.name(identity(1), name("Ada"), &[identity(10)]);
-        (100..2000).for_each(|n| board.name(identity(n), name("greedy"), &[identity(11)]));
+        (100..2000).for_each(|n| _ = board.name(identity(n), name("greedy"), &[identity(11)]));
         assert_eq!(shown(&board), [("Ada".to_owned(), 1), ("greedy".to_owned(), 1)]);
     }
 
@@ -211,5 +218,8 @@ mod tests {
         let many: Vec<_> = (0..1000).map(identity).collect();
         board.name(identity(5), name("many"), &many);
         assert!(board.people().all(|(_, entry)| entry.volunteers.len() <= MOST_VOLUNTEERS));
+        board.name(identity(5), name("many"), &[identity(5000)]);
+        let (_, entry) = board.people().find(|(person, _)| *person == identity(5)).expect("it is there");
+        assert!(entry.volunteers.contains(&identity(5000)), "the newest are never those that go");
     }
 }
