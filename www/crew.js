@@ -49,6 +49,7 @@ export class Crew {
   start() {
     this.#wanted = 'work';
     this.#workOrRest({ again: true });
+    if (this.#hold !== '') this.#combine(); // nobody's state may have changed, and yet they wait for something else now
   }
 
   pause() {
@@ -98,7 +99,7 @@ export class Crew {
     this.#volunteers.forEach((volunteer, index) => {
       const { name } = volunteer.state;
       if (this.#hold !== '') {
-        if (!OVER.has(name) && name !== 'paused') volunteer.pause();
+        if (name !== 'paused' && (again || !OVER.has(name))) volunteer.pause();
       } else if (AT_REST.has(name) || (again && OVER.has(name))) {
         this.#startOne(volunteer, index);
       }

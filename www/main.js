@@ -51,7 +51,7 @@ const form = new SettingsForm(settings, coresAvailable, (chosen) => {
 });
 let runId = null;
 let uptimeSeconds = 0; // of the server
-let fleetBefore = null; // what everyone had contributed when this visit began
+let before = null; // what everyone, and this visitor, had contributed when it was first seen of this run in this visit
 let clockAt = Date.now(); // a clock that goes on while the device sleeps
 
 function socketUrl() {
@@ -78,8 +78,9 @@ function takeStatus() {
     if (runId !== status.run.id) takeRun(status);
     if (status.run.uptime_s < uptimeSeconds) leaderboard.serverRestarted();
     uptimeSeconds = status.run.uptime_s;
-    fleetBefore ??= status.accepted;
-    if (status.accepted < fleetBefore) fleetBefore = status.accepted; // the run was set back
+    if (before === null || status.accepted < before.fleet) { // or the run was set back
+      before = { fleet: status.accepted, own: share.totals().accepted };
+    }
     if (status.run.phase === 'finished' && crew.state.name !== 'finished') crew.stop();
     view.showRun(status);
     view.showTokenField(status.run.token_required);
@@ -96,7 +97,7 @@ function takeRun(status) {
   if (runId !== null) {
     crew.reset();
     note('The server has begun another run.');
-    fleetBefore = null;
+    before = null;
   }
   runId = status.run.id;
 }
@@ -108,11 +109,12 @@ function show() {
   note(`${line.headline} ${line.detail}`);
   view.showStatusLine(line);
   const working = line.state === 'working';
-  const fleet = poll.status && fleetBefore !== null ? poll.status.accepted - fleetBefore : null;
+  const known = poll.status !== null && before !== null;
+  const since = known ? { fleet: poll.status.accepted - before.fleet, own: totals.accepted - before.own } : null;
   view.showOwnShare({
     totals,
     rates: working ? share.rates() : null,
-    fleet,
+    since,
     ever: share.acceptedEver(),
     parameters: poll.status?.model.parameters ?? null,
   });

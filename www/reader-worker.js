@@ -3,26 +3,36 @@
 //   page -> {type: 'model', url, layers}          <- {type: 'model'} | {type: 'failed', reason}
 //   page -> {type: 'drawing', grey, width}        <- {type: 'reading', probabilities, image} | {type: 'blank'}
 //
-// The last drawing is read again whenever a newer model has come.
+// The last drawing is read again whenever a newer model has come. Where the WebAssembly part could not be loaded, the next
+// message tries again.
 
 import init, { Reader, centred } from './pkg/farsign_worker.js';
 
-const ready = init();
-ready.catch(() => {}); // said below, to whoever asks for something
+let loading = null;
 let reader = null;
 let readerLayers = '';
-let image = null;
+let drawing = null;
+
+load().catch(() => {}); // said below, to whoever asks for something
 
 self.onmessage = async ({ data }) => {
   try {
-    await ready;
+    if (data.type === 'drawing') drawing = data;
+    await load();
     if (data.type === 'model') await takeModel(data.url, data.layers);
-    else image = centred(data.grey, data.width) ?? null;
     read();
   } catch (error) {
     postMessage({ type: 'failed', reason: error.message });
   }
 };
+
+function load() {
+  loading ??= init().catch((error) => {
+    loading = null;
+    throw error;
+  });
+  return loading;
+}
 
 async function takeModel(url, layers) {
   const response = await fetch(url, { cache: 'no-cache' });
@@ -37,7 +47,8 @@ async function takeModel(url, layers) {
 }
 
 function read() {
-  const probabilities = image === null ? undefined : reader?.probabilities(image);
-  if (image === null) postMessage({ type: 'blank' });
+  const image = drawing === null ? undefined : centred(drawing.grey, drawing.width);
+  const probabilities = image === undefined ? undefined : reader?.probabilities(image);
+  if (image === undefined) postMessage({ type: 'blank' });
   else if (probabilities) postMessage({ type: 'reading', probabilities, image });
 }

@@ -14,6 +14,7 @@ export class Reader {
   #run = null; // {id, layers, accepted} of the last status
   #asked = { run: null, accepted: -1, at: -Infinity };
   #asking = false;
+  #drawing = null; // the last message with one
   #drawnAt = -Infinity;
   #blank = true;
   /** Whether anybody can see the answer. */
@@ -29,8 +30,10 @@ export class Reader {
   read({ grey, width }, now) {
     this.#drawnAt = now;
     this.#blank = !grey.some((value) => value > 0);
+    this.#drawing = { type: 'drawing', grey, width };
     if (this.#blank && this.#worker === null) return;
-    this.#ensureWorker().postMessage({ type: 'drawing', grey, width }, [grey.buffer]);
+    if (this.#worker === null) this.#ensureWorker();
+    else this.#worker.postMessage(this.#drawing);
     this.refresh(now);
   }
 
@@ -52,12 +55,26 @@ export class Reader {
     this.#ensureWorker().postMessage({ type: 'model', url, layers: this.#run.layers });
   }
 
+  /** A new worker knows the last drawing. */
   #ensureWorker() {
     if (this.#worker !== null) return this.#worker;
-    this.#worker = new Worker(new URL('./reader-worker.js', import.meta.url), { type: 'module' });
-    this.#worker.onmessage = ({ data }) => this.#take(data);
-    this.#worker.onerror = (event) => this.#onFailure(event.message || 'The reading code could not be loaded.');
-    return this.#worker;
+    const worker = new Worker(new URL('./reader-worker.js', import.meta.url), { type: 'module' });
+    worker.onmessage = ({ data }) => {
+      if (worker === this.#worker) this.#take(data);
+    };
+    worker.onerror = (event) => {
+      if (worker === this.#worker) this.#lose(event.message || 'The reading code could not be loaded.');
+    };
+    if (this.#drawing !== null) worker.postMessage(this.#drawing);
+    this.#worker = worker;
+    return worker;
+  }
+
+  /** It cannot go on; another is made when it is time to fetch a model again. */
+  #lose(reason) {
+    this.#worker.terminate();
+    this.#worker = null;
+    this.#take({ type: 'failed', reason });
   }
 
   #take(message) {

@@ -57,12 +57,12 @@ export function showCost({ effort, cores }, status) {
 }
 
 /**
- * This visitor's counters. totals, rates and ever: as OwnShare gives them; fleet: what everyone has contributed since
- * this visit began; parameters: of the model. null stands for "not known yet".
+ * This visitor's counters. totals, rates and ever: as OwnShare gives them; since: what this visitor and the whole fleet
+ * have contributed to this run in this visit; parameters: of the model. null stands for "not known yet".
  */
-export function showOwnShare({ totals, rates, fleet, ever, parameters }) {
+export function showOwnShare({ totals, rates, since, ever, parameters }) {
   const fullBytes = parameters === null ? null : totals.accepted * BYTES_PER_PARAMETER * parameters;
-  const part = fleet > 0 && totals.accepted > 0 ? Math.min(1, totals.accepted / fleet) : null;
+  const part = since?.fleet > 0 && since.own > 0 ? Math.min(1, since.own / since.fleet) : null;
   setNumber('own-accepted', totals.accepted, formatCount(totals.accepted));
   setNumber('own-rejected', totals.rejected, formatCount(totals.rejected));
   setNumber('own-part', part, formatPercent(part));

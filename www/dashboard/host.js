@@ -15,10 +15,10 @@ export class Host {
   setEffort = (id, percent) => this.#send('PUT', id === null ? 'effort' : `volunteers/${id}/effort`, String(percent));
   pause = (paused) => this.#send('POST', paused ? 'pause' : 'resume');
 
-  /** All bans, as text. */
+  /** All bans, as text; null where the server does not tell. */
   async bans() {
     const response = await this.#fetch('GET', 'bans');
-    return response?.ok ? response.json() : [];
+    return response?.ok ? response.json().catch(() => null) : null;
   }
 
   async #send(method, path, body) {

@@ -112,7 +112,9 @@ function tell(problem, done) {
 }
 
 async function refreshBans() {
-  showBans(await host.bans(), async (ban) => {
+  const bans = await host.bans();
+  if (bans === null) return tell('The server does not tell which bans there are. The list may be old.');
+  showBans(bans, async (ban) => {
     tell(await host.lift(ban), `Lifted the ban of ${ban.slice(0, 30)}.`);
     refreshBans();
   });

@@ -115,6 +115,14 @@ fn on_battery_and_on_metered_connections_it_waits() {
         assert_eq!(server.status()["accepted"], 0, "it has worked on battery");
         page.run("battery.set('charging', true, 'chargingchange')").await;
         page.wait_for("working").await;
+        page.press("pause").await;
+        page.wait_for("paused").await;
+        page.run("battery.set('charging', false, 'chargingchange')").await;
+        page.press("start").await; // on battery again: it is wanted, and waits
+        let facts = page.wait_for("held").await;
+        assert!(facts.text("detail").starts_with("This device runs on battery."), "{facts:?}");
+        page.run("battery.set('charging', true, 'chargingchange')").await;
+        page.wait_for("working").await;
         page.run("connection.set('type', 'cellular', 'change')").await;
         let facts = page.wait_for("held").await;
         assert!(facts.text("detail").starts_with("This connection is metered."), "{facts:?}");

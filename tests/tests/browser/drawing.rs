@@ -87,6 +87,30 @@ fn the_page_reads_before_start_and_the_answer_follows_the_model() {
 }
 
 #[test]
+fn reading_code_that_could_not_be_loaded_is_loaded_again_and_knows_the_drawing() {
+    test_page(&[], async |page, _| {
+        page.wait_for("idle").await;
+        page.reload_with(
+            "const Real = Worker;
+             window.broken = true;
+             window.Worker = function (url, options) {
+               if (!broken || !String(url).includes('reader')) return new Real(url, options);
+               const gone = { postMessage() {}, terminate() {} };
+               setTimeout(() => gone.onerror({ message: 'Not today.' }));
+               return gone;
+             };",
+        )
+        .await;
+        page.wait_for("idle").await;
+        page.press("example").await;
+        page.wait_until_true("document.getElementById('draw-note').textContent.endsWith('Not today.')").await;
+        page.run("broken = false").await;
+        page.wait_until_true("document.getElementById('guess').dataset.best !== ''").await;
+        assert_eq!(page.text("draw-note").await, "It is read on your device. No drawing leaves this page.");
+    });
+}
+
+#[test]
 fn a_pointer_and_the_arrow_keys_draw() {
     test_page(&[], async |page, _| {
         let inked = "(() => {
