@@ -216,7 +216,7 @@ impl Driver {
                 self.send()
             }
             SocketEvent::Frame(frame) => self.take_frame(&frame),
-            SocketEvent::Closed => Err(Cut::Retry(None, "The connection to the server was lost.".to_owned())),
+            SocketEvent::Closed(code) => Err(Cut::closed(code)),
         };
         let taken = taken.and_then(|()| self.work_or_rest(this));
         self.idle(this, heard_ms, taken);

@@ -3,7 +3,7 @@
 use farsign::wire::SUBPROTOCOL;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{BinaryType, MessageEvent, WebSocket};
+use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
 /// What happens on a connection.
 #[derive(Debug)]
@@ -11,8 +11,8 @@ pub enum SocketEvent {
     Open,
     /// A binary message.
     Frame(Uint8Array),
-    /// It is closed, or could not be opened.
-    Closed,
+    /// It is closed with this code, or could not be opened.
+    Closed(u16),
 }
 
 /// An open or opening connection. Dropping it closes it without a further event.
@@ -21,7 +21,7 @@ pub struct Socket {
     inner: WebSocket,
     _open: Closure<dyn FnMut()>,
     _message: Closure<dyn FnMut(MessageEvent)>,
-    _closed: Closure<dyn FnMut()>,
+    _closed: Closure<dyn FnMut(CloseEvent)>,
 }
 
 impl Socket {
@@ -37,7 +37,9 @@ impl Socket {
             let buffer = event.data().dyn_into().unwrap_or_else(|_| ArrayBuffer::new(0));
             told(SocketEvent::Frame(Uint8Array::new(&buffer)));
         });
-        let closed = Closure::<dyn FnMut()>::new(move || on_event(SocketEvent::Closed));
+        let closed = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
+            on_event(SocketEvent::Closed(event.code()));
+        });
         socket.set_onopen(Some(open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
