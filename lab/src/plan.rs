@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_factor_with_the_best_mean_over_all_cases_is_chosen() {
         // Factor by factor: neither the best first case, nor the best case, nor the best of the worst.
-        let tried = [[0.9, 0.1, 0.9], [0.6, 0.5, 0.6], [0.7, 0.4, 0.95]].concat();
+        let tried = [[0.98, 0.1, 0.9], [0.6, 0.5, 0.6], [0.7, 0.4, 0.95]].concat();
         assert_eq!(choose(&[0.1, 0.5, 1.0], &records(&tried)), 1.0);
         assert_eq!(choose(&[0.1, 0.5], &records(&[0.8, 0.8])), 0.1, "of equal ones the first");
         assert_eq!(choose(&[0.3], &[]), 0.3, "where nothing was tried the first");
