@@ -177,6 +177,7 @@ fn every_test_that_the_documents_name_is_there() {
     let sources: String = paths.map(|path| read(&path)).collect();
     let is_test = |word: &&str| {
         word.matches('_').count() >= 3
+            && !word.starts_with("farsign_") // a figure of the host's
             && word.bytes().all(|b| b == b'_' || b.is_ascii_lowercase() || b.is_ascii_digit())
     };
     let threats = read(&root().join("docs/threat-model.md"));
