@@ -11,7 +11,8 @@ import init, { Reader, centred } from './pkg/farsign_worker.js';
 let loading = null;
 let reader = null;
 let readerLayers = '';
-let drawing = null;
+let drawing = null; // until it can be made an image
+let image = null;
 
 load().catch(() => {}); // said below, to whoever asks for something
 
@@ -19,6 +20,10 @@ self.onmessage = async ({ data }) => {
   try {
     if (data.type === 'drawing') drawing = data;
     await load();
+    if (drawing !== null) {
+      image = centred(drawing.grey, drawing.width) ?? null;
+      drawing = null;
+    }
     if (data.type === 'model') await takeModel(data.url, data.layers);
     read();
   } catch (error) {
@@ -47,8 +52,7 @@ async function takeModel(url, layers) {
 }
 
 function read() {
-  const image = drawing === null ? undefined : centred(drawing.grey, drawing.width);
-  const probabilities = image === undefined ? undefined : reader?.probabilities(image);
-  if (image === undefined) postMessage({ type: 'blank' });
+  const probabilities = image === null ? undefined : reader?.probabilities(image);
+  if (image === null) postMessage({ type: 'blank' });
   else if (probabilities) postMessage({ type: 'reading', probabilities, image });
 }

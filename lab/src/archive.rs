@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::folder::{Folder, FolderError, Manifest};
 use crate::plan::{self, Cell};
 use crate::record::{Point, Record, TARGET};
-use crate::scenario::{Kind, Scenario, ScenarioError};
+use crate::scenario::{Scenario, ScenarioError};
 use crate::summary::{Spread, Summary};
 
 /// A condition: an attack and the share of the updates that liars send; none: without liars.
@@ -110,7 +110,7 @@ impl Archive {
     /// Whether this method is a single machine, which no liar reaches.
     pub fn is_control(&self, method: &str) -> bool {
         let mut methods = self.scenario.methods.iter();
-        methods.any(|m| m.name == method && matches!(m.kind, Kind::Control(_)))
+        methods.any(|m| m.name == method && m.is_control())
     }
 }
 

@@ -96,15 +96,13 @@ impl Folder {
     pub fn of(path: &Path, manifest: &Manifest) -> Result<Self, FolderError> {
         let folder = Self(path.to_owned());
         let found = folder.read::<Manifest>("manifest")?;
-        for part in ["runs", "tuning"] {
-            let path = path.join(part);
-            if found.is_none() && path.exists() {
-                return Err(FolderError::Unknown { path });
-            }
+        let parts = ["runs", "tuning"].map(|part| path.join(part));
+        if found.is_none()
+            && let Some(part) = parts.iter().find(|part| part.exists())
+        {
+            return Err(FolderError::Unknown { path: part.clone() });
         }
-        let make =
-            |path: PathBuf| fs::create_dir_all(&path).map_err(|source| FolderError::Io { path, source });
-        make(path.to_owned())?;
+        make(path)?;
         match found {
             // First of all, so that a folder with results says what they are of, whatever interrupts this.
             None => folder.write_json("manifest", manifest)?,
@@ -123,7 +121,7 @@ impl Folder {
                 }
             }
         }
-        ["runs", "tuning"].map(|part| make(path.join(part))).into_iter().collect::<Result<(), _>>()?;
+        parts.iter().try_for_each(|part| make(part))?;
         Ok(folder)
     }
 
@@ -178,4 +176,8 @@ impl Folder {
             .and_then(|()| fs::rename(&unfinished, &path))
             .map_err(|source| FolderError::Io { path, source })
     }
+}
+
+fn make(folder: &Path) -> Result<(), FolderError> {
+    fs::create_dir_all(folder).map_err(|source| FolderError::Io { path: folder.to_owned(), source })
 }

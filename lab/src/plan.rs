@@ -4,7 +4,7 @@ use crate::attack::Attack;
 use crate::experiment::Experiment;
 use crate::host::Fault;
 use crate::record::{Measure, Record};
-use crate::scenario::{Case, Kind, Method, Scenario};
+use crate::scenario::{Case, Method, Scenario};
 
 /// A run of the plan, and its name among the others.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Cell {
 
 /// Every condition a method is tried under: clean, then attack by attack, the shares rising, seed by seed.
 pub fn cells<'a>(scenario: &'a Scenario, method: &Method) -> impl Iterator<Item = Cell> + 'a {
-    let attacks = if matches!(method.kind, Kind::Control(_)) { &[][..] } else { &scenario.attacks };
+    let attacks = if method.is_control() { &[][..] } else { &scenario.attacks };
     let shares = scenario.run.shares.iter().filter(|share| **share > 0.0);
     let attacked = attacks.iter().flat_map(move |&attack| shares.clone().map(move |&share| (attack, share)));
     let conditions = std::iter::once(None).chain(attacked.map(Some));
@@ -40,7 +40,7 @@ pub fn tuning<'a>(scenario: &'a Scenario, method: &'a Method) -> Vec<Job<'a>> {
     if tuning.factors.len() == 1 {
         return Vec::new(); // there is nothing to choose
     }
-    let alone = matches!(method.kind, Kind::Control(_));
+    let alone = method.is_control();
     let attack =
         |case: &Case| Some((scenario.attack(&case.attack)?, case.share)).filter(|_| case.share > 0.0);
     let conditions = tuning.cases.iter().map(attack).filter(|attack| !(alone && attack.is_some()));

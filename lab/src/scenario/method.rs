@@ -18,6 +18,13 @@ pub struct Method {
     pub kind: Kind,
 }
 
+impl Method {
+    /// Whether it is one machine alone, which no liar reaches.
+    pub fn is_control(&self) -> bool {
+        matches!(self.kind, Kind::Control(_))
+    }
+}
+
 /// Families of methods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -277,7 +277,7 @@ impl<'a> Check<'a> {
             });
             self.liars("tuning.cases.share", case.share);
         }
-        let alone = self.scenario.methods.iter().any(|method| matches!(method.kind, Kind::Control(_)));
+        let alone = self.scenario.methods.iter().any(Method::is_control);
         let reached = tuning.factors.len() < 2 || !alone || tuning.cases.iter().any(|case| case.share == 0.0);
         self.expect(reached, || {
             "tuning.cases: expected one without liars, as no others reach a control, found none".to_owned()
@@ -396,9 +396,8 @@ impl<'a> Check<'a> {
             self.expect(known && *share > 0.0, || {
                 format!("expectations: expected an attack of the scenario and one of its shares above 0, found {attack} and {share}")
             });
-            let alone = |one: &&Method| one.name == *method && matches!(one.kind, Kind::Control(_));
-            let reached = !self.scenario.methods.iter().any(|one| alone(&one));
-            self.expect(reached, || {
+            let alone = self.scenario.methods.iter().any(|one| one.name == *method && one.is_control());
+            self.expect(!alone, || {
                 format!("expectations: expected no attack on {method}, which no liar reaches, found {attack}")
             });
         }
