@@ -1,4 +1,4 @@
-//! Builds again when a file of the page comes, goes or changes; the macro that embeds them sees only known files.
+//! Rebuilds when a file of the page is added, removed or changed. The embedding macro tracks only known files.
 
 fn main() {
     println!("cargo:rerun-if-changed=../www");

@@ -1,9 +1,9 @@
-// The gradient step with TensorFlow.js: by its own differentiation, and arranged by hand.
+// The gradient step with TensorFlow.js: with automatic differentiation, and with manual derivatives.
 //
 // Images, one-hot labels and parameters are tensors before the clock starts. Every form reads its gradient back into
-// JavaScript, as a volunteer must that sends something made of it.
+// JavaScript, because a volunteer sends data derived from it.
 
-/** The forms on the minibatches of `steps`: each has a name and a function from a minibatch to loss and gradient. */
+/** Returns all forms on the minibatches of `steps`: a name, and a function from a minibatch to loss and gradient. */
 async function tensorflow(steps) {
   tf.wasm.setWasmPaths('npm/@tensorflow/tfjs-backend-wasm/dist/');
   if (!await tf.setBackend('wasm')) throw new Error('TensorFlow.js has no wasm backend here');
@@ -50,7 +50,7 @@ function byAutodiff({ w1, b1, w2, b2 }, { images, onehot }) {
   return read(value, [grads.w1, grads.b1, grads.w2, grads.b2]);
 }
 
-/** Ways to multiply by a transposed matrix. */
+/** Methods to multiply by a transposed matrix. */
 const TRANSPOSING = {
   'matMul transposes': {
     images: ({ images }, right) => tf.matMul(images, right, true, false),
@@ -90,12 +90,12 @@ function byHand(fused, times) {
   };
 }
 
-/** Loss and derivatives as JavaScript has them. */
+/** Returns the loss and the gradient as JavaScript values. */
 function read(loss, tensors) {
   const parts = tensors.map((tensor) => tensor.dataSync());
   return {
     loss: loss.dataSync()[0],
-    get gradient() { // a copy for whoever compares
+    get gradient() { // copied only for comparisons
       const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
       parts.reduce((start, part) => (whole.set(part, start), start + part.length), 0);
       return whole;

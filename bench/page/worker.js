@@ -1,13 +1,13 @@
-// The Web Worker in which everything is measured: ours beside TensorFlow.js, one after the other in each round.
+// The Web Worker that measures this project and TensorFlow.js, in sequence in each round.
 //
-// A classic worker, because TensorFlow.js comes as classic scripts; ours is imported as a module.
+// It is a classic worker because TensorFlow.js has classic scripts. The Wasm module is imported dynamically.
 
-/** What a sample should last: long beside the clock's resolution of 0.1 ms. */
+/** Duration of a sample: long compared with the clock's resolution of 0.1 ms. */
 const SAMPLE_MS = 150;
-/** Agreement of two gradients: relative, and absolute beside the largest derivative. */
+/** Relative tolerance of derivatives. */
 const TOLERANCE = 1e-4;
 
-/** What is measured: name, a function that does one step on a minibatch, and steps in a sample. */
+/** The measured steps: name, a function of the minibatch, and steps in a sample. */
 const contenders = [];
 
 const functions = { prepare, round };
@@ -20,7 +20,7 @@ self.onmessage = async ({ data: { call, name, values } }) => {
   }
 };
 
-/** Loads everything, checks that all gradients agree, and warms up. */
+/** Loads all contenders, verifies that their gradients agree, and warms up. */
 async function prepare(withPeers) {
   const { default: init, Steps } = await import('./pkg/farsign_bench_page.js');
   await init();
@@ -39,8 +39,8 @@ async function prepare(withPeers) {
   const agree = (name, step) => expected.forEach((wanted, batch) => compare(name, wanted, step(batch)));
 
   add('sparse', (batch) => steps.sparse(batch));
-  add('answer', (batch) => {
-    if (!steps.answer(batch)) throw new Error('there is no answer');
+  add('update', (batch) => {
+    if (!steps.update(batch)) throw new Error('there is no update');
   });
   agree('ndarray', (batch) => ({ loss: steps.ndarray(batch), gradient: steps.gradient() }));
   add('ndarray', (batch) => steps.ndarray(batch));
@@ -54,26 +54,26 @@ async function preparePeer(steps, agree) {
   importScripts('npm/@tensorflow/tfjs-backend-wasm/dist/tf-backend-wasm.min.js', 'tensorflow.js');
   const { flags, autodiff, arranged } = await tensorflow(steps);
   for (const { name, step } of [autodiff, ...arranged]) agree(name, step);
-  const forms = arranged.map(({ name, step }) => ({ name, step, ms: quickly(step) }));
+  const forms = arranged.map(({ name, step }) => ({ name, step, ms: roughDuration(step) }));
   const best = forms.reduce((a, b) => (b.ms < a.ms ? b : a));
   add('tfjs-autodiff', autodiff.step);
   add('tfjs-arranged', best.step);
   return { flags, best: best.name, forms: forms.map(({ name, ms }) => ({ name, ms })) };
 }
 
-/** One sample of each: milliseconds for a step. */
+/** Returns one sample of each contender, in milliseconds for a step. */
 function round() {
   return Object.fromEntries(contenders.map(({ name, step, count }) => [name, timed(step, count)]));
 }
 
-/** Adds a contender, having found out how many of its steps fill a sample. */
+/** Adds a contender with the number of steps that fill a sample. */
 function add(name, step) {
-  const count = Math.min(Math.max(Math.ceil(SAMPLE_MS / quickly(step)), 3), 200);
+  const count = Math.min(Math.max(Math.ceil(SAMPLE_MS / roughDuration(step)), 3), 200);
   contenders.push({ name, step, count });
 }
 
-/** Milliseconds for a step, after a warm-up; not exact. */
-function quickly(step) {
+/** Returns a rough duration of a step in milliseconds, after a warm-up. */
+function roughDuration(step) {
   timed(step, 4);
   return timed(step, 4);
 }

@@ -1,14 +1,16 @@
-//! Generated parts of a document, each between two markers that Markdown does not show.
+//! Generated parts of a document, each between two hidden markers.
 
 use anyhow::{Context as _, Result};
 
-/// `text` with what stands between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` replaced.
+/// Returns `text` with the part between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` replaced by `block`.
 ///
 /// # Errors
-/// When a marker is missing.
+///
+/// Returns an error if a marker is missing.
 pub fn replace(text: &str, name: &str, block: &str) -> Result<String> {
-    let (open, close) = (format!("<!-- bench:{name} -->"), format!("<!-- /bench:{name} -->"));
-    let missing = |marker: &str| format!("expected the marker {marker}, found none");
+    let open = format!("<!-- bench:{name} -->");
+    let close = format!("<!-- /bench:{name} -->");
+    let missing = |marker: &str| format!("missing marker {marker}");
     let (before, rest) = text.split_once(&open).with_context(|| missing(&open))?;
     let (_, after) = rest.split_once(&close).with_context(|| missing(&close))?;
     Ok(format!("{before}{open}\n\n{}\n\n{close}{after}", block.trim()))
@@ -19,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_named_part_is_replaced_and_doing_it_again_changes_nothing() {
+    fn replace_changes_named_part_once() {
         let text = "a\n<!-- bench:x -->\nold\n<!-- /bench:x -->\nb\n<!-- bench:y --><!-- /bench:y -->\n";
         let once = replace(text, "x", "new\n").unwrap();
         let expected =
@@ -29,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_marker_is_named() {
+    fn missing_marker_is_reported() {
         let error = replace("<!-- bench:x --> no end", "x", "new").unwrap_err();
         assert!(error.to_string().contains("<!-- /bench:x -->"), "{error}");
     }

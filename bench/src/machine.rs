@@ -1,54 +1,54 @@
-//! What is measured on, and where the parts to measure lie.
+//! The machine of the measurements, and the paths of the programs to measure.
 
 use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where `cargo xtask bench` put things.
+/// The paths of programs and files, as passed by `cargo xtask bench`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Paths {
-    /// The repository
+    /// Root of the repository
     #[arg(long, value_name = "FOLDER")]
     pub root: PathBuf,
 
-    /// The release build of the server
+    /// Release build of `farsign`
     #[arg(long, value_name = "PROGRAM", env = "FARSIGN_BIN")]
     pub server: PathBuf,
 
-    /// The browser; `browser` needs it
+    /// Browser of the section `browser`
     #[arg(long, value_name = "PROGRAM", env = "FARSIGN_CHROMIUM")]
     pub chromium: Option<PathBuf>,
 
-    /// The browser's driver; `browser` needs it
+    /// WebDriver of the browser
     #[arg(long, value_name = "PROGRAM", env = "FARSIGN_CHROMEDRIVER")]
     pub chromedriver: Option<PathBuf>,
 
-    /// The generated bindings of the bench page; `browser` needs them
+    /// Generated bindings of the bench page, for the section `browser`
     #[arg(long, value_name = "FOLDER")]
     pub bindings: Option<PathBuf>,
 
-    /// Where npm installed the peers; without it, `browser` skips them
+    /// Folder of the peers installed by npm; without it, `browser` omits them
     #[arg(long, value_name = "FOLDER")]
     pub node_modules: Option<PathBuf>,
 
-    /// All of MNIST, to train on as well as on the built-in digits
+    /// All of MNIST, for training in addition to the built-in digits
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
 }
 
-/// The machine.
+/// A machine.
 #[derive(Debug)]
 pub struct Machine {
-    /// Where things are.
+    /// Paths of programs and files.
     pub paths: Paths,
-    /// What it is, and when: name and value, for the head of the report.
+    /// Description of the machine and the date, as names and values.
     pub facts: Vec<(&'static str, String)>,
 }
 
 impl Machine {
-    /// Looks at this machine.
-    pub fn look(paths: Paths) -> Self {
+    /// Describes this machine.
+    pub fn detect(paths: Paths) -> Self {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let root = paths.root.clone();
         let git =
@@ -57,18 +57,18 @@ impl Machine {
             ("processor", processor()),
             ("cores", cores.to_string()),
             ("system", system()),
-            ("compiler", says(&["rustc", "--version"])),
-            ("commit", says(&git)),
-            ("date", says(&["date", "-u", "+%Y-%m-%d"])),
+            ("compiler", capture(&["rustc", "--version"])),
+            ("commit", capture(&git)),
+            ("date", capture(&["date", "-u", "+%Y-%m-%d"])),
         ];
         if let Some(chromium) = &paths.chromium {
-            facts.push(("browser", says(&[chromium.to_string_lossy().as_ref(), "--version"])));
+            facts.push(("browser", capture(&[chromium.to_string_lossy().as_ref(), "--version"])));
         }
         Self { paths, facts }
     }
 
-    /// One line of Markdown about it.
-    pub fn in_short(&self) -> String {
+    /// Returns the description as a line of Markdown.
+    pub fn summary(&self) -> String {
         let facts: Vec<String> = self.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
         format!("Measured with: {}.", facts.join("; "))
     }
@@ -86,8 +86,8 @@ fn system() -> String {
     name.map_or_else(|| env::consts::OS.to_owned(), |name| name.trim_matches('"').to_owned())
 }
 
-/// What a program prints, or that it is not known.
-fn says(command: &[impl AsRef<str>]) -> String {
+/// Returns the output of a program, or `unknown` if it fails.
+fn capture(command: &[impl AsRef<str>]) -> String {
     let arguments = command[1..].iter().map(AsRef::as_ref);
     let output = Command::new(command[0].as_ref()).args(arguments).output();
     let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);

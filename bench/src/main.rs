@@ -1,17 +1,17 @@
-//! Measures the project beside its peers, all in one run: `cargo xtask bench`.
+//! Benchmarks of the project next to its peers, in one run: `cargo xtask bench`.
 //!
-//! Each section is a file with a function that measures and gives a [`Section`]; [`SECTIONS`] lists them. What they
-//! found is written to a folder, for people and for programs, and on request into docs/performance.md.
+//! Each section is a file with a function that measures and returns a [`Section`]; [`SECTIONS`] lists them. The results
+//! are written to a folder as Markdown and JSON, and on request into docs/performance.md.
 
-mod apply;
+mod bandwidth;
 mod browser;
 mod document;
+mod end_to_end;
 mod machine;
+mod optimizer_step;
 mod report;
 mod server;
-mod training;
-mod whole_run;
-mod wire;
+mod time_to_accuracy;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,32 +22,32 @@ use clap::Parser;
 use machine::{Machine, Paths};
 use report::{Report, Section};
 
-/// One part of the report by its name on the command line.
+/// A section's name on the command line, and its function.
 type Entry = (&'static str, fn(&Machine) -> Result<Section>);
 
-/// Every section, in the order of the report.
+/// All sections, in the order of the report.
 const SECTIONS: &[Entry] = &[
-    ("browser", browser::run),
-    ("server", server::run),
-    ("apply", apply::run),
-    ("wire", wire::run),
-    ("training", training::run),
+    (browser::NAME, browser::run),
+    (server::NAME, server::run),
+    (optimizer_step::NAME, optimizer_step::run),
+    (bandwidth::NAME, bandwidth::run),
+    (time_to_accuracy::NAME, time_to_accuracy::run),
 ];
 
-/// Where the generated tables are kept, below the repository's root.
+/// The document with the generated tables, relative to the repository.
 const DOCUMENT: &str = "docs/performance.md";
 
-/// Measures the project beside its peers; `cargo xtask bench` builds what this needs.
+/// Measures the project next to its peers. `cargo xtask bench` builds the prerequisites.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Sections to measure; all where none is named
+    /// Sections to measure; by default all
     sections: Vec<String>,
 
     /// Also replace the tables in docs/performance.md
     #[arg(long)]
     write: bool,
 
-    /// Folder for report.md and report.json
+    /// Folder of report.md and report.json
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
 
@@ -56,13 +56,14 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
-    if let Some(reply_bytes) = server::echo_asked_for() {
+    if let Some(reply_bytes) = server::echo_requested() {
         return server::serve_echo(&reply_bytes);
     }
     let arguments = Arguments::parse();
     let chosen = select(&arguments.sections)?;
-    let machine = Machine::look(arguments.paths);
-    let (mut sections, mut failures) = (Vec::new(), Vec::new());
+    let machine = Machine::detect(arguments.paths);
+    let mut sections = Vec::new();
+    let mut failures = Vec::new();
     for (name, measure) in chosen {
         eprintln!("Measuring {name} ...");
         match measure(&machine) {
@@ -80,7 +81,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The named sections, or all, in the order of the report.
+/// Returns the named sections, or all, in the order of the report.
 fn select(names: &[String]) -> Result<Vec<Entry>> {
     let known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
@@ -91,7 +92,7 @@ fn select(names: &[String]) -> Result<Vec<Entry>> {
 }
 
 fn save(folder: &Path, report: &Report<'_>) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     let write = |name: &str, text: String| {
         let path = folder.join(name);
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
@@ -100,11 +101,11 @@ fn save(folder: &Path, report: &Report<'_>) -> Result<()> {
     write("report.json", format!("{:#}\n", report.json()))
 }
 
-/// Replaces what the document has on the sections that were measured.
+/// Replaces the measured sections in the document.
 fn update(path: &Path, report: &Report<'_>) -> Result<()> {
     let mut text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     for section in report.sections {
-        let block = format!("{}\n{}\n", section.body(), report.machine.in_short());
+        let block = format!("{}\n{}\n", section.body(), report.machine.summary());
         text = document::replace(&text, section.name, &block)
             .with_context(|| format!("updating {}", path.display()))?;
     }

@@ -1,4 +1,4 @@
-//! Section `server`: what the server can take, beside an echo of the same frames.
+//! Section `server`: throughput and CPU time of the server, next to an echo of the same frames.
 
 mod cpu;
 mod echo;
@@ -7,7 +7,7 @@ mod load;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use farsign_tests::process::Server;
+use farsign_tests::server_process::ServerProcess;
 use serde_json::Value;
 
 use crate::machine::Machine;
@@ -17,106 +17,112 @@ use cpu::cpu_time;
 use echo::Echo;
 use load::{Load, LoadOptions};
 
-pub use echo::{asked_for as echo_asked_for, serve as serve_echo};
+pub use echo::{requested as echo_requested, serve as serve_echo};
 
-/// Connections at a time.
+/// Name of the section.
+pub const NAME: &str = "server";
+/// Number of concurrent connections.
 const CLIENTS: usize = 64;
-/// Alternations of the two servers.
+/// Number of samples of each contender, taken in alternation.
 const ROUNDS: usize = 7;
-/// How long each is measured in a round, after a warm-up.
+/// Duration of a sample.
 const WINDOW: Duration = Duration::from_secs(2);
+/// Duration of the warm-up before a sample.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// Models, their number of parameters, and what is asked of the ratio.
+/// Models, their number of parameters, and the target of the ratio.
 const MODELS: [(&str, usize, Option<&str>); 2] =
     [("softmax", 7_850, Some("at most 1.25")), ("mlp", 101_770, None)];
 
 const ABOUT: &str = "\
-64 clients on loopback send an answer as soon as they have a task, and compute nothing. The echo is tokio-tungstenite \
-alone, in a process of its own: it takes the same answers and sends back as many bytes as the server does on average, \
-which with so many clients is nearly a whole snapshot each time. The two alternate; told is the processor time that the \
-process took for an exchange, its kernel part included, and how many exchanges there were in a second, clients on the \
-same cores. The rule is `plain`: what `verified` adds is bounded by `--check-cpu-share` and happens beside the answers.
+64 clients on loopback send an update as soon as they receive a task, without computing it. The echo is \
+tokio-tungstenite alone, in a separate process: it receives the same updates and replies with the server's average \
+number of bytes, which is nearly a full snapshot for 64 clients. The two alternate. Measured are the CPU time of the \
+process per exchange, including its part in the kernel, and the exchanges per second, with the clients on the same \
+cores. The rule is `plain`: `verified` adds work that `--verify-cpu-fraction` bounds and that runs on another \
+thread.
 
-The kernel's part in sending and receiving limits both. The server adds the step on the parameters, a snapshot for \
-every 16th of the fleet, putting the frame together, and two hand-overs between tasks for an answer.";
+The kernel's send and receive path limits both. The server adds the optimizer step, a snapshot for every 16th of the \
+volunteers, the encoding of the frame, and two switches between asynchronous tasks per update.";
 
-/// Measures.
+/// Measures the section.
 ///
 /// # Errors
-/// When a server fails or a client is turned away.
+///
+/// Returns an error if a server fails or a client is rejected.
 pub fn run(_: &Machine) -> Result<Section> {
-    let (mut rows, mut ratios) = (Vec::new(), Vec::new());
-    for (model, directions, wanted) in MODELS {
+    let mut rows = Vec::new();
+    let mut ratios = Vec::new();
+    for (model, directions, target) in MODELS {
         eprintln!("  {model}");
-        let Measured { server, echo } = measure(model, directions)?;
-        let row = |who: &str, what: &str, unit, samples: &[f64]| {
-            Row::of(format!("{who}, {model}, d = {directions}: {what}"), unit, samples)
-        };
-        let cpu = ["server", "echo"].map(|who| {
-            let side = if who == "server" { &server } else { &echo };
-            rows.push(row(who, "exchanges", "per s", &side.per_s));
-            row(who, "processor time of an exchange", "µs", &side.cpu_us)
+        let Measurement { server, echo } = measure(model, directions)?;
+        let cpu = [("server", &server), ("echo", &echo)].map(|(name, contender)| {
+            let of = format!("{name}, {model}, d = {directions}");
+            rows.push(Row::new(format!("{of}: exchanges"), "per s", &contender.per_s));
+            Row::new(format!("{of}: CPU time per exchange"), "µs", &contender.cpu_us)
         });
-        let what = format!("{model}: processor time, server over echo");
-        ratios.push(Ratio::of(what, &cpu[0], &cpu[1], wanted));
+        let what = format!("{model}: CPU time, server over echo");
+        ratios.push(Ratio::new(what, &cpu[0], &cpu[1], target));
         rows.extend(cpu);
     }
-    let title = "The server beside a bare echo".to_owned();
-    Ok(Section { name: "server", title, about: ABOUT.to_owned(), rows, ratios })
+    let title = "The server next to a bare echo".to_owned();
+    Ok(Section { name: NAME, title, about: ABOUT.to_owned(), rows, ratios })
 }
 
-/// Samples of one side.
+/// The samples of one contender.
 #[derive(Debug, Default)]
-struct Side {
+struct Contender {
+    /// Exchanges per second.
     per_s: Vec<f64>,
+    /// CPU time per exchange, in microseconds.
     cpu_us: Vec<f64>,
 }
 
-#[derive(Debug)]
-struct Measured {
-    server: Side,
-    echo: Side,
+/// The samples of both contenders.
+#[derive(Debug, Default)]
+struct Measurement {
+    server: Contender,
+    echo: Contender,
 }
 
-fn measure(model: &str, directions: usize) -> Result<Measured> {
+fn measure(model: &str, directions: usize) -> Result<Measurement> {
     let never = u32::MAX.to_string();
-    // A run without an end, whose model hardly moves and is never evaluated, and which takes as many joins as there are.
+    // A run without an end or evaluations, with negligible steps and no limit of joins.
     let settings =
         ["--schedule", "constant", "--alpha", "1e-9", "--rule", "plain", "--evaluate-every", &never];
     let settings = [&settings[..], &["--joins-per-minute", "1000000"]].concat();
-    let server = Server::start(&[&["--model", model], &settings[..]].concat());
+    let server = ServerProcess::start(&[&["--model", model], &settings[..]].concat());
     let options = LoadOptions { address: server.address(), clients: CLIENTS, directions };
     let echo = Echo::start(reply_bytes(&server, options)?)?;
     let echo_options = LoadOptions { address: echo.address, ..options };
-    let mut measured = Measured { server: Side::default(), echo: Side::default() };
+    let mut measurement = Measurement::default();
     for _ in 0..ROUNDS {
-        sample(&mut measured.server, server.id(), Load::volunteers(options)?)?;
-        sample(&mut measured.echo, echo.id(), Load::echoed(echo_options)?)?;
+        sample(&mut measurement.server, server.id(), Load::volunteers(options)?)?;
+        sample(&mut measurement.echo, echo.id(), Load::echo_clients(echo_options)?)?;
     }
-    Ok(measured)
+    Ok(measurement)
 }
 
-fn sample(side: &mut Side, process: u32, mut load: Load) -> Result<()> {
+fn sample(contender: &mut Contender, process: u32, mut load: Load) -> Result<()> {
     load.count(WARM_UP)?;
     let before = cpu_time(process)?;
     let (exchanges, time) = load.count(WINDOW)?;
     let busy = cpu_time(process)?.saturating_sub(before);
-    side.per_s.push(exchanges as f64 / time.as_secs_f64());
-    side.cpu_us.push(busy.as_secs_f64() * 1e6 / exchanges as f64);
+    contender.per_s.push(exchanges as f64 / time.as_secs_f64());
+    contender.cpu_us.push(busy.as_secs_f64() * 1e6 / exchanges as f64);
     Ok(())
 }
 
-/// Bytes of the server's answers on average under this load.
-fn reply_bytes(server: &Server, options: LoadOptions) -> Result<u64> {
+/// Returns the average size of the server's replies under load, in bytes.
+fn reply_bytes(server: &ServerProcess, options: LoadOptions) -> Result<u64> {
     let mut load = Load::volunteers(options)?;
     load.count(WARM_UP)?;
     let before = server.status();
     load.count(WINDOW)?;
     let after = server.status();
-    let grown = |path: &str| -> Result<u64> {
+    let growth = |path: &str| -> Result<u64> {
         let count = |status: &Value| status.pointer(path).and_then(Value::as_u64);
         count(&after).zip(count(&before)).map(|(after, before)| after - before).context("no such count")
     };
-    Ok(grown("/traffic/sent_bytes")? / grown("/accepted")?.max(1))
+    Ok(growth("/traffic/sent_bytes")? / growth("/accepted")?.max(1))
 }

@@ -1,110 +1,112 @@
-//! What the server assigns: minibatch, directions, coins, tracker resets.
+//! Assignment of minibatches, directions, coins and momentum resets.
 //!
-//! A volunteer never chooses any of them, or it could choose what suits its lie.
+//! Only the server chooses them. Otherwise an attacker could choose those that suit its attack.
 //!
 //! ```text
-//!   minibatch    a seed of its own for each task; under `vote` one seed for each window of accepted messages
-//!   directions   a seed of its own for each task; under `vote` one for the run; in zeroth order one for `hold` tasks
-//!   coins        a seed of its own for each task
-//!   reset        at a session's first task, when zeroth-order directions change (their tracker is per direction), and,
-//!                so that answers can be computed again, every few tasks
+//!   minibatch    a new seed per task; under `vote` one seed per window of accepted updates
+//!   directions   a new seed per task; under `vote` one for the run; in zeroth order one per `direction_reuse` tasks
+//!   coins        a new seed per task
+//!   reset        at a session's first task, when zeroth-order directions change (momentum is per direction), and,
+//!                for verification, every few tasks
 //! ```
 
 use crate::estimate::Order;
 use crate::optimizer::Rule;
 
-/// How tasks are assigned.
+/// Options of the assignment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AssignmentOptions {
-    /// What a volunteer computes.
+    /// Order of the estimator.
     pub order: Order,
-    /// How messages move the model.
+    /// Rule by which updates move the model.
     pub rule: Rule,
-    /// `vote`: accepted messages that share a minibatch, at least 1.
+    /// `vote`: accepted updates that share a minibatch, at least 1.
     pub minibatch_window: u64,
-    /// Zeroth order: tasks of a volunteer that share directions, at least 1.
-    pub direction_hold: u32,
-    /// Tasks between two resets of a tracker; none: it is not reset without need.
+    /// Zeroth order: consecutive tasks of a volunteer that share directions, at least 1.
+    pub direction_reuse: u32,
+    /// Tasks between two momentum resets. `None` if momentum is reset only when required.
     pub resets: Option<ResetInterval>,
 }
 
-/// Tasks from one reset of a tracker to the next, drawn anew each time so that nobody knows which task is the last.
+/// A range of tasks from one momentum reset to the next. Each interval is drawn anew, so that no volunteer can predict
+/// its last task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResetInterval {
-    /// At least so many, and at least 1.
-    pub least: u32,
-    /// At most so many.
-    pub most: u32,
+    /// Smallest number of tasks, at least 1.
+    pub min: u32,
+    /// Largest number of tasks, at least `min`.
+    pub max: u32,
 }
 
 impl ResetInterval {
-    /// That of a run whose answers are checked: short enough that a check has few answers to compute again.
-    pub const CHECKED: Self = Self { least: 4, most: 12 };
+    /// The interval of runs with verification: short enough that a verification recomputes few updates.
+    pub const VERIFIED: Self = Self { min: 4, max: 12 };
 
     fn tasks(self, bits: u64) -> u32 {
-        self.least + (bits % u64::from(self.most - self.least + 1)) as u32
+        self.min + (bits % u64::from(self.max - self.min + 1)) as u32
     }
 }
 
-/// A snapshot is made when the answers since the last are this part of the active volunteers. An answer is then
-/// a 16th staler than it would be otherwise, and a large fleet does not copy the parameters for every answer.
-const PUBLISHED_PART: usize = 16;
+/// Denominator of the fraction of the active volunteers whose updates lead to a new snapshot. Updates are a 16th staler
+/// than with a snapshot per update, but a large fleet does not copy the parameters for each one.
+const SNAPSHOT_FRACTION_DENOMINATOR: usize = 16;
 
-/// Answers from one snapshot that tasks are issued against to the next, of so many active volunteers.
-pub fn answers_between_snapshots(active: usize) -> u64 {
-    active.div_ceil(PUBLISHED_PART) as u64
+/// Returns the number of updates between two snapshots, for a number of active volunteers.
+pub fn updates_between_snapshots(active: usize) -> u64 {
+    active.div_ceil(SNAPSHOT_FRACTION_DENOMINATOR) as u64
 }
 
-/// What a task is given.
+/// The assigned part of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assignment {
-    /// Draws the minibatch.
+    /// Seed of the minibatch.
     pub minibatch_seed: u64,
-    /// Draws the directions.
+    /// Seed of the directions.
     pub direction_seed: u64,
-    /// Draws the coins.
+    /// Seed of the coins.
     pub coin_seed: u64,
-    /// Whether the volunteer's tracker forgets what it has.
-    pub reset_tracker: bool,
+    /// Whether the volunteer resets its momentum before the task.
+    pub reset_momentum: bool,
 }
 
-/// What was assigned to one volunteer last.
-#[derive(Clone, Copy, Debug, Default)]
+/// The assignment state of one volunteer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VolunteerAssignment {
     direction_seed: u64,
-    /// Tasks that still have these directions.
+    /// Number of further tasks with these directions.
     tasks_left: u32,
-    /// Tasks before the next regular reset.
+    /// Number of tasks before the next regular reset.
     until_reset: u32,
     started: bool,
 }
 
-/// Assigns tasks for a run.
+/// An assigner of a run's tasks.
 #[derive(Clone, Debug)]
 pub struct Assigner {
     options: AssignmentOptions,
-    /// Number of the current minibatch window, and its seed.
+    /// Number and seed of the current minibatch window.
     window: Option<(u64, u64)>,
 }
 
 impl Assigner {
-    /// For a run's options.
+    /// Creates an assigner.
     pub fn new(options: AssignmentOptions) -> Self {
-        Self::resumed(options, None)
+        Self::restore(options, None)
     }
 
-    /// One that goes on where another with the same options was when it gave this [`Assigner::window`].
-    pub fn resumed(options: AssignmentOptions, window: Option<(u64, u64)>) -> Self {
+    /// Restores an assigner with the same options from its [`Assigner::window`].
+    pub fn restore(options: AssignmentOptions, window: Option<(u64, u64)>) -> Self {
         Self { options, window }
     }
 
-    /// Number and seed of the current minibatch window, under `vote`; with the options and the generator, all that
-    /// decides what volunteers who join from now on are assigned.
+    /// Returns number and seed of the current minibatch window; `None` except under `vote`.
+    ///
+    /// With the options and the generator, it determines the assignments of volunteers that join later.
     pub fn window(&self) -> Option<(u64, u64)> {
         self.window
     }
 
-    /// The next task of a volunteer after `accepted` messages of the run; `draw` gives unpredictable bits.
+    /// Assigns a volunteer's next task after `accepted` updates of the run. `draw` returns unpredictable bits.
     pub fn assign(
         &mut self,
         volunteer: &mut VolunteerAssignment,
@@ -117,24 +119,24 @@ impl Assigner {
                 (self.window_seed(accepted / self.options.minibatch_window, &mut draw), Some(direction_seed))
             }
         };
-        let mut reset_tracker = !volunteer.started;
+        let mut reset_momentum = !volunteer.started;
         volunteer.started = true;
         if volunteer.tasks_left == 0 {
             let zeroth = matches!(self.options.order, Order::Zeroth { .. });
             volunteer.direction_seed = held_seed.unwrap_or_else(&mut draw);
-            volunteer.tasks_left = if zeroth { self.options.direction_hold } else { 1 };
-            reset_tracker |= zeroth && held_seed.is_none();
+            volunteer.tasks_left = if zeroth { self.options.direction_reuse } else { 1 };
+            reset_momentum |= zeroth && held_seed.is_none();
         }
         volunteer.tasks_left -= 1;
         if let Some(interval) = self.options.resets {
-            if reset_tracker || volunteer.until_reset == 0 {
-                reset_tracker = true;
+            if reset_momentum || volunteer.until_reset == 0 {
+                reset_momentum = true;
                 volunteer.until_reset = interval.tasks(draw());
             }
             volunteer.until_reset -= 1;
         }
         let direction_seed = volunteer.direction_seed;
-        Assignment { minibatch_seed, direction_seed, coin_seed: draw(), reset_tracker }
+        Assignment { minibatch_seed, direction_seed, coin_seed: draw(), reset_momentum }
     }
 
     fn window_seed(&mut self, number: u64, draw: &mut impl FnMut() -> u64) -> u64 {
@@ -159,9 +161,10 @@ mod tests {
         tasks: u64,
         resets: Option<ResetInterval>,
     ) -> Vec<Assignment> {
-        let options = AssignmentOptions { order, rule, minibatch_window: 25, direction_hold: 3, resets };
-        let (mut assigner, mut volunteer, mut next) =
-            (Assigner::new(options), VolunteerAssignment::default(), 0);
+        let options = AssignmentOptions { order, rule, minibatch_window: 25, direction_reuse: 3, resets };
+        let mut assigner = Assigner::new(options);
+        let mut volunteer = VolunteerAssignment::default();
+        let mut next = 0;
         let mut draw = || {
             next += 1;
             next
@@ -174,55 +177,55 @@ mod tests {
     }
 
     #[test]
-    fn plain_first_order_shares_nothing_and_keeps_the_tracker() {
+    fn plain_first_order_shares_nothing() {
         let tasks = assign(Order::First, Rule::Plain, 60);
         assert_eq!(distinct(tasks.iter().map(|t| t.minibatch_seed)), 60);
         assert_eq!(distinct(tasks.iter().map(|t| t.direction_seed)), 60);
         assert_eq!(distinct(tasks.iter().map(|t| t.coin_seed)), 60);
-        assert_eq!(tasks.iter().filter(|t| t.reset_tracker).count(), 1);
-        assert!(tasks[0].reset_tracker);
+        assert_eq!(tasks.iter().filter(|t| t.reset_momentum).count(), 1);
+        assert!(tasks[0].reset_momentum);
     }
 
     #[test]
-    fn regular_resets_come_at_every_distance_of_their_interval_and_no_other() {
-        let resets = Some(ResetInterval { least: 4, most: 12 });
+    fn regular_resets_cover_their_interval() {
+        let resets = Some(ResetInterval { min: 4, max: 12 });
         let tasks = assign_with_resets(Order::First, Rule::Plain, 2000, resets);
-        let at: Vec<usize> = (0..tasks.len()).filter(|n| tasks[*n].reset_tracker).collect();
+        let at: Vec<usize> = (0..tasks.len()).filter(|n| tasks[*n].reset_momentum).collect();
         let distances: std::collections::BTreeSet<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert_eq!((at[0], distances), (0, (4..=12).collect()));
     }
 
     #[test]
-    fn vote_shares_minibatches_in_windows_and_directions_for_the_run() {
+    fn vote_shares_minibatches_and_directions() {
         let tasks = assign(Order::First, Rule::Vote { gamma: 0.04, direction_seed: 77 }, 60);
         assert!(tasks.iter().all(|t| t.direction_seed == 77));
         for (n, pair) in tasks.windows(2).enumerate() {
-            assert_eq!(pair[0].minibatch_seed == pair[1].minibatch_seed, (n + 1) % 25 != 0, "message {n}");
+            assert_eq!(pair[0].minibatch_seed == pair[1].minibatch_seed, (n + 1) % 25 != 0, "update {n}");
         }
     }
 
     #[test]
-    fn a_resumed_assigner_stays_in_its_window() {
+    fn restored_assigner_keeps_window() {
         let rule = Rule::Vote { gamma: 0.04, direction_seed: 77 };
         let options = AssignmentOptions {
             order: Order::First,
             rule,
             minibatch_window: 25,
-            direction_hold: 1,
+            direction_reuse: 1,
             resets: None,
         };
         let mut assigner = Assigner::new(options);
         let before = assigner.assign(&mut VolunteerAssignment::default(), 30, || 5);
-        let mut resumed = Assigner::resumed(options, assigner.window());
-        let after = resumed.assign(&mut VolunteerAssignment::default(), 31, || 6);
+        let mut restored = Assigner::restore(options, assigner.window());
+        let after = restored.assign(&mut VolunteerAssignment::default(), 31, || 6);
         assert_eq!((before.minibatch_seed, after.minibatch_seed, after.coin_seed), (5, 5, 6));
     }
 
     #[test]
-    fn zeroth_order_resets_the_tracker_when_directions_change() {
+    fn changed_directions_reset_momentum() {
         let tasks = assign(Order::Zeroth { delta: 1e-3 }, Rule::Plain, 12);
         for (n, task) in tasks.iter().enumerate() {
-            assert_eq!(task.reset_tracker, n % 3 == 0, "task {n}");
+            assert_eq!(task.reset_momentum, n % 3 == 0, "task {n}");
             assert_eq!(task.direction_seed, tasks[n - n % 3].direction_seed, "task {n}");
         }
         assert_eq!(distinct(tasks.iter().map(|t| t.direction_seed)), 4);

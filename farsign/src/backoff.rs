@@ -1,25 +1,26 @@
-//! How long a volunteer waits before it connects again.
+//! The delay before a volunteer reconnects.
 
-/// First wait, in milliseconds.
-const FIRST_MS: u32 = 500;
-/// Longest wait, in milliseconds.
-const LONGEST_MS: u32 = 30_000;
+/// First delay, in milliseconds.
+const INITIAL_MS: u32 = 500;
 
-/// Exponential backoff with full jitter over the upper half, so that a restarted server is not stormed.
+/// Largest delay, in milliseconds.
+const MAX_MS: u32 = 30_000;
+
+/// Exponential backoff with jitter over the upper half of each delay, which spreads the reconnects after a restart.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// A connection worked; the next failure waits shortly again.
+    /// Resets the delay after a successful connection.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// Milliseconds to wait after a further failure; `unit` is a random value in `[0, 1)`.
+    /// Returns the delay after a further failure, in milliseconds. `unit` is a random value in `[0, 1)`.
     pub fn next_ms(&mut self, unit: f64) -> u32 {
-        let ceiling = FIRST_MS.saturating_mul(1 << self.failures.min(10)).min(LONGEST_MS);
+        let ceiling = INITIAL_MS.saturating_mul(1 << self.failures.min(10)).min(MAX_MS);
         self.failures = self.failures.saturating_add(1);
         ceiling / 2 + (f64::from(ceiling / 2) * unit) as u32
     }
@@ -30,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_a_limit_and_start_over() {
+    fn delay_doubles_up_to_limit() {
         let mut backoff = Backoff::default();
         let longest: Vec<u32> = (0..9).map(|_| backoff.next_ms(0.999_999)).collect();
         assert_eq!(longest, [499, 999, 1999, 3999, 7999, 15_999, 29_999, 29_999, 29_999]);

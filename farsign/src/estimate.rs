@@ -1,29 +1,30 @@
-//! Estimates `g` of directional derivatives.
+//! Estimators `g` of directional derivatives.
 //!
 //! ```text
 //!   first order    g_k = a_k . grad F(x_v; xi)                                      one gradient for all directions
 //!   zeroth order   g_k = [F(x_v + delta a_k; xi) - F(x_v - delta a_k; xi)] / (2 delta)     two losses a direction
 //! ```
 //!
-//! A first-order estimate is kept as the gradient itself, because the average of `A grad F` over tasks is `A` times
-//! the average; see [`crate::tracker`].
+//! A first-order estimate is stored as the gradient itself, because the average of `A grad F` over tasks is `A` times
+//! the average; see [`crate::momentum`].
 
 use crate::direction::Directions;
 
-/// What a volunteer computes.
+/// The order of the estimator that volunteers evaluate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Order {
-    /// Gradients.
+    /// First order: gradients.
     First,
-    /// Losses only, at distance `delta` on both sides.
+    /// Zeroth order (gradient-free): central differences of losses.
     Zeroth {
         /// Finite-difference radius, above 0.
         delta: f32,
     },
 }
 
-/// Zeroth-order estimates at `x`, `[d]`, into `g`, `[K]`. `loss` is that of one minibatch, which both sides of a
-/// difference share; `shifted` is scratch space, `[d]`.
+/// Computes the zeroth-order estimates at `x`, `[d]`, into `g`, `[K]`.
+///
+/// `loss` is the loss on one minibatch, which both sides of a difference share. `shifted` is scratch space, `[d]`.
 pub fn zeroth_order(
     mut loss: impl FnMut(&[f32]) -> f32,
     x: &[f32],
@@ -56,7 +57,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn both_orders_estimate_the_same_derivatives(seed: u64, which in 0usize..4) {
+        fn zeroth_order_matches_first_order(seed: u64, which in 0usize..4) {
             let family = [
                 DirectionFamily::Coordinate, DirectionFamily::Hadamard { block: 16 },
                 DirectionFamily::Rademacher, DirectionFamily::Sparse { nonzeros: 3 },
@@ -75,7 +76,8 @@ mod tests {
             let mut kernel = Kernel::new(&architecture);
             let mut directions = Directions::new(DirectionSpec::new(family, 7, d).unwrap(), seed);
 
-            let (mut gradient, mut first) = (vec![0.0; d], vec![0.0; 7]);
+            let mut gradient = vec![0.0; d];
+            let mut first = vec![0.0; 7];
             kernel.loss_and_gradient(&x, &batch, &mut gradient);
             directions.project(&gradient, &mut first);
             let mut zeroth = vec![0.0; 7];

@@ -1,22 +1,22 @@
-//! Seeded minibatches: which images a task is about, as lists of their bright pixels.
+//! Minibatches drawn by a seed, as sparse matrices.
 //!
-//! Four of five pixels of a digit are zero, and a zero adds nothing to any sum: a batch keeps, for each image, the
-//! pixels that are not.
+//! Four of five pixels of a digit are zero, and a zero adds nothing to any sum. A minibatch therefore stores only the
+//! nonzero pixels of each image.
 
 use crate::dataset::{Dataset, PixelIndex};
 use crate::random::Stream;
 
-/// Rows of a sparse matrix: for each row, the columns that are not zero and their values, columns rising.
+/// A sparse matrix in compressed rows: for each row, the nonzero columns in rising order and their values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SparseRows {
-    /// Row `r` is `starts[r]..starts[r + 1]` of the entries; one more than there are rows.
+    /// Row `r` is `starts[r]..starts[r + 1]` of the entries, `[rows + 1]`.
     starts: Vec<u32>,
     columns: Vec<u32>,
     values: Vec<f32>,
 }
 
 impl SparseRows {
-    /// Empties it, to be filled again in the same buffers.
+    /// Removes all rows. The buffers are kept.
     pub fn clear(&mut self) {
         self.starts.clear();
         self.starts.push(0);
@@ -24,21 +24,21 @@ impl SparseRows {
         self.values.clear();
     }
 
-    /// Adds an entry to the row that is being filled.
+    /// Adds an entry to the current row. Columns must rise.
     pub fn push(&mut self, column: usize, value: f32) {
         self.columns.push(column as u32);
         self.values.push(value);
     }
 
-    /// Ends the row that is being filled.
+    /// Ends the current row.
     pub fn end_row(&mut self) {
         self.starts.push(self.columns.len() as u32);
     }
 
-    /// Adds a whole row of what is above zero in `row`.
+    /// Adds a row with the positive values of `row`.
     ///
-    /// Which values are is as good as random, so every one is written and the next written over it unless it counts:
-    /// a processor guesses a branch here wrong half of the time.
+    /// Signs are effectively random, so a branch would be mispredicted half of the time. Every value is written
+    /// instead, and the next one overwrites it unless it is positive.
     pub fn push_positive_row(&mut self, row: &[f32]) {
         let mut end = self.columns.len();
         self.columns.resize(end + row.len(), 0);
@@ -52,18 +52,18 @@ impl SparseRows {
         self.end_row();
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
 
-    /// Columns and values of a row.
+    /// Returns the columns and values of a row.
     pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
         let range = self.starts[row] as usize..self.starts[row + 1] as usize;
         (&self.columns[range.clone()], &self.values[range])
     }
 
-    /// The transposed matrix, which has `columns` rows, into `out`.
+    /// Writes the transposed matrix, which has `columns` rows, into `out`.
     pub fn transpose(&self, columns: usize, out: &mut Self) {
         out.starts.clear();
         out.starts.resize(columns + 1, 0);
@@ -74,9 +74,9 @@ impl SparseRows {
         for row in 0..self.rows() {
             let (columns, values) = self.row(row);
             for (&c, &value) in columns.iter().zip(values) {
-                let place = &mut out.starts[c as usize];
-                (out.columns[*place as usize], out.values[*place as usize]) = (row as u32, value);
-                *place += 1;
+                let next = &mut out.starts[c as usize];
+                (out.columns[*next as usize], out.values[*next as usize]) = (row as u32, value);
+                *next += 1;
             }
         }
         // Each start has moved to the end of its row, which is the start of the next.
@@ -85,31 +85,32 @@ impl SparseRows {
     }
 }
 
-/// Images and labels of one minibatch, in buffers that are filled again for every task.
+/// The images and labels of one minibatch, in buffers that are reused for every task.
 #[derive(Clone, Debug, Default)]
 pub struct Minibatch {
-    /// Pixel values scaled to `[0, 1]`, `[batch, pixels]`, zeros left out.
+    /// Pixel values scaled to `[0, 1]`, `[batch, pixels]`, without zeros.
     pub inputs: SparseRows,
     /// Class of each image, `[batch]`.
     pub labels: Vec<u8>,
-    /// What a dataset's index has on its images, one after the other.
+    /// Positions of the nonzero pixels, copied from a dataset's index.
     pixels: Vec<u16>,
+    /// Their values.
     bytes: Vec<u8>,
 }
 
-/// Indices of the minibatch `seed` draws from `count` images: uniform, with replacement. `count >= 1`.
+/// Returns the indices that `seed` draws from `count` images: uniform, with replacement. `count` is at least 1.
 pub fn indices(seed: u64, count: usize, batch: usize) -> impl Iterator<Item = usize> {
     let mut stream = Stream::new(seed);
     (0..batch).map(move |_| stream.below(count as u64) as usize)
 }
 
 impl Minibatch {
-    /// Fills this batch with the `batch` images that `seed` draws from `data`.
+    /// Fills the minibatch with the `batch` images that `seed` draws from `data`.
     pub fn draw(&mut self, data: &Dataset, seed: u64, batch: usize) {
         self.fill(data, indices(seed, data.len(), batch));
     }
 
-    /// Fills this batch with the images of `range`, in order.
+    /// Fills the minibatch with the images of `range`, in order.
     pub fn slice(&mut self, data: &Dataset, range: std::ops::Range<usize>) {
         self.fill(data, range);
     }
@@ -118,7 +119,7 @@ impl Minibatch {
         self.inputs.clear();
         self.labels.clear();
         match data.index() {
-            Some(listed) => self.fill_from(listed, data, indices),
+            Some(index) => self.fill_from(index, data, indices),
             None => {
                 for index in indices {
                     for (pixel, &byte) in data.image(index).iter().enumerate() {
@@ -133,13 +134,13 @@ impl Minibatch {
         }
     }
 
-    /// Copies first and converts then: images lie anywhere in memory, and a processor fetches the next ones while it
-    /// copies, but not while it converts.
-    fn fill_from(&mut self, listed: &PixelIndex, data: &Dataset, indices: impl Iterator<Item = usize>) {
+    /// Fills the minibatch from the index: copies first and then converts. Images are scattered in memory, and a
+    /// processor prefetches the next ones while it copies, but not while it converts.
+    fn fill_from(&mut self, pixel_index: &PixelIndex, data: &Dataset, indices: impl Iterator<Item = usize>) {
         self.pixels.clear();
         self.bytes.clear();
         for index in indices {
-            let (pixels, bytes) = listed.image(index);
+            let (pixels, bytes) = pixel_index.image(index);
             self.pixels.extend_from_slice(pixels);
             self.bytes.extend_from_slice(bytes);
             self.inputs.starts.push(self.pixels.len() as u32);
@@ -150,7 +151,7 @@ impl Minibatch {
     }
 }
 
-/// A pixel's value, 0 to 1.
+/// Returns a pixel's value, 0 to 1.
 fn scaled(byte: u8) -> f32 {
     f32::from(byte) / 255.0
 }
@@ -161,12 +162,13 @@ mod tests {
     use crate::dataset::DatasetParts;
 
     #[test]
-    fn an_index_changes_nothing_but_the_time() {
+    fn pixel_index_preserves_minibatches() {
         let mut stream = Stream::new(3);
         let images = (0..40 * 6).map(|_| (stream.below(2) * stream.below(256)) as u8).collect();
         let labels = (0..40).map(|n| n % 5).collect();
         let data = Dataset::from_parts(DatasetParts { rows: 2, cols: 3, images, labels }).unwrap();
-        let (mut plain, mut indexed) = (Minibatch::default(), Minibatch::default());
+        let mut plain = Minibatch::default();
+        let mut indexed = Minibatch::default();
         for seed in 0..20 {
             plain.draw(&data, seed, 9);
             indexed.draw(&data.clone().indexed(), seed, 9);
@@ -175,16 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn transposing_moves_every_entry_to_its_place() {
+    fn transpose_moves_every_entry() {
         let dense = [[0.0, 1.0, 2.0, 0.0], [0.0; 4], [3.0, 0.0, 4.0, 0.0]];
-        let (mut rows, mut columns) = (SparseRows::default(), SparseRows::default());
+        let mut rows = SparseRows::default();
+        let mut columns = SparseRows::default();
         rows.clear();
         for row in dense {
             row.iter().enumerate().filter(|(_, v)| **v != 0.0).for_each(|(c, &v)| rows.push(c, v));
             rows.end_row();
         }
         for _ in 0..2 {
-            rows.transpose(4, &mut columns); // twice: the buffers are used again
+            rows.transpose(4, &mut columns); // twice: the buffers are reused
             let found: Vec<_> = (0..columns.rows()).map(|c| columns.row(c)).collect();
             let expected: [(&[u32], &[f32]); 4] =
                 [(&[2], &[3.0]), (&[0], &[1.0]), (&[0, 2], &[2.0, 4.0]), (&[], &[])];

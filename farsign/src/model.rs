@@ -1,6 +1,6 @@
-//! Architectures and the flat parameter vector.
+//! Model architectures and the flat parameter vector.
 //!
-//! A model is a chain of dense layers with ReLU between them and softmax with cross-entropy at the end; with no
+//! A model is a chain of dense layers with ReLU between them and softmax with cross-entropy at the end. Without a
 //! hidden layer it is softmax regression. Its parameters are one vector `x` in `R^d`: for each layer the weights
 //! `[inputs, outputs]` in row order, then the biases `[outputs]`.
 
@@ -9,68 +9,62 @@ use std::ops::Range;
 
 use crate::random::Stream;
 
-/// Widths of the layers, input first: `[784, 10]` is softmax regression, `[784, 128, 10]` an MLP.
+/// A model architecture, as layer widths with the input first: `[784, 10]` is softmax regression, `[784, 128, 10]` an
+/// MLP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Architecture {
     widths: Vec<usize>,
 }
 
-/// Where one dense layer lies in the flat parameter vector.
+/// The shape of a dense layer and its position in the flat parameter vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// Width of what comes in.
+    /// Input width.
     pub inputs: usize,
-    /// Width of what goes out.
+    /// Output width.
     pub outputs: usize,
-    /// Weights, `[inputs, outputs]` in row order.
+    /// Range of the weights, `[inputs, outputs]` in row order.
     pub weights: Range<usize>,
-    /// Biases, `[outputs]`.
+    /// Range of the biases, `[outputs]`.
     pub biases: Range<usize>,
 }
 
-/// Why a list of widths is no architecture.
+/// An error in a list of layer widths.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum ArchitectureError {
     /// Fewer than two or more than [`Architecture::MAX_WIDTHS`] widths.
     #[error("expected 2 to {max} layer widths (input first, classes last), found {found}", max = Architecture::MAX_WIDTHS)]
-    Depth {
-        /// Number of widths given.
-        found: usize,
-    },
+    Depth { found: usize },
     /// A width of zero or above [`Architecture::MAX_WIDTH`].
     #[error("expected layer widths of 1 to {max}, found {found}", max = Architecture::MAX_WIDTH)]
-    Width {
-        /// The width given.
-        found: usize,
-    },
-    /// The last width is the number of classes.
+    Width { found: usize },
+    /// A last width, the number of classes, outside 2 to 256.
     #[error("expected 2 to 256 classes as the last width, found {found}")]
-    Classes {
-        /// The last width given.
-        found: usize,
-    },
+    Classes { found: usize },
     /// More than [`Architecture::MAX_PARAMETERS`] parameters.
     #[error("expected at most {max} parameters, found {found}", max = Architecture::MAX_PARAMETERS)]
-    Parameters {
-        /// The number the widths lead to.
-        found: u64,
-    },
+    Parameters { found: u64 },
 }
 
 impl Architecture {
-    /// Most widths an architecture may have.
+    /// Largest number of widths.
     pub const MAX_WIDTHS: usize = 16;
     /// Largest width of a layer.
     pub const MAX_WIDTH: usize = 1 << 20;
-    /// Largest number of parameters: a snapshot of them is 64 MiB.
+    /// Largest number of parameters; a snapshot is 64 MiB then.
     pub const MAX_PARAMETERS: u64 = 1 << 24;
 
-    /// An architecture of the given widths, input first and classes last.
+    /// Creates an architecture of the given widths, input first and classes last.
     ///
     /// # Errors
-    /// When the widths lie outside the bounds above.
+    ///
+    /// Returns an error if the number of widths is outside 2 to [`MAX_WIDTHS`](Self::MAX_WIDTHS), a width outside 1 to
+    /// [`MAX_WIDTH`](Self::MAX_WIDTH), the number of classes outside 2 to 256, or the number of parameters above
+    /// [`MAX_PARAMETERS`](Self::MAX_PARAMETERS).
     pub fn new(widths: Vec<usize>) -> Result<Self, ArchitectureError> {
-        let (depth, classes) = (widths.len(), widths.last().copied().unwrap_or(0));
+        let depth = widths.len();
+        let classes = widths.last().copied().unwrap_or(0);
         if !(2..=Self::MAX_WIDTHS).contains(&depth) {
             return Err(ArchitectureError::Depth { found: depth });
         }
@@ -87,31 +81,32 @@ impl Architecture {
         Ok(Self { widths })
     }
 
-    /// Layer widths, input first.
+    /// Returns the layer widths, input first.
     pub fn widths(&self) -> &[usize] {
         &self.widths
     }
 
-    /// Width of the input: pixels of an image.
+    /// Returns the input width: the number of pixels of an image.
     pub fn inputs(&self) -> usize {
         self.widths[0]
     }
 
-    /// Number of classes.
+    /// Returns the number of classes.
     pub fn classes(&self) -> usize {
         self.widths[self.widths.len() - 1]
     }
 
-    /// Number of parameters `d`.
+    /// Returns the number of parameters, `d`.
     pub fn parameters(&self) -> usize {
         self.widths.windows(2).map(|w| (w[0] + 1) * w[1]).sum()
     }
 
-    /// The dense layers, in the order they are computed.
+    /// Returns the dense layers in order of computation.
     pub fn layers(&self) -> Vec<Layer> {
         let mut start = 0;
         let layer = |w: &[usize]| {
-            let (inputs, outputs) = (w[0], w[1]);
+            let inputs = w[0];
+            let outputs = w[1];
             let weights = start..start + inputs * outputs;
             let biases = weights.end..weights.end + outputs;
             start = biases.end;
@@ -120,8 +115,10 @@ impl Architecture {
         self.widths.windows(2).map(layer).collect()
     }
 
-    /// Parameters to start from, `[d]`: biases zero; weights zero for softmax regression, else uniform in
-    /// `+-sqrt(6 / inputs)` (He et al. 2015, arXiv 1502.01852, uniform form).
+    /// Returns the initial parameters, `[d]`.
+    ///
+    /// Biases are zero. Weights are zero for softmax regression, else uniform in `+-sqrt(6 / inputs)` (He et al. 2015,
+    /// arXiv 1502.01852, uniform form).
     pub fn initial_parameters(&self, seed: u64) -> Vec<f32> {
         let mut x = vec![0.0; self.parameters()];
         if self.widths.len() == 2 {
@@ -149,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layers_tile_the_flat_vector() {
+    fn layers_tile_flat_vector() {
         let mlp = Architecture::new(vec![784, 128, 10]).unwrap();
         assert_eq!(mlp.parameters(), 101_770);
         assert_eq!(mlp.to_string(), "mlp 784-128-10");
@@ -163,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_architectures_are_named() {
+    fn invalid_architectures_are_rejected() {
         let new = |widths: &[usize]| Architecture::new(widths.to_vec());
         assert_eq!(new(&[784]), Err(ArchitectureError::Depth { found: 1 }));
         assert_eq!(new(&[784, 0, 10]), Err(ArchitectureError::Width { found: 0 }));

@@ -1,41 +1,41 @@
-//! The project's one generator: SplitMix64, chosen because a client in any language writes it in five lines.
+//! The random number generator: SplitMix64, which takes five lines in any client language.
 //!
 //! Output `i` (from 1) of the stream with seed `s` is `mix(s + i * 0x9e3779b97f4a7c15)` (wrapping), see
-//! docs/protocol.md. It is not secret-keeping: seeds that must not be guessed are drawn by the server from a
-//! cryptographic generator and handed out.
+//! docs/protocol.md. It is not cryptographic: the server draws seeds that must be unpredictable from a cryptographic
+//! generator.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::SplitMix64;
 
-/// A stream of 64-bit values that its seed determines.
+/// A stream of 64-bit values determined by a seed.
 #[derive(Clone, Debug)]
 pub struct Stream(SplitMix64);
 
 impl Stream {
-    /// The stream of `seed`; every seed is a good one, zero included.
+    /// Creates the stream of `seed`. Every seed is valid, including zero.
     pub fn new(seed: u64) -> Self {
         Self(SplitMix64::seed_from_u64(seed))
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// A value in `0..bound`: the high half of `bits * bound`. Its bias is below `bound / 2^64`.
+    /// Returns a value in `0..bound`: the high half of `bits * bound`. Its bias is below `bound / 2^64`.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// A value in `[0, 1)` with 24 random bits, exact in `f32`.
+    /// Returns a value in `[0, 1)` with 24 random bits, exact in `f32`.
     pub fn unit(&mut self) -> f32 {
         (self.bits() >> 40) as f32 * (1.0 / 16_777_216.0)
     }
 }
 
-/// The first `take` entries of a random permutation of `0..count`, into `out` (partial Fisher-Yates).
+/// Draws the first `take` entries of a random permutation of `0..count` into `out` (partial Fisher-Yates).
 ///
-/// `out` is resized to `count` and then cut to `take`, so that a buffer can be used again and again.
+/// `out` is resized to `count` and then truncated to `take`, so a reused buffer needs no new allocation.
 pub fn permutation_prefix(stream: &mut Stream, count: usize, take: usize, out: &mut Vec<u32>) {
     debug_assert!(take <= count);
     out.clear();
@@ -51,7 +51,7 @@ pub fn permutation_prefix(stream: &mut Stream, count: usize, take: usize, out: &
 mod tests {
     use super::*;
 
-    /// Written out from the definition, as docs/protocol.md gives it.
+    /// The definition in docs/protocol.md, written out.
     fn splitmix64_by_definition(seed: u64, i: u64) -> u64 {
         let mut z = seed.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn stream_is_splitmix64_as_the_protocol_defines_it() {
+    fn stream_matches_splitmix64_definition() {
         for seed in [0, 1, 42, u64::MAX] {
             let mut stream = Stream::new(seed);
             for i in 1..=10 {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn permutation_prefix_holds_distinct_members_and_reaches_all_of_them() {
+    fn permutation_prefix_is_distinct_and_complete() {
         let mut out = Vec::new();
         let mut seen = [false; 50];
         for seed in 0..200 {
@@ -78,9 +78,9 @@ mod tests {
             let mut sorted = out.clone();
             sorted.sort_unstable();
             sorted.dedup();
-            assert_eq!(sorted.len(), 7, "seed {seed} repeated a member");
+            assert_eq!(sorted.len(), 7, "seed {seed} repeated an entry");
             out.iter().for_each(|&i| seen[i as usize] = true);
         }
-        assert!(seen.iter().all(|&s| s), "some member is never drawn");
+        assert!(seen.iter().all(|&s| s), "some entry is never drawn");
     }
 }

@@ -6,41 +6,52 @@
 //!   power law   alpha = initial / (1 + W / offset)^exponent
 //! ```
 //!
-//! `W` is the sum of the weights of all accepted contributions, not their number: a liar who sends fast would
-//! otherwise burn the schedule.
+//! `W` is the sum of the weights of all accepted updates, not their number. Otherwise an attacker that sends at a high
+//! rate would use up the schedule.
+//!
+//! # Examples
+//!
+//! ```
+//! use farsign::schedule::{Decay, StepSize};
+//!
+//! let step_size = StepSize { initial: 0.5, decay: Decay::Cosine { horizon: 100.0 } };
+//! assert_eq!(step_size.at(0.0), 0.5);
+//! assert_eq!(step_size.at(100.0), 0.0); // the run is finished
+//! assert_eq!(step_size.progress(25.0), Some(0.25));
+//! ```
 
 use crate::math;
 
-/// How the step size falls.
+/// A decay of the step size over the accepted weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decay {
-    /// It does not.
+    /// No decay.
     Constant,
-    /// To zero along a half cosine.
+    /// A half cosine that ends at zero.
     Cosine {
         /// Accepted weight at which the run is finished, above 0.
         horizon: f64,
     },
-    /// As a power of the accepted weight; almost-sure convergence needs an exponent in `(1/2, 1]`.
+    /// A power of the accepted weight. Almost-sure convergence requires an exponent in `(1/2, 1]`.
     PowerLaw {
-        /// Accepted weight at which the decay sets in, above 0.
+        /// Accepted weight at which the decay begins, above 0.
         offset: f64,
-        /// Above 0.
+        /// Exponent, above 0.
         exponent: f64,
     },
 }
 
-/// Step size and its decay.
+/// An initial step size with its decay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepSize {
-    /// Step size of the first contribution, `alpha_0`, above 0.
+    /// Step size of the first update, `alpha_0`, above 0.
     pub initial: f64,
-    /// How it falls.
+    /// Decay of the step size.
     pub decay: Decay,
 }
 
 impl StepSize {
-    /// `alpha_n` at accepted weight `weight`.
+    /// Returns the step size `alpha_n` at accepted weight `weight`, at least 0.
     pub fn at(&self, weight: f64) -> f32 {
         let factor = match self.decay {
             Decay::Constant => 1.0,
@@ -53,7 +64,7 @@ impl StepSize {
         (self.initial * factor) as f32
     }
 
-    /// Share of the planned weight that is done, 0 to 1; none when the run has no planned end.
+    /// Returns the completed fraction of the schedule, 0 to 1; `None` if the schedule has no end.
     pub fn progress(&self, weight: f64) -> Option<f64> {
         match self.decay {
             Decay::Cosine { horizon } => Some(if weight < horizon { weight / horizon } else { 1.0 }),
@@ -67,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schedules_follow_their_equations() {
+    fn step_size_follows_decay_equations() {
         let at = |decay, weight| StepSize { initial: 0.5, decay }.at(weight);
         assert_eq!(at(Decay::Constant, 1e9), 0.5);
         let cosine = Decay::Cosine { horizon: 100.0 };

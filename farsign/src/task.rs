@@ -1,6 +1,6 @@
-//! What the server and a volunteer agree on: the run's settings, tasks, and the reasons for a refusal.
+//! The types shared by server and volunteer: run settings, tasks, and the reasons of a rejection or a close.
 //!
-//! A task carries everything its answer depends on. The volunteer chooses nothing.
+//! A task contains everything that its update depends on. The volunteer chooses nothing.
 
 use std::fmt;
 
@@ -8,16 +8,17 @@ use crate::direction::DirectionSpec;
 use crate::estimate::Order;
 use crate::model::Architecture;
 
-/// A volunteer's session.
+/// The number of a volunteer's session, unique within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VolunteerId(pub u64);
 
-/// A task, unique within a run.
+/// The number of a task, unique within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(pub u64);
 
-/// What a volunteer proves with that it is the same as before: 128 random bits that it makes and keeps. Whoever has it
-/// is that volunteer, so nothing prints it.
+/// A secret of 128 random bits that a volunteer generates to prove its identity in later sessions.
+///
+/// Possession is the only proof, so [`Debug`](fmt::Debug) does not print it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Secret(pub [u8; 16]);
 
@@ -27,45 +28,45 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What holds for every task of a run.
+/// The settings of a run, equal for all its tasks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunSettings {
-    /// Random name of the run.
+    /// Random number of the run.
     pub run_id: u64,
-    /// The model; its input width is the number of pixels of an image.
+    /// Architecture of the model; its input width is the number of pixels of an image.
     pub architecture: Architecture,
-    /// What a volunteer computes.
+    /// Order of the estimator.
     pub order: Order,
-    /// Directions of a task; `d` as in the architecture.
+    /// Directions of a task; `d` is that of the architecture.
     pub directions: DirectionSpec,
-    /// Images in a minibatch.
+    /// Number of images of a minibatch, 1 to 65,536.
     pub batch: u32,
-    /// Fast step size, in `(0, 1]`.
+    /// Fast step size `beta`, in `(0, 1]`.
     pub beta: f32,
-    /// Milliseconds after which an unanswered task expires and its session ends.
-    pub task_expiry_ms: u32,
-    /// SHA-256 over the unpacked training files, images then labels.
+    /// Time before an open task times out and its session ends, in milliseconds.
+    pub task_timeout_ms: u32,
+    /// SHA-256 of the unpacked training files, images then labels.
     pub train_digest: [u8; 32],
 }
 
-/// One piece of work.
+/// A task: the input of one update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// Its number.
+    /// Number of the task.
     pub id: TaskId,
-    /// Version of the snapshot `x_v` to evaluate at.
+    /// Version of the snapshot `x_v` at which the update is computed.
     pub snapshot_version: u64,
-    /// Draws the minibatch `xi`.
+    /// Seed of the minibatch `xi`.
     pub minibatch_seed: u64,
-    /// Draws the directions `A`.
+    /// Seed of the directions `A`.
     pub direction_seed: u64,
-    /// Draws the coins that stand in for the sign of zero.
+    /// Seed of the coins that replace the sign of zero.
     pub coin_seed: u64,
-    /// Whether the tracker forgets what it has before this task.
-    pub reset_tracker: bool,
+    /// Whether momentum is reset before the task.
+    pub reset_momentum: bool,
 }
 
-/// Declares an enum whose variants have a wire code, a name for counters, and a sentence for people.
+/// Declares an enum whose variants have a wire code, a label for counters, and a text for people.
 macro_rules! reasons {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal, $label:literal, $text:literal;)* }) => {
         $(#[$doc])*
@@ -73,20 +74,20 @@ macro_rules! reasons {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// Every reason.
+            /// All reasons.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// Its code on the wire.
+            /// Returns the wire code.
             pub fn code(self) -> u8 {
                 match self { $(Self::$variant => $code),* }
             }
 
-            /// The reason with this code.
+            /// Returns the reason of a wire code; `None` if the code is unknown.
             pub fn from_code(code: u8) -> Option<Self> {
                 match code { $($code => Some(Self::$variant),)* _ => None }
             }
 
-            /// Its name in counters and logs.
+            /// Returns the label in counters and logs.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $label),* }
             }
@@ -101,74 +102,74 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Why an answer was not applied. The session goes on.
+    /// A reason for rejecting an update. The session continues.
     RejectReason {
-        /// No task of that number was ever issued, or it was long ago.
+        /// The task was never issued, or its record was discarded.
         UnknownTask = 1, "unknown_task", "no such task";
-        /// The task has its answer.
-        AlreadyAnswered = 2, "already_answered", "this task has been answered already";
+        /// The task already has its update.
+        DuplicateUpdate = 2, "duplicate_update", "this task already has its update";
         /// The task belongs to another session.
         NotYourTask = 3, "not_your_task", "this task belongs to another session";
-        /// The task was given up.
-        TaskExpired = 4, "task_expired", "this task has expired";
-        /// Not the number of sign bits the run asks for.
-        WrongBitCount = 5, "wrong_bit_count", "the answer has the wrong number of sign bits";
-        /// A bit behind the last sign is set.
-        SpareBitsSet = 6, "spare_bits_set", "a bit behind the last sign is set";
-        /// The run finished while the answer was on its way.
-        RunFinished = 7, "run_finished", "the model was finished before this answer came";
+        /// The task timed out.
+        TaskTimedOut = 4, "task_timed_out", "this task has timed out";
+        /// The number of sign bits is not that of the run.
+        WrongBitCount = 5, "wrong_bit_count", "the update has the wrong number of sign bits";
+        /// A bit after the last sign is set.
+        SpareBitsSet = 6, "spare_bits_set", "a bit after the last sign is set";
+        /// The run finished before the update was received.
+        RunFinished = 7, "run_finished", "the run finished before this update was received";
     }
 }
 
 reasons! {
-    /// Why the server ends a session.
+    /// A reason for closing a session.
     GoodbyeReason {
-        /// A frame of a protocol version the server does not speak.
-        UnsupportedVersion = 1, "unsupported_version", "this volunteer speaks another protocol version; reload the page or update the program";
-        /// A frame that cannot be read.
-        Malformed = 2, "malformed_frame", "the server could not read a message from this volunteer";
-        /// A frame above the size limit.
-        Oversize = 3, "oversize_frame", "a message from this volunteer was too large";
-        /// Too many rejected answers in a row.
-        TooManyRejects = 4, "too_many_rejects", "too many answers in a row were rejected";
-        /// A task was not answered in time.
-        NoAnswer = 5, "no_answer", "a task was not answered in time";
-        /// The schedule has come to its end.
-        RunFinished = 6, "run_finished", "the model is finished";
-        /// All places are taken.
-        ServerFull = 7, "server_full", "all places on this server are taken";
-        /// The server stops.
-        ShuttingDown = 8, "shutting_down", "the server is stopping";
-        /// The volunteer did not read what was sent to it.
+        /// The frame has an unsupported protocol version.
+        UnsupportedVersion = 1, "unsupported_version", "this volunteer uses another protocol version; reload the page or update the program";
+        /// The frame is malformed.
+        Malformed = 2, "malformed_frame", "a frame from this volunteer was malformed";
+        /// The frame exceeds the size limit.
+        Oversize = 3, "oversize_frame", "a frame from this volunteer was too large";
+        /// Too many consecutive updates were rejected.
+        TooManyRejects = 4, "too_many_rejects", "too many updates in a row were rejected";
+        /// A task timed out.
+        TaskTimeout = 5, "task_timeout", "no update was received before the task timed out";
+        /// The run is finished.
+        RunFinished = 6, "run_finished", "the run is finished";
+        /// The limit of volunteers is reached.
+        ServerFull = 7, "server_full", "the server is full";
+        /// The server is shutting down.
+        ShuttingDown = 8, "shutting_down", "the server is shutting down";
+        /// The volunteer did not read in time.
         SlowReader = 9, "slow_reader", "this volunteer reads too slowly";
-        /// The first message was not a hello, or not in time.
-        NoHello = 10, "no_hello", "the session did not begin with a hello";
-        /// An answer was computed again, and was another.
-        WrongAnswer = 11, "wrong_answer", "an answer of this volunteer was not what its task asks for; its work is not taken any more";
-        /// Too many sessions were begun from the volunteer's address.
+        /// The first frame was not a hello, or it timed out.
+        HelloMissing = 10, "hello_missing", "the session did not begin with a hello";
+        /// An update failed verification.
+        FailedVerification = 11, "failed_verification", "an update from this volunteer failed verification";
+        /// The rate limit of joins from the volunteer's address is reached.
         TooManyJoins = 12, "too_many_joins", "too many volunteers have joined from this address in the last minute";
-        /// All places for the volunteer's address are taken.
-        AddressFull = 13, "address_full", "as many volunteers work from this address as the server takes from one";
-        /// The host does not want the volunteer, or its address.
-        Banned = 14, "banned", "the host of this server has shut this volunteer out";
-        /// A token is needed to join, and it was missing or another.
-        TokenWrong = 15, "token_wrong", "this server asks for a join token, and it was missing or wrong";
-        /// The same volunteer has begun another session.
-        TakenOver = 16, "taken_over", "the same volunteer has joined from elsewhere, which ends this session";
-        /// The host pauses the run.
-        Paused = 17, "paused", "the host has paused the training";
-        /// The host ended the session.
-        Kicked = 18, "kicked", "the host of this server has ended this session";
-        /// More pings than anybody needs.
-        TooManyPings = 19, "too_many_pings", "too many pings came from this volunteer";
+        /// The limit of volunteers from the address is reached.
+        AddressFull = 13, "address_full", "too many volunteers from this address";
+        /// The volunteer or its address is banned.
+        Banned = 14, "banned", "this volunteer is banned from the server";
+        /// The join token is missing or wrong.
+        InvalidToken = 15, "invalid_token", "this server requires a join token, and it was missing or wrong";
+        /// The same volunteer opened another session.
+        SessionReplaced = 16, "session_replaced", "another session of this volunteer replaced this one";
+        /// The operator paused the run.
+        Paused = 17, "paused", "training is paused by the operator";
+        /// The operator ejected the volunteer.
+        EjectedByOperator = 18, "ejected_by_operator", "the operator ejected this volunteer";
+        /// The volunteer sent too many pings.
+        TooManyPings = 19, "too_many_pings", "too many pings from this volunteer";
     }
 }
 
-/// The server's last word in a session.
+/// The last record of a session, sent by the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Goodbye {
-    /// Why.
+    /// Reason of the close.
     pub reason: GoodbyeReason,
-    /// Milliseconds after which to connect again; none: not at all.
+    /// Delay before a reconnect, in milliseconds. `None` if the volunteer should not reconnect.
     pub retry_after_ms: Option<u32>,
 }

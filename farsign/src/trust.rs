@@ -1,80 +1,82 @@
-//! Weight that has to be earned: what a volunteer's answers count depends on the checks it has passed.
+//! Trust: a factor on the weight of a volunteer's updates that grows with its passed verifications.
 //!
 //! ```text
 //!   t_i   = .05 + .95 * min(passed_i / 6, 1)               trust of volunteer i
-//!   mean <- mean + .02 (t_i - mean)                         on every accepted message, starting at .05
-//!   r_i   = min(3, t_i / max(mean, .25))                    the factor on the weight of its message
+//!   mean <- mean + .02 (t_i - mean)                         on every accepted update, starting at .05
+//!   r_i   = min(3, t_i / max(mean, .25))                    the factor on the weight of its update
 //! ```
 //!
-//! A name costs nothing, so whoever is removed comes back under a new one. What a new name is worth decides whether that
-//! pays: a twentieth, until six answers picked at random have been computed again and found right. Behaving for a
-//! while does not help either, since it is checks that count and not answers. Dividing by the running mean keeps the
-//! training at full speed where many are new. Where nearly all are, as at the start of a run, each counts a fifth:
-//! liars are as many then as they will ever be, and what a hidden unit loses to them early it may never get back.
+//! A new identity costs nothing, so an ejected attacker can rejoin under another one. A new identity therefore gets a
+//! twentieth of the trust until six updates sampled at random have passed verification. Sending many honest updates
+//! first does not help, because only verified updates count. Dividing by the mean keeps the training at full speed if
+//! many volunteers are new. If nearly all are new, as at the start of a run, each counts a fifth: the Byzantine
+//! fraction is highest then, and a hidden unit may never recover from early damage.
 
-/// Trust of somebody who has passed no check.
-pub const NEWCOMER: f32 = 0.05;
+/// Trust without a passed verification.
+pub const INITIAL_TRUST: f32 = 0.05;
 
-/// Passed checks after which there is full trust.
-pub const PROBATION: u32 = 6;
+/// Number of passed verifications that give full trust.
+pub const PROBATION_VERIFICATIONS: u32 = 6;
 
-/// Largest factor on a weight.
-pub const MOST_RELATIVE: f32 = 3.0;
+/// Largest factor on the weight of an update.
+pub const MAX_RELATIVE: f32 = 3.0;
 
-/// Trust is divided by no less than this.
-const LEAST_MEAN: f32 = 0.25;
+/// Lower bound of the divisor.
+const MIN_MEAN: f32 = 0.25;
 
-/// Rate at which the mean follows.
-const RATE: f32 = 0.02;
+/// Rate of the exponential moving average.
+const EMA_RATE: f32 = 0.02;
 
-/// Passed checks after which a volunteer is checked less.
-const LONG: u32 = 30;
+/// Number of passed verifications after which verification becomes rarer.
+const ESTABLISHED_AFTER: u32 = 30;
 
-/// What a volunteer has earned.
+/// A volunteer's trust.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// Checks passed, since the last one that failed.
+    /// Verifications passed since the last failure.
     pub passed: u32,
 }
 
 impl Trust {
-    /// Trust, [`NEWCOMER`] to 1.
+    /// Returns the trust, [`INITIAL_TRUST`] to 1.
     pub fn value(self) -> f32 {
-        let share = self.passed as f32 / PROBATION as f32;
-        NEWCOMER + (1.0 - NEWCOMER) * if share < 1.0 { share } else { 1.0 }
+        let fraction = self.passed as f32 / PROBATION_VERIFICATIONS as f32;
+        INITIAL_TRUST + (1.0 - INITIAL_TRUST) * if fraction < 1.0 { fraction } else { 1.0 }
     }
 
-    /// Probability with which an answer is picked for a check: six times `share` on probation, one and a half times
-    /// after it, `share` after long honesty.
-    pub fn check_share(self, share: f64) -> f64 {
+    /// Returns the probability of verifying an update, at most 1.
+    ///
+    /// Six times `probability` during probation, then one and a half times, and `probability` itself once the volunteer
+    /// is established.
+    pub fn verify_probability(self, probability: f64) -> f64 {
         let factor = match self.passed {
-            0..PROBATION => 6.0,
-            PROBATION..LONG => 1.5,
-            LONG.. => 1.0,
+            0..PROBATION_VERIFICATIONS => 6.0,
+            PROBATION_VERIFICATIONS..ESTABLISHED_AFTER => 1.5,
+            ESTABLISHED_AFTER.. => 1.0,
         };
-        let share = factor * share;
-        if share < 1.0 { share } else { 1.0 }
+        let probability = factor * probability;
+        if probability < 1.0 { probability } else { 1.0 }
     }
 }
 
-/// Running mean of the trust in the senders of accepted messages.
+/// An exponential moving average of the trust in the senders of accepted updates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrustMean(pub f32);
 
 impl Default for TrustMean {
     fn default() -> Self {
-        Self(NEWCOMER)
+        Self(INITIAL_TRUST)
     }
 }
 
 impl TrustMean {
-    /// Takes in the trust in the sender of a message, and gives the factor on the message's weight.
+    /// Adds the trust in an update's sender and returns the factor on the update's weight, above 0.
     pub fn relative(&mut self, trust: Trust) -> f32 {
         let trust = trust.value();
-        self.0 += RATE * (trust - self.0);
-        let mean = if self.0 > LEAST_MEAN { self.0 } else { LEAST_MEAN };
+        self.0 += EMA_RATE * (trust - self.0);
+        let mean = if self.0 > MIN_MEAN { self.0 } else { MIN_MEAN };
         let relative = trust / mean;
-        if relative < MOST_RELATIVE { relative } else { MOST_RELATIVE }
+        if relative < MAX_RELATIVE { relative } else { MAX_RELATIVE }
     }
 }
 
@@ -83,29 +85,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trust_grows_with_passed_checks_and_checks_become_rarer_but_never_stop() {
+    fn trust_grows_and_verification_becomes_rarer() {
         let of = |passed| Trust { passed };
-        assert_eq!(of(0).value(), NEWCOMER);
+        assert_eq!(of(0).value(), INITIAL_TRUST);
         assert!(of(1).value() > of(0).value() && of(5).value() < 1.0);
         assert_eq!((of(6).value(), of(1000).value()), (1.0, 1.0));
-        assert!(of(0).check_share(0.02) > of(6).check_share(0.02));
-        assert!(of(6).check_share(0.02) > of(u32::MAX).check_share(0.02));
-        assert!(of(u32::MAX).check_share(0.02) > 0.0);
-        assert_eq!(of(0).check_share(0.5), 1.0);
+        assert!(of(0).verify_probability(0.02) > of(6).verify_probability(0.02));
+        assert!(of(6).verify_probability(0.02) > of(u32::MAX).verify_probability(0.02));
+        assert!(of(u32::MAX).verify_probability(0.02) > 0.0);
+        assert_eq!(of(0).verify_probability(0.5), 1.0);
     }
 
     #[test]
-    fn newcomers_count_a_fifth_while_all_are_new_and_hardly_once_some_are_not() {
+    fn newcomer_weight_shrinks_beside_trusted() {
         let mut mean = TrustMean::default();
         assert_eq!(mean.relative(Trust::default()), 0.2);
-        (0..400).for_each(|_| _ = mean.relative(Trust { passed: PROBATION }));
-        assert!(mean.relative(Trust { passed: PROBATION }) < 1.01);
+        (0..400).for_each(|_| _ = mean.relative(Trust { passed: PROBATION_VERIFICATIONS }));
+        assert!(mean.relative(Trust { passed: PROBATION_VERIFICATIONS }) < 1.01);
         assert!(mean.relative(Trust::default()) < 0.06);
     }
 
     #[test]
-    fn the_first_to_be_trusted_do_not_take_over() {
+    fn first_trusted_volunteer_is_capped() {
         let mut mean = TrustMean::default();
-        assert_eq!(mean.relative(Trust { passed: PROBATION }), MOST_RELATIVE);
+        assert_eq!(mean.relative(Trust { passed: PROBATION_VERIFICATIONS }), MAX_RELATIVE);
     }
 }

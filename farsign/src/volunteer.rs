@@ -1,11 +1,59 @@
-//! A volunteer without its socket: frames in, frames out.
+//! The state machine of a volunteer, without I/O: frames in, frames out.
 //!
-//! The browser and the native program both drive this; neither knows the algorithm or the protocol. Buffers are
-//! made when the settings come and used for every task, so memory does not grow.
+//! The browser and the native program drive it; neither contains the algorithm or the protocol. Buffers are allocated
+//! at the welcome and reused for every task, so memory does not grow.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use farsign::dataset::{Dataset, DatasetParts};
+//! use farsign::volunteer::{Event, Volunteer};
+//! # use farsign::direction::{DirectionFamily, DirectionSpec};
+//! # use farsign::estimate::Order;
+//! # use farsign::model::Architecture;
+//! # use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
+//! # use farsign::wire::{EncodedSnapshot, ServerFrame};
+//!
+//! let parts = DatasetParts { rows: 1, cols: 2, images: vec![255, 0, 0, 255], labels: vec![0, 1] };
+//! let data = Arc::new(Dataset::from_parts(parts)?);
+//! # let settings = RunSettings {
+//! #     run_id: 1,
+//! #     architecture: Architecture::new(vec![2, 2])?,
+//! #     order: Order::First,
+//! #     directions: DirectionSpec::new(DirectionFamily::Coordinate, 6, 6)?,
+//! #     batch: 8,
+//! #     beta: 0.3,
+//! #     task_timeout_ms: 60_000,
+//! #     train_digest: data.digest(),
+//! # };
+//! # let task = Task {
+//! #     id: TaskId(1),
+//! #     snapshot_version: 0,
+//! #     minibatch_seed: 11,
+//! #     direction_seed: 12,
+//! #     coin_seed: 13,
+//! #     reset_momentum: true,
+//! # };
+//! # let snapshot = EncodedSnapshot::new(0, Arc::from([0.0; 6]));
+//! # let mut frame = Vec::new();
+//! # ServerFrame::new(&mut frame).welcome(VolunteerId(1), &settings).snapshot(&snapshot).task(&task);
+//!
+//! let mut volunteer = Volunteer::new(data);
+//! let mut events = Vec::new();
+//! volunteer.receive(&frame, &mut events)?; // the server's frame: welcome, snapshot and task
+//!
+//! let [Event::Joined, Event::Task(task)] = events[..] else { panic!("expected a task") };
+//! let mut out = Vec::new();
+//! volunteer.write_update(&task, &mut out)?; // the frame to send
+//! assert_eq!(out.len(), 14 + 1); // 14 bytes and one bit per direction
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-use crate::answer::Answerer;
 use crate::dataset::Dataset;
 use crate::sign::SignBits;
+use crate::sign_update::UpdateComputer;
 use crate::step::Step;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task};
 use crate::wire::{
@@ -13,88 +61,78 @@ use crate::wire::{
 };
 use std::sync::Arc;
 
-/// Longest time for which a server that goes slow holds a task back, in milliseconds.
-pub const MOST_REST_MS: u64 = 60_000;
+/// Longest time for which a server that throttles a volunteer delays its task, in milliseconds.
+pub const MAX_TASK_DELAY_MS: u64 = 60_000;
 
-/// What a frame from the server brought, in order.
+/// An event that a frame from the server leads to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The session has begun.
+    /// The session started.
     Joined,
-    /// An answer was applied; with the number of accepted messages of the run.
+    /// An update was accepted; with the number of accepted updates of the run.
     Accepted(u64),
-    /// An answer was not applied.
+    /// An update was rejected.
     Rejected(RejectReason),
-    /// There is a task to work on: call [`Volunteer::answer`].
+    /// A task was received. Its update is computed by [`Volunteer::write_update`].
     Task(Task),
-    /// The server ends the session.
+    /// The server closes the session.
     Goodbye(Goodbye),
 }
 
-/// Why a volunteer cannot go on.
+/// An error that ends a volunteer's session.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum VolunteerError {
-    /// The frame cannot be read.
-    #[error("cannot read the server's message: {0}")]
+    /// A malformed frame.
+    #[error("malformed frame from the server: {0}")]
     Wire(#[from] WireError),
-    /// The server trains on other data.
+    /// Training data other than the server's.
     #[error("the server's training data is not the data this volunteer loaded; load it again")]
-    OtherData,
+    DatasetMismatch,
     /// A record before the welcome.
     #[error("expected a welcome first")]
     NoWelcome,
-    /// A snapshot of another size than the model.
+    /// A snapshot whose size is not that of the model.
     #[error("expected a snapshot of {expected} parameters, found {found}")]
-    SnapshotSize {
-        /// `d`.
-        expected: usize,
-        /// Parameters in the snapshot.
-        found: usize,
-    },
-    /// A task or steps for a snapshot this volunteer does not have.
+    SnapshotSize { expected: usize, found: usize },
+    /// A task or steps for a snapshot that the volunteer does not have.
     #[error("expected a task or steps for snapshot {expected:?}, found {found}")]
-    SnapshotVersion {
-        /// The snapshot at hand.
-        expected: Option<u64>,
-        /// The one the task names.
-        found: u64,
-    },
-    /// A loss or gradient that is not finite; nothing is sent.
+    SnapshotVersion { expected: Option<u64>, found: u64 },
+    /// A loss or gradient that is not finite. No update is sent.
     #[error("the estimate at snapshot {version} is not finite")]
-    NonFinite {
-        /// The snapshot.
-        version: u64,
-    },
+    NonFinite { version: u64 },
 }
 
-/// A volunteer's state between frames.
+/// A volunteer: the state between frames.
 #[derive(Debug)]
 pub struct Volunteer {
     data: Arc<Dataset>,
     session: Option<Session>,
 }
 
-/// What lives as long as a session.
+/// The state of a session.
 #[derive(Debug)]
 struct Session {
-    answerer: Answerer,
-    /// Parameters of the snapshot, `[d]`, and its version.
+    computer: UpdateComputer,
+    /// Parameters of the current snapshot, `[d]`.
     x: Vec<f32>,
+    /// Version of the current snapshot. `None` before the first, or if the last one was incomplete.
     version: Option<u64>,
-    /// A step on its way into `x`.
+    /// Buffer of a received step.
     step: Step,
 }
 
 impl Volunteer {
-    /// A volunteer with the training data at hand.
+    /// Creates a volunteer with its training data.
     pub fn new(data: Arc<Dataset>) -> Self {
         Self { data, session: None }
     }
 
-    /// Takes in a frame from the server and adds what it brought to `events`.
+    /// Processes a frame from the server and appends its events to `events`.
     ///
     /// # Errors
-    /// When the frame cannot be read or does not fit the session; the connection is of no use then.
+    ///
+    /// Returns an error if the frame is malformed or inconsistent with the session. The connection is unusable then.
     pub fn receive(&mut self, frame: &[u8], events: &mut Vec<Event>) -> Result<(), VolunteerError> {
         for record in read_server_frame(frame)? {
             match record? {
@@ -113,44 +151,47 @@ impl Volunteer {
         Ok(())
     }
 
-    /// Works on a task: the signs to send.
+    /// Computes the update of a task, `[K]`.
     ///
     /// # Errors
-    /// When the snapshot of the task is not at hand, or the estimate is not finite.
-    pub fn work(&mut self, task: &Task) -> Result<&SignBits, VolunteerError> {
+    ///
+    /// Returns an error if the task's snapshot is not the current one, or the estimate is not finite.
+    pub fn compute_update(&mut self, task: &Task) -> Result<&SignBits, VolunteerError> {
         let data = Arc::clone(&self.data);
-        self.work_on(task, &data)
+        self.compute_update_on(task, &data)
     }
 
-    /// Works on a task with other data than the session is about: what a liar sends whose data are poisoned.
+    /// Computes the update of a task with other data than the session's, as a data-poisoning attacker does.
     ///
     /// # Errors
-    /// As [`Volunteer::work`].
-    pub fn work_on(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
-        self.session()?.work(task, data)
+    ///
+    /// Returns the errors of [`Volunteer::compute_update`].
+    pub fn compute_update_on(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
+        self.session()?.compute_update(task, data)
     }
 
-    /// Works on a task and writes the answer's frame into `out`.
+    /// Computes the update of a task and writes its frame into `out`, which is cleared first.
     ///
     /// # Errors
-    /// As [`Volunteer::work`].
-    pub fn answer(&mut self, task: &Task, out: &mut Vec<u8>) -> Result<(), VolunteerError> {
-        let signs = self.work(task)?;
-        ClientFrame::answer(task.id, signs, out);
+    ///
+    /// Returns the errors of [`Volunteer::compute_update`].
+    pub fn write_update(&mut self, task: &Task, out: &mut Vec<u8>) -> Result<(), VolunteerError> {
+        let signs = self.compute_update(task)?;
+        ClientFrame::update(task.id, signs, out);
         Ok(())
     }
 
-    /// Ends the session; whether there was one.
+    /// Ends the session. Returns whether one was open.
     pub fn leave(&mut self) -> bool {
         self.session.take().is_some()
     }
 
-    /// Number of parameters of the model, once joined.
+    /// Returns the number of parameters of the model, `d`; `None` before the welcome.
     pub fn parameters(&self) -> Option<usize> {
-        self.session.as_ref().map(|session| session.answerer.settings().directions.parameters())
+        self.session.as_ref().map(|session| session.computer.settings().directions.parameters())
     }
 
-    /// Version of the snapshot at hand.
+    /// Returns the version of the current snapshot; `None` without one.
     pub fn snapshot_version(&self) -> Option<u64> {
         self.session.as_ref().and_then(|session| session.version)
     }
@@ -165,7 +206,7 @@ impl Volunteer {
             && settings.architecture.inputs() == self.data.pixels()
             && settings.architecture.classes() >= self.data.classes();
         if !fits {
-            return Err(VolunteerError::OtherData);
+            return Err(VolunteerError::DatasetMismatch);
         }
         self.session = Some(Session::new(settings));
         Ok(())
@@ -175,11 +216,12 @@ impl Volunteer {
 impl Session {
     fn new(settings: RunSettings) -> Self {
         let x = Vec::with_capacity(settings.directions.parameters());
-        Self { answerer: Answerer::new(settings), x, version: None, step: Step::default() }
+        Self { computer: UpdateComputer::new(settings), x, version: None, step: Step::default() }
     }
 
     fn take_snapshot(&mut self, snapshot: SnapshotBody<'_>) -> Result<(), VolunteerError> {
-        let (expected, found) = (self.answerer.settings().directions.parameters(), snapshot.parameters());
+        let expected = self.computer.settings().directions.parameters();
+        let found = snapshot.parameters();
         if expected != found {
             return Err(VolunteerError::SnapshotSize { expected, found });
         }
@@ -192,9 +234,10 @@ impl Session {
     fn take_delta(&mut self, delta: DeltaBody<'_>) -> Result<(), VolunteerError> {
         self.require_version(delta.base)?;
         self.version = None;
-        let (answerer, x) = (&mut self.answerer, &mut self.x);
-        let count = answerer.settings().directions.count();
-        delta.for_each_step(count, &mut self.step, |step| answerer.take_step(step, x))?;
+        let computer = &mut self.computer;
+        let x = &mut self.x;
+        let count = computer.settings().directions.count();
+        delta.for_each_step(count, &mut self.step, |step| computer.take_step(step, x))?;
         self.version = Some(delta.version);
         Ok(())
     }
@@ -206,9 +249,9 @@ impl Session {
         }
     }
 
-    fn work(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
+    fn compute_update(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
         self.require_version(task.snapshot_version)?;
-        let answer = self.answerer.answer(task, &self.x, data);
-        answer.ok_or(VolunteerError::NonFinite { version: task.snapshot_version })
+        let signs = self.computer.compute(task, &self.x, data);
+        signs.ok_or(VolunteerError::NonFinite { version: task.snapshot_version })
     }
 }

@@ -1,55 +1,45 @@
-//! The lab: FAR-SIGN and its peers against liars, in a deterministic simulation.
+//! The lab: a deterministic simulation that compares FAR-SIGN with published methods under attack.
+//!
+//! A scenario file describes a suite of runs: methods, attacks, Byzantine fractions, seeds.
 //!
 //! ```text
-//!   scenario ---> plan of runs ---> experiment ---> record ---> curves.csv, summary.json
-//!   (TOML)        (method, attack,      |
-//!                  share, seed)         |
-//!                                       v
-//!              asynchronous: simulation          synchronous: rounds          control
-//!              clock and heap of events          wait for all or a share      one machine
-//!                    |                                 |
-//!                    |  tasks        answers           |
-//!                    v                                 v
-//!              host  <-------  workshop: workers, honest and lying
-//!              FAR-SIGN's server of the product's own parts; or a rule that is sent gradients
+//!   scenario ---> suite: plan of runs ---> engine: one run ---> RunMetrics ---> curves.csv, summary.json
+//!   (TOML)        (method, attack,             |
+//!                  fraction, seed)             |
+//!                                              v
+//!              asynchronous:                synchronous: rounds            centralized:
+//!              clock and heap of events     wait for all or a fraction     one machine
+//!                    |                            |
+//!                    |  tasks      updates        |
+//!                    v                            v
+//!              servers  <-----  worker pool: honest and Byzantine workers
+//!              FAR-SIGN's server, built from the product's own parts; or a server that receives gradients
 //!
-//!   archive: results read back ---> document: tables in Markdown ---> plot: SVG
-//!   rate: how fast gradients vanish                  calibration: the host's safety readout beside the truth
+//!   suite::results: results read back ---> report: tables in Markdown ---> report::plot: SVG
+//!   studies::convergence: decay of the gradient norm      studies::tolerance: tolerance estimate and ground truth
 //! ```
 //!
-//! FAR-SIGN is simulated by the code that the product runs: optimizer, kernels, answers, assignment, weights, trust and
-//! checks come from the `farsign` package. What is the lab's own is the world around them, the liars, and the rules that
-//! it is compared with.
+//! The simulated FAR-SIGN runs the product's code: optimizer, kernels, updates, assignment, weights, trust and
+//! verification come from the `farsign` crate. The lab adds the network and the workers around it, attackers, and the
+//! methods for comparison.
 //!
-//! The same scenario, seeds and data give the same bytes of output, whatever the number of threads.
+//! Modules, each of which imports only earlier ones: `rng`, `stats`, [`scenario`], [`aggregators`], [`data`],
+//! [`metrics`], `servers`, `engine`, [`suite`], [`report`], [`studies`].
+//!
+//! The same scenario, seeds and data give the same bytes of output, for any number of threads.
 
-pub mod archive;
-pub mod attack;
-pub mod baseline;
-pub mod calibration;
-pub mod campaign;
-mod chance;
-mod control;
-pub mod document;
-pub mod expectation;
-pub mod experiment;
-mod fleet;
-pub mod folder;
-mod host;
-pub mod materials;
-pub mod method;
-mod peers;
-mod plan;
-pub mod plot;
-pub mod rate;
-pub mod record;
+pub mod aggregators;
+pub mod data;
+mod engine;
+pub mod metrics;
 pub mod report;
-mod rounds;
+mod rng;
 pub mod scenario;
-mod simulation;
-pub mod summary;
-#[cfg(test)]
-mod testing;
-mod workshop;
+mod servers;
+pub mod stats;
+pub mod studies;
+pub mod suite;
+#[doc(hidden)]
+pub mod testing;
 
-pub use host::{CheckTally, Fault};
+pub use servers::InjectedFault;

@@ -2,14 +2,14 @@
 # requires-python = ">=3.11"
 # dependencies = ["byzfl==0.0.11", "flwr==1.42.0", "numpy==2.4.6", "torch==2.15.0"]
 # ///
-"""Writes lab/testdata/synchronous.json: what other libraries make of given gradients.
+"""Writes lab/testdata/synchronous.json: aggregates of given gradients by other libraries.
 
     python -m venv venv
     venv/bin/pip install byzfl==0.0.11 flwr==1.42.0 numpy==2.4.6 torch==2.15.0
     venv/bin/python lab/vectors/generate.py
 
-The test `baseline_vectors` compares our rules with it, without Python. byzfl computes here in 64 bits, on gradients that
-are exact in 32. Its bucketing shuffles first; here it is kept from doing so, as no two libraries shuffle alike.
+The test binary `aggregators` compares the lab's rules with it, without Python. byzfl computes here in 64 bits, on gradients
+that are exact in 32. Its bucketing shuffles first; shuffling is disabled here because libraries shuffle differently.
 """
 
 import json
@@ -24,25 +24,25 @@ OUTPUT = pathlib.Path(__file__).parent.parent / "testdata" / "synchronous.json"
 
 
 def inputs():
-    """Honest gradients share a direction; the last f of each input but the first are hostile."""
+    """Yields inputs whose honest gradients share a direction; except in the first, the last f gradients are Byzantine."""
     random = np.random.default_rng(20261125)
     for n, f, d in SIZES:
         common = random.normal(size=d)
         honest = common + random.normal(size=(n, d))
         mean, deviation = honest[: n - f].mean(axis=0), honest[: n - f].std(axis=0)
-        hostile = {
+        byzantine = {
             "honest": honest[n - f :],
             "colluders send the opposite": np.tile(-10 * mean, (f, 1)),
             "huge": 1e6 * random.normal(size=(f, d)),
             "a little is enough": np.tile(mean - 1.5 * deviation, (f, 1)),
         }
-        for name, lies in hostile.items():
-            yield name, f, np.concatenate([honest[: n - f], lies]).astype(np.float32)
+        for name, attack in byzantine.items():
+            yield name, f, np.concatenate([honest[: n - f], attack]).astype(np.float32)
         yield "far from zero", f, (100 + honest).astype(np.float32)
 
 
 def clipped_twice(gradients, radius, iterations):
-    """Two rounds: the second begins where the first ended."""
+    """Returns the aggregate of the second of two rounds, which starts from the first's."""
     rule = byzfl.CenteredClipping(L=iterations, tau=radius)
     rule(gradients)
     return rule(gradients)
@@ -70,9 +70,9 @@ def by_byzfl(gradients, f):
         parameters = {"radius": radius, "iterations": iterations}
         yield "centered_clipping_twice", parameters, clipped_twice(gradients, radius, iterations)
     mixed = byzfl.NNM(f)(gradients)
-    yield "mixing_then_krum", {"f": f, "offset": 1}, byzfl.Krum(f)(mixed)
-    yield "mixing_then_coordinate_median", {"f": f}, byzfl.Median()(mixed)
-    yield "mixing_then_trimmed_mean", {"f": f, "trimmed": f}, byzfl.TrMean(f)(mixed)
+    yield "nnm_then_krum", {"f": f, "offset": 1}, byzfl.Krum(f)(mixed)
+    yield "nnm_then_coordinate_median", {"f": f}, byzfl.Median()(mixed)
+    yield "nnm_then_trimmed_mean", {"f": f, "trimmed": f}, byzfl.TrMean(f)(mixed)
     for size in [2, 3]:
         yield "buckets_then_coordinate_median", {"size": size}, byzfl.Median()(bucketed(gradients, size))
 
@@ -82,14 +82,14 @@ def by_flwr(gradients, f):
     clients = [([gradient], 1) for gradient in gradients]
     yield "krum", {"f": f, "offset": 2}, aggregate_krum(clients, f, 0)[0]
     yield "multi_krum", {"f": f, "offset": 2, "selected": n - f}, aggregate_krum(clients, f, n - f)[0]
-    hostile = min(f, (n - 3) // 4)  # 4f + 3 <= n
-    theta = n - 2 * hostile
-    parameters = {"f": hostile, "offset": 2, "selected": theta, "averaged": theta - 2 * hostile}
-    yield "bulyan", parameters, aggregate_bulyan(clients, hostile, aggregate_krum, to_keep=0)[0]
+    byzantine = min(f, (n - 3) // 4)  # 4f + 3 <= n
+    theta = n - 2 * byzantine
+    parameters = {"f": byzantine, "offset": 2, "selected": theta, "averaged": theta - 2 * byzantine}
+    yield "bulyan", parameters, aggregate_bulyan(clients, byzantine, aggregate_krum, to_keep=0)[0]
 
 
 def shortest(gradient):
-    """The shortest decimals that are these numbers in 32 bits."""
+    """Returns the shortest decimals that round to these numbers in 32 bits."""
     return [float(str(value)) for value in gradient]
 
 

@@ -1,38 +1,39 @@
-//! How much of its time a volunteer is given work for.
+//! The percentage of its time for which a volunteer receives work.
 //!
-//! The host turns this down where volunteers should stay cool, or leave their line to others. The server does it by
-//! itself: it holds the next task back, so that it holds for every program and needs nobody's consent.
+//! Operators lower it to limit the CPU use or the traffic of volunteers. The server enforces it by delaying the next
+//! task, so every client program complies without cooperating.
 //!
 //! ```text
-//!   task --worked--> answer, acknowledged at once --rest--> next task        rest = worked * (100 - effort) / effort
+//!   task --work--> update, acknowledged at once --delay--> next task       delay = work * (100 - effort) / effort
 //! ```
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use farsign::volunteer::MOST_REST_MS;
+use farsign::volunteer::MAX_TASK_DELAY_MS;
 
-/// Longest rest, so that a volunteer that took long for one answer is not left alone for hours.
-const MOST_REST: Duration = Duration::from_millis(MOST_REST_MS);
+/// Longest delay, so that one slow update does not idle a volunteer for hours.
+const MAX_DELAY: Duration = Duration::from_millis(MAX_TASK_DELAY_MS);
 
-/// Percent of a volunteer's time, 1 to 100.
+/// A percentage of a volunteer's time, 1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort(u8);
 
 impl Effort {
-    /// All of it: the next task comes with the acknowledgement.
+    /// All of the time: the next task is sent with the acknowledgement.
     pub const FULL: Self = Self(100);
 
-    /// Percent, 1 to 100.
+    /// Returns the percentage, 1 to 100.
     pub fn percent(self) -> u8 {
         self.0
     }
 
-    /// How long to rest after so much work; none at full effort.
-    pub fn rest(self, worked: Duration) -> Option<Duration> {
-        let (work, rest) = (u32::from(self.0), u32::from(100 - self.0));
-        (rest > 0).then(|| (worked.min(MOST_REST) * rest / work).min(MOST_REST))
+    /// Returns the delay after `worked`; `None` at full effort.
+    pub fn delay_after(self, worked: Duration) -> Option<Duration> {
+        let work = u32::from(self.0);
+        let idle = u32::from(100 - self.0);
+        (idle > 0).then(|| (worked.min(MAX_DELAY) * idle / work).min(MAX_DELAY))
     }
 }
 
@@ -48,21 +49,20 @@ impl fmt::Display for Effort {
     }
 }
 
-/// Not an effort.
+/// A text that is not an effort.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected an effort of 1 to 100 percent, found {found:?}")]
-pub struct NoEffort {
-    /// What was there instead.
+pub struct ParseEffortError {
     found: String,
 }
 
 impl FromStr for Effort {
-    type Err = NoEffort;
+    type Err = ParseEffortError;
 
-    fn from_str(text: &str) -> Result<Self, NoEffort> {
+    fn from_str(text: &str) -> Result<Self, ParseEffortError> {
         match text.parse() {
             Ok(percent @ 1..=100) => Ok(Self(percent)),
-            _ => Err(NoEffort { found: text.to_owned() }),
+            _ => Err(ParseEffortError { found: text.to_owned() }),
         }
     }
 }
@@ -76,22 +76,22 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_of_the_effort_is_three_parts_rest_to_one_of_work() {
+    fn delay_is_proportional_to_work() {
         let worked = Duration::from_millis(20);
-        assert_eq!(effort("25").rest(worked), Some(Duration::from_millis(60)));
-        assert_eq!(effort("50").rest(worked), Some(worked));
-        assert_eq!(effort("100").rest(worked), None);
+        assert_eq!(effort("25").delay_after(worked), Some(Duration::from_millis(60)));
+        assert_eq!(effort("50").delay_after(worked), Some(worked));
+        assert_eq!(effort("100").delay_after(worked), None);
     }
 
     #[test]
-    fn no_rest_is_endless() {
-        assert_eq!(effort("1").rest(Duration::MAX), Some(MOST_REST));
+    fn delay_is_bounded() {
+        assert_eq!(effort("1").delay_after(Duration::MAX), Some(MAX_DELAY));
     }
 
     #[test]
-    fn only_percents_are_efforts() {
+    fn effort_outside_1_to_100_fails() {
         for text in ["", "0", "101", "-1", "25.5", "25 %", "all"] {
-            assert_eq!(text.parse::<Effort>(), Err(NoEffort { found: text.to_owned() }));
+            assert_eq!(text.parse::<Effort>(), Err(ParseEffortError { found: text.to_owned() }));
         }
     }
 }

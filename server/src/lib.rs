@@ -1,44 +1,56 @@
-//! The host: serves the page, owns the model, keeps volunteers apart; and a native volunteer.
+//! The training server: it owns the model, serves the page and the API, and runs the sessions of volunteers.
 //!
 //! ```text
 //!   browser / native volunteer
-//!        | connections: edge, admission
-//!        | WebSocket frames                     HTTP
-//!        v                                       v
-//!     session (one task each) --commands--> coordinator (one task, owns the optimizer)
+//!        | connections: net
+//!        v
+//!     router (http) --- GET /api/v1/... , the page ------------ reads snapshots, counters, history
+//!        | GET /ws
+//!        v
+//!     session (one task each) --commands--> coordinator (one task, owns the optimizer) --events--> store (one thread)
 //!        ^                                       | publishes immutable snapshots
-//!        +---------------------------------------+--> evaluation --> history --> status --> page
+//!        +---------------------------------------+--> evaluation --> history --> status
 //! ```
 //!
-//! Start with [`app`]: the API on one screen.
+//! Each layer imports only from layers below it:
+//!
+//! ```text
+//!   server        wiring and shutdown
+//!   config        settings -> options of every layer
+//!   http
+//!   session
+//!   state, evaluation
+//!   coordinator
+//!   admission
+//!   store
+//!   net
+//!   data, counters, effort, identity, shutdown, throughput
+//! ```
+//!
+//! Start with [`http::router`]: every path of the server on one screen.
 
-mod admin;
+#[doc(hidden)] // for tests
 pub mod admission;
-pub mod app;
-pub mod assets;
 pub mod config;
+#[doc(hidden)] // for tests
 pub mod coordinator;
+#[doc(hidden)] // for tests
 pub mod counters;
-pub mod data_fetch;
-pub mod dataset_source;
-pub mod edge;
+pub mod data;
 mod effort;
-pub mod evaluation;
-pub mod export;
-mod headers;
-mod leaderboard;
-pub mod ledger;
-pub mod metrics;
-pub mod places;
-pub mod progress;
-pub mod readiness;
-mod revalidate;
-pub mod seeds;
-pub mod session;
-pub mod settings;
-mod shown;
-mod shown_model;
-pub mod status;
+mod evaluation;
+pub mod http;
+#[doc(hidden)] // for tests
+pub mod identity;
+pub mod net;
+mod server;
+mod session;
+mod shutdown;
+pub mod state;
 pub mod store;
-pub mod switch;
-pub mod volunteer;
+mod throughput;
+
+pub use crate::config::settings::Settings;
+pub use crate::config::{Config, ConfigErrors};
+pub use crate::server::Server;
+pub use crate::store::saved_run::SavedRun;

@@ -1,10 +1,10 @@
-//! Which browser the page is tested in, and what its driver is told.
+//! The browsers of the page tests, and their WebDriver capabilities.
 
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-/// A browser that the page is tested in.
+/// A kind of browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Chromium or Chrome.
@@ -14,10 +14,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What `FARSIGN_BROWSER` names; Chromium where it names nothing.
+    /// Returns the browser that `FARSIGN_BROWSER` names, Chromium by default.
     ///
     /// # Panics
-    /// When it names neither `chromium` nor `firefox`.
+    /// If `FARSIGN_BROWSER` names neither `chromium` nor `firefox`.
     pub fn chosen() -> Self {
         match std::env::var("FARSIGN_BROWSER").as_deref() {
             Err(_) | Ok("chromium") => Self::Chromium,
@@ -27,8 +27,8 @@ impl Kind {
     }
 }
 
-/// Capabilities of a headless Firefox that writes to its output whatever pages and workers write to their consoles: its
-/// driver makes a fresh profile, and keeps no log.
+/// Returns the capabilities of a headless Firefox that writes the consoles of pages and workers to its output. The driver
+/// creates a fresh profile and keeps no log.
 pub fn firefox_capabilities(browser: &Path) -> Map<String, Value> {
     let preferences = json!({
         "devtools.console.stdout.content": true,
@@ -43,7 +43,7 @@ pub fn firefox_capabilities(browser: &Path) -> Map<String, Value> {
     capabilities
 }
 
-/// Capabilities of a headless Chromium with a fresh profile, whose console is kept.
+/// Returns the capabilities of a headless Chromium that records the console.
 pub fn capabilities(browser: &Path, profile: &Path) -> Map<String, Value> {
     let mut arguments = vec![
         "--headless".to_owned(),
@@ -55,7 +55,7 @@ pub fn capabilities(browser: &Path, profile: &Path) -> Map<String, Value> {
         format!("--user-data-dir={}", profile.display()),
     ];
     if is_root() {
-        arguments.push("--no-sandbox".to_owned()); // Chromium has no sandbox for root and refuses to start
+        arguments.push("--no-sandbox".to_owned()); // Chromium has no sandbox for root
     }
     let capabilities = json!({
         "browserName": "chrome",
@@ -69,7 +69,7 @@ pub fn capabilities(browser: &Path, profile: &Path) -> Map<String, Value> {
 #[cfg(unix)]
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
-    // A file one has just made is one's own.
+    // The owner of a new file is the current user.
     tempfile::tempfile().and_then(|file| file.metadata()).is_ok_and(|file| file.uid() == 0)
 }
 

@@ -1,13 +1,13 @@
-//! What holds for any bytes whatsoever: one target for each decoder, each more than "does not panic".
+//! Fuzz targets: one per decoder, with the properties that hold for any input.
 //!
 //! ```text
-//!   tests/fuzz/corpus/TARGET/*  --+--> tests/tests/corpus.rs   each, and mutations of it, in every test run
-//!                                 +--> tests/fuzz              the same functions under libFuzzer, as long as one likes
+//!   tests/fuzz/corpus/TARGET/*  --+--> tests/server/corpus.rs   each input and mutations of it, in every test run
+//!                                 +--> tests/fuzz               the same functions under libFuzzer, for any time
 //! ```
 //!
-//! A target takes bytes, panics when something does not hold, and says whether it could read them. Whatever the fuzzer
-//! finds goes into the corpus under the name of what went wrong, and so stays found. What it only keeps to go on from
-//! belongs elsewhere, `mkdir more; cargo fuzz run ... TARGET more tests/fuzz/corpus/TARGET`: the corpora stay small.
+//! A target receives bytes, panics if a property is violated, and returns whether the bytes are valid. Add each input that
+//! the fuzzer finds to the corpus, under the name of its defect. Keep the fuzzer's working corpus in another folder, so
+//! that the committed corpora stay small: `mkdir more; cargo fuzz run ... TARGET more tests/fuzz/corpus/TARGET`.
 
 mod addresses;
 mod files;
@@ -22,9 +22,9 @@ pub use frames::{client_frame, server_frame};
 /// A decoder under test.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Its name, and that of its folder in the corpus.
+    /// Name of the target and of its corpus folder.
     pub name: &'static str,
-    /// Panics when something does not hold for these bytes; gives whether they could be read.
+    /// Returns whether the bytes are valid. Panics if a property is violated.
     pub check: fn(&[u8]) -> bool,
 }
 

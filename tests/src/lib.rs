@@ -1,13 +1,15 @@
-//! What the tests of the whole product share: servers to test against and a volunteer that keeps no rules.
+//! Helpers of the product tests: servers, clients and proxies to test against.
 
-pub mod apart;
+pub mod adversarial_client;
 pub mod browser;
-pub mod crowd;
+pub mod child_process;
+pub mod child_server;
+pub mod driver_process;
+pub mod flaky_proxy;
 pub mod fuzz;
-pub mod host;
-pub mod hostile;
-pub mod line;
-pub mod process;
-pub mod raw;
-pub mod saved;
-pub mod waiting;
+pub mod load_clients;
+pub mod raw_client;
+pub mod server_process;
+pub mod state_dir;
+pub mod test_server;
+pub mod wait;

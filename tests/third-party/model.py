@@ -1,10 +1,10 @@
-"""Reads images with a model that a FAR-SIGN server gives out: an example written from docs/protocol.md alone.
+"""Classifies images with the model of a FAR-SIGN server: an example written from docs/http-api.md alone.
 
     pip install numpy safetensors
     curl -O http://127.0.0.1:8080/api/v1/model.safetensors
     python model.py --model model.safetensors --images t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz
 
-It says which share of the images the model reads correctly; --out FILE gets the class of each, one a line.
+Prints the fraction of images that the model classifies correctly; writes the class of each to --out FILE, one per line.
 """
 import argparse
 import gzip
@@ -27,11 +27,11 @@ def classes(images, model):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Reads images with an exported model")
+    parser = argparse.ArgumentParser(description="Classifies images with an exported model")
     parser.add_argument("--model", required=True, help="safetensors file")
     parser.add_argument("--images", required=True, help="IDX file, gzipped")
     parser.add_argument("--labels", required=True, help="IDX file, gzipped")
-    parser.add_argument("--out", help="file for the classes, one a line")
+    parser.add_argument("--out", help="file for the classes, one per line")
     args = parser.parse_args()
     predicted = classes(pixels(args.images), load_file(args.model))
     with gzip.open(args.labels) as file:

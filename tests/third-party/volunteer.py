@@ -1,11 +1,11 @@
 """A FAR-SIGN volunteer in Python: an example client, written from docs/protocol.md alone.
 
-It computes gradients (first order) with coordinate or hadamard directions, on models of any depth. If the
-server asks for zeroth order or for other directions, it says so and stops. NumPy's sums differ from the exact
-ones in their last bits, so the server must not check answers bit for bit (`farsign serve --rule plain`). To run it:
+It computes gradients (first order) with coordinate or hadamard directions, on models of any depth. It stops with a
+message if the server requires zeroth order or other directions. NumPy's sums differ from the exact ones in their last
+bits, so the server must not verify updates (`farsign serve --rule plain`). To run it:
 
     pip install -r requirements.txt
-    python volunteer.py --url http://127.0.0.1:8080 --contributions 500
+    python volunteer.py --url http://127.0.0.1:8080 --updates 500
 """
 import argparse
 import gzip
@@ -26,7 +26,7 @@ AGENT, NEVER, RUN_FINISHED = b"third-party-python/1.0", 0xFFFFFFFF, 6
 
 
 def outputs(seed, n):
-    """The first n outputs of the SplitMix64 stream of a seed."""
+    """Returns the first n outputs of the SplitMix64 stream of a seed."""
     z = np.uint64(seed) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -34,7 +34,7 @@ def outputs(seed, n):
 
 
 def bits(seed, n):
-    """The first n bits of the stream of a seed: coins, or signs (1 is +1, 0 is -1)."""
+    """Returns the first n bits of the stream of a seed: coins, or signs (1 is +1, 0 is -1)."""
     return np.unpackbits(outputs(seed, -(-n // 64)).astype("<u8").view(np.uint8), bitorder="little")[:n]
 
 
@@ -48,7 +48,7 @@ def permutation_prefix(seed, count, take):
 
 
 def block_hadamard(v, n):
-    """Transforms each block: as many of n entries as fit, then the rest in falling powers of two."""
+    """Transforms v by blocks: as many of n entries as fit, then the rest in falling powers of two."""
     if len(v) == 0:
         return v
     blocks, rest = np.split(v, [len(v) // n * n])
@@ -90,11 +90,12 @@ class Volunteer:
         order, _, self.family, self.block, self.k, self.batch, self.beta, _, digest = unpack(
             "<BfBIIIfI32s", body[17 + 4 * body[16]:])
         if order != 0 or self.family > 1:
-            raise SystemExit("this client does first order with coordinate or hadamard directions only")
+            raise SystemExit("this client supports only first order with coordinate or hadamard directions")
         if digest != self.digest:
-            raise SystemExit("the server's training data has changed; start again to fetch it")
+            raise SystemExit("the server's training data has changed; restart to fetch it")
 
-    def answer(self, mini_seed, direction_seed, coin_seed, reset):
+    def update(self, mini_seed, direction_seed, coin_seed, reset):
+        """Returns the sign bits of a task."""
         batch = [output * len(self.images) >> 64 for output in outputs(mini_seed, self.batch).tolist()]
         inputs = self.images[batch] / np.float32(255)
         loss, g = loss_and_gradient(self.x, self.widths, inputs, self.labels[batch])
@@ -112,9 +113,9 @@ class Volunteer:
         return np.packbits(np.where(u == 0, bits(coin_seed, self.k), u > 0), bitorder="little").tobytes()
 
     def session(self):
-        """One session. Returns the seconds to wait before the next, or None if there is to be none."""
+        """Runs one session. Returns the seconds to wait before the next, or None to stop."""
         def send(kind, body):
-            with suppress(ConnectionClosed):  # there may be a goodbye to read
+            with suppress(ConnectionClosed):  # a goodbye may have arrived
                 socket.send(pack("<BBI", 1, kind, len(body)) + body)
 
         with connect("ws" + self.url.removeprefix("http") + "/ws", max_size=65 << 20) as socket:
@@ -122,7 +123,7 @@ class Volunteer:
             while True:
                 frame = socket.recv()
                 if frame[0] != 1:
-                    raise SystemExit("the server speaks another version")
+                    raise SystemExit("the server uses another protocol version")
                 task, at = None, 1
                 while at < len(frame):
                     kind, length = unpack_from("<BI", frame, at)
@@ -148,7 +149,7 @@ class Volunteer:
                         return None if wait == NEVER else wait / 1000 * random.uniform(1, 1.5)
                 if task:
                     assert task[1] == version and encoding == 0, "not the snapshot of the task"
-                    send(2, pack("<Q", task[0]) + self.answer(*task[2:]))
+                    send(2, pack("<Q", task[0]) + self.update(*task[2:]))
 
     def run(self):
         wait = 0
@@ -164,12 +165,12 @@ class Volunteer:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="A FAR-SIGN volunteer")
     parser.add_argument("--url", default="http://127.0.0.1:8080")
-    parser.add_argument("--contributions", type=int, default=500, help="accepted answers to stop after")
+    parser.add_argument("--updates", type=int, default=500, help="accepted updates to stop after")
     args = parser.parse_args()
     with urlopen(args.url.rstrip("/") + "/api/v1/status") as status:
         if load(status)["run"]["rule"] == "verified":
-            raise SystemExit("the server checks answers bit for bit, and NumPy's sums are not exact; try --rule plain there")
-    volunteer = Volunteer(args.url.rstrip("/"), args.contributions)
+            raise SystemExit("the server verifies updates, and NumPy's sums are not exact; start it with --rule plain")
+    volunteer = Volunteer(args.url.rstrip("/"), args.updates)
     try:
         volunteer.run()
     finally:

@@ -5,12 +5,15 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 
-use crate::scope;
+use crate::worker_global;
 
 const IMAGES: &str = "train-images-idx3-ubyte.gz";
 const LABELS: &str = "train-labels-idx1-ubyte.gz";
 
-/// Downloads the training data of the server whose WebSocket address this is; else a sentence that says why not.
+/// Downloads the training data of the server with this WebSocket address.
+///
+/// # Errors
+/// Returns a sentence if the download fails or the data is invalid.
 pub async fn load(socket_url: &str) -> Result<Dataset, String> {
     let base = data_url(socket_url);
     let images = download(&format!("{base}{IMAGES}")).await?;
@@ -19,7 +22,7 @@ pub async fn load(socket_url: &str) -> Result<Dataset, String> {
         images: IdxFile { name: IMAGES, bytes: &images },
         labels: IdxFile { name: LABELS, bytes: &labels },
     })
-    .map_err(|error| format!("The training data is broken: {error}."))
+    .map_err(|error| format!("The training data is invalid: {error}."))
 }
 
 /// `ws://host/prefix/ws` -> `http://host/prefix/api/v1/dataset/`
@@ -30,11 +33,13 @@ fn data_url(socket_url: &str) -> String {
 }
 
 async fn download(url: &str) -> Result<Vec<u8>, String> {
-    let unreachable = |_| "The training data could not be downloaded: the server did not answer.".to_owned();
-    let response: Response = JsFuture::from(scope::fetch(url)).await.map_err(unreachable)?.unchecked_into();
+    let unreachable =
+        |_| "The training data could not be downloaded: the server does not respond.".to_owned();
+    let response: Response =
+        JsFuture::from(worker_global::fetch(url)).await.map_err(unreachable)?.unchecked_into();
     if !response.ok() {
         return Err(format!(
-            "The training data could not be downloaded: the server answered {}.",
+            "The training data could not be downloaded: the server responded with error {}.",
             response.status()
         ));
     }
@@ -48,10 +53,10 @@ mod tests {
     use super::data_url;
     use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
-    wasm_bindgen_test_configure!(run_in_dedicated_worker); // by default these would wait for Node.js and be skipped
+    wasm_bindgen_test_configure!(run_in_dedicated_worker); // the default is Node.js, which skips these tests
 
     #[wasm_bindgen_test]
-    fn the_data_lies_beside_the_socket() {
+    fn data_url_follows_socket_url() {
         assert_eq!(data_url("ws://h:1/ws"), "http://h:1/api/v1/dataset/");
         assert_eq!(data_url("wss://h/train/ws"), "https://h/train/api/v1/dataset/");
     }

@@ -1,12 +1,12 @@
-//! What the volunteer does and when: loads data, connects, works, waits, comes back.
+//! Drives a volunteer: loads data, connects, trains, throttles and reconnects.
 //!
 //! ```text
 //!   idle --start--> loading data --> connecting --> working --pause--> paused --start--> connecting
 //!                        ^               ^             |
-//!                        +-- wait <------+-- wait <----+ connection lost          stop, finished, removed, failed: end
+//!                        +-- wait <------+-- wait <----+ connection lost          stop, finished, ejected, failed: end
 //! ```
 //!
-//! Between two tasks it rests as long as its [`Pace`] asks for.
+//! The [`Throttle`] sets the delay between two tasks.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,247 +16,246 @@ use std::time::Duration;
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
 use farsign::task::{Secret, Task};
-use farsign::volunteer::{Event, MOST_REST_MS, Volunteer, VolunteerError};
-use farsign::wire::{Abilities, ClientFrame, Hello};
+use farsign::volunteer::{Event, MAX_TASK_DELAY_MS, Volunteer, VolunteerError};
+use farsign::wire::{Capabilities, ClientFrame, Hello};
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 
-use crate::cut::Cut;
 use crate::data;
-use crate::pace::Pace;
-use crate::report::{Progress, Report, State};
-use crate::scope::{Timer, drop_later, now_ms};
+use crate::disconnect::Disconnect;
+use crate::events::{Progress, State, WorkerEvent};
 use crate::socket::{Socket, SocketEvent};
+use crate::throttle::Throttle;
+use crate::worker_global::{Timer, drop_after_event, now_ms};
 
 const AGENT: &str = concat!("farsign-browser/", env!("CARGO_PKG_VERSION"));
 
-/// Time between progress reports; the page redraws no faster.
-const REPORT_EVERY_MS: f64 = 250.0;
+/// Minimum time between two progress events. The page redraws less often.
+const PROGRESS_INTERVAL_MS: f64 = 250.0;
 
-/// A server says something after an answer within its longest rest and the time that messages take, so one that says
-/// nothing for so much longer is gone, or this machine has slept.
-const SILENCE: Duration = Duration::from_millis(MOST_REST_MS + 45_000);
+/// A server responds to an update within its longest throttle delay and the transfer time. After this much longer, the
+/// server is gone or this device has slept.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(MAX_TASK_DELAY_MS + 45_000);
 
-/// What the rest of the browser does for a message and its answer, which this worker cannot measure: so much of a core
-/// for the messages of the default model, by /proc.
-const OUTSIDE_MS: f64 = 0.6;
+/// CPU time of the browser for a task and its update, outside this worker; measured with /proc for the default model.
+const BROWSER_OVERHEAD_MS: f64 = 0.6;
 
-/// State of a volunteer. Events come through `Rc<RefCell<Driver>>`; none is handled inside another.
+/// The state of a volunteer. Events arrive through `Rc<RefCell<Driver>>`, one at a time.
 #[derive(Debug)]
 pub struct Driver {
-    on_report: js_sys::Function,
+    on_event: js_sys::Function,
     url: String,
-    pass: Pass,
-    /// Whether the person wants it to work.
-    wanted: bool,
-    loading: bool,
-    /// Whether the data was loaded a second time because the server trains on other data.
-    loaded_again: bool,
+    credentials: Credentials,
+    /// Set between start and pause, stop or the end of the session.
+    is_started: bool,
+    is_loading: bool,
+    /// Set after the data was reloaded because the server trains on other data.
+    is_reloaded: bool,
     data: Option<Arc<Dataset>>,
     volunteer: Option<Volunteer>,
     socket: Option<Socket>,
     backoff: Backoff,
-    /// Waits for the next attempt, or watches for silence.
+    /// Runs until the next attempt, or until the idle check.
     timer: Option<Timer>,
-    /// When the server wants to see it again at the earliest, where it said so.
-    not_before_ms: f64,
-    /// When something came last, or went.
-    quiet_since_ms: f64,
-    pace: Pace,
-    /// When it last had nothing more to do.
+    /// Earliest time of the next attempt that the server accepts.
+    retry_not_before_ms: f64,
+    /// Time of the last transfer in either direction.
+    last_transfer_ms: f64,
+    throttle: Throttle,
     idle_since_ms: f64,
-    /// The task that waits until it has rested.
+    /// A task that is delayed by the throttle.
     task: Option<Task>,
-    rest: Option<Timer>,
+    wait: Option<Timer>,
     progress: Progress,
-    reported_ms: f64,
-    /// Buffers that are used again for every frame.
+    last_progress_ms: f64,
+    /// Buffers that every frame reuses.
     incoming: Vec<u8>,
-    answer: Vec<u8>,
+    outgoing: Vec<u8>,
     events: Vec<Event>,
 }
 
-/// What a volunteer shows at the door.
+/// The credentials for a server.
 #[derive(Debug, Default)]
-pub struct Pass {
-    /// Makes it the same volunteer as before.
+pub struct Credentials {
+    /// Identifies the volunteer across sessions.
     pub secret: Option<Secret>,
-    /// What the server asks volunteers for, if it does.
+    /// The server's join token.
     pub token: Option<String>,
 }
 
-type Shared = Rc<RefCell<Driver>>;
+type SharedDriver = Rc<RefCell<Driver>>;
 
 impl Driver {
-    pub fn new(on_report: js_sys::Function) -> Shared {
+    pub fn new(on_event: js_sys::Function) -> SharedDriver {
         Rc::new(RefCell::new(Self {
-            on_report,
+            on_event,
             url: String::new(),
-            pass: Pass::default(),
-            wanted: false,
-            loading: false,
-            loaded_again: false,
+            credentials: Credentials::default(),
+            is_started: false,
+            is_loading: false,
+            is_reloaded: false,
             data: None,
             volunteer: None,
             socket: None,
             backoff: Backoff::default(),
             timer: None,
-            not_before_ms: 0.0,
-            quiet_since_ms: 0.0,
-            pace: Pace::default(),
+            retry_not_before_ms: 0.0,
+            last_transfer_ms: 0.0,
+            throttle: Throttle::default(),
             idle_since_ms: 0.0,
             task: None,
-            rest: None,
+            wait: None,
             progress: Progress::default(),
-            reported_ms: f64::NEG_INFINITY,
+            last_progress_ms: f64::NEG_INFINITY,
             incoming: Vec::new(),
-            answer: Vec::new(),
+            outgoing: Vec::new(),
             events: Vec::new(),
         }))
     }
 
-    pub fn start(this: &Shared, url: String, pass: Pass) {
+    pub fn start(this: &SharedDriver, url: String, credentials: Credentials) {
         {
             let mut driver = this.borrow_mut();
-            if driver.wanted {
+            if driver.is_started {
                 return;
             }
-            driver.wanted = true;
-            (driver.url, driver.pass) = (url, pass);
+            driver.is_started = true;
+            driver.url = url;
+            driver.credentials = credentials;
         }
-        Self::proceed(this);
+        Self::advance(this);
     }
 
-    pub fn pause(this: &Shared) {
-        this.borrow_mut().end(State::Paused, None);
+    pub fn pause(this: &SharedDriver) {
+        this.borrow_mut().finish(State::Paused, None);
     }
 
-    pub fn stop(this: &Shared) {
-        this.borrow_mut().end(State::Stopped, None);
+    pub fn stop(this: &SharedDriver) {
+        this.borrow_mut().finish(State::Stopped, None);
     }
 
-    /// Uses this share of a core from now on; a rest under way ends.
-    pub fn set_effort(this: &Shared, effort: f64) {
-        this.borrow_mut().pace.set_effort(effort);
+    /// Sets the fraction of a core, and ends the current delay.
+    pub fn set_effort(this: &SharedDriver, effort: f64) {
+        this.borrow_mut().throttle.set_effort(effort);
         Self::work(this);
     }
 
-    /// The machine has woken, or is connected again: looks after the connection now rather than when a timer says so.
-    pub fn wake(this: &Shared) {
+    /// Checks the connection now instead of at the next timer.
+    pub fn wake(this: &SharedDriver) {
         let mut driver = this.borrow_mut();
         if driver.socket.is_some() {
-            driver.give_up_if_silent(this);
-        } else if driver.wanted && now_ms() >= driver.not_before_ms {
+            driver.check_idle_timeout(this);
+        } else if driver.is_started && now_ms() >= driver.retry_not_before_ms {
             drop(driver);
-            Self::proceed(this);
+            Self::advance(this);
         }
     }
 
-    /// Does what comes next on the way to working.
-    fn proceed(this: &Shared) {
+    /// Takes the next step towards training.
+    fn advance(this: &SharedDriver) {
         let mut driver = this.borrow_mut();
-        if !driver.wanted || driver.socket.is_some() {
+        if !driver.is_started || driver.socket.is_some() {
             return;
         }
         match driver.data {
             Some(_) => driver.connect(this),
-            None if driver.loading => driver.report_state(State::LoadingData, None, None),
+            None if driver.is_loading => driver.send_state(State::LoadingData, None, None),
             None => driver.load(this),
         }
     }
 
-    fn load(&mut self, this: &Shared) {
-        self.loading = true;
-        self.report_state(State::LoadingData, None, None);
+    fn load(&mut self, this: &SharedDriver) {
+        self.is_loading = true;
+        self.send_state(State::LoadingData, None, None);
         let (this, url) = (Rc::clone(this), self.url.clone());
         wasm_bindgen_futures::spawn_local(async move {
             let loaded = data::load(&url).await;
             let mut driver = this.borrow_mut();
-            driver.loading = false;
+            driver.is_loading = false;
             match loaded {
                 Ok(data) => driver.data = Some(Arc::new(data)),
-                Err(reason) if driver.wanted => return driver.retry(&this, None, &reason),
+                Err(reason) if driver.is_started => return driver.retry(&this, None, &reason),
                 Err(_) => return,
             }
             drop(driver);
-            Self::proceed(&this);
+            Self::advance(&this);
         });
     }
 
-    fn connect(&mut self, this: &Shared) {
+    fn connect(&mut self, this: &SharedDriver) {
         let Some(data) = &self.data else { return };
         self.volunteer = Some(Volunteer::new(Arc::clone(data)));
-        self.report_state(State::Connecting, None, None);
+        self.send_state(State::Connecting, None, None);
         let on_event = {
             let this = Rc::clone(this);
-            move |event| this.borrow_mut().take(&this, event)
+            move |event| this.borrow_mut().on_event(&this, event)
         };
         match Socket::connect(&self.url, on_event) {
             Ok(socket) => {
                 self.socket = Some(socket);
-                self.quiet_since_ms = now_ms();
-                self.watch_silence(this);
+                self.last_transfer_ms = now_ms();
+                self.watch_idle_timeout(this);
             }
             Err(error) => {
-                let reason = format!("The server's address {} cannot be used: {error:?}.", self.url);
-                self.end(State::Failed, Some(&reason));
+                let reason = format!("The server's address {} is invalid: {error:?}.", self.url);
+                self.finish(State::Failed, Some(&reason));
             }
         }
     }
 
-    fn take(&mut self, this: &Shared, event: SocketEvent) {
-        let heard_ms = now_ms();
-        self.quiet_since_ms = heard_ms;
-        self.pace.rested(heard_ms - self.idle_since_ms);
-        let taken = match event {
+    fn on_event(&mut self, this: &SharedDriver, event: SocketEvent) {
+        let received_ms = now_ms();
+        self.last_transfer_ms = received_ms;
+        self.throttle.record_idle(received_ms - self.idle_since_ms);
+        let result = match event {
             SocketEvent::Open => {
-                let abilities = Abilities { deltas: true, ..Abilities::default() };
-                let (secret, token) = (self.pass.secret, self.pass.token.as_deref());
-                ClientFrame::hello(&Hello { agent: AGENT, abilities, secret, token }, &mut self.answer);
+                let capabilities = Capabilities { deltas: true, ..Capabilities::default() };
+                let (secret, token) = (self.credentials.secret, self.credentials.token.as_deref());
+                ClientFrame::hello(&Hello { agent: AGENT, capabilities, secret, token }, &mut self.outgoing);
                 self.send()
             }
-            SocketEvent::Frame(frame) => self.take_frame(&frame),
-            SocketEvent::Closed(code) => Err(Cut::closed(code)),
+            SocketEvent::Frame(frame) => self.on_frame(&frame),
+            SocketEvent::Closed(code) => Err(Disconnect::from_close_code(code)),
         };
-        let taken = taken.and_then(|()| self.work_or_rest(this));
-        self.idle(this, heard_ms, taken);
+        let result = result.and_then(|()| self.work_or_wait(this));
+        self.on_idle(this, received_ms, result);
     }
 
-    /// Works on the task that waits, if one does.
-    fn work(this: &Shared) {
+    /// Works on the delayed task, if there is one.
+    fn work(this: &SharedDriver) {
         let mut driver = this.borrow_mut();
-        driver.set_rest(None);
-        let since_ms = now_ms();
-        let idle_ms = since_ms - driver.idle_since_ms;
-        driver.pace.rested(idle_ms);
-        let taken = driver.answer_task();
-        driver.idle(this, since_ms, taken);
+        driver.set_wait(None);
+        let started_ms = now_ms();
+        let idle_ms = started_ms - driver.idle_since_ms;
+        driver.throttle.record_idle(idle_ms);
+        let result = driver.compute_update();
+        driver.on_idle(this, started_ms, result);
     }
 
-    /// Has worked since then, and has nothing more to do; or cannot go on.
-    fn idle(&mut self, this: &Shared, since_ms: f64, taken: Result<(), Cut>) {
+    /// Records the work since `started_ms`, and handles the end of the session.
+    fn on_idle(&mut self, this: &SharedDriver, started_ms: f64, result: Result<(), Disconnect>) {
         self.idle_since_ms = now_ms();
-        self.pace.worked(self.idle_since_ms - since_ms + OUTSIDE_MS);
-        match taken {
+        self.throttle.record_work(self.idle_since_ms - started_ms + BROWSER_OVERHEAD_MS);
+        match result {
             Ok(()) => {}
-            Err(Cut::Retry(wait_ms, reason)) => self.retry(this, wait_ms, &reason),
-            Err(Cut::End(state, reason)) => self.end(state, Some(&reason)),
+            Err(Disconnect::Retry(delay_ms, reason)) => self.retry(this, delay_ms, &reason),
+            Err(Disconnect::End(state, reason)) => self.finish(state, Some(&reason)),
         }
     }
 
-    fn work_or_rest(&mut self, this: &Shared) -> Result<(), Cut> {
-        match self.pace.due_ms() {
+    fn work_or_wait(&mut self, this: &SharedDriver) -> Result<(), Disconnect> {
+        match self.throttle.delay_ms() {
             Some(ms) if self.task.is_some() => {
                 let this = Rc::clone(this);
-                let rest = Duration::from_secs_f64(ms / 1000.0);
-                self.set_rest(Some(Timer::after(rest, move || Self::work(&this))));
+                let delay = Duration::from_secs_f64(ms / 1000.0);
+                self.set_wait(Some(Timer::set_timeout(delay, move || Self::work(&this))));
                 Ok(())
             }
-            _ => self.answer_task(),
+            _ => self.compute_update(),
         }
     }
 
-    fn take_frame(&mut self, frame: &Uint8Array) -> Result<(), Cut> {
+    fn on_frame(&mut self, frame: &Uint8Array) -> Result<(), Disconnect> {
         let length = frame.length() as usize;
         self.incoming.resize(length, 0);
         frame.copy_to(&mut self.incoming);
@@ -264,18 +263,21 @@ impl Driver {
         let Some(volunteer) = &mut self.volunteer else { return Ok(()) };
         self.events.clear();
         if let Err(error) = volunteer.receive(&self.incoming, &mut self.events) {
-            if error == VolunteerError::OtherData && !self.loaded_again {
-                (self.data, self.loaded_again) = (None, true); // loaded before the next attempt
-                return Err(Cut::Retry(None, "The server now trains on other data.".to_owned()));
+            if error == VolunteerError::DatasetMismatch && !self.is_reloaded {
+                (self.data, self.is_reloaded) = (None, true); // reloaded before the next attempt
+                return Err(Disconnect::Retry(
+                    None,
+                    "The server has switched to other training data.".to_owned(),
+                ));
             }
             return Err(error.into());
         }
         for index in 0..self.events.len() {
             match self.events[index].clone() {
                 Event::Joined => {
-                    self.loaded_again = false;
+                    self.is_reloaded = false;
                     self.backoff.succeeded();
-                    self.report_state(State::Working, None, None);
+                    self.send_state(State::Working, None, None);
                 }
                 Event::Accepted(_) => self.progress.accepted += 1.0,
                 Event::Rejected(_) => self.progress.rejected += 1.0,
@@ -283,101 +285,102 @@ impl Driver {
                 Event::Goodbye(goodbye) => return Err(goodbye.into()),
             }
         }
-        self.report_progress(false);
+        self.send_progress(false);
         Ok(())
     }
 
-    fn answer_task(&mut self) -> Result<(), Cut> {
+    fn compute_update(&mut self) -> Result<(), Disconnect> {
         let (Some(task), Some(volunteer)) = (self.task.take(), &mut self.volunteer) else { return Ok(()) };
-        let started = now_ms();
-        volunteer.answer(&task, &mut self.answer)?;
+        let started_ms = now_ms();
+        volunteer.write_update(&task, &mut self.outgoing)?;
         self.progress.version = task.snapshot_version as f64;
-        self.progress.answered(self.answer.len(), now_ms() - started);
-        self.quiet_since_ms = now_ms();
+        self.progress.record_update(self.outgoing.len(), now_ms() - started_ms);
+        self.last_transfer_ms = now_ms();
         self.send()
     }
 
-    fn send(&self) -> Result<(), Cut> {
+    fn send(&self) -> Result<(), Disconnect> {
         match &self.socket {
-            Some(socket) if socket.send(&self.answer) => Ok(()),
-            _ => Err(Cut::Retry(None, "The connection to the server was lost.".to_owned())),
+            Some(socket) if socket.send(&self.outgoing) => Ok(()),
+            _ => Err(Disconnect::Retry(None, "The connection to the server was lost.".to_owned())),
         }
     }
 
-    /// Gives up the connection when nothing has come for too long. One timer runs for a connection, not for a frame.
-    fn watch_silence(&mut self, this: &Shared) {
+    /// Starts the idle timeout. One timer runs for each connection, not for each frame.
+    fn watch_idle_timeout(&mut self, this: &SharedDriver) {
         let this = Rc::clone(this);
         let check = move || {
             let mut driver = this.borrow_mut();
-            if !driver.give_up_if_silent(&this) {
-                driver.watch_silence(&this);
+            if !driver.check_idle_timeout(&this) {
+                driver.watch_idle_timeout(&this);
             }
         };
-        self.set_timer(Some(Timer::after(SILENCE, check)));
+        self.set_timer(Some(Timer::set_timeout(IDLE_TIMEOUT, check)));
     }
 
-    /// Whether it has given up.
-    fn give_up_if_silent(&mut self, this: &Shared) -> bool {
-        // While it works, or rests before it answers, there is nothing to hear.
-        let silent = self.task.is_none() && now_ms() - self.quiet_since_ms >= SILENCE.as_millis() as f64;
-        if silent {
-            self.retry(this, None, "The server has fallen silent.");
+    /// Reconnects after the idle timeout, and returns whether it has passed.
+    fn check_idle_timeout(&mut self, this: &SharedDriver) -> bool {
+        // While a task is delayed or computed, the server sends nothing.
+        let timed_out =
+            self.task.is_none() && now_ms() - self.last_transfer_ms >= IDLE_TIMEOUT.as_millis() as f64;
+        if timed_out {
+            self.retry(this, None, "The server does not respond.");
         }
-        silent
+        timed_out
     }
 
-    fn retry(&mut self, this: &Shared, wait_ms: Option<u32>, reason: &str) {
-        self.hang_up();
-        if !self.wanted {
+    fn retry(&mut self, this: &SharedDriver, delay_ms: Option<u32>, reason: &str) {
+        self.disconnect();
+        if !self.is_started {
             return;
         }
-        self.not_before_ms = wait_ms.map_or(0.0, |ms| now_ms() + f64::from(ms));
-        let wait_ms = wait_ms.unwrap_or_else(|| self.backoff.next_ms(js_sys::Math::random()));
-        self.report_progress(true);
-        self.report_state(State::Reconnecting, Some(reason), Some(wait_ms));
+        self.retry_not_before_ms = delay_ms.map_or(0.0, |ms| now_ms() + f64::from(ms));
+        let delay_ms = delay_ms.unwrap_or_else(|| self.backoff.next_ms(js_sys::Math::random()));
+        self.send_progress(true);
+        self.send_state(State::Reconnecting, Some(reason), Some(delay_ms));
         let this = Rc::clone(this);
-        let again = Timer::after(Duration::from_millis(wait_ms.into()), move || Self::proceed(&this));
+        let again = Timer::set_timeout(Duration::from_millis(delay_ms.into()), move || Self::advance(&this));
         self.set_timer(Some(again));
     }
 
-    /// Ends all activity in this state.
-    fn end(&mut self, state: State, reason: Option<&str>) {
-        self.wanted = false;
-        self.hang_up();
-        self.report_progress(true);
-        self.report_state(state, reason, None);
+    /// Ends the session in this state.
+    fn finish(&mut self, state: State, reason: Option<&str>) {
+        self.is_started = false;
+        self.disconnect();
+        self.send_progress(true);
+        self.send_state(state, reason, None);
     }
 
-    fn hang_up(&mut self) {
+    fn disconnect(&mut self) {
         self.set_timer(None);
-        self.set_rest(None);
-        drop_later(self.socket.take());
+        self.set_wait(None);
+        drop_after_event(self.socket.take());
         (self.volunteer, self.task) = (None, None);
     }
 
-    fn set_rest(&mut self, rest: Option<Timer>) {
-        drop_later(std::mem::replace(&mut self.rest, rest));
+    fn set_wait(&mut self, wait: Option<Timer>) {
+        drop_after_event(std::mem::replace(&mut self.wait, wait));
     }
 
     fn set_timer(&mut self, timer: Option<Timer>) {
-        drop_later(std::mem::replace(&mut self.timer, timer));
+        drop_after_event(std::mem::replace(&mut self.timer, timer));
     }
 
-    fn report_state(&self, state: State, reason: Option<&str>, retry_in_ms: Option<u32>) {
-        self.report(&Report::State { state, reason, retry_in_ms });
+    fn send_state(&self, state: State, reason: Option<&str>, retry_in_ms: Option<u32>) {
+        self.send_event(&WorkerEvent::State { state, reason, retry_in_ms });
     }
 
-    fn report_progress(&mut self, at_once: bool) {
+    fn send_progress(&mut self, is_forced: bool) {
         let now = now_ms();
-        if at_once || now - self.reported_ms >= REPORT_EVERY_MS {
-            self.reported_ms = now;
-            self.progress.busy_ms = self.pace.worked_ms();
-            self.report(&Report::Progress(&self.progress));
+        if is_forced || now - self.last_progress_ms >= PROGRESS_INTERVAL_MS {
+            self.last_progress_ms = now;
+            self.progress.busy_ms = self.throttle.worked_ms();
+            self.send_event(&WorkerEvent::Progress(&self.progress));
         }
     }
 
-    fn report(&self, report: &Report<'_>) {
-        // The callback posts a message; it fails only when the worker is being ended.
-        _ = self.on_report.call1(&JsValue::NULL, &report.to_js());
+    fn send_event(&self, event: &WorkerEvent<'_>) {
+        // The callback posts a message. It fails only while the worker is terminated.
+        _ = self.on_event.call1(&JsValue::NULL, &event.to_js());
     }
 }

@@ -1,26 +1,26 @@
 //! The volunteer in a browser's Web Worker.
 //!
 //! ```text
-//!   page  <--postMessage-->  worker.js  <-->  Volunteer (here)  <--WebSocket-->  server
-//!                                                 |
-//!                                                 v
-//!                                       farsign::volunteer: the algorithm
+//!   page  <--postMessage-->  volunteer-worker.js  <-->  Volunteer (here)  <--WebSocket-->  server
+//!                                                             |
+//!                                                             v
+//!                                                   farsign::volunteer: the algorithm
 //! ```
 //!
-//! The page reads drawings in a worker of its own, with [`Reader`] and the parameters that the server shows.
+//! The page recognizes drawings in a second worker, with [`Classifier`] and the server's current parameters.
 //!
-//! Only conversions live here: browser events into the shared crate's calls, its results into reports for the page.
-//! The socket, the data and all computing stay in the worker, so the page never waits for them.
+//! This crate only converts: browser events into calls of the shared crate, and its results into events for the page.
+//! The socket, the data and all computation stay in the worker, so the page never blocks.
 
-mod cut;
 mod data;
-mod drawing;
+mod disconnect;
 mod driver;
-mod pace;
-mod reader;
-mod report;
-mod scope;
+mod events;
+mod inference;
+mod preprocess;
 mod socket;
+mod throttle;
+mod worker_global;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -28,48 +28,55 @@ use std::rc::Rc;
 use farsign::task::Secret;
 use wasm_bindgen::prelude::*;
 
-use driver::{Driver, Pass};
+use driver::{Credentials, Driver};
 
-pub use reader::{Reader, centred, version};
+pub use inference::{Classifier, normalize_drawing};
 
-/// A volunteer. Reports go to the callback it is made with, as the page's messages of type `state` and `progress`.
+/// A volunteer. The callback of the constructor receives messages of type `state` and `progress` for the page.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Volunteer(Rc<RefCell<Driver>>);
 
 #[wasm_bindgen]
 impl Volunteer {
-    /// A volunteer that does nothing until it is started.
+    /// Creates an idle volunteer.
     #[wasm_bindgen(constructor)]
-    pub fn new(on_report: js_sys::Function) -> Self {
-        Self(Driver::new(on_report))
+    pub fn new(on_event: js_sys::Function) -> Self {
+        Self(Driver::new(on_event))
     }
 
-    /// Works for the server with this WebSocket address, now or again. A secret of 16 bytes makes it the same volunteer
-    /// as before, a token opens a server that asks for one; an empty one is none.
+    /// Starts to train for the server with this WebSocket address.
+    ///
+    /// The secret of 16 bytes identifies the volunteer. The token admits it to servers with a join token.
     pub fn start(&self, url: String, secret: Option<Vec<u8>>, token: Option<String>) {
         let secret = secret.and_then(|bytes| bytes.try_into().ok()).map(Secret);
-        Driver::start(&self.0, url, Pass { secret, token });
+        Driver::start(&self.0, url, Credentials { secret, token });
     }
 
-    /// Uses this share of a core, 0.05 to 1, from now on; all of it before this is called.
+    /// Sets the fraction of a core, 0.05 to 1. The initial value is 1.
     #[wasm_bindgen(js_name = setEffort)]
     pub fn set_effort(&self, effort: f64) {
         Driver::set_effort(&self.0, effort);
     }
 
-    /// Looks after the connection now: the machine has woken, or is connected again.
+    /// Checks the connection now: the device has woken or is online again.
     pub fn wake(&self) {
         Driver::wake(&self.0);
     }
 
-    /// Closes the connection and computes nothing until started again.
+    /// Closes the connection and stops computing until the next start.
     pub fn pause(&self) {
         Driver::pause(&self.0);
     }
 
-    /// Closes the connection for good.
+    /// Ends the session.
     pub fn stop(&self) {
         Driver::stop(&self.0);
     }
+}
+
+/// Returns the version of this code.
+#[wasm_bindgen]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
 }

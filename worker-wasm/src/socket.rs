@@ -1,21 +1,21 @@
-//! A WebSocket with its callbacks, which live as long as it does.
+//! A WebSocket that owns its callbacks.
 
 use farsign::wire::SUBPROTOCOL;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 
-/// What happens on a connection.
+/// An event of a connection.
 #[derive(Debug)]
 pub enum SocketEvent {
     Open,
     /// A binary message.
     Frame(Uint8Array),
-    /// It is closed with this code, or could not be opened.
+    /// The connection was closed with this code, or could not be opened.
     Closed(u16),
 }
 
-/// An open or opening connection. Dropping it closes it without a further event.
+/// An open or opening connection. A drop closes it without further events.
 #[derive(Debug)]
 pub struct Socket {
     inner: WebSocket,
@@ -25,17 +25,20 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Connects; `on_event` is told what happens. An address that is none gives an error.
+    /// Connects, and passes events to `on_event`.
+    ///
+    /// # Errors
+    /// Returns an error if the address is invalid.
     pub fn connect(url: &str, on_event: impl Fn(SocketEvent) + Clone + 'static) -> Result<Self, JsValue> {
         let socket = WebSocket::new_with_str(url, SUBPROTOCOL)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
-        let told = on_event.clone();
-        let open = Closure::<dyn FnMut()>::new(move || told(SocketEvent::Open));
-        let told = on_event.clone();
+        let on_open = on_event.clone();
+        let open = Closure::<dyn FnMut()>::new(move || on_open(SocketEvent::Open));
+        let on_message = on_event.clone();
         let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            // A text message has no buffer; the protocol has none, and the empty frame it becomes is refused.
+            // The protocol has no text messages. They become empty frames, which are rejected.
             let buffer = event.data().dyn_into().unwrap_or_else(|_| ArrayBuffer::new(0));
-            told(SocketEvent::Frame(Uint8Array::new(&buffer)));
+            on_message(SocketEvent::Frame(Uint8Array::new(&buffer)));
         });
         let closed = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
             on_event(SocketEvent::Closed(event.code()));
@@ -46,9 +49,9 @@ impl Socket {
         Ok(Self { inner: socket, _open: open, _message: message, _closed: closed })
     }
 
-    /// Sends a frame; false when the connection is not open.
+    /// Sends a frame, and returns whether the connection is open.
     pub fn send(&self, frame: &[u8]) -> bool {
-        // On a connection that is closing, browsers take a frame without an error, complain on the console and drop it.
+        // While a connection is closing, browsers accept a frame without an error, log a warning and drop the frame.
         self.inner.ready_state() == WebSocket::OPEN && self.inner.send_with_u8_array(frame).is_ok()
     }
 }
@@ -58,6 +61,6 @@ impl Drop for Socket {
         self.inner.set_onopen(None);
         self.inner.set_onmessage(None);
         self.inner.set_onclose(None);
-        _ = self.inner.close(); // closed already, then
+        _ = self.inner.close(); // fails only if it is closed
     }
 }

@@ -1,39 +1,49 @@
-// The files that are open, each with a name that can be changed: many a file is called curves.csv.
+// @ts-check
+// The list of open files. Names can be changed, because many files are called curves.csv.
 
-import { make } from '../dom.js';
+import { createButton, createElement } from '../js/shared/dom.js';
 
-const KINDS = { lab: 'the lab', history: 'a server' };
+/** @typedef {import('./run-collection.js').OpenFile} OpenFile */
+/** @typedef {{ onRename: (file: OpenFile, name: string) => void, onClose: (file: OpenFile) => void }} FileListeners */
 
-export class FileList {
+const SOURCES = { lab: 'the lab', history: 'a server' };
+const MAX_NAME_CHARACTERS = 40;
+
+/** The list of open files. */
+export class FileListView {
   #list;
-  #actions;
+  #listeners;
 
-  /** `onRename` is told a file and its new name, `onClose` a file. */
-  constructor(list, actions) {
+  /**
+   * @param {HTMLElement} list
+   * @param {FileListeners} listeners
+   */
+  constructor(list, listeners) {
     this.#list = list;
-    this.#actions = actions;
+    this.#listeners = listeners;
   }
 
+  /** @param {OpenFile[]} files */
   show(files) {
-    const rows = files.map((file) => this.#row(file));
-    this.#list.replaceChildren(...(rows.length > 0 ? rows : [make('li', 'caption', 'None yet.')]));
+    const rows = files.map((file) => this.#createRow(file));
+    this.#list.replaceChildren(...(rows.length > 0 ? rows : [createElement('li', 'caption', 'None yet.')]));
   }
 
-  #row(file) {
-    const row = make('li');
-    const name = make('input');
-    Object.assign(name, { type: 'text', value: file.name, maxLength: 40, spellcheck: false });
-    name.setAttribute('aria-label', `Name of the file ${file.name}, from ${KINDS[file.kind]}`);
+  /** @param {OpenFile} file */
+  #createRow(file) {
+    const source = `from ${SOURCES[file.kind]}`;
+    const row = createElement('li');
+    const name = createElement('input');
+    Object.assign(name, { type: 'text', value: file.name, maxLength: MAX_NAME_CHARACTERS, spellcheck: false });
+    name.setAttribute('aria-label', `Name of the file ${file.name}, ${source}`);
     name.addEventListener('change', () => {
-      const wanted = name.value.trim();
-      name.value = wanted === '' ? file.name : wanted;
-      this.#actions.onRename(file, name.value);
+      name.value = name.value.trim() || file.name;
+      this.#listeners.onRename(file, name.value);
     });
-    const close = make('button', '', 'Close');
-    close.type = 'button';
+    const close = createButton('Close');
     close.setAttribute('aria-label', `Close ${file.name}`);
-    close.addEventListener('click', () => this.#actions.onClose(file));
-    row.append(name, close, make('span', 'caption', `from ${KINDS[file.kind]}`));
+    close.addEventListener('click', () => this.#listeners.onClose(file));
+    row.append(name, close, createElement('span', 'caption', source));
     return row;
   }
 }

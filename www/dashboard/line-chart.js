@@ -1,55 +1,72 @@
-// A small curve of numbers from 0 up.
+// @ts-check
+// A small chart of positive numbers.
 
-import { formatCount } from '../format.js';
-import { formatTick, Plot } from '../plot.js';
+import { formatCount } from '../js/shared/format.js';
+import { formatTick, Plot } from '../js/shared/plot.js';
 
+const MIN_X_SPAN = 10;
+const MIN_Y_MAX = 0.1;
+
+/** A chart of one curve. */
 export class LineChart {
   #box;
-  #what;
-  #plot = null;
+  #name;
+  #plot;
 
-  /** along: what the axis counts; what: the unit of the curve, for those who do not see it. */
-  constructor(box, along, what) {
+  /**
+   * @param {HTMLElement} box
+   * @param {string} xLabel
+   * @param {string} name For the text alternative.
+   */
+  constructor(box, xLabel, name) {
     this.#box = box;
-    this.#what = what;
-    if (!Plot.isPossible) return; // the numbers beside the chart say the same
+    this.#name = name;
     this.#plot = new Plot(box);
-    this.#plot.draw(this.#options(along), [[], []]);
+    this.#plot.draw(this.#options(xLabel), [[], []]);
   }
 
-  /** Takes [x, y] pairs in order. */
+  /** @param {{ x: number, y: number }[]} points In the order of x. */
   show(points) {
-    this.#plot?.setData([points.map(([x]) => x), points.map(([, y]) => y)]);
+    this.#plot.setData([points.map(({ x }) => x), points.map(({ y }) => y)]);
     const last = points.at(-1);
-    const text = last ? `${this.#what}: now ${format(last[1])}, ${points.length} points.` : `${this.#what}: nothing yet.`;
-    this.#box.setAttribute('aria-label', text);
+    const state = last ? `now ${format(last.y)}, ${points.length} points` : 'no measurement yet';
+    this.#box.setAttribute('aria-label', `${this.#name}: ${state}.`);
   }
 
-  #options(along) {
+  /**
+   * @param {string} xLabel
+   * @returns {import('../js/shared/plot.js').PlotOptions}
+   */
+  #options(xLabel) {
     const plot = this.#plot;
+    /**
+     * @param {unknown} _plot
+     * @param {number[]} ticks
+     */
     const values = (_plot, ticks) => ticks.map((tick) => (tick >= 10_000 ? formatTick(tick) : format(tick)));
     return {
       padding: [8, 8, 0, 0],
       cursor: { show: false },
       scales: {
-        x: { time: false, range: (_plot, min, max) => [min ?? 0, Math.max(max ?? 0, (min ?? 0) + 10)] },
-        y: { range: (_plot, _min, max) => [0, Math.max((max ?? 0) * 1.05, 0.1)] },
+        x: { time: false, range: (_plot, min, max) => [min ?? 0, Math.max(max ?? 0, (min ?? 0) + MIN_X_SPAN)] },
+        y: { range: (_plot, _min, max) => [0, Math.max((max ?? 0) * 1.05, MIN_Y_MAX)] },
       },
       series: [
         {},
         {
-          stroke: () => plot.colour('chart-accent'),
+          stroke: () => plot.color('chart-accent'),
           width: 2,
-          fill: () => plot.colour('chart-fill'),
+          fill: () => plot.color('chart-fill'),
           points: { show: false },
         },
       ],
       axes: [
-        plot.axis({ label: along, labelSize: 16, size: 24, space: 80, values }),
+        plot.axis({ label: xLabel, labelSize: 16, size: 24, space: 80, values }),
         plot.axis({ size: 48, space: 28, grid: plot.grid(), values }),
       ],
     };
   }
 }
 
+/** @param {number} value */
 const format = (value) => (value >= 100 ? formatCount(value) : String(Number(value.toPrecision(3))));

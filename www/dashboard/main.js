@@ -1,149 +1,225 @@
-// Wires the dashboard together: the public status, and for who has the admin token the volunteers and what can be done.
+// @ts-check
+// Connects the dashboard to the public status and, with the admin token, to the list of volunteers and the admin API.
 
-import { element, setNumber, setText } from '../dom.js';
-import { formatBytes, formatCount, formatCountOf, formatDuration } from '../format.js';
-import { StatusPoll } from '../status-poll.js';
-import { ask } from './ask.js';
-import { Host } from './host.js';
-import { PublicPart } from './public.js';
-import { showBans, showRemovals } from './removals.js';
-import { HostStream } from './stream.js';
-import { VolunteerTable } from './table.js';
+import { StatusClient } from '../js/api/status-client.js';
+import { byId, setNumber, setText, typedById } from '../js/shared/dom.js';
+import { capitalize, formatBytes, formatCount, formatCountOf, formatDuration } from '../js/shared/format.js';
+import { session } from '../js/shared/storage.js';
+import { AdminApi } from './admin-api.js';
+import { confirm } from './confirm-dialog.js';
+import { showBans, showEjections } from './ejections.js';
+import { EventStream } from './event-stream.js';
+import { PublicView } from './public-view.js';
+import { VolunteerTable } from './volunteer-table.js';
 
-const TOKEN = 'farsign-admin-token'; // of this tab only: sessionStorage
-const SLOWER_PERCENT = 25;
+/** @typedef {import('./volunteer-table.js').Volunteer} Volunteer */
+/** @typedef {import('./volunteer-table.js').Action} Action */
+/**
+ * @typedef {object} View
+ * @property {import('./volunteer-table.js').VolunteerPage} volunteers
+ * @property {number} ejected
+ * @property {import('./ejections.js').Ejection[]} ejections
+ * @property {number} effort_percent
+ * @property {number} bans
+ * @property {{ version: number, age_s: number }} snapshot
+ * @property {{ commits: number, log_bytes: number } | null} saved
+ */
 
-const host = new Host();
-const everybody = new PublicPart();
-const poll = new StatusPoll('../api/v1/status', takeStatus);
-const stream = new HostStream('../api/v1/admin/dashboard', { view: takeView, refused, lost });
-const table = new VolunteerTable((query) => stream.ask(query), act);
-let lineLost = null; // a sentence, while the stream is broken
+const TOKEN_KEY = 'admin-token';
+const SLOW_PERCENT = 25;
+const MAX_BAN_CHARACTERS = 30;
 
-function takeStatus() {
-  const { status, failure } = poll;
-  if (status && !failure) everybody.show(status);
-  if (status) table.setChecked(status.run.rule === 'verified');
-  if (status) setText('pause', status.run.paused ? 'Resume the run' : 'Pause the run');
-  setText('state', stateText(status, failure));
-}
+const ui = {
+  state: byId('state'),
+  access: byId('access'),
+  accessNote: byId('access-note'),
+  accessForm: typedById('access-form', HTMLFormElement),
+  token: typedById('token', HTMLInputElement),
+  adminPanels: [byId('run'), byId('volunteers'), byId('ejected')],
+  pause: typedById('pause', HTMLButtonElement),
+  effortOfAll: typedById('effort-all', HTMLSelectElement),
+  signOut: byId('sign-out'),
+  actionNote: byId('action-note'),
+  snapshotAge: byId('snapshot-age'),
+  snapshotVersion: byId('snapshot-version'),
+  saved: byId('saved'),
+  savedNote: byId('saved-note'),
+  bans: typedById('bans', HTMLDetailsElement),
+};
 
-function stateText(status, failure) {
-  if (failure) return `The server does not answer. ${failure.reason}`;
-  if (status === null) return 'Asking the server.';
-  const state = status.run.paused ? 'Paused by the host.' : status.run.phase === 'finished' ? 'Finished.' : 'Training.';
-  return lineLost ? `${state} The list of volunteers is old: ${lineLost}` : state;
-}
+const admin = new AdminApi();
+const publicView = new PublicView();
+const client = new StatusClient('../api/v1/status', onStatus);
+/** @type {EventStream<View>} */
+const stream = new EventStream('../api/v1/admin/dashboard', { onView, onDenied, onLost });
+const table = new VolunteerTable((query) => stream.setQuery(query), onAction);
+/** @type {string | null} A sentence while the stream is broken. */
+let streamError = null;
 
-function takeView(view) {
-  lineLost = null;
-  showAccess(true);
-  table.show(view.volunteers);
-  showRemovals(view);
-  setNumber('snapshot-age', view.snapshot.age_s, view.snapshot.age_s < 1 ? 'Fresh' : `${formatDuration(view.snapshot.age_s)} old`);
-  setText('snapshot-version', `version ${formatCount(view.snapshot.version)}`);
-  const { saved } = view;
-  setNumber('saved', saved?.log_bytes, saved ? formatBytes(saved.log_bytes) : 'No');
-  setText('saved-note', saved ? `kept, ${formatCountOf(saved.commits, 'commit')}` : 'ends with the server');
-  const all = element('effort-all');
-  if (document.activeElement !== all) all.value = String(view.effort_percent);
-}
-
-function lost(reason) {
-  lineLost = reason;
-}
-
-function refused(status) {
-  forgetToken();
-  setText(
-    'access-note',
-    status === 404
-      ? 'This server has no admin token, so nobody can see or do more than this. Start it with --admin-token to change that.'
-      : 'That is not the admin token of this server.',
-  );
-  element('token').focus();
-}
-
-function useToken(token) {
-  host.use(token);
-  stream.ask(table.query());
-  stream.use(token);
-}
-
-function forgetToken() {
-  try {
-    sessionStorage.removeItem(TOKEN);
-  } catch {} // where nothing may be kept, nothing is
-  host.use(null);
-  stream.use(null);
-  showAccess(false);
-}
-
-function showAccess(open) {
-  element('access').hidden = open;
-  for (const id of ['actions', 'volunteers', 'removed']) element(id).hidden = !open;
-}
-
-async function act(what, row) {
-  const name = `volunteer ${row.id}`;
-  if (what === 'effort') return slowDown(row, name);
-  if (what === 'kick') {
-    const text = 'Its session ends, and the page tells its person so. It may come back.';
-    if (await ask(`Remove ${name}?`, text, [['yes', 'Remove']])) tell(await host.kick(row.id), `Removed ${name}.`);
-    return;
+function onStatus() {
+  const { status, failure } = client;
+  if (status && !failure) publicView.show(status);
+  if (status) {
+    table.setVerified(status.run.rule === 'verified');
+    setText(ui.pause, status.run.paused ? 'Resume run' : 'Pause run');
   }
-  const answers = [['address', `Ban ${row.address}`]];
-  if (row.identity) answers.unshift(['identity', 'Ban its identity']);
-  const kind = await ask(
-    `Ban ${name}?`,
-    'An identity is one volunteer, who can make another. An address is everybody behind it.',
-    answers,
+  setText(ui.state, describeState());
+}
+
+function describeState() {
+  const { status, failure } = client;
+  if (failure) return failure.reason;
+  if (status === null) return 'Connecting…';
+  const state = status.run.paused ? 'Paused.' : status.run.phase === 'finished' ? 'Finished.' : 'Training.';
+  return streamError ? `${state} The list of volunteers is out of date: ${streamError}` : state;
+}
+
+/** @param {View} view */
+function onView(view) {
+  streamError = null;
+  showAdminPanels(true);
+  table.show(view.volunteers);
+  showEjections(view);
+  const age = view.snapshot.age_s;
+  setNumber(ui.snapshotAge, age, age < 1 ? 'Fresh' : `${formatDuration(age)} old`);
+  setText(ui.snapshotVersion, `version ${formatCount(view.snapshot.version)}`);
+  const { saved } = view;
+  setNumber(ui.saved, saved?.log_bytes, saved ? formatBytes(saved.log_bytes) : 'No');
+  setText(ui.savedNote, saved ? formatCountOf(saved.commits, 'commit') : 'lost when the server stops');
+  if (document.activeElement !== ui.effortOfAll) ui.effortOfAll.value = String(view.effort_percent);
+}
+
+/** @param {string} reason */
+function onLost(reason) {
+  streamError = reason;
+}
+
+/** @param {number} status */
+function onDenied(status) {
+  signOut();
+  setText(
+    ui.accessNote,
+    status === 404
+      ? 'This server has no admin token. To manage volunteers, start it with --admin-token.'
+      : 'This is not the admin token of this server.',
   );
-  if (kind) tell(await host.ban(`${kind} ${row[kind]}`), `Banned the ${kind} of ${name}.`);
+  ui.token.focus();
 }
 
-async function slowDown(row, name) {
-  const percent = row.effort_percent > SLOWER_PERCENT ? SLOWER_PERCENT : 100;
-  tell(await host.setEffort(row.id, percent), `${name} works at ${percent} % now.`);
+/** @param {string} token */
+function signIn(token) {
+  admin.useToken(token);
+  stream.setQuery(table.query());
+  stream.useToken(token);
 }
 
-function tell(problem, done) {
-  setText('action-note', problem ?? done.charAt(0).toUpperCase() + done.slice(1));
+function signOut() {
+  session.remove(TOKEN_KEY);
+  admin.useToken('');
+  stream.useToken(null);
+  showAdminPanels(false);
+}
+
+/** @param {boolean} isSignedIn */
+function showAdminPanels(isSignedIn) {
+  ui.access.hidden = isSignedIn;
+  for (const panel of ui.adminPanels) panel.hidden = !isSignedIn;
+}
+
+/**
+ * @param {Action} action
+ * @param {Volunteer} volunteer
+ */
+function onAction(action, volunteer) {
+  const name = `volunteer ${volunteer.id}`;
+  if (action === 'effort') return toggleEffort(volunteer, name);
+  return action === 'eject' ? eject(volunteer, name) : ban(volunteer, name);
+}
+
+/**
+ * @param {Volunteer} volunteer
+ * @param {string} name
+ */
+async function toggleEffort(volunteer, name) {
+  const percent = volunteer.effort_percent > SLOW_PERCENT ? SLOW_PERCENT : 100;
+  showResult(await admin.setEffort(volunteer.id, percent), `${name} now works at ${percent} %.`);
+}
+
+/**
+ * @param {Volunteer} volunteer
+ * @param {string} name
+ */
+async function eject(volunteer, name) {
+  const text = 'The session ends and the volunteer is informed. The volunteer can join again.';
+  const choice = await confirm(`Eject ${name}?`, text, [{ value: 'yes', label: 'Eject' }]);
+  if (choice) showResult(await admin.eject(volunteer.id), `Ejected ${name}.`);
+}
+
+/**
+ * @param {Volunteer} volunteer
+ * @param {string} name
+ */
+async function ban(volunteer, name) {
+  const targets = [{ value: 'address', label: `Ban ${volunteer.address}` }];
+  if (volunteer.identity) targets.unshift({ value: 'identity', label: 'Ban the identity' });
+  const kind = await confirm(
+    `Ban ${name}?`,
+    'A banned volunteer can create a new identity. A banned address blocks everyone who uses it.',
+    targets,
+  );
+  if (kind === null) return;
+  const target = kind === 'identity' ? volunteer.identity : volunteer.address;
+  showResult(await admin.ban(`${kind} ${target}`), `Banned the ${kind} of ${name}.`);
+}
+
+/**
+ * @param {string | null} error
+ * @param {string} [success]
+ */
+function showResult(error, success = '') {
+  setText(ui.actionNote, error ?? capitalize(success));
 }
 
 async function refreshBans() {
-  const bans = await host.bans();
-  if (bans === null) return tell('The server does not tell which bans there are. The list may be old.');
-  showBans(bans, async (ban) => {
-    tell(await host.lift(ban), `Lifted the ban of ${ban.slice(0, 30)}.`);
+  const bans = await admin.bans();
+  if (bans === null) {
+    showResult('The list of bans could not be refreshed.');
+    return;
+  }
+  showBans(bans, async (target) => {
+    showResult(await admin.unban(target), `Removed the ban of ${target.slice(0, MAX_BAN_CHARACTERS)}.`);
     refreshBans();
   });
 }
 
-element('access-form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  const token = element('token').value;
-  try {
-    sessionStorage.setItem(TOKEN, token);
-  } catch {} // then it has to be given again after a reload
-  element('token').value = '';
-  useToken(token);
-});
-element('close').addEventListener('click', forgetToken);
-element('pause').addEventListener('click', async () => {
-  const paused = !poll.status?.run.paused;
-  if (paused && !(await ask('Pause the run?', 'All sessions end; volunteers come back when it goes on.', [['yes', 'Pause']]))) return;
-  tell(await host.pause(paused), paused ? 'The run is paused.' : 'The run goes on.');
-  poll.askNow();
-});
-element('effort-all').addEventListener('change', async ({ target }) => {
-  tell(await host.setEffort(null, target.value), `Everybody works at ${target.value} % of the chosen effort now.`);
-});
-element('bans').addEventListener('toggle', ({ target }) => target.open && refreshBans());
+async function togglePause() {
+  const isPaused = !client.status?.run.paused;
+  if (isPaused) {
+    const text = 'All sessions end. Volunteers return when you resume the run.';
+    const choice = await confirm('Pause the run?', text, [{ value: 'yes', label: 'Pause' }]);
+    if (choice === null) return;
+  }
+  showResult(await admin.setPaused(isPaused), isPaused ? 'The run is paused.' : 'The run has resumed.');
+  client.requestNow();
+}
 
-let kept = null;
-try {
-  kept = sessionStorage.getItem(TOKEN);
-} catch {} // nothing is kept then
-if (kept !== null) useToken(kept);
-poll.begin();
+ui.accessForm.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const token = ui.token.value;
+  session.set(TOKEN_KEY, token);
+  ui.token.value = '';
+  signIn(token);
+});
+ui.signOut.addEventListener('click', signOut);
+ui.pause.addEventListener('click', togglePause);
+ui.effortOfAll.addEventListener('change', async () => {
+  const percent = Number(ui.effortOfAll.value);
+  showResult(await admin.setEffortOfAll(percent), `All volunteers now work at ${percent} % of their own setting.`);
+});
+ui.bans.addEventListener('toggle', () => {
+  if (ui.bans.open) refreshBans();
+});
+
+const storedToken = session.get(TOKEN_KEY);
+if (storedToken !== null) signIn(storedToken);
+client.start();

@@ -1,29 +1,19 @@
-//! Set-up and the commands that take more than one step: `cargo xtask <command>`.
-//!
-//! This program uses nothing but the standard library, so that it compiles in a moment on a fresh machine.
+//! Set-up, lints and the commands that take more than one step: `cargo xtask <command>`.
 
-mod aarch64;
-mod bench;
-mod browser;
 mod build;
-mod checks;
-mod clock;
-mod debian;
-mod firefox;
-mod mnist_subset;
-mod npm;
-mod python;
-mod results;
-mod screenshots;
-mod serve;
+mod commands;
+mod lint;
+mod prerequisites;
 mod shell;
-mod toolchain;
-mod tools;
-mod versions;
+mod test;
 
 use std::process::ExitCode;
 
-use shell::{Result, Shell};
+use anyhow::{Result, bail};
+
+use commands::{bench, mnist_subset, results, screenshots, serve};
+use prerequisites::{firefox, tools};
+use shell::Shell;
 
 const HELP: &str = "\
 Usage: cargo xtask <command>
@@ -32,17 +22,18 @@ Usage: cargo xtask <command>
                      (the arguments go to `farsign serve`; try `cargo xtask serve --help`)
   web                build only the page's WebAssembly part, into www/pkg
   test [STEP...]     run every check and test, installing what that needs;
-                     with names of steps, run those and what they stand on
-  bench [SECTION...] measure the project beside its peers: target/bench/report.md
+                     with names of steps, run those and the steps they need
+  lint               run the project's own lints (seconds)
+  limits [--write]   print docs/limits.md, made from constants in the source, or write it
+  bench [SECTION...] compare the project with its peers: target/bench/report.md
                      (--write also updates docs/performance.md, --data FOLDER
                      trains on all of MNIST too)
   results [SCENARIO...]
-                     run the lab's scenarios into target/results, or go on with them, and
-                     write docs/results (--data FOLDER trains on all of MNIST; hours)
-  screenshots        pictures of the page on phones and desks, light and dark:
+                     run the lab's scenarios into target/results, resuming interrupted ones,
+                     and write docs/results (--data FOLDER trains on all of MNIST; hours)
+  screenshots        make pictures of the page on phones and desktops, light and dark:
                      target/screenshots
-  tools              install only what the tests need: into .tools/, and Chromium
-                     through apt-get where that is possible
+  tools              install wasm-pack and its companions into .tools/ (minutes)
   firefox            install what `cargo xtask test firefox` needs: Firefox through apt-get
                      where that is possible, and its driver into .tools/ (minutes)
   data-subset        make data/mnist-10k again from its source (a maintainer's command)
@@ -55,33 +46,36 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     match dispatch(&command, &rest) {
         Ok(code) => code,
-        Err(message) => {
-            eprintln!("error: {message}");
+        Err(error) => {
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
-    let takes_arguments = matches!(command, "bench" | "results" | "serve" | "test");
+    let takes_arguments = matches!(command, "bench" | "limits" | "results" | "serve" | "test");
     if !takes_arguments && let Some(extra) = rest.first() {
-        return Err(format!("`cargo xtask {command}` takes no arguments, but got `{extra}`"));
+        bail!("`cargo xtask {command}` takes no arguments, but got `{extra}`");
     }
+    let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
         "help" | "-h" | "--help" => {
             println!("{HELP}\nSteps of `test`, in order:");
-            checks::describe();
+            test::describe();
             Ok(ExitCode::SUCCESS)
         }
         "bench" => bench::run(&Shell::open()?, rest),
-        "data-subset" => mnist_subset::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
-        "firefox" => firefox::install(&Shell::open()?).map(|()| ExitCode::SUCCESS),
+        "data-subset" => done(mnist_subset::run(&Shell::open()?)),
+        "firefox" => done(firefox::install(&Shell::open()?)),
+        "limits" => done(lint::limits::run(&Shell::open()?, rest)),
+        "lint" => done(lint::check(&Shell::open()?)),
         "results" => results::run(&Shell::open()?, rest),
-        "screenshots" => screenshots::run(&Shell::open()?).map(|()| ExitCode::SUCCESS),
+        "screenshots" => done(screenshots::run(&Shell::open()?)),
         "serve" => serve::run(&Shell::open()?, rest),
-        "test" => checks::run(&Shell::open()?, rest),
-        "tools" => checks::run(&Shell::open()?, &["tools".to_owned()]),
-        "web" => build::web(&Shell::open()?).map(|()| ExitCode::SUCCESS),
-        unknown => Err(format!("there is no command `{unknown}`; `cargo xtask help` lists them")),
+        "test" => test::run(&Shell::open()?, rest),
+        "tools" => done(tools::install_wasm_pack(&Shell::open()?)),
+        "web" => done(build::web(&Shell::open()?)),
+        unknown => bail!("there is no command `{unknown}`; `cargo xtask help` lists them"),
     }
 }

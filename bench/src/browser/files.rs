@@ -12,26 +12,25 @@ use tokio::net::TcpListener;
 
 use crate::machine::Paths;
 
-/// What the page loads: the beginning of a path, and the folder that the rest of it is looked up in. The first that
-/// fits counts.
+/// The folders of the page by the prefix of a path. The first matching prefix applies.
 #[derive(Clone, Debug)]
 pub struct Folders(Vec<(&'static str, PathBuf)>);
 
 impl Folders {
-    /// Those of the bench page.
+    /// Creates the folders of the bench page.
     ///
     /// # Errors
-    /// When its bindings were not generated.
-    pub fn of(paths: &Paths) -> Result<Self> {
-        let bindings =
-            paths.bindings.clone().context("expected the page's bindings (--bindings), found none")?;
+    ///
+    /// Returns an error without the page's bindings.
+    pub fn new(paths: &Paths) -> Result<Self> {
+        let bindings = paths.bindings.clone().context("missing the page's bindings (--bindings)")?;
         let mut folders = vec![("/pkg/", bindings), ("/data/", paths.root.join("data/mnist-10k"))];
         folders.extend(paths.node_modules.clone().map(|folder| ("/npm/", folder)));
         folders.push(("/", paths.root.join("bench/page")));
         Ok(Self(folders))
     }
 
-    /// The file of a path; none for one that tries to leave its folder.
+    /// Returns the file of a path; `None` if the path would leave its folder.
     fn find(&self, path: &str) -> Option<PathBuf> {
         let (folder, rest) =
             self.0.iter().find_map(|(start, folder)| Some((folder, path.strip_prefix(start)?)))?;
@@ -40,10 +39,11 @@ impl Folders {
     }
 }
 
-/// Serves on a task of its own for as long as the runtime lives; gives the page's address.
+/// Serves in a background task of the runtime and returns the page's URL.
 ///
 /// # Errors
-/// When there is no port.
+///
+/// Returns an error if no port can be opened.
 pub async fn serve(folders: Folders) -> Result<String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("listening for the browser")?;
     let address = listener.local_addr()?;

@@ -1,4 +1,4 @@
-//! The same steps in this program.
+//! The same steps, natively.
 
 use std::fs;
 use std::path::Path;
@@ -8,41 +8,45 @@ use anyhow::{Context as _, Result, ensure};
 use farsign_bench_page::{BATCHES, Steps};
 use serde_json::{Value, json};
 
-/// Steps in a sample.
+/// Number of steps per sample.
 const STEPS: usize = 150;
 
-/// Agreement of two gradients: relative, and absolute beside the largest derivative.
+/// Relative tolerance of a gradient.
 const RELATIVE: f32 = 1e-4;
+/// Absolute tolerance of a gradient, relative to the largest derivative.
 const ABSOLUTE: f32 = 1e-6;
 
-/// Our step and that of ndarray, natively.
+/// The native steps of the product's kernel and of ndarray.
 #[derive(Debug)]
 pub struct Native(Steps);
 
 impl Native {
-    /// On the built-in digits of the repository at `root`.
+    /// Prepares steps on the built-in digits of the repository at `root`.
     ///
     /// # Errors
-    /// When they cannot be read.
+    ///
+    /// Returns an error if the digits cannot be read.
     pub fn new(root: &Path) -> Result<Self> {
         let read = |name: &str| {
             let path = root.join("data/mnist-10k").join(name);
             fs::read(&path).with_context(|| format!("reading {}", path.display()))
         };
-        let (images, labels) = (read("train-images-idx3-ubyte.gz")?, read("train-labels-idx1-ubyte.gz")?);
+        let images = read("train-images-idx3-ubyte.gz")?;
+        let labels = read("train-labels-idx1-ubyte.gz")?;
         Ok(Self(Steps::of(&images, &labels)?))
     }
 
     /// Compares ndarray's gradients with ours.
     ///
     /// # Errors
-    /// When one disagrees.
-    pub fn check(&mut self) -> Result<()> {
+    ///
+    /// Returns an error if a gradient disagrees.
+    pub fn validate(&mut self) -> Result<()> {
         for batch in 0..BATCHES {
             _ = self.0.sparse(batch);
             let ours = self.0.gradient();
             _ = self.0.ndarray(batch);
-            let largest = ours.iter().fold(0.0f32, |most, g| most.max(g.abs()));
+            let largest = ours.iter().fold(0.0f32, |max, g| max.max(g.abs()));
             let pairs = ours.iter().zip(self.0.last_gradient());
             let wrong =
                 pairs.filter(|(a, b)| (*a - *b).abs() > RELATIVE * a.abs() + ABSOLUTE * largest).count();
@@ -51,7 +55,7 @@ impl Native {
         Ok(())
     }
 
-    /// Of our gradient on each minibatch.
+    /// Returns the hash of our gradient on each minibatch.
     pub fn fingerprints(&mut self) -> Vec<u64> {
         let of = |batch| {
             _ = self.0.sparse(batch);
@@ -60,11 +64,11 @@ impl Native {
         (0..BATCHES).map(of).collect()
     }
 
-    /// One sample of each: milliseconds a step.
+    /// Takes one sample of each contender, in milliseconds per step.
     pub fn round(&mut self) -> Value {
         json!({
             "native-sparse": self.timed(|steps, index| steps.sparse(index) > 0.0),
-            "native-answer": self.timed(Steps::answer),
+            "native-update": self.timed(Steps::update),
             "native-ndarray": self.timed(|steps, index| steps.ndarray(index) > 0.0),
         })
     }
@@ -72,7 +76,7 @@ impl Native {
     fn timed(&mut self, step: impl Fn(&mut Steps, usize) -> bool) -> f64 {
         let started = Instant::now();
         for index in 0..STEPS {
-            assert!(step(&mut self.0, index), "a step found nothing");
+            assert!(step(&mut self.0, index), "a step has no result");
         }
         started.elapsed().as_secs_f64() * 1e3 / STEPS as f64
     }

@@ -3,33 +3,33 @@
 use anyhow::{Context as _, Result};
 use fantoccini::Client;
 use farsign_tests::browser::capabilities;
-use farsign_tests::process::Driver;
+use farsign_tests::driver_process::DriverProcess;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 use crate::machine::Paths;
 
-/// What a call may take: far above what it does on a busy machine.
-const LONGEST_CALL_MS: u32 = 300_000;
+/// Timeout of a call, far above its duration on a busy machine.
+const CALL_TIMEOUT_MS: u32 = 300_000;
 
-/// The page, loaded.
+/// The bench page, loaded in a browser.
 pub struct Page {
     client: Client,
-    _driver: Driver,
+    _driver: DriverProcess,
 }
 
 impl Page {
-    /// Opens it in a fresh browser.
+    /// Opens the page in a new browser.
     ///
     /// # Errors
-    /// When there is no browser, or it does not start or load the page.
+    ///
+    /// Returns an error if there is no browser, or it does not start or load the page.
     pub async fn open(paths: &Paths, url: &str) -> Result<Self> {
-        let missing =
-            "expected a browser and its driver (FARSIGN_CHROMIUM, FARSIGN_CHROMEDRIVER), found none";
+        let missing = "missing a browser or its driver (FARSIGN_CHROMIUM, FARSIGN_CHROMEDRIVER)";
         let browser = paths.chromium.as_ref().context(missing)?;
-        let driver = Driver::start_program(paths.chromedriver.as_ref().context(missing)?);
+        let driver = DriverProcess::start_program(paths.chromedriver.as_ref().context(missing)?);
         let mut capabilities = capabilities(browser, &driver.profile());
-        capabilities.insert("timeouts".to_owned(), json!({ "script": LONGEST_CALL_MS }));
+        capabilities.insert("timeouts".to_owned(), json!({ "script": CALL_TIMEOUT_MS }));
         let connector = HttpConnector::new();
         let client = Client::with_capabilities_and_connector(&driver.url(), &capabilities, connector).await;
         let client = client.context("starting the browser")?;
@@ -37,10 +37,11 @@ impl Page {
         Ok(Self { client, _driver: driver })
     }
 
-    /// Calls a function of worker.js, with its name and arguments in JavaScript, and waits for what it gives.
+    /// Calls a function of worker.js, given its name and arguments in JavaScript, and returns its result.
     ///
     /// # Errors
-    /// What the function threw.
+    ///
+    /// Returns the exception of the function as an error.
     pub async fn call(&self, arguments: &str) -> Result<Value> {
         let script = format!("return window.call({arguments})");
         self.client.execute(&script, Vec::new()).await.with_context(|| format!("in the worker, {arguments}"))
@@ -48,6 +49,6 @@ impl Page {
 
     /// Closes the browser.
     pub async fn close(self) {
-        _ = self.client.close().await; // its driver ends it otherwise
+        _ = self.client.close().await; // otherwise its driver closes it
     }
 }

@@ -1,13 +1,18 @@
-//! Time of the processor that another process has taken.
+//! CPU time of another process.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// All of it, since the process began; its threads included.
+/// Returns the CPU time of a process and its threads since its start.
+///
+/// # Errors
+///
+/// Returns an error if there is no such process.
 pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
-    let (mut system, pid) = (System::new()?, Pid::from_u32(pid));
+    let mut system = System::new()?;
+    let pid = Pid::from_u32(pid);
     let only = ProcessRefreshKind::nothing().with_cpu();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, only);
     let process = system.process(pid).with_context(|| format!("no process {pid}"))?;

@@ -1,5 +1,5 @@
-//! The peer of the server: tokio-tungstenite and nothing else, in a process of its own. It answers every message with as
-//! many bytes as the server's answers have on average.
+//! The server's peer: an echo with tokio-tungstenite alone, in a separate process. It replies to every frame with the
+//! server's average number of bytes.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -12,26 +12,30 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-/// Makes this program an echo server with replies of so many bytes.
+/// Environment variable that makes this program an echo server; its value is the size of a reply in bytes.
 const VARIABLE: &str = "FARSIGN_BENCH_ECHO_BYTES";
 
-/// An echo server. Dropping it ends it.
+/// A child process that runs an echo server. Stopped on drop.
 #[derive(Debug)]
 pub struct Echo {
     child: Child,
-    /// Where it listens.
+    /// Address of the echo server.
     pub address: SocketAddr,
 }
 
 impl Echo {
-    /// Starts this program once more, as an echo server.
+    /// Starts this program as an echo server.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the process does not start or print its address.
     pub fn start(reply_bytes: u64) -> Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         let mut child = command.env(VARIABLE, reply_bytes.to_string()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
-        let printed = child.stdout.take().context("its output is piped")?;
+        let printed = child.stdout.take().context("stdout is piped")?;
         BufReader::new(printed).read_line(&mut line)?;
-        let address = line.trim().parse().with_context(|| format!("the echo server said {line:?}"));
+        let address = line.trim().parse().with_context(|| format!("the echo server printed {line:?}"));
         match address {
             Ok(address) => Ok(Self { child, address }),
             Err(error) => {
@@ -41,7 +45,7 @@ impl Echo {
         }
     }
 
-    /// Its process.
+    /// Returns the process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -49,17 +53,21 @@ impl Echo {
 
 impl Drop for Echo {
     fn drop(&mut self) {
-        _ = self.child.kill(); // it may have ended
+        _ = self.child.kill(); // it may have exited
         _ = self.child.wait();
     }
 }
 
-/// The reply this process is to serve as an echo server, if it was started as one.
-pub fn asked_for() -> Option<String> {
+/// Returns the size of a reply if this process was started as an echo server, else `None`.
+pub fn requested() -> Option<String> {
     env::var(VARIABLE).ok()
 }
 
-/// Serves on a free port, which it prints, until it is killed.
+/// Serves on a free port, whose address it prints, until the process is killed.
+///
+/// # Errors
+///
+/// Returns an error if the size is not a number or the port cannot be opened.
 pub fn serve(reply_bytes: &str) -> Result<()> {
     let reply = Bytes::from(vec![0; reply_bytes.parse()?]);
     tokio::runtime::Runtime::new()?.block_on(async {
@@ -74,7 +82,7 @@ pub fn serve(reply_bytes: &str) -> Result<()> {
     })
 }
 
-/// Until the client goes; whatever it is that ends the connection.
+/// Echoes until the connection closes.
 async fn echo(stream: TcpStream, reply: Bytes) {
     let Ok(mut socket) = accept_async(stream).await else { return };
     while let Some(Ok(message)) = socket.next().await {

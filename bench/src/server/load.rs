@@ -1,4 +1,4 @@
-//! Clients that answer at once and compute nothing, so that what is measured is the server.
+//! Load clients that send updates immediately, without computing them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use farsign::sign::SignBits;
 use farsign::task::TaskId;
-use farsign::wire::{Abilities, ClientFrame, Hello, ServerRecord, read_server_frame};
+use farsign::wire::{Capabilities, ClientFrame, Hello, ServerRecord, read_server_frame};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -16,58 +16,72 @@ use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-/// What clients are to do.
+/// Options of the load.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadOptions {
-    /// Where.
+    /// Address of the server.
     pub address: SocketAddr,
-    /// How many.
+    /// Number of clients.
     pub clients: usize,
-    /// Signs of an answer, `K`.
+    /// Number of signs of an update, `K`.
     pub directions: usize,
 }
 
-/// Clients at work. They stop when this is dropped.
+/// Running load clients. Stopped on drop.
 #[derive(Debug)]
 pub struct Load {
-    /// Runs the clients as long as it lives.
+    /// Runtime of the clients.
     _runtime: Runtime,
     clients: JoinSet<anyhow::Result<()>>,
     exchanges: Arc<AtomicU64>,
 }
 
 impl Load {
-    /// Clients that join a server and answer its tasks.
+    /// Starts clients that join a server and send updates for its tasks.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a client cannot connect.
     pub fn volunteers(options: LoadOptions) -> anyhow::Result<Self> {
-        Self::start(options, answer)
+        Self::start(options, send_updates)
     }
 
-    /// Clients that send messages of the size of an answer and wait for what comes back.
-    pub fn echoed(options: LoadOptions) -> anyhow::Result<Self> {
-        Self::start(options, send_again)
+    /// Starts clients that send frames of the size of an update and wait for the echo.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a client cannot connect.
+    pub fn echo_clients(options: LoadOptions) -> anyhow::Result<Self> {
+        Self::start(options, send_to_echo)
     }
 
     fn start<F: Future<Output = anyhow::Result<()>> + Send + 'static>(
         options: LoadOptions,
-        work: impl Fn(LoadOptions, Socket, Arc<AtomicU64>) -> F,
+        run: impl Fn(LoadOptions, Socket, Arc<AtomicU64>) -> F,
     ) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let (mut clients, exchanges) = (JoinSet::new(), Arc::new(AtomicU64::new(0)));
+        let mut clients = JoinSet::new();
+        let exchanges = Arc::new(AtomicU64::new(0));
         for _ in 0..options.clients {
             let socket = runtime.block_on(connect(options.address))?;
-            clients.spawn_on(work(options, socket, Arc::clone(&exchanges)), runtime.handle());
+            clients.spawn_on(run(options, socket, Arc::clone(&exchanges)), runtime.handle());
         }
         Ok(Self { _runtime: runtime, clients, exchanges })
     }
 
-    /// Exchanges within a time, and how long it really was.
+    /// Counts exchanges for about `time`. Returns their number and the exact duration.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a client has stopped.
     pub fn count(&mut self, time: Duration) -> anyhow::Result<(u64, Duration)> {
-        let (before, begun) = (self.exchanges.load(Ordering::Relaxed), Instant::now());
-        std::thread::sleep(time); // what is measured is how much happens in it
-        let counted = (self.exchanges.load(Ordering::Relaxed) - before, begun.elapsed());
+        let before = self.exchanges.load(Ordering::Relaxed);
+        let started = Instant::now();
+        std::thread::sleep(time); // the clients run in the meantime
+        let counted = (self.exchanges.load(Ordering::Relaxed) - before, started.elapsed());
         match self.clients.try_join_next() {
             None => Ok(counted),
-            Some(ended) => ended?.and_then(|()| bail!("a client stopped before it was told to")),
+            Some(ended) => ended?.and_then(|()| bail!("a client stopped early")),
         }
     }
 }
@@ -80,43 +94,51 @@ async fn connect(address: SocketAddr) -> anyhow::Result<Socket> {
     Ok(client_async(format!("ws://{address}/ws"), stream).await?.0)
 }
 
-async fn answer(options: LoadOptions, mut socket: Socket, accepted: Arc<AtomicU64>) -> anyhow::Result<()> {
+async fn send_updates(
+    options: LoadOptions,
+    mut socket: Socket,
+    accepted: Arc<AtomicU64>,
+) -> anyhow::Result<()> {
     let mut frame = Vec::new();
-    let abilities = Abilities { deltas: true, ..Abilities::default() };
-    ClientFrame::hello(&Hello { agent: "farsign-bench", abilities, ..Hello::default() }, &mut frame);
-    // Half of the signs up, half down, so that the model stays near where it is.
+    let capabilities = Capabilities { deltas: true, ..Capabilities::default() };
+    ClientFrame::hello(&Hello { agent: "farsign-bench", capabilities, ..Hello::default() }, &mut frame);
+    // Half of the signs positive, half negative.
     let half: Vec<f32> = (0..options.directions).map(|k| if k % 2 == 0 { 1.0 } else { -1.0 }).collect();
     let mut signs = SignBits::default();
-    signs.set_from(&half, 0);
+    signs.copy_from(&half, 0);
     loop {
         socket.send(Message::Binary(Bytes::from(std::mem::take(&mut frame)))).await?;
-        let Message::Binary(said) = next(&mut socket).await? else { continue };
-        let task = task_of(&said, &accepted)?;
-        ClientFrame::answer(task, &signs, &mut frame);
+        let Message::Binary(reply) = next(&mut socket).await? else { continue };
+        let task = task_of(&reply, &accepted)?;
+        ClientFrame::update(task, &signs, &mut frame);
     }
 }
 
-/// The task in a frame; counts what it accepts.
+/// Returns the task of a frame, and counts its accepted updates.
 fn task_of(frame: &[u8], accepted: &AtomicU64) -> anyhow::Result<TaskId> {
     let mut task = None;
     for record in read_server_frame(frame)? {
         match record? {
             ServerRecord::Task(next) => task = Some(next.id),
             ServerRecord::Accepted { .. } => _ = accepted.fetch_add(1, Ordering::Relaxed),
-            ServerRecord::Rejected { reason, .. } => bail!("an answer was rejected: {reason}"),
-            ServerRecord::Goodbye(goodbye) => bail!("the server said goodbye: {}", goodbye.reason),
+            ServerRecord::Rejected { reason, .. } => bail!("an update was rejected: {reason}"),
+            ServerRecord::Goodbye(goodbye) => bail!("the server closed the session: {}", goodbye.reason),
             _ => {}
         }
     }
     task.context("the server sent a frame without a task")
 }
 
-async fn send_again(options: LoadOptions, mut socket: Socket, echoed: Arc<AtomicU64>) -> anyhow::Result<()> {
+async fn send_to_echo(
+    options: LoadOptions,
+    mut socket: Socket,
+    echoed: Arc<AtomicU64>,
+) -> anyhow::Result<()> {
     let mut frame = Vec::new();
     let mut signs = SignBits::default();
-    signs.set_from(&vec![1.0; options.directions], 0);
+    signs.copy_from(&vec![1.0; options.directions], 0);
     loop {
-        ClientFrame::answer(TaskId(1), &signs, &mut frame);
+        ClientFrame::update(TaskId(1), &signs, &mut frame);
         socket.send(Message::Binary(Bytes::from(std::mem::take(&mut frame)))).await?;
         let Message::Binary(_) = next(&mut socket).await? else { continue };
         echoed.fetch_add(1, Ordering::Relaxed);
@@ -124,5 +146,5 @@ async fn send_again(options: LoadOptions, mut socket: Socket, echoed: Arc<Atomic
 }
 
 async fn next(socket: &mut Socket) -> anyhow::Result<Message> {
-    socket.next().await.context("the server closed a connection")?.context("a connection broke")
+    socket.next().await.context("the server closed a connection")?.context("a connection was lost")
 }

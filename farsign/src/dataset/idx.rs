@@ -1,15 +1,15 @@
-//! The IDX format, gzipped or plain, read with bounded memory.
+//! The IDX format, gzipped or plain, decoded in bounded memory.
 //!
 //! ```text
 //! images   0: 00 00 08 03   4: count u32   8: rows u32   12: cols u32   16: count * rows * cols bytes
 //! labels   0: 00 00 08 01   4: count u32   8: count bytes
 //! ```
-//! Numbers are big-endian. In the magic number, 08 says "unsigned bytes" and the last byte is the number of
+//! Numbers are big-endian. In the magic number, 08 means "unsigned bytes" and the last byte is the number of
 //! dimensions.
 //!
-//! Memory: at most the body that the header announces, never more than [`MAX_FILE_BYTES`], and never more
-//! than the given bytes can unpack to. So neither a small gzip file that unpacks to gigabytes nor a header
-//! that promises them costs memory.
+//! Memory is bounded by the body that the header announces, by [`MAX_FILE_BYTES`], and by the size that the given bytes
+//! can unpack to. A small gzip file that unpacks to gigabytes, or a header that announces them, therefore costs no
+//! memory.
 
 use std::io::{ErrorKind, Read};
 
@@ -17,15 +17,15 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::{DatasetError, IdxFile};
 
-/// The largest unpacked file that is read: 1 GiB, twenty times the training images of MNIST.
+/// Largest unpacked file: 1 GiB, twenty times the training images of MNIST.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// Deflate spends at least two bits on 258 bytes.
+/// Largest ratio of deflate, which encodes 258 bytes in at least two bits.
 const MAX_DEFLATE_RATIO: u64 = 1032;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// A kind of IDX file: unsigned bytes in `D` dimensions.
+/// A layout of an IDX file: unsigned bytes in `D` dimensions.
 pub(super) struct Layout<const D: usize> {
     content: &'static str,
     magic: u32,
@@ -34,29 +34,29 @@ pub(super) struct Layout<const D: usize> {
 pub(super) const IMAGES: Layout<3> = Layout { content: "IDX images", magic: 0x0000_0803 };
 pub(super) const LABELS: Layout<1> = Layout { content: "IDX labels", magic: 0x0000_0801 };
 
-/// An unpacked file: its dimensions, the number of items first, and its items.
+/// An unpacked file: its dimensions, with the number of items first, and its items.
 pub(super) struct Unpacked<const D: usize> {
     pub dims: [u32; D],
     pub body: Vec<u8>,
 }
 
 impl<const D: usize> Layout<D> {
-    /// Bytes before the first item.
+    /// Size of the header.
     pub const HEADER_BYTES: u64 = 4 + 4 * D as u64;
 
-    /// The header of a file of these dimensions.
+    /// Returns the header of a file with dimensions `dims`.
     pub fn header(&self, dims: [u32; D]) -> impl Iterator<Item = u8> {
         std::iter::once(self.magic).chain(dims).flat_map(u32::to_be_bytes)
     }
 
-    /// Length of the whole file, by its dimensions; `u64::MAX` if it is more than that.
+    /// Returns the size of a file with dimensions `dims`, saturated at `u64::MAX`.
     pub fn file_bytes(dims: [u64; D]) -> u64 {
         dims.iter()
             .fold(1_u64, |product, &dim| product.saturating_mul(dim))
             .saturating_add(Self::HEADER_BYTES)
     }
 
-    /// Reads a file that holds exactly what its header announces.
+    /// Unpacks a file whose size must match its header.
     pub fn unpack(&self, file: IdxFile<'_>) -> Result<Unpacked<D>, DatasetError> {
         let mut source = Source::new(file);
         let dims = self.read_header(&mut source)?;
@@ -76,15 +76,14 @@ impl<const D: usize> Layout<D> {
                 found: source.offset,
             });
         }
-        // Reading on to the end also checks the gzip checksum.
+        // Reading to the end also validates the gzip checksum.
         if !source.read(1)?.is_empty() {
             return Err(DatasetError::TrailingBytes { file: file.name.to_owned(), offset: expected });
         }
         Ok(Unpacked { dims, body })
     }
 
-    /// The magic number is judged before the rest of the header, so that a short file of another kind is
-    /// called what it is.
+    /// Reads the header. The magic number is validated first, so that a short file of another kind is reported as such.
     fn read_header(&self, source: &mut Source<'_>) -> Result<[u32; D], DatasetError> {
         let header = source.read(Self::HEADER_BYTES)?;
         let (words, _) = header.as_chunks::<4>();
@@ -109,13 +108,13 @@ impl<const D: usize> Layout<D> {
     }
 }
 
-/// The unpacked bytes of a file, in order.
+/// A reader of the unpacked bytes of a file.
 struct Source<'a> {
     file: &'a str,
     bytes: Bytes<'a>,
-    /// The most that can still come out.
+    /// Upper bound of the unpacked size.
     capacity: u64,
-    /// Number of unpacked bytes read.
+    /// Number of unpacked bytes that were read.
     offset: u64,
 }
 
@@ -135,7 +134,7 @@ impl<'a> Source<'a> {
         Self { file: file.name, bytes, capacity, offset: 0 }
     }
 
-    /// The next `count` bytes, or what is left if that is less.
+    /// Reads the next `count` bytes, or all remaining ones if they are fewer.
     fn read(&mut self, count: u64) -> Result<Vec<u8>, DatasetError> {
         let mut read = Vec::with_capacity(count.min(self.capacity) as usize);
         let outcome = match &mut self.bytes {

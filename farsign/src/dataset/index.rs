@@ -1,18 +1,19 @@
-//! The pixels of a dataset that are not zero: one of five in a digit.
+//! An index of a dataset's nonzero pixels, which are one of five in a digit.
 
 use super::Dataset;
 
-/// For each image, the pixels that are not zero and their values, pixels rising.
+/// An index of the nonzero pixels of each image, in rising order, with their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PixelIndex {
-    /// Image `i` is `starts[i]..starts[i + 1]` of the entries; one more than there are images.
+    /// Image `i` is `starts[i]..starts[i + 1]` of the entries, `[count + 1]`.
     starts: Vec<u32>,
     pixels: Vec<u16>,
     values: Vec<u8>,
 }
 
 impl PixelIndex {
-    /// Of a dataset's images; none when their pixels or all that are not zero are too many to be counted.
+    /// Creates the index of a dataset. `None` if an image has more than 65,536 pixels, or all images more than
+    /// `u32::MAX` nonzero ones.
     pub(super) fn new(data: &Dataset) -> Option<Self> {
         let entries = data.images().iter().filter(|&&byte| byte != 0).count();
         u16::try_from(data.pixels()).ok()?;
@@ -33,10 +34,11 @@ impl PixelIndex {
         Some(index)
     }
 
-    /// Pixels and values of an image.
+    /// Returns the nonzero pixels of an image and their values.
     ///
     /// # Panics
-    /// If there is no such image.
+    ///
+    /// Panics if `image` is not below the number of images.
     pub fn image(&self, image: usize) -> (&[u16], &[u8]) {
         let range = self.starts[image] as usize..self.starts[image + 1] as usize;
         (&self.pixels[range.clone()], &self.values[range])

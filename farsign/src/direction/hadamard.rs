@@ -1,20 +1,20 @@
-//! The Hadamard transform of blocks of coordinates.
+//! The block-wise Hadamard transform.
 
-use crate::vectors::widest;
+use crate::simd::dispatch;
 
-/// Entry of the Sylvester-Hadamard matrix: -1 to the number of ones that row and column share.
+/// Returns an entry of the Sylvester-Hadamard matrix: -1 to the number of ones that row and column share.
 pub(super) fn sylvester(row: usize, column: usize) -> f32 {
     if (row & column).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 }
 }
 
-/// Sizes of the blocks that `d` coordinates are split into: whole blocks, then falling powers of two.
+/// Returns the sizes of the blocks of `d` coordinates: whole blocks, then falling powers of two.
 fn block_sizes(block: usize, d: usize) -> impl Iterator<Item = usize> {
     let tail = d % block;
     let falling = (0..usize::BITS).rev().map(|bit| 1 << bit).filter(move |size| tail & size != 0);
     std::iter::repeat_n(block, d / block).chain(falling)
 }
 
-/// Start and size of the block that coordinate `i` of `d` lies in.
+/// Returns start and size of the block that contains coordinate `i` of `d`.
 pub(super) fn block_of(i: usize, block: usize, d: usize) -> (usize, usize) {
     let whole = d - d % block;
     if i < whole {
@@ -30,17 +30,18 @@ pub(super) fn block_of(i: usize, block: usize, d: usize) -> (usize, usize) {
     unreachable!("coordinate {i} of {d}")
 }
 
-/// Values whose first butterflies are done together.
+/// Number of values whose first butterflies are computed together.
 const LANES: usize = 8;
 
-/// The orthonormal Hadamard transform of every block, in place.
+/// Applies the orthonormal Hadamard transform to every block, in place.
 ///
-/// Every value is a sum of the same two in each stage, so vectors of any width give the same bits.
+/// In each stage every value is a sum of the same two, so vectors of any width return the same bits.
 pub(super) fn transform(v: &mut [f32], block: usize) {
-    widest(
+    dispatch(
         #[inline(always)]
-        || {
-            let (d, mut rest) = (v.len(), &mut *v);
+        move || {
+            let d = v.len();
+            let mut rest = v;
             for size in block_sizes(block, d) {
                 let (here, after) = rest.split_at_mut(size);
                 rest = after;
@@ -69,7 +70,7 @@ fn transform_block(v: &mut [f32]) {
     v.iter_mut().for_each(|v| *v *= scale);
 }
 
-/// The stages whose butterflies are narrower than a vector, with everything in registers.
+/// Applies the stages whose butterflies are narrower than a vector, in registers.
 #[inline(always)]
 fn first_stages(v: &mut [f32; LANES]) {
     for half in [1, 2, 4] {

@@ -1,25 +1,25 @@
-//! Which directions a run asks for, checked.
+//! Validated specifications of a run's directions.
 
-/// How directions are made of a seed.
+/// A family of directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DirectionFamily {
-    /// Coordinate axes.
+    /// Coordinate axes: all of them, or `K` drawn by the seed.
     Coordinate,
-    /// Block-wise randomized Hadamard transform; `block` is a power of two.
+    /// Rows of a block-wise randomized Hadamard matrix.
     Hadamard {
-        /// Coordinates in a block.
+        /// Coordinates per block: a power of two from 2 to 65,536.
         block: u32,
     },
     /// Dense random signs.
     Rademacher,
-    /// Random signs on a few coordinates; the supports of one task's directions do not meet.
+    /// Random signs on a few coordinates; the supports of one task's directions are disjoint.
     Sparse {
-        /// Coordinates in a direction.
+        /// Nonzero coordinates per direction, at least 1.
         nonzeros: u32,
     },
 }
 
-/// A family, how many directions a task has (`K`), and the number of parameters (`d`). Valid by construction.
+/// A family of directions, their number per task `K`, and the number of parameters `d`. Valid by construction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DirectionSpec {
     family: DirectionFamily,
@@ -27,53 +27,35 @@ pub struct DirectionSpec {
     parameters: usize,
 }
 
-/// Why a family cannot give so many directions.
+/// An error in a specification of directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum DirectionError {
     /// `K` outside `1..=d`.
     #[error("expected 1 to {parameters} directions (the number of parameters), found {found}")]
-    Count {
-        /// Directions asked for.
-        found: usize,
-        /// `d`.
-        parameters: usize,
-    },
-    /// The block of `hadamard` is no power of two, or outside 2 to 65,536.
+    Count { found: usize, parameters: usize },
+    /// A Hadamard block that is not a power of two from 2 to 65,536.
     #[error("expected a Hadamard block that is a power of two from 2 to 65536, found {found}")]
-    Block {
-        /// Block asked for.
-        found: u32,
-    },
-    /// The supports of `sparse` do not fit beside each other.
+    Block { found: u32 },
+    /// Sparse directions whose disjoint supports need more than `d` coordinates.
     #[error(
-        "expected nonzeros of 1 to {most} ({count} directions over {parameters} parameters), found {found}"
+        "expected nonzeros of 1 to {max} ({count} directions over {parameters} parameters), found {found}"
     )]
-    Nonzeros {
-        /// Nonzeros asked for.
-        found: u32,
-        /// Largest that fits.
-        most: usize,
-        /// `K`.
-        count: usize,
-        /// `d`.
-        parameters: usize,
-    },
-    /// `K * d` of `rademacher` above [`DirectionSpec::MAX_DENSE`].
+    Nonzeros { found: u32, max: usize, count: usize, parameters: usize },
+    /// Rademacher directions with `K * d` above [`DirectionSpec::MAX_DENSE`].
     #[error("expected directions x parameters of at most {max} for rademacher, found {found}", max = DirectionSpec::MAX_DENSE)]
-    Dense {
-        /// The product.
-        found: u64,
-    },
+    Dense { found: u64 },
 }
 
 impl DirectionSpec {
-    /// Most entries a dense `A` may have: drawing them is the cost of a task.
+    /// Largest number of entries of a dense `A`, which each task draws.
     pub const MAX_DENSE: u64 = 1 << 27;
 
-    /// `count` directions of `family` over `parameters` parameters.
+    /// Creates a specification of `count` directions (`K`) of `family` over `parameters` parameters (`d`).
     ///
     /// # Errors
-    /// When the family cannot give them.
+    ///
+    /// Returns an error if `count` is outside `1..=parameters`, or the family does not have that many directions.
     pub fn new(family: DirectionFamily, count: usize, parameters: usize) -> Result<Self, DirectionError> {
         if !(1..=parameters).contains(&count) {
             return Err(DirectionError::Count { found: count, parameters });
@@ -87,7 +69,7 @@ impl DirectionSpec {
             DirectionFamily::Sparse { nonzeros }
                 if !(1..=parameters / count).contains(&(nonzeros as usize)) =>
             {
-                Err(DirectionError::Nonzeros { found: nonzeros, most: parameters / count, count, parameters })
+                Err(DirectionError::Nonzeros { found: nonzeros, max: parameters / count, count, parameters })
             }
             DirectionFamily::Rademacher if count as u64 * parameters as u64 > Self::MAX_DENSE => {
                 Err(DirectionError::Dense { found: count as u64 * parameters as u64 })
@@ -96,17 +78,17 @@ impl DirectionSpec {
         }
     }
 
-    /// The family.
+    /// Returns the family.
     pub fn family(&self) -> DirectionFamily {
         self.family
     }
 
-    /// Directions a task has, `K`.
+    /// Returns the number of directions per task, `K`.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Number of parameters, `d`.
+    /// Returns the number of parameters, `d`.
     pub fn parameters(&self) -> usize {
         self.parameters
     }

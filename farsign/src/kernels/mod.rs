@@ -1,16 +1,18 @@
-//! The gradient kernels: loss, gradient and predictions of a model on a minibatch.
+//! Gradient kernels: loss, gradient and predictions of a model on a minibatch.
 //!
-//! [`sparse`] is the one the product runs: fast, and the same bits on every target. [`reference`] is written with
-//! ndarray for clarity and stands as the oracle beside it.
+//! The product uses [`sparse`], which is fast and returns the same bits on every target. [`mod@reference`] is written
+//! with ndarray for clarity and serves as its oracle in tests; the feature `reference` enables it.
 
+#[cfg(feature = "reference")]
 pub mod reference;
+mod softmax;
 pub mod sparse;
 
-/// How well a model does on images it was not trained on.
+/// An evaluation of a model on a dataset.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Share of images classified right, 0 to 1.
+    /// Fraction of images classified correctly, 0 to 1.
     pub accuracy: f32,
-    /// Mean cross-entropy in nats.
+    /// Mean cross-entropy in nats, at least 0.
     pub loss: f32,
 }

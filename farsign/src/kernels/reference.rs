@@ -1,4 +1,4 @@
-//! Loss and gradient in ndarray: one dense layer after the other, forward then backward.
+//! Loss and gradient in ndarray: dense layers in order, forward then backward.
 //!
 //! ```text
 //!   forward    h_0 = inputs,  z_l = h_(l-1) W_l + b_l,  h_l = max(z_l, 0),  p = softmax(z_L)
@@ -14,11 +14,11 @@ use crate::math;
 use crate::minibatch::{Minibatch, SparseRows};
 use crate::model::{Architecture, Layer};
 
-/// A model's computations, with buffers that are used again for every batch of the same size.
+/// A dense kernel, with buffers that are reused for minibatches of the same size.
 #[derive(Debug)]
 pub struct Reference {
     layers: Vec<Layer>,
-    /// What comes in, `[batch, inputs]`.
+    /// Inputs of the first layer, `[batch, inputs]`.
     inputs: Array2<f32>,
     /// Output of each layer, `[batch, outputs]`; after a loss, the last holds `dF/dz_L`.
     outputs: Vec<Array2<f32>>,
@@ -27,21 +27,21 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Computations for models of this architecture.
+    /// Creates a kernel for an architecture.
     pub fn new(architecture: &Architecture) -> Self {
         let layers = architecture.layers();
         let empty = vec![Array2::zeros((0, 0)); layers.len()];
         Self { inputs: Array2::zeros((0, 0)), outputs: empty.clone(), deltas: empty, layers }
     }
 
-    /// Mean cross-entropy of parameters `x`, `[d]`, on a minibatch.
+    /// Returns the mean cross-entropy of parameters `x`, `[d]`, on a minibatch.
     pub fn loss(&mut self, x: &[f32], batch: &Minibatch) -> f32 {
         self.forward(x, &batch.inputs);
         let logits = self.outputs.last_mut().expect("an architecture has layers");
         softmax_cross_entropy(logits.view_mut(), &batch.labels)
     }
 
-    /// Loss, and the gradient of it into `gradient`, `[d]`.
+    /// Returns the loss, and writes its gradient into `gradient`, `[d]`.
     pub fn loss_and_gradient(&mut self, x: &[f32], batch: &Minibatch, gradient: &mut [f32]) -> f32 {
         let loss = self.loss(x, batch);
         self.backward(x, batch, gradient);
@@ -118,7 +118,7 @@ fn split_gradient<'a>(
     (dw.expect("a layer's range has the layer's shape"), ArrayViewMut1::from(db))
 }
 
-/// Mean cross-entropy of the logits `[batch, classes]`, which are replaced by its derivative.
+/// Returns the mean cross-entropy of the logits, `[batch, classes]`, and replaces them by its derivative.
 fn softmax_cross_entropy(mut logits: ArrayViewMut2<'_, f32>, labels: &[u8]) -> f32 {
     let scale = 1.0 / labels.len() as f32;
     let mut loss = 0.0f32;
@@ -151,18 +151,23 @@ mod tests {
         batch
     }
 
-    /// Loss by its definition, in f64, with nothing shared with the kernel; and how near what goes into a hidden unit comes
-    /// to 0, where the loss bends.
-    #[expect(clippy::disallowed_methods, reason = "compared with a tolerance, and on purpose not `math`")]
+    /// The loss by definition in f64, independent of the kernel; and the smallest distance of a hidden unit's input
+    /// from 0, where the loss is not differentiable.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "compared with a tolerance, and deliberately independent of `math`"
+    )]
     fn loss_by_definition(widths: &[usize], x: &[f32], batch: &Minibatch) -> (f64, f64) {
-        let (mut total, mut nearest) = (0.0, f64::INFINITY);
+        let mut total = 0.0;
+        let mut nearest = f64::INFINITY;
         for (row, &label) in batch.labels.iter().enumerate() {
             let (columns, values) = batch.inputs.row(row);
             let mut h = vec![0.0; widths[0]];
             columns.iter().zip(values).for_each(|(&c, &v)| h[c as usize] = f64::from(v));
             let mut start = 0;
             for (l, w) in widths.windows(2).enumerate() {
-                let (weights, biases) = (&x[start..start + w[0] * w[1]], start + w[0] * w[1]);
+                let weights = &x[start..start + w[0] * w[1]];
+                let biases = start + w[0] * w[1];
                 let z = |o: usize| {
                     let dot: f64 = (0..w[0]).map(|i| h[i] * f64::from(weights[i * w[1] + o])).sum();
                     dot + f64::from(x[biases + o])
@@ -183,7 +188,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
-        fn loss_and_gradient_match_their_definitions(
+        fn loss_and_gradient_match_definitions(
             inner in prop::collection::vec(1usize..7, 1..4), classes in 2usize..5,
             size in 1usize..6, seed: u64,
         ) {
@@ -202,7 +207,7 @@ mod tests {
             let (expected, nearest) = loss_by_definition(&widths, &x, &batch);
             prop_assert!((f64::from(loss) - expected).abs() < 1e-5);
             prop_assert_eq!(kernel.loss(&x, &batch), loss, "loss alone differs from loss with gradient");
-            // What goes into a unit moves by less than this below.
+            // Inputs of units move by less than this below.
             prop_assume!(nearest > 1e-3);
             for k in 0..x.len() {
                 let at = |by: f32| {
@@ -210,7 +215,8 @@ mod tests {
                     x[k] += by;
                     (f64::from(x[k]), loss_by_definition(&widths, &x, &batch).0)
                 };
-                let (left, right) = (at(-1e-4), at(1e-4));
+                let left = at(-1e-4);
+                let right = at(1e-4);
                 let slope = (right.1 - left.1) / (right.0 - left.0);
                 let found = f64::from(gradient[k]);
                 prop_assert!((found - slope).abs() < 1e-5, "derivative {} is {}, expected {}", k, found, slope);

@@ -6,54 +6,53 @@
 //!              dh[b]   = 0 + sum over c of dz_l[b][c] W_l'[c]           (rows of the transposed W_l)
 //! ```
 //!
-//! All three are one operation, [`weighted_sums`]: add up rows of a matrix, each times a factor. Its outputs are
-//! independent of each other, and each is one sum in the order of the list. So neither the number of lanes the
-//! processor works on, nor how outputs are grouped, nor the skipping of zeros can change a bit, and the code is
-//! plain arrays that every compiler turns into the vector instructions at hand. There is no fused multiply-add and
-//! no library function but [`math`]'s.
+//! All three are one operation, `weighted_sums`: a sum of matrix rows, each times a factor. The outputs are
+//! independent, and each is one sum in the order of the list. Neither the number of lanes, nor the grouping of outputs,
+//! nor the skipping of zeros can change a bit, so the code is plain arrays that compilers vectorise. There is no fused
+//! multiply-add, and library functions come from `math` only.
 
 use std::ops::Range;
 
 use crate::dataset::Dataset;
 use crate::kernels::Evaluation;
-use crate::math;
+use crate::kernels::softmax::{count_correct, cross_entropy, probabilities};
 use crate::minibatch::{Minibatch, SparseRows};
 use crate::model::{Architecture, Layer};
-use crate::vectors::widest;
+use crate::simd::dispatch;
 
-/// Held-out images are evaluated in chunks of this many.
+/// Number of images per chunk of an evaluation.
 const EVALUATION_BATCH: usize = 250;
 
-/// A model's computations, with buffers that are used again for every batch.
+/// A sparse kernel, with buffers that are reused for every minibatch.
 #[derive(Debug)]
 pub struct Kernel {
     layers: Vec<Layer>,
-    /// Per layer but the first: what comes in, `[batch, inputs]`, zeros left out.
+    /// Inputs of each layer but the first, `[batch, inputs]`, without zeros.
     hidden: Vec<SparseRows>,
-    /// Output of the layer at hand, `[batch, outputs]`; after a loss, `dF/dz` of the last layer.
+    /// Outputs of the current layer, `[batch, outputs]`; after a loss, `dF/dz` of the last layer.
     z: Vec<f32>,
-    /// `dF/dz` of the layer before the one at hand.
+    /// `dF/dz` of the layer before the current one.
     before: Vec<f32>,
-    /// The transposed inputs of the layer at hand.
+    /// Transposed inputs of the current layer.
     columns: SparseRows,
-    /// Some columns of a matrix, one row after the other.
+    /// Some columns of a matrix, in row order.
     packed: Vec<f32>,
     scratch: Scratch,
 }
 
-/// What it takes to get the derivative by a layer's inputs.
+/// Buffers for the derivative with respect to a layer's inputs.
 #[derive(Debug, Default)]
 struct Scratch {
-    /// The transposed weights, `[outputs, inputs]`.
+    /// Transposed weights, `[outputs, inputs]`.
     transposed: Vec<f32>,
     /// `0..outputs`.
     all: Vec<u32>,
-    /// The derivative before that of zeros is left out, `[batch, inputs]`.
+    /// Derivative before that of zero inputs is removed, `[batch, inputs]`.
     dense: Vec<f32>,
 }
 
 impl Kernel {
-    /// Computations for models of this architecture.
+    /// Creates a kernel for an architecture.
     pub fn new(architecture: &Architecture) -> Self {
         let layers = architecture.layers();
         let hidden = vec![SparseRows::default(); layers.len() - 1];
@@ -68,47 +67,50 @@ impl Kernel {
         }
     }
 
-    /// Mean cross-entropy of parameters `x`, `[d]`, on a minibatch.
+    /// Returns the mean cross-entropy of parameters `x`, `[d]`, on a minibatch.
     pub fn loss(&mut self, x: &[f32], batch: &Minibatch) -> f32 {
         self.forward(x, &batch.inputs);
-        softmax_cross_entropy(&mut self.z, &batch.labels)
+        cross_entropy(&mut self.z, &batch.labels)
     }
 
-    /// Loss, and the gradient of it into `gradient`, `[d]`.
+    /// Returns the loss, and writes its gradient into `gradient`, `[d]`.
     pub fn loss_and_gradient(&mut self, x: &[f32], batch: &Minibatch, gradient: &mut [f32]) -> f32 {
         let loss = self.loss(x, batch);
         self.backward(x, &batch.inputs, gradient);
         loss
     }
 
-    /// Probability of each class for each image, `[batch, classes]`: the softmax of the last layer.
+    /// Returns the probability of each class for each image, `[batch, classes]`: the softmax of the last layer.
     pub fn probabilities(&mut self, x: &[f32], inputs: &SparseRows) -> &[f32] {
         self.forward(x, inputs);
         let classes = self.layers.last().map_or(1, |layer| layer.outputs);
-        self.z.chunks_exact_mut(classes).for_each(softmax);
+        self.z.chunks_exact_mut(classes).for_each(probabilities);
         &self.z
     }
 
-    /// Accuracy and loss of `x` on a whole dataset.
+    /// Returns accuracy and loss of parameters `x`, `[d]`, on a dataset.
     pub fn evaluate(&mut self, x: &[f32], data: &Dataset) -> Evaluation {
-        let (mut right, mut loss, mut batch) = (0usize, 0.0f64, Minibatch::default());
+        let mut correct = 0usize;
+        let mut loss = 0.0f64;
+        let mut batch = Minibatch::default();
         for start in (0..data.len()).step_by(EVALUATION_BATCH) {
             let end = (start + EVALUATION_BATCH).min(data.len());
             batch.slice(data, start..end);
             self.forward(x, &batch.inputs);
-            right += count_right(&self.z, &batch.labels);
-            let mean = softmax_cross_entropy(&mut self.z, &batch.labels);
+            correct += count_correct(&self.z, &batch.labels);
+            let mean = cross_entropy(&mut self.z, &batch.labels);
             loss += f64::from(mean) * (end - start) as f64;
         }
         let count = data.len() as f64;
-        Evaluation { accuracy: (right as f64 / count) as f32, loss: (loss / count) as f32 }
+        Evaluation { accuracy: (correct as f64 / count) as f32, loss: (loss / count) as f32 }
     }
 
     fn forward(&mut self, x: &[f32], inputs: &SparseRows) {
         for (l, layer) in self.layers.iter().enumerate() {
             let (so_far, from_here) = self.hidden.split_at_mut(l);
             let inputs = so_far.last().unwrap_or(inputs);
-            let (weights, biases) = (&x[layer.weights.clone()], &x[layer.biases.clone()]);
+            let weights = &x[layer.weights.clone()];
+            let biases = &x[layer.biases.clone()];
             self.z.resize(inputs.rows() * layer.outputs, 0.0);
             weighted_sums(|row| inputs.row(row), weights, layer.outputs, &mut self.packed, &mut self.z);
             for z in self.z.chunks_exact_mut(layer.outputs) {
@@ -152,7 +154,8 @@ impl Kernel {
 }
 
 impl Scratch {
-    /// From `dF/dz` of a layer that by its rectified inputs, 0 where they are, into `before`, `[batch, inputs]`.
+    /// Computes `dF/dz` of the layer before `layer` into `before`, `[batch, inputs]`, from `dz` of `layer`. It is 0
+    /// where the rectified inputs are.
     fn backpropagate(
         &mut self,
         dz: &[f32],
@@ -177,14 +180,15 @@ impl Scratch {
     }
 }
 
-/// Classes of the usual data, which are worth going through a list once and not twice.
+/// Number of classes of the built-in data, which has a code path that reads each list only once.
 const TEN: usize = 10;
 
-/// Columns that are summed side by side, as many as fit into a processor's registers.
+/// Number of columns that are summed together, limited by a processor's registers.
 const WIDE: usize = if cfg!(target_family = "wasm") { 32 } else { 64 };
 
-/// `out[r] <- sum over i of factors[i] * matrix[rows[i]]` for each row `r` of `out`, where `(rows, factors)` is the list
-/// of `r`, and the rows of `out` and of `matrix` are `width` long.
+/// Computes `out[r] <- sum over i of factors[i] * matrix[rows[i]]` for each row `r` of `out`.
+///
+/// `(rows, factors)` is the list of `r`. Rows of `out` and of `matrix` have `width` columns.
 fn weighted_sums<'a>(
     list: impl Fn(usize) -> (&'a [u32], &'a [f32]),
     matrix: &[f32],
@@ -192,9 +196,9 @@ fn weighted_sums<'a>(
     packed: &mut Vec<f32>,
     out: &mut [f32],
 ) {
-    widest(
+    dispatch(
         #[inline(always)]
-        || {
+        move || {
             if width == TEN {
                 sums::<TEN>(&list, matrix.as_chunks().0, 0..TEN, width, out);
                 return;
@@ -207,12 +211,14 @@ fn weighted_sums<'a>(
     );
 }
 
-/// `out[c] <- sum over r of h[r][c] * matrix[r]`, the rows of `out` and of `matrix` `N` long: what [`weighted_sums`] does
-/// with the transposed list, which few columns are not worth. Each output is still one sum in the order of the rows.
+/// Computes `out[c] <- sum over r of h[r][c] * matrix[r]`; rows of `out` and of `matrix` have `N` columns.
+///
+/// [`weighted_sums`] of the transposed list computes the same, but few columns do not justify the transposition. Each
+/// output is one sum in the order of the rows.
 fn scatter<const N: usize>(h: &SparseRows, matrix: &[f32], out: &mut [f32]) {
-    widest(
+    dispatch(
         #[inline(always)]
-        || scatter_lanes::<N>(h, matrix, out),
+        move || scatter_lanes::<N>(h, matrix, out),
     );
 }
 
@@ -232,8 +238,9 @@ fn scatter_lanes<const N: usize>(h: &SparseRows, matrix: &[f32], out: &mut [f32]
     }
 }
 
-/// Does as many blocks of `N` columns as fit, from column `start` on; gives where they end. What a block needs of the
-/// matrix is copied together first: apart, rows of one block fall into the same few places of the nearest cache.
+/// Computes as many blocks of `N` columns as fit from column `start` on, and returns their end.
+///
+/// The columns of a block are packed first: unpacked, they would map to the same few sets of the first-level cache.
 #[inline(always)]
 fn blocks<'a, const N: usize>(
     list: &impl Fn(usize) -> (&'a [u32], &'a [f32]),
@@ -253,7 +260,7 @@ fn blocks<'a, const N: usize>(
     start
 }
 
-/// Columns of `out` from these columns of the matrix, `[rows][N]`.
+/// Computes `columns` of `out` from those columns of the matrix, `[rows][N]`.
 #[inline(always)]
 fn sums<'a, const N: usize>(
     list: &impl Fn(usize) -> (&'a [u32], &'a [f32]),
@@ -275,13 +282,13 @@ fn sums<'a, const N: usize>(
     }
 }
 
-/// `h = max(z, 0)` of rows of this width, zeros left out.
+/// Computes `h = max(z, 0)` of rows of `width` columns, without zeros.
 fn rectify(z: &[f32], width: usize, h: &mut SparseRows) {
     h.clear();
     z.chunks_exact(width).for_each(|row| h.push_positive_row(row));
 }
 
-/// Weights `[inputs, outputs]` to `[outputs, inputs]`.
+/// Transposes weights from `[inputs, outputs]` to `[outputs, inputs]`.
 fn transpose(weights: &[f32], layer: &Layer, out: &mut Vec<f32>) {
     out.resize(weights.len(), 0.0);
     for (input, row) in weights.chunks_exact(layer.outputs).enumerate() {
@@ -289,45 +296,7 @@ fn transpose(weights: &[f32], layer: &Layer, out: &mut Vec<f32>) {
     }
 }
 
-/// Mean cross-entropy of the logits `[batch, classes]`, which are replaced by its derivative.
-fn softmax_cross_entropy(logits: &mut [f32], labels: &[u8]) -> f32 {
-    let scale = 1.0 / labels.len() as f32;
-    let mut loss = 0.0f32;
-    for (row, &label) in logits.chunks_exact_mut(logits.len() / labels.len()).zip(labels) {
-        let highest = row.iter().fold(row[0], |a, &b| if b > a { b } else { a });
-        let of_label = row[usize::from(label)] - highest;
-        let mut sum = 0.0f32;
-        for z in row.iter_mut() {
-            *z = math::exp(*z - highest);
-            sum += *z;
-        }
-        loss += math::ln(sum) - of_label;
-        row.iter_mut().for_each(|e| *e = *e / sum * scale);
-        row[usize::from(label)] -= scale;
-    }
-    loss * scale
-}
-
-/// Logits of one image to probabilities.
-fn softmax(row: &mut [f32]) {
-    let highest = row.iter().fold(row[0], |a, &b| if b > a { b } else { a });
-    let mut sum = 0.0f32;
-    for z in row.iter_mut() {
-        *z = math::exp(*z - highest);
-        sum += *z;
-    }
-    row.iter_mut().for_each(|e| *e /= sum);
-}
-
-fn count_right(logits: &[f32], labels: &[u8]) -> usize {
-    let likeliest = |row: &[f32]| {
-        row.iter().enumerate().fold(0, |best, (class, &z)| if z > row[best] { class } else { best })
-    };
-    let predicted = logits.chunks_exact(logits.len() / labels.len()).map(likeliest);
-    predicted.zip(labels).filter(|(class, label)| *class == usize::from(**label)).count()
-}
-
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(all(test, feature = "reference", not(target_family = "wasm")))]
 mod tests {
     use super::*;
     use crate::dataset::DatasetParts;
@@ -335,20 +304,21 @@ mod tests {
     use crate::random::Stream;
     use proptest::prelude::*;
 
-    /// Of parameters eighths and of pixels quarters: then what comes into the second and third layer is exact, however it
-    /// is added up. Else a unit close to 0 is on for one kernel and off for the other, and both are right.
+    /// Rounds parameters to eighths and pixels to quarters, so that the inputs of the second and third layer are exact
+    /// in any order of addition. Otherwise a unit close to 0 may be on for one kernel and off for the other.
     fn coarse(unit: f32, parts: f32) -> f32 {
         (unit * parts).floor() / parts
     }
 
-    /// A batch with this share of zeros, some images all zero, and labels below `classes`.
+    /// A minibatch with a fraction `zeros` of zeros, some blank images, and labels below `classes`.
     fn batch(stream: &mut Stream, size: usize, pixels: usize, classes: usize, zeros: f32) -> Minibatch {
         let mut batch = Minibatch::default();
         batch.inputs.clear();
         for _ in 0..size {
             let dark = stream.unit() < 0.1;
             for pixel in 0..pixels {
-                let (skip, value) = (stream.unit() < zeros, coarse(stream.unit(), 4.0));
+                let skip = stream.unit() < zeros;
+                let value = coarse(stream.unit(), 4.0);
                 if !(dark || skip || value == 0.0) {
                     batch.inputs.push(pixel, value);
                 }
@@ -366,7 +336,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(96))]
         #[test]
-        fn agrees_with_the_reference(
+        fn sparse_kernel_matches_reference(
             inner in prop::collection::vec(1usize..70, 1..4), classes in 2usize..40,
             size in prop_oneof![1usize..20, 1000usize..1025], zeros in 0.0f32..1.0, seed: u64,
         ) {
@@ -377,40 +347,42 @@ mod tests {
             let x: Vec<f32> = (0..architecture.parameters()).map(|_| coarse(stream.unit(), 8.0) - 0.5).collect();
             let batch = batch(&mut stream, size, widths[0], classes, zeros);
 
-            let (mut found, mut expected) = (vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]);
-            let (mut kernel, mut reference) = (Kernel::new(&architecture), Reference::new(&architecture));
+            let mut found = vec![f32::NAN; x.len()];
+            let mut expected = vec![f32::NAN; x.len()];
+            let mut kernel = Kernel::new(&architecture);
+            let mut reference = Reference::new(&architecture);
             let loss = reference.loss_and_gradient(&x, &batch, &mut expected);
-            for _ in 0..2 { // twice: the buffers are used again
+            for _ in 0..2 { // twice: the buffers are reused
                 prop_assert!(close(kernel.loss_and_gradient(&x, &batch, &mut found), loss));
                 for k in 0..x.len() {
                     prop_assert!(close(found[k], expected[k]), "derivative {}: {} and {}", k, found[k], expected[k]);
                 }
             }
             prop_assert!(close(kernel.loss(&x, &batch), loss));
-            // The loss is the mean of -ln of what the labels' classes get.
+            // The loss is the mean of -ln of the probability of the label.
             let found = kernel.probabilities(&x, &batch.inputs).chunks_exact(classes);
             let mut mean = 0.0;
             for (row, &label) in found.zip(&batch.labels) {
                 prop_assert!(close(row.iter().sum(), 1.0));
-                mean -= math::ln(row[usize::from(label)]) / size as f32;
+                mean -= crate::math::ln(row[usize::from(label)]) / size as f32;
             }
             prop_assert!(close(mean, loss), "{} and {}", mean, loss);
         }
 
         #[test]
-        fn every_output_is_one_sum_in_the_order_of_the_list(
+        fn weighted_sums_add_in_list_order(
             width in 1usize..150, rows in 1usize..30, entries in 0usize..60, seed: u64,
         ) {
             let mut stream = Stream::new(seed);
             let matrix: Vec<f32> = (0..rows * width).map(|_| stream.unit() - 0.5).collect();
             let list: Vec<u32> = (0..entries).map(|_| stream.below(rows as u64) as u32).collect();
             let factors: Vec<f32> = list.iter().map(|_| stream.unit() - 0.5).collect();
-            // Row r of the output is of all but the first r entries.
-            let of_row = |row: usize| (&list[row.min(entries)..], &factors[row.min(entries)..]);
+            // Row r of the output sums all but the first r entries.
+            let list_of = |row: usize| (&list[row.min(entries)..], &factors[row.min(entries)..]);
             let mut out = vec![f32::NAN; 3 * width];
-            weighted_sums(of_row, &matrix, width, &mut Vec::new(), &mut out);
+            weighted_sums(list_of, &matrix, width, &mut Vec::new(), &mut out);
             for (o, found) in out.iter().enumerate() {
-                let (list, factors) = of_row(o / width);
+                let (list, factors) = list_of(o / width);
                 let add = |sum: f32, (r, f): (&u32, &f32)| sum + f * matrix[*r as usize * width + o % width];
                 let expected = list.iter().zip(factors).fold(0.0, add);
                 prop_assert_eq!(found.to_bits(), expected.to_bits(), "output {}", o);
@@ -418,11 +390,12 @@ mod tests {
         }
 
         #[test]
-        fn scattering_equals_summing_over_the_transposed_list(
+        fn scatter_equals_transposed_sums(
             rows in 1usize..20, columns in 1usize..30, bright in 0u64..5, seed: u64,
         ) {
             let mut stream = Stream::new(seed);
-            let (mut h, mut transposed) = (SparseRows::default(), SparseRows::default());
+            let mut h = SparseRows::default();
+            let mut transposed = SparseRows::default();
             h.clear();
             for _ in 0..rows {
                 let chosen: Vec<usize> = (0..columns).filter(|_| stream.below(5) < bright).collect();
@@ -430,7 +403,8 @@ mod tests {
                 h.end_row();
             }
             let matrix: Vec<f32> = (0..rows * TEN).map(|_| stream.unit() - 0.5).collect();
-            let (mut found, mut expected) = (vec![f32::NAN; columns * TEN], vec![f32::NAN; columns * TEN]);
+            let mut found = vec![f32::NAN; columns * TEN];
+            let mut expected = vec![f32::NAN; columns * TEN];
             scatter::<TEN>(&h, &matrix, &mut found);
             h.transpose(columns, &mut transposed);
             weighted_sums(|column| transposed.row(column), &matrix, TEN, &mut Vec::new(), &mut expected);
@@ -440,14 +414,14 @@ mod tests {
     }
 
     #[test]
-    fn evaluation_counts_right_answers_over_chunks() {
+    fn evaluation_counts_correct_across_chunks() {
         let count = EVALUATION_BATCH + 7;
         let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
         let mut images: Vec<u8> = labels.iter().map(|l| l * 255).collect();
-        images[3] = 0; // label 1 that looks like 0
+        images[3] = 0; // looks like label 0
         let data = Dataset::from_parts(DatasetParts { rows: 1, cols: 1, images, labels }).unwrap();
         let architecture = Architecture::new(vec![1, 2]).unwrap();
-        // Class 1 when the one pixel is bright: logits (0, 8 v - 4).
+        // Class 1 if the pixel is bright: logits (0, 8 v - 4).
         let evaluation = Kernel::new(&architecture).evaluate(&[0.0, 8.0, 0.0, -4.0], &data);
         assert_eq!(evaluation.accuracy, (count - 1) as f32 / count as f32);
         assert!(evaluation.loss > 0.0 && evaluation.loss < 0.1, "{evaluation:?}");

@@ -1,88 +1,80 @@
-//! Everything an optimizer has to remember, for those who write it down.
+//! The state of an optimizer, for checkpoints.
 //!
-//! What decides the next step is the state and the options together; an optimizer that is restored from both goes on
-//! bit for bit as if it had never stopped. Buffers and the last step are no part of it.
+//! State and options together determine all later steps: an optimizer restored from both continues bit for bit as if it
+//! had never stopped. Buffers and the last step are not part of the state.
 
-use crate::activity::{Activity, ActivityError, MemberState};
 use crate::optimizer::{FarSign, FarSignOptions};
+use crate::weighting::{Activity, ActivityError, SenderState};
 
-/// State of a [`FarSign`].
+/// The state of a [`FarSign`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FarSignState {
     /// Parameters, `[d]`.
     pub x: Vec<f32>,
-    /// `vote`: the running mean of the votes, `[K]`; else empty.
+    /// `vote`: moving average of the votes, `[K]`; else empty.
     pub votes: Vec<f32>,
-    /// Accepted messages, `n`.
+    /// Number of accepted updates, `n`.
     pub accepted: u64,
-    /// Their weights summed, `W`.
+    /// Sum of their weights, `W`, at least 0.
     pub weight: f64,
-    /// Who sent when, in order of the volunteers' numbers.
-    pub members: Vec<MemberState>,
+    /// Activity of the senders, in order of volunteers.
+    pub senders: Vec<SenderState>,
 }
 
-/// Why a state is not one of an optimizer with these options.
+/// An error in a state, or between a state and its options.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum RestoreError {
-    /// The model has another size.
+    /// A model of another size.
     #[error("expected {expected} parameters, found {found}")]
-    Parameters {
-        /// `d`.
-        expected: usize,
-        /// In the state.
-        found: usize,
-    },
-    /// The votes are of another rule or number of directions.
+    Parameters { expected: usize, found: usize },
+    /// Votes of another rule or number of directions.
     #[error("expected {expected} votes, found {found}")]
-    Votes {
-        /// `K` under `vote`, else 0.
-        expected: usize,
-        /// In the state.
-        found: usize,
-    },
-    /// The clock is negative, infinite or not a number.
+    Votes { expected: usize, found: usize },
+    /// A clock that is negative, infinite or NaN.
     #[error("expected a finite weight of at least 0, found {found}")]
-    Weight {
-        /// In the state.
-        found: f64,
-    },
-    /// The activity contradicts itself.
+    Weight { found: f64 },
+    /// An inconsistent activity.
     #[error(transparent)]
     Activity(#[from] ActivityError),
 }
 
 impl FarSign {
-    /// Everything that decides, together with the options, what further messages do.
+    /// Returns the state, which together with the options determines all later steps.
     pub fn state(&self) -> FarSignState {
         FarSignState {
             x: self.x.clone(),
             votes: self.votes.clone(),
             accepted: self.accepted,
             weight: self.weight,
-            members: self.activity.state(),
+            senders: self.activity.state(),
         }
     }
 
-    /// The optimizer that was in this state; it goes on bit for bit as if it had never stopped. Its parameters are the
-    /// state's; those in `options` only say how many there are. It has no last step until it takes one.
+    /// Restores an optimizer, which continues bit for bit as if it had never stopped.
+    ///
+    /// Of the parameters in `options` only the number counts. The last step is empty until the first one.
     ///
     /// # Errors
-    /// When an optimizer with these options cannot have been in this state.
+    ///
+    /// Returns an error if the state is inconsistent, or its sizes are not those of `options`.
     pub fn restore(options: FarSignOptions, state: FarSignState) -> Result<Self, RestoreError> {
         let mut restored = Self::new(options);
-        let FarSignState { x, votes, accepted, weight, members } = state;
-        let (expected, found) = (restored.x.len(), x.len());
+        let FarSignState { x, votes, accepted, weight, senders } = state;
+        let expected = restored.x.len();
+        let found = x.len();
         if expected != found {
             return Err(RestoreError::Parameters { expected, found });
         }
-        let (expected, found) = (restored.votes.len(), votes.len());
+        let expected = restored.votes.len();
+        let found = votes.len();
         if expected != found {
             return Err(RestoreError::Votes { expected, found });
         }
         if !(weight >= 0.0 && weight.is_finite()) {
             return Err(RestoreError::Weight { found: weight });
         }
-        restored.activity = Activity::restore(&members, accepted)?;
+        restored.activity = Activity::restore(&senders, accepted)?;
         (restored.x, restored.votes, restored.accepted, restored.weight) = (x, votes, accepted, weight);
         Ok(restored)
     }
@@ -92,7 +84,7 @@ impl FarSign {
 mod tests {
     use super::*;
     use crate::direction::{DirectionFamily, DirectionSpec};
-    use crate::optimizer::{Contribution, Rule};
+    use crate::optimizer::{Rule, SignUpdate};
     use crate::random::Stream;
     use crate::schedule::{Decay, StepSize};
     use crate::sign::SignBits;
@@ -106,18 +98,18 @@ mod tests {
     enum Input {
         Join(u64),
         Leave(u64),
-        Contribution { volunteer: u64, seed: u64, trust: f32 },
-        Undo { seed: u64, scale: f32 },
+        Update { volunteer: u64, seed: u64, trust: f32 },
+        Rollback { seed: u64, scale: f32 },
     }
 
     fn input() -> impl Strategy<Value = Input> {
-        // Many contributions of many volunteers, so that some become inactive and some weights meet the cap.
+        // Many updates of many volunteers, so that some become inactive and some weights reach the cap.
         prop_oneof![
             1 => (0u64..30).prop_map(Input::Join),
             1 => (0u64..30).prop_map(Input::Leave),
             20 => (prop_oneof![0u64..3, 0u64..30], any::<u64>(), prop_oneof![Just(1.0f32), 0.05f32..1.0])
-                .prop_map(|(volunteer, seed, trust)| Input::Contribution { volunteer, seed, trust }),
-            1 => (any::<u64>(), -0.1f32..0.1).prop_map(|(seed, scale)| Input::Undo { seed, scale }),
+                .prop_map(|(volunteer, seed, trust)| Input::Update { volunteer, seed, trust }),
+            1 => (any::<u64>(), -0.1f32..0.1).prop_map(|(seed, scale)| Input::Rollback { seed, scale }),
         ]
     }
 
@@ -135,24 +127,23 @@ mod tests {
         let mut stream = Stream::new(seed);
         let y: Vec<f32> = (0..D).map(|_| stream.unit() - 0.5).collect();
         let mut signs = SignBits::default();
-        signs.set_from(&y, seed);
+        signs.copy_from(&y, seed);
         signs
     }
 
-    /// What the input did.
+    /// Applies an input and describes its effect.
     fn put(optimizer: &mut FarSign, input: &Input) -> String {
         match *input {
             Input::Join(volunteer) => optimizer.join(VolunteerId(volunteer)),
             Input::Leave(volunteer) => optimizer.leave(VolunteerId(volunteer)),
-            Input::Undo { seed, scale } => {
-                optimizer.undo(&Step { direction_seed: seed, scale, signs: signs(seed) }).unwrap();
+            Input::Rollback { seed, scale } => {
+                optimizer.rollback(&Step { direction_seed: seed, scale, signs: signs(seed) }).unwrap();
                 return format!("{:?}", optimizer.last_step());
             }
-            Input::Contribution { volunteer, seed, trust } => {
+            Input::Update { volunteer, seed, trust } => {
                 let volunteer = VolunteerId(volunteer);
-                let contribution =
-                    Contribution { volunteer, direction_seed: seed, trust, signs: &signs(seed) };
-                let applied = optimizer.apply(contribution);
+                let update = SignUpdate { volunteer, direction_seed: seed, trust, signs: &signs(seed) };
+                let applied = optimizer.apply(update);
                 return format!("{applied:?} {:?}", applied.is_ok().then(|| optimizer.last_step()));
             }
         }
@@ -160,15 +151,15 @@ mod tests {
     }
 
     /// The state with floats as bits, so that comparisons are exact.
-    fn bits(optimizer: &FarSign) -> (Vec<u32>, Vec<u32>, u64, u64, Vec<MemberState>) {
-        let FarSignState { x, votes, accepted, weight, members } = optimizer.state();
+    fn bits(optimizer: &FarSign) -> (Vec<u32>, Vec<u32>, u64, u64, Vec<SenderState>) {
+        let FarSignState { x, votes, accepted, weight, senders } = optimizer.state();
         let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
-        (bits(x), bits(votes), accepted, weight.to_bits(), members)
+        (bits(x), bits(votes), accepted, weight.to_bits(), senders)
     }
 
     proptest! {
         #[test]
-        fn a_restored_optimizer_goes_on_as_if_it_had_never_stopped(
+        fn restored_optimizer_continues_exactly(
             rule in rule(), inputs in prop::collection::vec(input(), 1..600), cut in any::<prop::sample::Index>(),
         ) {
             let (before, after) = inputs.split_at(cut.index(inputs.len()));
@@ -184,28 +175,28 @@ mod tests {
     }
 
     #[test]
-    fn impossible_states_are_named() {
+    fn inconsistent_states_are_rejected() {
         let good = FarSign::new(options(Rule::Plain)).state();
         let error = |change: fn(&mut FarSignState)| {
             let mut state = FarSignState { accepted: 9, weight: 3.0, ..good.clone() };
             change(&mut state);
             FarSign::restore(options(Rule::Plain), state).map(|_| ()).unwrap_err().to_string()
         };
-        let member = |volunteer, last, sent| MemberState { volunteer: VolunteerId(volunteer), last, sent };
+        let sender = |volunteer, last, sent| SenderState { volunteer: VolunteerId(volunteer), last, sent };
         assert_eq!(error(|state| _ = state.x.pop()), "expected 37 parameters, found 36");
         assert_eq!(error(|state| state.votes.push(0.0)), "expected 0 votes, found 1");
         assert_eq!(error(|state| state.weight = -1.0), "expected a finite weight of at least 0, found -1");
-        let activity = |members: &[MemberState]| Activity::restore(members, 9).map(|_| ()).unwrap_err();
-        let late = ActivityError::Message { volunteer: VolunteerId(1), accepted: 9, found: 10 };
-        assert_eq!(activity(&[member(1, 10, true)]), late);
+        let activity = |senders: &[SenderState]| Activity::restore(senders, 9).map(|_| ()).unwrap_err();
+        let late = ActivityError::UnknownUpdate { volunteer: VolunteerId(1), accepted: 9, found: 10 };
+        assert_eq!(activity(&[sender(1, 10, true)]), late);
         assert_eq!(
-            activity(&[member(1, 2, true), member(1, 3, true)]),
-            ActivityError::Twice { volunteer: VolunteerId(1) }
+            activity(&[sender(1, 2, true), sender(1, 3, true)]),
+            ActivityError::Duplicate { volunteer: VolunteerId(1) }
         );
         let volunteers = [VolunteerId(1), VolunteerId(2)];
         assert_eq!(
-            activity(&[member(1, 3, true), member(2, 3, true)]),
-            ActivityError::Shared { message: 3, volunteers }
+            activity(&[sender(1, 3, true), sender(2, 3, true)]),
+            ActivityError::Shared { update: 3, volunteers }
         );
     }
 }

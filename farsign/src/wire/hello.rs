@@ -1,4 +1,4 @@
-//! The hello: who a volunteer is and what it can take.
+//! The hello record: a volunteer's identity and capabilities.
 //!
 //! ```text
 //!   +----------+-------+---------+ - - - - - - - - - - - - - - - - - - - - - -+
@@ -6,27 +6,27 @@
 //!   +----------+-------+---------+ - - - - - - - - - - - - - - - - - - - - - -+
 //! ```
 //!
-//! The flags may be left out, and are 0 then, so that the shortest hello is a name.
+//! Absent flags are 0, so the shortest hello is an agent name.
 
-use super::read::Reader;
-use super::{Abilities, MAX_AGENT_BYTES, MAX_TOKEN_BYTES, WireError};
+use super::reader::Reader;
+use super::{Capabilities, MAX_AGENT_BYTES, MAX_TOKEN_BYTES, WireError};
 use crate::task::Secret;
 
-/// First record of a session.
+/// The first record of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hello<'a> {
-    /// Name and version of the program, 1 to [`MAX_AGENT_BYTES`] bytes.
+    /// Name and version of the client, 1 to [`MAX_AGENT_BYTES`] bytes of UTF-8.
     pub agent: &'a str,
-    /// What it takes besides snapshots in f32.
-    pub abilities: Abilities,
-    /// Proves that it is the same volunteer as before.
+    /// Capabilities beyond snapshots in f32.
+    pub capabilities: Capabilities,
+    /// Secret that proves the volunteer's identity. `None` for an anonymous volunteer.
     pub secret: Option<Secret>,
-    /// Opens a server that is not open to everybody, 1 to [`MAX_TOKEN_BYTES`] bytes.
+    /// Join token of a private server, 1 to [`MAX_TOKEN_BYTES`] bytes of UTF-8.
     pub token: Option<&'a str>,
 }
 
-/// Body of the longest hello.
-pub(super) const MOST_BYTES: usize = 1 + MAX_AGENT_BYTES + 1 + 16 + 1 + MAX_TOKEN_BYTES;
+/// Size of the longest body of a hello.
+pub(super) const MAX_BYTES: usize = 1 + MAX_AGENT_BYTES + 1 + 16 + 1 + MAX_TOKEN_BYTES;
 
 /// Bits of the flags.
 mod flag {
@@ -42,20 +42,21 @@ impl<'a> Hello<'a> {
         let agent = text(body, MAX_AGENT_BYTES, WireError::Agent)?;
         let flags = if body.is_empty() { 0 } else { body.u8()? };
         let has = |bit| flags & bit != 0;
-        let abilities = Abilities { deltas: has(flag::DELTAS), half_snapshots: has(flag::HALF_SNAPSHOTS) };
+        let capabilities =
+            Capabilities { deltas: has(flag::DELTAS), half_snapshots: has(flag::HALF_SNAPSHOTS) };
         let secret = if has(flag::SECRET) { Some(Secret(body.array()?)) } else { None };
         let token =
             if has(flag::TOKEN) { Some(text(body, MAX_TOKEN_BYTES, WireError::Token)?) } else { None };
-        Ok(Self { agent, abilities, secret, token })
+        Ok(Self { agent, capabilities, secret, token })
     }
 
-    /// Writes a body. A name or token that is too long is cut, an empty token is none.
+    /// Writes a body. A name or token above its limit is truncated, and an empty token is omitted.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         push(self.agent, MAX_AGENT_BYTES, out);
         let token = self.token.filter(|token| !token.is_empty());
         let bit = |has, bit| if has { bit } else { 0 };
-        let flags = bit(self.abilities.deltas, flag::DELTAS)
-            | bit(self.abilities.half_snapshots, flag::HALF_SNAPSHOTS)
+        let flags = bit(self.capabilities.deltas, flag::DELTAS)
+            | bit(self.capabilities.half_snapshots, flag::HALF_SNAPSHOTS)
             | bit(self.secret.is_some(), flag::SECRET)
             | bit(token.is_some(), flag::TOKEN);
         if flags != 0 {
@@ -68,17 +69,17 @@ impl<'a> Hello<'a> {
     }
 }
 
-/// A text of 1 to `most` bytes behind its length.
-fn text<'a>(body: &mut Reader<'a>, most: usize, wrong: WireError) -> Result<&'a str, WireError> {
+/// Reads a text of 1 to `max` bytes after its length.
+fn text<'a>(body: &mut Reader<'a>, max: usize, invalid: WireError) -> Result<&'a str, WireError> {
     let length = usize::from(body.u8()?);
     match std::str::from_utf8(body.take(length)?) {
-        Ok(text) if (1..=most).contains(&text.len()) => Ok(text),
-        _ => Err(wrong),
+        Ok(text) if (1..=max).contains(&text.len()) => Ok(text),
+        _ => Err(invalid),
     }
 }
 
-fn push(text: &str, most: usize, out: &mut Vec<u8>) {
-    let text = &text[..text.floor_char_boundary(most)];
+fn push(text: &str, max: usize, out: &mut Vec<u8>) {
+    let text = &text[..text.floor_char_boundary(max)];
     out.push(text.len() as u8);
     out.extend(text.as_bytes());
 }

@@ -1,68 +1,69 @@
-//! Bytes to records.
+//! Decoding of frames into records.
 
 use half::f16;
 
+use super::reader::Reader;
 use super::settings::read_settings;
 use super::{Hello, RECORD_HEADER_BYTES, VERSION, WireError, encoding, kind};
 use crate::step::Step;
 use crate::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 
-/// What a volunteer sends.
+/// A record from a volunteer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientRecord<'a> {
-    /// First record of a session.
+    /// The first record of a session.
     Hello(Hello<'a>),
-    /// Answer to a task.
-    Answer {
+    /// The update of a task.
+    Update {
         /// The task.
         task: TaskId,
-        /// Packed sign bits; their number is checked against the run.
+        /// Packed sign bits. Their number is not validated here.
         bits: &'a [u8],
     },
 }
 
-/// What the server sends.
+/// A record from the server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ServerRecord<'a> {
-    /// Answer to the hello.
+    /// The reply to a hello.
     Welcome(Box<Welcome>),
-    /// The next piece of work.
+    /// The next task.
     Task(Task),
-    /// Parameters to work from.
+    /// Parameters of a version.
     Snapshot(SnapshotBody<'a>),
-    /// Steps that lead from the parameters at hand to newer ones.
+    /// Steps from an older version to a newer one.
     Delta(DeltaBody<'a>),
-    /// An answer was applied.
+    /// An update was accepted.
     Accepted {
-        /// The task it answered.
+        /// The task.
         task: TaskId,
-        /// Accepted messages of the run, this one included.
+        /// Number of accepted updates of the run, this one included.
         accepted: u64,
     },
-    /// An answer was not applied.
+    /// An update was rejected.
     Rejected {
-        /// The task it named.
+        /// The task that the update named.
         task: TaskId,
-        /// Why.
+        /// Reason of the rejection.
         reason: RejectReason,
     },
-    /// The session ends.
+    /// The server closes the session.
     Goodbye(Goodbye),
 }
 
-/// Body of a welcome.
+/// The body of a welcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Welcome {
-    /// The session's id.
+    /// Number of the session.
     pub volunteer: VolunteerId,
-    /// What holds for every task.
+    /// Settings of the run.
     pub settings: RunSettings,
 }
 
-/// Body of a snapshot, its parameters still packed.
+/// The body of a snapshot, with packed parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotBody<'a> {
-    /// Its version.
+    /// Version of the snapshot.
     pub version: u64,
     values: Values<'a>,
 }
@@ -75,7 +76,7 @@ enum Values<'a> {
 }
 
 impl SnapshotBody<'_> {
-    /// Number of parameters, `d`.
+    /// Returns the number of parameters, `d`.
     pub fn parameters(&self) -> usize {
         match self.values {
             Values::F32(values) => values.len(),
@@ -83,10 +84,11 @@ impl SnapshotBody<'_> {
         }
     }
 
-    /// Unpacks the parameters into `x`.
+    /// Unpacks the parameters into `x`, `[d]`.
     ///
     /// # Errors
-    /// When one is not finite; `x` is unspecified then.
+    ///
+    /// Returns an error if a parameter is not finite. `x` is unspecified then.
     pub fn unpack(&self, x: &mut Vec<f32>) -> Result<(), WireError> {
         x.clear();
         match self.values {
@@ -100,33 +102,34 @@ impl SnapshotBody<'_> {
     }
 }
 
-/// Body of a delta, its steps still packed.
+/// The body of a delta, with packed steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeltaBody<'a> {
-    /// The version the steps start from.
+    /// Version that the steps start from.
     pub base: u64,
-    /// The version they lead to.
+    /// Version that the steps lead to.
     pub version: u64,
     steps: &'a [u8],
 }
 
 impl DeltaBody<'_> {
-    /// Unpacks the steps of `directions` signs each, one after the other, into `step`, and hands each to `take`.
+    /// Unpacks the steps of `directions` signs each into `step` in turn, and calls `take` with each.
     ///
     /// # Errors
-    /// When one cannot be read; those before it have been taken then.
+    ///
+    /// Returns an error if a step is malformed. `take` was called with the steps before it then.
     pub fn for_each_step(
         &self,
         directions: usize,
         step: &mut Step,
         mut take: impl FnMut(&Step),
     ) -> Result<(), WireError> {
-        let mut body = Reader { bytes: self.steps, offset: 0 };
-        while !body.bytes.is_empty() {
+        let mut body = Reader::new(self.steps, 0);
+        while !body.is_empty() {
             step.scale = body.f32("the scale of a step")?;
             step.direction_seed = body.u64()?;
             let bits = body.take(directions.div_ceil(8))?;
-            let read = step.signs.set_from_bytes(bits, directions);
+            let read = step.signs.copy_from_bytes(bits, directions);
             read.map_err(|error| WireError::Settings(error.to_string()))?;
             take(step);
         }
@@ -134,17 +137,19 @@ impl DeltaBody<'_> {
     }
 }
 
-/// Reads a frame from a volunteer: exactly one record.
+/// Reads a frame from a volunteer, which has exactly one record.
 ///
 /// # Errors
-/// When it is not a frame of this version with one record a volunteer may send.
+///
+/// Returns an error if the frame is malformed, of another version, or not of exactly one record that a volunteer may
+/// send.
 pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
     let mut records = Records::new(frame)?;
     let Some(record) = records.next() else { return Err(WireError::Empty) };
     let (offset, kind, mut body) = record?;
     let read = match kind {
         kind::HELLO => ClientRecord::Hello(Hello::read(&mut body)?),
-        kind::ANSWER => ClientRecord::Answer { task: TaskId(body.u64()?), bits: body.rest() },
+        kind::UPDATE => ClientRecord::Update { task: TaskId(body.u64()?), bits: body.rest() },
         found => return Err(WireError::Kind { offset, found }),
     };
     body.end()?;
@@ -152,10 +157,11 @@ pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
     Ok(read)
 }
 
-/// Reads the records of a frame from the server; kinds this version does not know are passed over.
+/// Returns the records of a frame from the server. Records of unknown kinds are skipped.
 ///
 /// # Errors
-/// At once when the version is another; with a record when that cannot be read.
+///
+/// Returns an error if the version is not supported. The iterator returns an error, and ends, if a record is malformed.
 pub fn read_server_frame(
     frame: &[u8],
 ) -> Result<impl Iterator<Item = Result<ServerRecord<'_>, WireError>>, WireError> {
@@ -174,17 +180,20 @@ fn read_server_record(kind: u8, mut body: Reader<'_>) -> Result<Option<ServerRec
         kind::TASK => ServerRecord::Task(read_task(&mut body)?),
         kind::SNAPSHOT => ServerRecord::Snapshot(read_snapshot(&mut body)?),
         kind::DELTA => {
-            let (base, version) = (body.u64()?, body.u64()?);
+            let base = body.u64()?;
+            let version = body.u64()?;
             ServerRecord::Delta(DeltaBody { base, version, steps: body.rest() })
         }
         kind::ACCEPTED => ServerRecord::Accepted { task: TaskId(body.u64()?), accepted: body.u64()? },
         kind::REJECTED => {
-            let (task, code) = (TaskId(body.u64()?), body.u8()?);
+            let task = TaskId(body.u64()?);
+            let code = body.u8()?;
             let unknown = WireError::Code { what: "reject reason", found: code.into() };
             ServerRecord::Rejected { task, reason: RejectReason::from_code(code).ok_or(unknown)? }
         }
         kind::GOODBYE => {
-            let (code, retry) = (body.u8()?, body.u32()?);
+            let code = body.u8()?;
+            let retry = body.u32()?;
             let unknown = WireError::Code { what: "goodbye reason", found: code.into() };
             let reason = GoodbyeReason::from_code(code).ok_or(unknown)?;
             ServerRecord::Goodbye(Goodbye { reason, retry_after_ms: (retry != u32::MAX).then_some(retry) })
@@ -202,7 +211,7 @@ fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
         minibatch_seed: body.u64()?,
         direction_seed: body.u64()?,
         coin_seed: body.u64()?,
-        reset_tracker: match body.u8()? {
+        reset_momentum: match body.u8()? {
             0 => false,
             1 => true,
             flags => return Err(WireError::Code { what: "task flags", found: flags.into() }),
@@ -212,7 +221,8 @@ fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
 
 fn read_snapshot<'a>(body: &mut Reader<'a>) -> Result<SnapshotBody<'a>, WireError> {
     let version = body.u64()?;
-    let (encoding, count) = (body.u8()?, body.u32()? as usize);
+    let encoding = body.u8()?;
+    let count = body.u32()? as usize;
     let values = match encoding {
         encoding::F32 => Values::F32(body.take(count.saturating_mul(4))?.as_chunks().0),
         encoding::F16 => Values::F16(body.take(count.saturating_mul(2))?.as_chunks().0),
@@ -221,12 +231,12 @@ fn read_snapshot<'a>(body: &mut Reader<'a>) -> Result<SnapshotBody<'a>, WireErro
     Ok(SnapshotBody { version, values })
 }
 
-/// The records of a frame: offset, kind and body.
+/// An iterator over the records of a frame: offset, kind and body.
 struct Records<'a>(Reader<'a>);
 
 impl<'a> Records<'a> {
     fn new(frame: &'a [u8]) -> Result<Self, WireError> {
-        let mut reader = Reader { bytes: frame, offset: 0 };
+        let mut reader = Reader::new(frame, 0);
         match reader.u8()? {
             VERSION => Ok(Self(reader)),
             found => Err(WireError::Version { found }),
@@ -238,11 +248,11 @@ impl<'a> Records<'a> {
     }
 
     fn read(&mut self) -> Result<(usize, u8, Reader<'a>), WireError> {
-        let offset = self.0.offset;
+        let offset = self.0.offset();
         let kind = self.0.u8()?;
         let length = self.0.u32()? as usize;
         let bytes = self.0.take(length)?;
-        Ok((offset, kind, Reader { bytes, offset: offset + RECORD_HEADER_BYTES }))
+        Ok((offset, kind, Reader::new(bytes, offset + RECORD_HEADER_BYTES)))
     }
 }
 
@@ -250,72 +260,13 @@ impl<'a> Iterator for Records<'a> {
     type Item = Result<(usize, u8, Reader<'a>), WireError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.0.bytes.is_empty() {
+        if self.0.is_empty() {
             return None;
         }
         let record = self.read();
         if record.is_err() {
-            self.0.bytes = &[]; // what follows an unreadable record has no meaning
+            self.0.rest(); // the bytes after a malformed record have no meaning
         }
         Some(record)
-    }
-}
-
-/// Reads from the front of bytes, knowing how far into the frame it is.
-pub(super) struct Reader<'a> {
-    bytes: &'a [u8],
-    offset: usize,
-}
-
-impl<'a> Reader<'a> {
-    pub fn take(&mut self, count: usize) -> Result<&'a [u8], WireError> {
-        let (offset, found) = (self.offset, self.bytes.len());
-        let Some((taken, rest)) = self.bytes.split_at_checked(count) else {
-            return Err(WireError::Truncated { offset, expected: count, found });
-        };
-        self.bytes = rest;
-        self.offset += count;
-        Ok(taken)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    fn rest(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.bytes)
-    }
-
-    fn end(&self) -> Result<(), WireError> {
-        match self.bytes.len() {
-            0 => Ok(()),
-            found => Err(WireError::Trailing { offset: self.offset, found }),
-        }
-    }
-
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        Ok(self.take(N)?.try_into().expect("take gives the count asked for"))
-    }
-
-    pub fn u8(&mut self) -> Result<u8, WireError> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    pub fn u32(&mut self) -> Result<u32, WireError> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    pub fn u64(&mut self) -> Result<u64, WireError> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-
-    /// A finite float.
-    pub fn f32(&mut self, what: &'static str) -> Result<f32, WireError> {
-        let value = f32::from_le_bytes(self.array()?);
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            Err(WireError::NonFinite { what, found: value.to_string() })
-        }
     }
 }

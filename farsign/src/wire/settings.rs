@@ -1,21 +1,21 @@
-//! Run settings in a welcome.
+//! Encoding of the run settings in a welcome.
 //!
 //! ```text
 //!   run id 8 | widths: count 1, then 4 each | order 1 | delta f32 4 | family 1 | family's number 4
-//!   | directions 4 | batch 4 | beta f32 4 | task expiry ms 4 | digest 32
+//!   | directions 4 | batch 4 | beta f32 4 | task timeout ms 4 | digest 32
 //!
 //!   order    0 first, 1 zeroth (delta is 0 in first order)
 //!   family   0 coordinate, 1 hadamard (number: block), 2 rademacher, 3 sparse (number: nonzeros); else the number is 0
 //! ```
 
 use super::WireError;
-use super::read::Reader;
+use super::reader::Reader;
 use crate::direction::{DirectionFamily, DirectionSpec};
 use crate::estimate::Order;
 use crate::model::Architecture;
 use crate::task::RunSettings;
 
-/// Largest minibatch a run may ask for.
+/// Largest minibatch of a run.
 pub const MAX_BATCH: u32 = 65_536;
 
 pub(super) fn write_settings(settings: &RunSettings, out: &mut Vec<u8>) {
@@ -40,7 +40,7 @@ pub(super) fn write_settings(settings: &RunSettings, out: &mut Vec<u8>) {
     out.extend((settings.directions.count() as u32).to_le_bytes());
     out.extend(settings.batch.to_le_bytes());
     out.extend(settings.beta.to_le_bytes());
-    out.extend(settings.task_expiry_ms.to_le_bytes());
+    out.extend(settings.task_timeout_ms.to_le_bytes());
     out.extend(settings.train_digest);
 }
 
@@ -48,7 +48,7 @@ pub(super) fn read_settings(body: &mut Reader<'_>) -> Result<RunSettings, WireEr
     let run_id = body.u64()?;
     let count = body.u8()?;
     let widths: Result<Vec<usize>, WireError> = (0..count).map(|_| Ok(body.u32()? as usize)).collect();
-    let architecture = Architecture::new(widths?).map_err(impossible)?;
+    let architecture = Architecture::new(widths?).map_err(invalid)?;
     let order = read_order(body)?;
     let family = read_family(body)?;
     let directions = DirectionSpec::new(family, body.u32()? as usize, architecture.parameters());
@@ -56,7 +56,7 @@ pub(super) fn read_settings(body: &mut Reader<'_>) -> Result<RunSettings, WireEr
         run_id,
         architecture,
         order,
-        directions: directions.map_err(impossible)?,
+        directions: directions.map_err(invalid)?,
         batch: match body.u32()? {
             batch @ 1..=MAX_BATCH => batch,
             found => return Err(range("batch", "of 1 to 65536", found)),
@@ -65,13 +65,14 @@ pub(super) fn read_settings(body: &mut Reader<'_>) -> Result<RunSettings, WireEr
             beta if beta > 0.0 && beta <= 1.0 => beta,
             found => return Err(range("beta", "above 0 and at most 1", found)),
         },
-        task_expiry_ms: body.u32()?,
+        task_timeout_ms: body.u32()?,
         train_digest: body.array()?,
     })
 }
 
 fn read_order(body: &mut Reader<'_>) -> Result<Order, WireError> {
-    let (order, delta) = (body.u8()?, body.f32("delta")?);
+    let order = body.u8()?;
+    let delta = body.f32("delta")?;
     match order {
         0 => Ok(Order::First),
         1 if delta > 0.0 => Ok(Order::Zeroth { delta }),
@@ -81,7 +82,8 @@ fn read_order(body: &mut Reader<'_>) -> Result<Order, WireError> {
 }
 
 fn read_family(body: &mut Reader<'_>) -> Result<DirectionFamily, WireError> {
-    let (family, number) = (body.u8()?, body.u32()?);
+    let family = body.u8()?;
+    let number = body.u32()?;
     match family {
         0 => Ok(DirectionFamily::Coordinate),
         1 => Ok(DirectionFamily::Hadamard { block: number }),
@@ -91,7 +93,7 @@ fn read_family(body: &mut Reader<'_>) -> Result<DirectionFamily, WireError> {
     }
 }
 
-fn impossible(error: impl std::error::Error) -> WireError {
+fn invalid(error: impl std::error::Error) -> WireError {
     WireError::Settings(error.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Records to bytes.
+//! Encoding of records into frames.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,31 +10,31 @@ use crate::sign::SignBits;
 use crate::step::Step;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 
-/// Writes frames of a volunteer. A frame has one record.
+/// An encoder of a volunteer's frames, which have one record each.
 #[derive(Debug)]
 pub struct ClientFrame;
 
 impl ClientFrame {
-    /// A hello into `out`, which is cleared first. A name or token that is too long is cut.
+    /// Writes a hello into `out`, which is cleared first. A name or token above its limit is truncated.
     pub fn hello(hello: &Hello<'_>, out: &mut Vec<u8>) {
         start(out);
         record(out, kind::HELLO, |out| hello.write(out));
     }
 
-    /// An answer into `out`, which is cleared first.
-    pub fn answer(task: TaskId, signs: &SignBits, out: &mut Vec<u8>) {
+    /// Writes an update into `out`, which is cleared first.
+    pub fn update(task: TaskId, signs: &SignBits, out: &mut Vec<u8>) {
         start(out);
-        record(out, kind::ANSWER, |out| {
+        record(out, kind::UPDATE, |out| {
             out.extend(task.0.to_le_bytes());
             out.extend(signs.as_bytes());
         });
     }
 }
 
-/// A task's record, which follows whatever is large: room for it is made beforehand, or all of that would be moved.
+/// Size of a task's record. It follows large records, whose capacity includes it: otherwise they would be moved.
 const TASK_BYTES: usize = RECORD_HEADER_BYTES + 41;
 
-/// Writes one frame of the server, record by record, into a buffer that can be used again.
+/// An encoder of one frame of the server, record by record, into a reusable buffer.
 #[derive(Debug)]
 pub struct ServerFrame<'a> {
     out: &'a mut Vec<u8>,
@@ -47,7 +47,7 @@ impl<'a> ServerFrame<'a> {
         Self { out }
     }
 
-    /// Goes on with the frame that was started in `out`.
+    /// Continues the frame that was started in `out`.
     pub fn append(out: &'a mut Vec<u8>) -> Self {
         Self { out }
     }
@@ -67,16 +67,16 @@ impl<'a> ServerFrame<'a> {
             out.extend(task.id.0.to_le_bytes());
             out.extend(task.snapshot_version.to_le_bytes());
             seeds.iter().for_each(|seed| out.extend(seed.to_le_bytes()));
-            out.push(task.reset_tracker.into());
+            out.push(task.reset_momentum.into());
         })
     }
 
-    /// Adds a snapshot.
+    /// Adds a snapshot in f32.
     pub fn snapshot(&mut self, snapshot: &EncodedSnapshot) -> &mut Self {
         self.encoded(snapshot.record())
     }
 
-    /// Adds a snapshot in half precision, or in f32 where a parameter would become infinite.
+    /// Adds a snapshot in half precision, or in f32 if a parameter would become infinite.
     pub fn half_snapshot(&mut self, snapshot: &EncodedSnapshot) -> &mut Self {
         self.encoded(snapshot.half_record().unwrap_or_else(|| snapshot.record()))
     }
@@ -98,7 +98,7 @@ impl<'a> ServerFrame<'a> {
         })
     }
 
-    /// Adds an acknowledgement.
+    /// Adds the acknowledgement of an update.
     pub fn accepted(&mut self, task: TaskId, accepted: u64) -> &mut Self {
         self.record(kind::ACCEPTED, |out| {
             out.extend(task.0.to_le_bytes());
@@ -106,7 +106,7 @@ impl<'a> ServerFrame<'a> {
         })
     }
 
-    /// Adds a rejection.
+    /// Adds the rejection of an update.
     pub fn rejected(&mut self, task: TaskId, reason: RejectReason) -> &mut Self {
         self.record(kind::REJECTED, |out| {
             out.extend(task.0.to_le_bytes());
@@ -134,7 +134,7 @@ impl<'a> ServerFrame<'a> {
     }
 }
 
-/// Steps as they travel, encoded once for all who are sent them.
+/// Encoded steps, shared by all recipients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncodedSteps(Vec<u8>);
 
@@ -146,29 +146,29 @@ impl EncodedSteps {
         self.0.extend(step.signs.as_bytes());
     }
 
-    /// Bytes these steps take.
+    /// Returns the size of these steps in bytes.
     pub fn bytes(&self) -> usize {
         self.0.len()
     }
 }
 
-/// A snapshot's record in either encoding, each made once for all who are sent it, and only when somebody is.
+/// A snapshot with its encoded records, each encoded on first use and shared by all recipients.
 #[derive(Debug)]
 pub struct EncodedSnapshot {
     version: u64,
     x: Arc<[f32]>,
     record: OnceLock<Vec<u8>>,
-    /// None where a parameter would become infinite.
+    /// `None` if a parameter would become infinite.
     half_record: OnceLock<Option<Vec<u8>>>,
 }
 
 impl EncodedSnapshot {
-    /// Of parameters `x`, `[d]`.
+    /// Creates the snapshot of parameters `x`, `[d]`.
     pub fn new(version: u64, x: Arc<[f32]>) -> Self {
         Self { version, x, record: OnceLock::new(), half_record: OnceLock::new() }
     }
 
-    /// The parameters as a volunteer has them who is sent this snapshot, in half precision or not.
+    /// Returns the parameters that a recipient of this snapshot decodes, `[d]`. `half` selects half precision.
     pub fn as_sent(&self, half: bool) -> Arc<[f32]> {
         if half && self.half_record().is_some() {
             self.x.iter().map(|v| f16::from_f32(*v).to_f32()).collect()

@@ -1,24 +1,24 @@
-//! What seeds draw, and what is computed in a fixed order of operations.
+//! Values drawn by seeds, and results of fixed sequences of operations.
 
 use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
 use farsign::minibatch;
 use farsign::model::Architecture;
-use farsign::optimizer::{Contribution, FarSign, FarSignOptions, Rule};
+use farsign::momentum::Momentum;
+use farsign::optimizer::{FarSign, FarSignOptions, Rule, SignUpdate};
 use farsign::random::{Stream, permutation_prefix};
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::VolunteerId;
-use farsign::tracker::Tracker;
 use sha2::{Digest, Sha256};
 
-use crate::golden::Golden;
+use crate::values::Golden;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const SEEDS: [u64; 4] = [0, 1, 42, u64::MAX];
 
-/// Numbers in `[-0.5, 0.5)` to compute with.
+/// Test inputs in `[-0.5, 0.5)`.
 fn vector(seed: u64, len: usize) -> Vec<f32> {
     let mut stream = Stream::new(seed);
     (0..len).map(|_| stream.unit() - 0.5).collect()
@@ -59,7 +59,7 @@ fn minibatches() {
     golden.check();
 }
 
-/// Every family, whole and partial, with blocks that divide `d` and blocks that leave a tail (11 = 4 + 4 + 2 + 1).
+/// Every family, complete and partial, with blocks that divide `d` and blocks that leave a tail (11 = 4 + 4 + 2 + 1).
 fn specs() -> Vec<DirectionSpec> {
     let hadamard = |block| DirectionFamily::Hadamard { block };
     let sparse = |nonzeros| DirectionFamily::Sparse { nonzeros };
@@ -86,7 +86,8 @@ fn directions() {
     let mut golden = Golden::new("directions.txt", include_str!("../../testdata/directions.txt"));
     for spec in specs() {
         for seed in [0, 42] {
-            let (count, d) = (spec.count(), spec.parameters());
+            let count = spec.count();
+            let d = spec.parameters();
             let mut directions = Directions::new(spec, seed);
             let name = format!("{:?} {count} of {d} seed {seed}", spec.family());
             for k in [0, count - 1].into_iter().take(count) {
@@ -97,8 +98,9 @@ fn directions() {
             let mut y = vec![0.0; count];
             directions.project(&vector(7, d), &mut y);
             golden.floats(&format!("{name} project"), &y);
-            let (mut signs, mut x) = (SignBits::default(), vector(8, d));
-            signs.set_from(&y, 9);
+            let mut signs = SignBits::default();
+            let mut x = vector(8, d);
+            signs.copy_from(&y, 9);
             directions.accumulate(&signs, -0.01, &mut x);
             golden.floats(&format!("{name} accumulate"), &x);
         }
@@ -112,12 +114,12 @@ fn signs() {
     for len in [1, 7, 8, 9, 63, 64, 65, 130] {
         for seed in [0, 42] {
             let mut signs = SignBits::default();
-            signs.set_from(&vector(seed, len), seed);
+            signs.copy_from(&vector(seed, len), seed);
             golden.bytes(&format!("{len} numbers coin seed {seed}"), signs.as_bytes());
-            signs.set_from(&vec![0.0; len], seed);
+            signs.copy_from(&vec![0.0; len], seed);
             golden.bytes(&format!("{len} zeros coin seed {seed}"), signs.as_bytes());
             let mixed: Vec<f32> = (0..len).map(|k| [1e-45, -0.0, -1e-45, 0.0, 3e38][k % 5]).collect();
-            signs.set_from(&mixed, seed);
+            signs.copy_from(&mixed, seed);
             golden.bytes(&format!("{len} mixed coin seed {seed}"), signs.as_bytes());
             golden.bytes(&format!("{len} mixed coin seed {seed} flipped"), signs.flipped().as_bytes());
         }
@@ -140,23 +142,23 @@ fn initial_parameters() {
 }
 
 #[test]
-fn tracker() {
-    let mut golden = Golden::new("tracker.txt", include_str!("../../testdata/tracker.txt"));
+fn momentum() {
+    let mut golden = Golden::new("momentum.txt", include_str!("../../testdata/momentum.txt"));
     for beta in [1.0, 0.3, 0.05] {
-        let mut tracker = Tracker::default();
+        let mut momentum = Momentum::default();
         for task in 0..6 {
             let name = format!("beta {beta} task {task}");
-            golden.floats(&name, tracker.update(&vector(task, 5), beta));
+            golden.floats(&name, momentum.update(&vector(task, 5), beta));
         }
-        tracker.reset();
-        golden.floats(&format!("beta {beta} after a reset"), tracker.update(&vector(6, 5), beta));
-        // What decays below the flush limit is zero at once, and stays so.
-        tracker.reset();
-        tracker.update(&[1e-28, -1e-30, 1.1e-30, 0.0, 1e-38], beta);
+        momentum.reset();
+        golden.floats(&format!("beta {beta} after a reset"), momentum.update(&vector(6, 5), beta));
+        // Momentum that decays below the flush limit becomes zero and stays zero.
+        momentum.reset();
+        momentum.update(&[1e-28, -1e-30, 1.1e-30, 0.0, 1e-38], beta);
         for _ in 0..12 {
-            tracker.update(&[0.0; 5], beta);
+            momentum.update(&[0.0; 5], beta);
         }
-        let decayed = tracker.update(&[0.0, 0.0, 0.0, 1e-38, -1e-29], beta);
+        let decayed = momentum.update(&[0.0, 0.0, 0.0, 1e-38, -1e-29], beta);
         golden.floats(&format!("beta {beta} decayed"), decayed);
     }
     golden.check();
@@ -179,11 +181,11 @@ fn optimizer() {
                 FarSign::new(FarSignOptions { x: vector(1, 11), directions, step_size, rule });
             let mut signs = SignBits::default();
             for n in 0..40 {
-                signs.set_from(&vector(100 + n, 11), n);
-                // Volunteer 0 answers twice as often as 1 and 2.
+                signs.copy_from(&vector(100 + n, 11), n);
+                // Volunteer 0 sends twice as often as 1 and 2.
                 let volunteer = VolunteerId([0, 1, 0, 2][n as usize % 4]);
-                let contribution = Contribution { volunteer, direction_seed: n, trust: 1.0, signs: &signs };
-                optimizer.apply(contribution).unwrap();
+                let update = SignUpdate { volunteer, direction_seed: n, trust: 1.0, signs: &signs };
+                optimizer.apply(update).unwrap();
             }
             golden.floats(&format!("{rule_name} {decay_name} after 40"), optimizer.x());
         }

@@ -1,4 +1,4 @@
-//! The examples and check values of docs/protocol.md are what this crate does.
+//! The examples and check values of docs/protocol.md match this crate.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use farsign::random::{Stream, permutation_prefix};
 use farsign::sign::SignBits;
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId};
 use farsign::volunteer::{Event, Volunteer};
-use farsign::wire::{Abilities, ClientFrame, EncodedSnapshot, Hello, max_client_frame_bytes};
+use farsign::wire::{Capabilities, ClientFrame, EncodedSnapshot, Hello, max_client_frame_bytes};
 
 use crate::wire::{example_steps, server_frame};
 
@@ -27,7 +27,7 @@ const TASK: Task = Task {
     minibatch_seed: 0x1111_1111_1111_1111,
     direction_seed: 0x2222_2222_2222_2222,
     coin_seed: 0x3333_3333_3333_3333,
-    reset_tracker: true,
+    reset_momentum: true,
 };
 
 const X: [f32; 9] = [0.5, -0.5, 0.25, 0.0, 1.0, -1.0, 2.0, -2.0, 0.125];
@@ -45,56 +45,60 @@ fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings 
         directions: DirectionSpec::new(family, count, 9).unwrap(),
         batch: 4,
         beta: 0.3,
-        task_expiry_ms: 60_000,
+        task_timeout_ms: 60_000,
         train_digest: train().digest(),
     }
 }
 
-/// The document has this text.
+/// Asserts that the document contains `text`.
 #[track_caller]
 fn assert_documented(text: &str) {
-    assert!(DOCUMENT.contains(text), "docs/protocol.md does not say {text:?}");
+    assert!(DOCUMENT.contains(text), "docs/protocol.md does not contain {text:?}");
 }
 
 fn joined(values: impl IntoIterator<Item = impl ToString>) -> String {
     values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// The document's blocks that are nothing but hexadecimal bytes.
+/// Returns the document's blocks of hexadecimal bytes.
 fn documented_bytes() -> Vec<Vec<u8>> {
     let blocks = DOCUMENT.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
     let byte = |word: &str| (word.len() == 2).then(|| u8::from_str_radix(word, 16).ok()).flatten();
     blocks.filter_map(|block| block.split_whitespace().map(byte).collect()).collect()
 }
 
-/// A volunteer that has taken in the document's welcome and snapshot, and the frame of its answer.
-fn answer(settings: &RunSettings) -> (Vec<Event>, Vec<u8>) {
-    let (mut volunteer, mut events, mut answer) = (Volunteer::new(Arc::new(train())), Vec::new(), Vec::new());
+/// Returns the events of a volunteer that receives the document's welcome, snapshot and task, and the frame of its
+/// update.
+fn update(settings: &RunSettings) -> (Vec<Event>, Vec<u8>) {
+    let mut volunteer = Volunteer::new(Arc::new(train()));
+    let mut events = Vec::new();
+    let mut update = Vec::new();
     let snapshot = EncodedSnapshot::new(3, Arc::from(X));
     let frame =
         server_frame(|frame| _ = frame.welcome(VolunteerId(42), settings).snapshot(&snapshot).task(&TASK));
     volunteer.receive(&frame, &mut events).unwrap();
-    volunteer.answer(&TASK, &mut answer).unwrap();
-    (events, answer)
+    volunteer.write_update(&TASK, &mut update).unwrap();
+    (events, update)
 }
 
 #[test]
-fn examples_are_the_frames_of_one_session() {
+fn documented_session_frames() {
     let settings = settings(Order::First, DirectionFamily::Coordinate, 9);
-    let (events, answer) = answer(&settings);
+    let (events, update) = update(&settings);
     assert_eq!(events, [Event::Joined, Event::Task(TASK)]);
     let mut hello = Vec::new();
     let agent = "example/1.0";
     ClientFrame::hello(&Hello { agent, ..Hello::default() }, &mut hello);
-    let (mut long_hello, secret) = (Vec::new(), Some(Secret(std::array::from_fn(|i| i as u8))));
-    let abilities = Abilities { deltas: true, ..Abilities::default() };
-    ClientFrame::hello(&Hello { agent, abilities, secret, token: Some("sesame") }, &mut long_hello);
+    let mut long_hello = Vec::new();
+    let secret = Some(Secret(std::array::from_fn(|i| i as u8)));
+    let capabilities = Capabilities { deltas: true, ..Capabilities::default() };
+    ClientFrame::hello(&Hello { agent, capabilities, secret, token: Some("sesame") }, &mut long_hello);
     let goodbye =
         |reason, retry_after_ms| server_frame(|frame| _ = frame.goodbye(Goodbye { reason, retry_after_ms }));
     let expected = [
         hello,
         long_hello,
-        answer,
+        update,
         server_frame(|frame| _ = frame.welcome(VolunteerId(42), &settings)),
         server_frame(|frame| _ = frame.task(&TASK)),
         server_frame(|frame| _ = frame.snapshot(&EncodedSnapshot::new(3, Arc::from(X)))),
@@ -164,7 +168,8 @@ fn half_precision() {
 fn random_numbers() {
     for (seed, name) in [(0, "0"), (42, "42"), (u64::MAX, "`0xffffffffffffffff`")] {
         let mut stream = Stream::new(seed);
-        let (first, second) = (stream.bits(), stream.bits());
+        let first = stream.bits();
+        let second = stream.bits();
         assert_documented(&format!("| {name} | `{first:016x}` | `{second:016x}` |"));
     }
     let batch = joined(minibatch::indices(42, 8500, 8));
@@ -173,12 +178,12 @@ fn random_numbers() {
     permutation_prefix(&mut Stream::new(42), 11, 4, &mut prefix);
     assert_documented(&format!("`permutation_prefix(42, 11, 4)` is `{}`", joined(&prefix)));
     let mut coins = SignBits::default();
-    coins.set_from(&[0.0; 9], TASK.coin_seed);
+    coins.copy_from(&[0.0; 9], TASK.coin_seed);
     let coins = joined(coins.iter().map(|sign| u8::from(sign > 0.0)));
     assert_documented(&format!("The coins of seed `0x3333333333333333` begin with `{coins}`"));
 }
 
-/// The signs of `a_k`'s entries, after its length and scale have been checked.
+/// Returns the signs of the entries of `a_k`, and asserts its length and scale.
 fn row(directions: &Directions, k: usize) -> Vec<&'static str> {
     let d = directions.spec().parameters();
     let row: Vec<f32> = (0..d).map(|i| directions.entry(k, i)).collect();
@@ -194,29 +199,29 @@ fn row(directions: &Directions, k: usize) -> Vec<&'static str> {
 
 #[test]
 fn directions() {
-    let made = |family, count| Directions::new(DirectionSpec::new(family, count, 11).unwrap(), 42);
-    let coordinate = made(DirectionFamily::Coordinate, 4);
+    let draw = |family, count| Directions::new(DirectionSpec::new(family, count, 11).unwrap(), 42);
+    let coordinate = draw(DirectionFamily::Coordinate, 4);
     let chosen = (0..4).map(|k| row(&coordinate, k).iter().position(|a| *a == "+").unwrap());
     assert_documented(&format!("| coordinate, K = 4 | coordinates `{}` |", joined(chosen)));
 
-    let hadamard = made(DirectionFamily::Hadamard { block: 4 }, 4);
+    let hadamard = draw(DirectionFamily::Hadamard { block: 4 }, 4);
     for (k, (scale, number)) in [("sqrt(2)", 8), ("2", 2), ("2", 4), ("2", 5)].into_iter().enumerate() {
         let row = joined(row(&hadamard, k));
         assert_documented(&format!("a_{k}, scale 1/{scale} | row {number}: `{row}` |"));
     }
-    // The first row of each block is all D, and so are the blocks of one coordinate.
-    let whole = made(DirectionFamily::Hadamard { block: 4 }, 11);
+    // The first row of each block is D, as are blocks of one coordinate.
+    let whole = draw(DirectionFamily::Hadamard { block: 4 }, 11);
     let diagonal =
         [0, 4, 8, 10].map(|k| row(&whole, k).into_iter().filter(|a| *a != "0").collect::<Vec<_>>());
     assert_documented(&format!("| hadamard, block 4 | `D` = `{}` |", joined(diagonal.concat())));
 
-    let rademacher = made(DirectionFamily::Rademacher, 3);
+    let rademacher = draw(DirectionFamily::Rademacher, 3);
     for k in 0..3 {
         let row = joined(row(&rademacher, k));
         let scale = if k == 0 { "rademacher, scale 1/sqrt(11): " } else { "" };
         assert_documented(&format!("| {scale}a_{k} | `{row}` |"));
     }
-    let sparse = made(DirectionFamily::Sparse { nonzeros: 2 }, 3);
+    let sparse = draw(DirectionFamily::Sparse { nonzeros: 2 }, 3);
     for (k, coordinates) in [[8, 2], [4, 5], [1, 10]].into_iter().enumerate() {
         let row = row(&sparse, k);
         assert_eq!(row.iter().filter(|a| **a != "0").count(), 2);
@@ -226,20 +231,21 @@ fn directions() {
 }
 
 #[test]
-fn the_whole_task() {
+fn documented_task() {
     let digest = train().digest().map(|byte| format!("{byte:02x}")).concat();
     assert_documented(&format!("Its digest is `{digest}`"));
     let drawn = joined(minibatch::indices(TASK.minibatch_seed, 4, 4));
     assert_documented(&format!("the minibatch is images `{drawn}`"));
 
     let settings = settings(Order::First, DirectionFamily::Coordinate, 9);
-    let (mut batch, mut gradient) = (Minibatch::default(), [0.0; 9]);
+    let mut batch = Minibatch::default();
+    let mut gradient = [0.0; 9];
     batch.draw(&train(), TASK.minibatch_seed, 4);
     let loss = Reference::new(&settings.architecture).loss_and_gradient(&X, &batch, &mut gradient);
     assert_close("the loss is ", &[loss]);
     assert_close("the gradient is `", &gradient);
 
-    let sparse = settings_of_the_zeroth_order();
+    let sparse = zeroth_order_settings();
     let mut prefix = Vec::new();
     permutation_prefix(&mut Stream::new(TASK.direction_seed), 9, 6, &mut prefix);
     assert_documented(&format!("permutation prefix is `{}`", joined(&prefix)));
@@ -249,16 +255,16 @@ fn the_whole_task() {
     let mut projected = [0.0; 3];
     Directions::new(sparse.directions, TASK.direction_seed).project(&gradient, &mut projected);
     assert_close("estimates are close to\n`", &projected);
-    let (_, frame) = answer(&sparse);
+    let (_, frame) = update(&sparse);
     assert_eq!(frame.len(), 15);
     assert_documented(&format!("the sign bits are one byte, `{:02x}`", frame[14]));
 }
 
-fn settings_of_the_zeroth_order() -> RunSettings {
+fn zeroth_order_settings() -> RunSettings {
     settings(Order::Zeroth { delta: 0.001 }, DirectionFamily::Sparse { nonzeros: 2 }, 3)
 }
 
-/// The numbers documented after `before` are `found`, as far as they are written out.
+/// Asserts that the numbers documented after `before` equal `found` to the documented digits.
 #[track_caller]
 fn assert_close(before: &str, found: &[f32]) {
     let (_, after) = DOCUMENT.split_once(before).unwrap_or_else(|| panic!("no {before:?}"));

@@ -1,4 +1,4 @@
-//! Golden vectors: values that must be the same bits on every target, today and in the next release.
+//! Golden vectors: values that must be equal to the bit on every target and in every release.
 //!
 //! The same functions run natively and in a browser's dedicated worker:
 //!
@@ -7,14 +7,14 @@
 //!   cargo xtask test wasm
 //! ```
 //!
-//! The values lie in farsign/testdata/ as text. After a change that is meant to change them,
-//! `FARSIGN_WRITE_GOLDEN=1 cargo test -p farsign --test golden` writes the files anew; a change of the bytes on the
-//! wire or of what a seed draws also needs another protocol version.
+//! The values are in farsign/testdata/ as text. After a change that is intended to change them, `FARSIGN_WRITE_GOLDEN=1
+//! cargo test -p farsign --test golden` rewrites the files. A change of the bytes on the wire, or of the values drawn
+//! by a seed, also requires a new protocol version.
 
 mod algorithm;
 mod document;
-mod golden;
 mod training;
+mod values;
 mod wire;
 
 #[cfg(target_family = "wasm")]

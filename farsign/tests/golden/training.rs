@@ -1,7 +1,8 @@
-//! Whole training runs, digested: every float and every bit a run makes, the same on every target.
+//! Digests of complete training runs: every float and every bit must be equal on every target.
 //!
-//! A digest of the parameters alone would hide differences, because a sign absorbs rounding; so losses, estimates,
-//! trackers, projections and signs of every step go in as well, and the images and directions they come from.
+//! A digest of the parameters alone would hide differences, because signs absorb rounding. It therefore also covers
+//! losses, estimates, momenta, projections and signs of every step, and the images and directions they are computed
+//! from.
 
 use farsign::dataset::{Dataset, DatasetParts};
 use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
@@ -9,24 +10,24 @@ use farsign::estimate::zeroth_order;
 use farsign::kernels::sparse::Kernel;
 use farsign::minibatch::Minibatch;
 use farsign::model::Architecture;
-use farsign::optimizer::{Contribution, FarSign, FarSignOptions, Rule};
+use farsign::momentum::Momentum;
+use farsign::optimizer::{FarSign, FarSignOptions, Rule, SignUpdate};
 use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::VolunteerId;
-use farsign::tracker::Tracker;
 use sha2::{Digest, Sha256};
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::golden::Golden;
+use crate::values::Golden;
 
 const PIXELS: usize = 144;
 const CLASSES: u64 = 10;
 const BATCH: usize = 64;
 const STEPS: u64 = 200;
 
-/// Classes that differ in which pixels are bright, mostly dark, with noise.
+/// Mostly dark images with noise, whose classes differ in the bright pixels.
 fn data() -> Dataset {
     let mut stream = Stream::new(1);
     let labels: Vec<u8> = (0..600).map(|_| stream.below(CLASSES) as u8).collect();
@@ -40,20 +41,20 @@ fn data() -> Dataset {
     };
     let images = labels.iter().flat_map(|&label| (0..PIXELS).map(move |index| (label, index)));
     let images = images.map(|(label, index)| pixel(label, index)).collect();
-    Dataset::from_parts(DatasetParts { rows: 12, cols: 12, images, labels }).expect("the parts fit")
+    Dataset::from_parts(DatasetParts { rows: 12, cols: 12, images, labels }).expect("consistent parts")
 }
 
-/// Floats and bits of a run on their way into a digest.
+/// The digest of a run's floats and bits.
 struct Record(Sha256);
 
 impl Record {
     fn floats(&mut self, floats: &[f32]) {
-        assert!(floats.iter().all(|float| float.is_finite()), "the bits of a NaN are nobody's business");
+        assert!(floats.iter().all(|float| float.is_finite()), "the bits of a NaN are unspecified");
         floats.iter().for_each(|float| self.0.update(float.to_bits().to_le_bytes()));
     }
 }
 
-/// Digest after each fifty steps, of everything so far.
+/// Returns the cumulative digest after every fifty steps.
 fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>) -> Vec<Vec<u8>> {
     let data = data();
     let architecture = Architecture::new(widths.to_vec()).expect("an architecture");
@@ -66,51 +67,55 @@ fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>)
         step_size: StepSize { initial: 2e-3, decay: Decay::Cosine { horizon: 250.0 } },
         rule: Rule::Plain,
     });
-    let (mut kernel, mut a) = (Kernel::new(&architecture), Directions::new(spec, 0));
-    let (mut batch, mut signs, mut shifted) = (Minibatch::default(), SignBits::default(), Vec::new());
-    // Three volunteers take turns; each has a tracker of its own, and now and then one is reset.
-    let mut trackers = vec![Tracker::default(); 3];
+    let mut kernel = Kernel::new(&architecture);
+    let mut a = Directions::new(spec, 0);
+    let mut batch = Minibatch::default();
+    let mut signs = SignBits::default();
+    let mut shifted = Vec::new();
+    // Three volunteers in random order, each with a momentum of its own, which is sometimes reset.
+    let mut momenta = vec![Momentum::default(); 3];
     let mut estimate = vec![0.0; if zeroth { spec.count() } else { d }];
     let mut projections = vec![0.0; spec.count()];
     let mut seeds = Stream::new(3);
-    let (mut record, mut digests) = (Record(Sha256::new()), Vec::new());
+    let mut record = Record(Sha256::new());
+    let mut digests = Vec::new();
     for step in 1..=STEPS {
         let volunteer = seeds.below(3);
-        let tracker = &mut trackers[volunteer as usize];
+        let momentum = &mut momenta[volunteer as usize];
         batch.draw(&data, seeds.bits(), BATCH);
         a.reseed(seeds.bits());
         let loss = if zeroth {
-            tracker.reset();
+            momentum.reset();
             let loss = |x: &[f32]| kernel.loss(x, &batch);
             zeroth_order(loss, optimizer.x(), &a, 1e-2, &mut shifted, &mut estimate);
             kernel.loss(optimizer.x(), &batch)
         } else {
             if seeds.below(8) == 0 {
-                tracker.reset();
+                momentum.reset();
             }
             kernel.loss_and_gradient(optimizer.x(), &batch, &mut estimate)
         };
-        let tracked = tracker.update(&estimate, 0.3);
+        let average = momentum.update(&estimate, 0.3);
         if zeroth {
-            projections.copy_from_slice(tracked);
+            projections.copy_from_slice(average);
         } else {
-            a.project(tracked, &mut projections);
+            a.project(average, &mut projections);
         }
-        signs.set_from(&projections, seeds.bits());
+        signs.copy_from(&projections, seeds.bits());
         record.floats(&[loss]);
         record.floats(&estimate);
-        record.floats(tracked);
+        record.floats(average);
         record.floats(&projections);
         record.0.update(signs.as_bytes());
         record.0.update(&batch.labels);
         (0..BATCH).for_each(|row| record.floats(batch.inputs.row(row).1));
-        let contribution = Contribution {
+        let update = SignUpdate {
             volunteer: VolunteerId(volunteer),
             direction_seed: a.seed(),
             trust: 1.0,
             signs: &signs,
         };
-        optimizer.apply(contribution).expect("the run is not finished");
+        optimizer.apply(update).expect("the run is not finished");
         record.floats(optimizer.x());
         if step.is_multiple_of(50) {
             digests.push(record.0.clone().finalize().to_vec());
@@ -120,12 +125,13 @@ fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>)
 }
 
 #[test]
-fn a_training_run_makes_the_same_bits_everywhere() {
+fn training_run_is_bit_exact() {
     let mut golden = Golden::new("training.txt", include_str!("../../testdata/training.txt"));
     let softmax: &[usize] = &[PIXELS, 10];
     let mlp: &[usize] = &[PIXELS, 40, 10];
     let deep: &[usize] = &[PIXELS, 33, 17, 10];
-    let (coordinate, hadamard) = (DirectionFamily::Coordinate, DirectionFamily::Hadamard { block: 64 });
+    let coordinate = DirectionFamily::Coordinate;
+    let hadamard = DirectionFamily::Hadamard { block: 64 };
     let sparse = DirectionFamily::Sparse { nonzeros: 16 };
     for (name, widths, family, directions) in [
         ("softmax, first order, coordinate", softmax, coordinate, None),

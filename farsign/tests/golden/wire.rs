@@ -1,4 +1,4 @@
-//! Every message, byte for byte, both ways: what is written is what is committed, and what is committed reads back.
+//! Every frame byte for byte: encoding yields the committed bytes, and decoding them yields the record.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId};
 use farsign::wire::{
-    Abilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, Hello, ServerFrame, ServerRecord,
+    Capabilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, Hello, ServerFrame, ServerRecord,
     read_client_frame, read_server_frame,
 };
 
-use crate::golden::Golden;
+use crate::values::Golden;
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A frame of the server made by `write`.
+/// A frame from the server, written by `write`.
 pub fn server_frame(write: impl FnOnce(&mut ServerFrame<'_>)) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut ServerFrame::new(&mut out));
@@ -43,13 +43,13 @@ fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings 
         directions,
         batch: 128,
         beta: 0.3,
-        task_expiry_ms: 60_000,
+        task_timeout_ms: 60_000,
         train_digest: std::array::from_fn(|i| i as u8),
     }
 }
 
 #[test]
-fn volunteers_messages() {
+fn client_frames() {
     let mut golden = Golden::new("client.txt", include_str!("../../testdata/client.txt"));
     let mut frame = Vec::new();
     for agent in ["a", "farsign 0.1.0", "Zürich ✓", &"x".repeat(64)] {
@@ -58,23 +58,24 @@ fn volunteers_messages() {
         golden.bytes(&format!("hello {agent}"), &frame);
         assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello(hello)));
     }
-    let mut cut = Vec::new();
-    ClientFrame::hello(&Hello { agent: &"x".repeat(65), ..Hello::default() }, &mut cut);
-    assert_eq!(cut, frame, "a name that is too long is cut to 64 bytes");
+    let mut truncated = Vec::new();
+    ClientFrame::hello(&Hello { agent: &"x".repeat(65), ..Hello::default() }, &mut truncated);
+    assert_eq!(truncated, frame, "a longer name is truncated to 64 bytes");
 
     for (deltas, half_snapshots, name) in [
-        (true, false, "hello with the ability to take deltas"),
-        (false, true, "hello that asks for half precision"),
-        (true, true, "hello with both"),
+        (true, false, "hello with deltas"),
+        (false, true, "hello with half precision"),
+        (true, true, "hello with deltas and half precision"),
     ] {
-        let abilities = Abilities { deltas, half_snapshots };
-        let hello = Hello { agent: "deltas", abilities, ..Hello::default() };
+        let capabilities = Capabilities { deltas, half_snapshots };
+        let hello = Hello { agent: "deltas", capabilities, ..Hello::default() };
         ClientFrame::hello(&hello, &mut frame);
         golden.bytes(name, &frame);
         assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello(hello)));
     }
 
-    let (secret, token) = (Secret(std::array::from_fn(|i| 0xf0 + i as u8)), "Türöffner");
+    let secret = Secret(std::array::from_fn(|i| 0xf0 + i as u8));
+    let token = "Türöffner";
     for (secret, token, name) in [
         (Some(secret), None, "hello with a secret"),
         (None, Some(token), "hello with a token"),
@@ -88,11 +89,11 @@ fn volunteers_messages() {
 
     let mut signs = SignBits::default();
     for (task, y) in [(1, vec![1.0]), (0x1122_3344_5566_7788, vec![-1.0; 8]), (u64::MAX, vec![1.0; 9])] {
-        signs.set_from(&y, 0);
-        ClientFrame::answer(TaskId(task), &signs, &mut frame);
-        golden.bytes(&format!("answer {task} of {} signs", y.len()), &frame);
-        let answer = ClientRecord::Answer { task: TaskId(task), bits: signs.as_bytes() };
-        assert_eq!(read_client_frame(&frame), Ok(answer));
+        signs.copy_from(&y, 0);
+        ClientFrame::update(TaskId(task), &signs, &mut frame);
+        golden.bytes(&format!("update {task} of {} signs", y.len()), &frame);
+        let update = ClientRecord::Update { task: TaskId(task), bits: signs.as_bytes() };
+        assert_eq!(read_client_frame(&frame), Ok(update));
     }
     golden.check();
 }
@@ -119,23 +120,23 @@ fn welcomes() {
 }
 
 #[test]
-fn servers_messages() {
+fn server_frames() {
     let mut golden = Golden::new("server.txt", include_str!("../../testdata/server.txt"));
     let mut add = |name: &str, write: &dyn Fn(&mut ServerFrame<'_>), expected: ServerRecord<'_>| {
         let frame = server_frame(write);
         golden.bytes(name, &frame);
         assert_eq!(read(&frame), expected, "{name}");
     };
-    for reset_tracker in [false, true] {
+    for reset_momentum in [false, true] {
         let task = Task {
             id: TaskId(7),
             snapshot_version: 3,
             minibatch_seed: 0x1111_1111_1111_1111,
             direction_seed: 0x2222_2222_2222_2222,
             coin_seed: u64::MAX,
-            reset_tracker,
+            reset_momentum,
         };
-        let name = if reset_tracker { "task with reset" } else { "task" };
+        let name = if reset_momentum { "task with reset" } else { "task" };
         add(name, &|frame| _ = frame.task(&task), ServerRecord::Task(task));
     }
     let accepted = ServerRecord::Accepted { task: TaskId(7), accepted: 1234 };
@@ -155,7 +156,7 @@ fn servers_messages() {
 }
 
 #[test]
-fn snapshots_and_whole_frames() {
+fn snapshots_and_combined_frames() {
     let mut golden = Golden::new("snapshot.txt", include_str!("../../testdata/snapshot.txt"));
     let x = [0.5, -0.5, 0.25, -0.0, 1e-45, f32::MIN, f32::MAX, 0.1, 1.0 / 3.0];
     let snapshot = EncodedSnapshot::new(3, Arc::from(x));
@@ -173,7 +174,7 @@ fn snapshots_and_whole_frames() {
         minibatch_seed: 1,
         direction_seed: 2,
         coin_seed: 3,
-        reset_tracker: false,
+        reset_momentum: false,
     };
     let frame = server_frame(|frame| _ = frame.accepted(TaskId(7), 1).snapshot(&snapshot).task(&task));
     golden.bytes("accepted, snapshot, task", &frame);
@@ -205,8 +206,8 @@ fn half_snapshots() {
     // Halfway: to the even one, below 1, above 1, and among subnormals.
     let eps = 1.0 / 2048.0;
     add("halfway", &[1.0 + eps, 1.0 + 3.0 * eps, -1.0 - eps, 1.0 - eps / 2.0, 2.980_232_2e-8, 8.940_697e-8]);
-    add("too large for it", &[0.1, 65_520.0]);
-    add("of nothing", &[]);
+    add("too large", &[0.1, 65_520.0]);
+    add("empty", &[]);
     golden.check();
 }
 
@@ -214,13 +215,13 @@ fn half_snapshots() {
 fn steps() -> [Step; 2] {
     let step = |direction_seed, scale, y: &[f32]| {
         let mut step = Step { direction_seed, scale, ..Step::default() };
-        step.signs.set_from(y, 0);
+        step.signs.copy_from(y, 0);
         step
     };
     [step(1, -0.5, &[1.0, -1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0, -1.0]), step(2, 0.25, &[-1.0; 9])]
 }
 
-/// The same as they travel.
+/// The encoded steps.
 pub fn example_steps() -> EncodedSteps {
     let mut encoded = EncodedSteps::default();
     steps().iter().for_each(|step| encoded.push(step));

@@ -1,29 +1,29 @@
-//! Who works, and what happens to messages.
+//! The workers and the network between them and the server.
 
 use serde::{Deserialize, Serialize};
 
-/// Tasks' time by which a delayed answer is late.
-pub const LATE_TASKS: f64 = 10.0;
+/// Delay of a late update, in median task times.
+pub const STALE_TASKS: f64 = 10.0;
 
 /// The workers. Times are in seconds of the simulated clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fleet {
-    /// Workers, liars among them, at least 2.
+    /// Number of workers, attackers included, at least 2.
     pub workers: usize,
-    /// Median over workers of the time a task takes.
+    /// Median over workers of the time of a task.
     #[serde(default = "one")]
     pub task_s: f64,
-    /// How much workers differ: standard deviation of the logarithm of that time, from worker to worker.
+    /// Standard deviation of the logarithm of that time between workers.
     #[serde(default)]
     pub spread: f64,
-    /// The same from task to task of one worker.
+    /// Standard deviation of the logarithm of that time between tasks of one worker.
     #[serde(default)]
     pub jitter: f64,
-    /// Workers that are slower still.
+    /// Workers with an additional slowdown.
     #[serde(default)]
     pub stragglers: Vec<Stragglers>,
-    /// Workers that leave and come back.
+    /// Workers that leave and rejoin.
     #[serde(default)]
     pub dropout: Option<Dropout>,
 }
@@ -32,55 +32,60 @@ pub struct Fleet {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stragglers {
-    /// Share of the workers, 0 to 1.
-    pub share: f64,
-    /// Times slower, at least 1.
+    /// Fraction of the workers, 0 to 1.
+    pub fraction: f64,
+    /// Factor on the time of a task, at least 1.
     pub slowdown: f64,
 }
 
-/// Workers that leave and come back.
+/// Workers that leave and rejoin.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dropout {
-    /// Share of the workers that do, 0 to 1.
-    pub share: f64,
-    /// Probability with which such a worker leaves after an answer.
+    /// Fraction of the workers, 0 to 1.
+    pub fraction: f64,
+    /// Probability that such a worker leaves after an update.
     pub probability: f64,
-    /// Mean of the time that it is away, exponentially distributed.
+    /// Mean of the exponentially distributed time of an absence.
     pub away_s: f64,
 }
 
-/// What happens to messages.
+/// The network between workers and server.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Network {
-    /// Median time of a message on its way.
+pub struct NetworkModel {
+    /// Median latency of one direction.
     pub latency_s: f64,
-    /// Standard deviation of the logarithm of that time. Messages of different workers overtake each other.
+    /// Standard deviation of the logarithm of the latency. Updates of different workers overtake each other.
     pub spread: f64,
-    /// Probability with which an answer is lost.
+    /// Probability that an update is lost.
     pub loss: f64,
-    /// Probability with which an answer arrives twice.
+    /// Probability that an update arrives twice.
     pub duplication: f64,
-    /// Probability with which an answer is late by [`LATE_TASKS`].
+    /// Probability that an update is late by [`STALE_TASKS`].
     pub delay: f64,
-    /// Time until a worker whose answer was lost notices that, and joins again.
+    /// Time until the worker of a lost update detects the loss and rejoins.
     pub rejoin_s: f64,
 }
 
-impl Network {
-    /// Time that a worker waits in the mean from task to task, beside its work: messages on their way, answers that are
-    /// lost or late. `task_s` is the fleet's.
+impl NetworkModel {
+    /// Returns the mean time between two tasks of a worker besides its work: latency, losses and delays. `task_s` is the
+    /// fleet's.
     pub fn mean_time_s(&self, task_s: f64) -> f64 {
-        let there_and_back_s = 2.0 * self.latency_s * libm::exp(self.spread * self.spread / 2.0);
-        there_and_back_s + self.loss * self.rejoin_s + self.delay * LATE_TASKS * task_s
+        let round_trip_s = 2.0 * self.latency_s * libm::exp(self.spread * self.spread / 2.0);
+        round_trip_s + self.loss * self.rejoin_s + self.delay * STALE_TASKS * task_s
     }
 }
 
-impl Default for Network {
+impl Default for NetworkModel {
     fn default() -> Self {
         Self { latency_s: 0.05, spread: 0.5, loss: 0.0, duplication: 0.0, delay: 0.0, rejoin_s: 5.0 }
     }
+}
+
+/// Returns the number of workers that make up a fraction of them.
+pub fn count_of_fraction(workers: usize, fraction: f64) -> usize {
+    (fraction * workers as f64).round() as usize
 }
 
 fn one() -> f64 {

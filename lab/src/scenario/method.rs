@@ -1,106 +1,122 @@
-//! What is compared.
+//! The methods to compare.
 
-use farsign::direction::DirectionFamily;
+use farsign::direction::{DirectionError, DirectionFamily, DirectionSpec};
 use serde::{Deserialize, Serialize};
 
-/// A method with its settings. Its step size is its rate, times a factor that tuning chooses, and falls along a half
-/// cosine to 0 at the end of the run, as that of every other method does.
+use crate::scenario::rules::{AggregatorConfig, AsyncRuleConfig};
+
+/// A method with its settings.
+///
+/// The initial step is the learning rate times the factor that tuning chooses; it decays along a half cosine to 0 at the
+/// end of the run, for every method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Method {
-    /// Its name in tables and files; small letters, digits and hyphens.
+    /// Name in tables and files: lower-case letters, digits and hyphens.
     pub name: String,
-    /// Step size that the tuning multiplies, above 0.
-    pub rate: f64,
+    /// Learning rate before tuning, above 0.
+    pub learning_rate: f64,
     /// Images in a minibatch, at least 1.
     pub batch: u32,
-    /// What it is.
-    pub kind: Kind,
+    /// Kind, with its own settings.
+    pub kind: MethodKind,
 }
 
 impl Method {
-    /// Whether it is one machine alone, which no liar reaches.
-    pub fn is_control(&self) -> bool {
-        matches!(self.kind, Kind::Control(_))
+    /// Returns whether the method is centralized training, which has no workers to attack.
+    pub fn is_centralized(&self) -> bool {
+        matches!(self.kind, MethodKind::Centralized(_))
     }
 }
 
-/// Families of methods.
+/// The kinds of methods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Kind {
+pub enum MethodKind {
     /// FAR-SIGN.
     FarSign(FarSignMethod),
-    /// A server that applies each gradient when it comes.
+    /// A server that applies each gradient on arrival.
     Asynchronous(Asynchronous),
     /// A server that waits for a round of gradients.
     Synchronous(Synchronous),
-    /// One machine alone, with as many gradients.
-    Control(Control),
+    /// One machine with the same number of gradients.
+    Centralized(Centralized),
 }
 
-/// FAR-SIGN, as the product runs it.
+/// FAR-SIGN, as in the product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FarSignMethod {
     /// Rule of the server.
-    pub rule: Rule,
-    /// What workers compute.
+    pub rule: FarSignRule,
+    /// Order of the estimates.
     #[serde(default)]
-    pub order: Order,
-    /// Rate of the running average, in `(0, 1]`.
-    #[serde(default = "beta")]
+    pub order: OrderConfig,
+    /// Rate of the momentum, in `(0, 1]`.
+    #[serde(default = "default_beta")]
     pub beta: f32,
     /// Family of directions.
     #[serde(default)]
-    pub directions: Family,
-    /// Directions of a task; none: one for each parameter.
+    pub directions: DirectionsConfig,
+    /// Directions of a task; one for each parameter if `None`.
     #[serde(default)]
     pub direction_count: Option<usize>,
-    /// Zeroth order: tasks of a worker that share directions, at least 1.
-    #[serde(default = "hold")]
-    pub direction_hold: u32,
-    /// Accepted weight at which the run ends, as a part of the messages that it may take at most, in `(0, 1]`. Weights
-    /// come to somewhat less than the messages, and to less still where newcomers weigh little.
-    #[serde(default = "horizon")]
+    /// Zeroth order: consecutive tasks of a worker that share directions, at least 1.
+    #[serde(default = "default_direction_reuse")]
+    pub direction_reuse: u32,
+    /// Accepted weight at which the run ends, as a fraction of the maximum number of updates, in `(0, 1]`.
+    ///
+    /// The total weight is slightly below the number of updates, and lower still where newcomers have little weight.
+    #[serde(default = "default_horizon")]
     pub horizon: f64,
 }
 
-/// Rules of the server.
+impl FarSignMethod {
+    /// Returns the directions of a task, for a model with this number of parameters.
+    ///
+    /// # Errors
+    /// Returns an error if the family has no such directions.
+    pub fn direction_spec(&self, parameters: usize) -> Result<DirectionSpec, DirectionError> {
+        let count = self.direction_count.unwrap_or(parameters);
+        DirectionSpec::new(self.directions.into(), count, parameters)
+    }
+}
+
+/// Rules of FAR-SIGN's server.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Rule {
-    /// Each message is a step of its own.
+pub enum FarSignRule {
+    /// Each update is applied directly.
     Plain,
-    /// Messages move a running vote.
+    /// Updates move a running vote.
     Vote {
         /// Rate of the vote, in `(0, 1]`.
         gamma: f32,
-        /// Messages that share a minibatch, at least 1.
+        /// Updates that share a minibatch, at least 1.
         window: u64,
     },
-    /// As plain, with answers computed again.
+    /// As plain, with verification of updates.
     Verified {
-        /// Share of the answers of a volunteer of long standing that are checked, in `(0, 1]`.
-        check_share: f64,
+        /// Fraction of the updates of an established volunteer that are verified, in `(0, 1]`.
+        verify_probability: f64,
     },
-    /// As plain, with weights that fall for those who disagree with a gradient that the server computes from data of its
-    /// own. Not free of reference data.
+    /// As plain, with weights that fall with disagreement from a gradient that the server computes on its own data. Needs
+    /// reference data.
     Audited {
-        /// Messages from one gradient of the server to the next, at least 1.
+        /// Updates from one gradient of the server to the next, at least 1.
         every: u64,
-        /// Images that it is computed on, at least 1.
+        /// Images in its minibatch, at least 1.
         batch: u32,
     },
-    /// As plain, with the running averages at the server: workers send the numbers `g_k` (the form that the paper's
-    /// abstract suggests). In first order the directions are the same in all tasks.
-    ServerTracked,
+    /// As plain, with momentum at the server: workers send the numbers `g_k` (the form that the paper's abstract
+    /// suggests). In first order, all tasks have the same directions.
+    ServerMomentum,
 }
 
-/// What workers compute.
+/// Order of the estimates that workers compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Order {
+pub enum OrderConfig {
     /// Gradients.
     #[default]
     First,
@@ -114,7 +130,7 @@ pub enum Order {
 /// Families of directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Family {
+pub enum DirectionsConfig {
     /// Coordinate axes.
     #[default]
     Coordinate,
@@ -132,24 +148,24 @@ pub enum Family {
     },
 }
 
-impl From<Family> for DirectionFamily {
-    fn from(family: Family) -> Self {
+impl From<DirectionsConfig> for DirectionFamily {
+    fn from(family: DirectionsConfig) -> Self {
         match family {
-            Family::Coordinate => Self::Coordinate,
-            Family::Hadamard { block } => Self::Hadamard { block },
-            Family::Rademacher => Self::Rademacher,
-            Family::Sparse { nonzeros } => Self::Sparse { nonzeros },
+            DirectionsConfig::Coordinate => Self::Coordinate,
+            DirectionsConfig::Hadamard { block } => Self::Hadamard { block },
+            DirectionsConfig::Rademacher => Self::Rademacher,
+            DirectionsConfig::Sparse { nonzeros } => Self::Sparse { nonzeros },
         }
     }
 }
 
-/// A server that applies each gradient when it comes.
+/// A server that applies each gradient on arrival.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asynchronous {
-    /// Which.
-    pub rule: crate::peers::AsyncRuleName,
-    /// Rate of the running average that workers keep of their gradients, in `(0, 1]`; 1: they send each as it is.
+    /// Rule of the server.
+    pub rule: AsyncRuleConfig,
+    /// Rate of the workers' momentum, in `(0, 1]`; with 1 they send each gradient unchanged.
     #[serde(default = "one")]
     pub beta: f32,
 }
@@ -158,44 +174,46 @@ pub struct Asynchronous {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Synchronous {
-    /// How it joins the gradients of a round.
-    pub aggregation: crate::peers::AggregationName,
-    /// For whom it waits.
+    /// Rule that aggregates a round.
+    pub aggregator: AggregatorConfig,
+    /// Workers that a round waits for.
     pub wait: Wait,
-    /// Rate of the running average that workers keep of their gradients (1 minus their momentum), in `(0, 1]`.
-    #[serde(default = "momentum")]
+    /// Rate of the workers' momentum (1 minus the momentum of SGD), in `(0, 1]`.
+    #[serde(default = "default_synchronous_beta")]
     pub beta: f32,
 }
 
-/// For whom a round waits.
+/// Workers that a round waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Wait {
-    /// For every worker.
+    /// All workers.
     All,
-    /// For the first that make up this share of the workers, above 0 and at most 1. It cannot know who is a liar and who
-    /// is slow, so the share is the same whoever lies.
+    /// The first workers that make up this fraction, above 0 and at most 1. A server cannot distinguish attackers from
+    /// slow workers, so the fraction does not depend on the attack.
     Fastest(f64),
 }
 
-/// One machine alone: sign momentum, `m <- m + beta (g - m)`, `x <- x - alpha sign(m)` (Bernstein et al. 2018, arXiv
-/// 1802.04434, Signum), on as many gradients as the others have messages, each at the newest parameters.
+/// Centralized training on one machine.
+///
+/// Sign momentum, `m <- m + beta (g - m)`, `x <- x - alpha sign(m)` (Bernstein et al. 2018, arXiv 1802.04434, Signum),
+/// with as many gradients as the other methods have updates, each at the newest parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Control {
-    /// Rate of the running average, in `(0, 1]`.
-    #[serde(default = "momentum")]
+pub struct Centralized {
+    /// Rate of the momentum, in `(0, 1]`.
+    #[serde(default = "default_synchronous_beta")]
     pub beta: f32,
-    /// Minibatches that are joined to one gradient, at least 1; the number of steps is as many times smaller.
-    #[serde(default = "single")]
+    /// Minibatches that are joined to one gradient, at least 1; the number of steps shrinks by this factor.
+    #[serde(default = "default_join")]
     pub join: u64,
 }
 
-fn beta() -> f32 {
+fn default_beta() -> f32 {
     0.3
 }
 
-fn momentum() -> f32 {
+fn default_synchronous_beta() -> f32 {
     0.1
 }
 
@@ -203,14 +221,14 @@ fn one() -> f32 {
     1.0
 }
 
-fn hold() -> u32 {
+fn default_direction_reuse() -> u32 {
     1
 }
 
-fn horizon() -> f64 {
+fn default_horizon() -> f64 {
     0.9
 }
 
-fn single() -> u64 {
+fn default_join() -> u64 {
     1
 }

@@ -1,4 +1,4 @@
-//! Who may not join.
+//! Bans of addresses and identities.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -6,42 +6,42 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::identity::Identity;
-use crate::places::Network;
+use crate::identity::VolunteerIdentity;
+use crate::net::client_addr::ClientAddr;
 
-/// Bans of each kind that are remembered; the oldest are forgotten. An identity costs nothing, so whoever lies under
-/// new ones all the time must not fill the memory with them.
-const MOST: usize = 65_536;
+/// Bans of each kind in memory; the oldest are dropped. New identities are free, so an attacker with many of them must
+/// not fill the memory.
+const MAX_BANS: usize = 65_536;
 
-/// What is banned.
+/// A ban.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ban {
-    /// All volunteers of an address.
-    Address(Network),
-    /// One volunteer, wherever it comes from.
-    Identity(Identity),
+    /// All volunteers of a client address.
+    Address(ClientAddr),
+    /// One volunteer, at any address.
+    Identity(VolunteerIdentity),
 }
 
-/// A text that names nothing that can be banned.
+/// A text that is not a ban.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected `address IP` or `identity` and 32 hexadecimal digits, found {found:?}")]
-pub struct NoBan {
+pub struct ParseBanError {
     found: String,
 }
 
 impl fmt::Display for Ban {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(network) => write!(f, "address {network}"),
+            Self::Address(client) => write!(f, "address {client}"),
             Self::Identity(identity) => write!(f, "identity {identity}"),
         }
     }
 }
 
 impl FromStr for Ban {
-    type Err = NoBan;
+    type Err = ParseBanError;
 
-    fn from_str(text: &str) -> Result<Self, NoBan> {
+    fn from_str(text: &str) -> Result<Self, ParseBanError> {
         let ban = match text.split_once(' ') {
             Some(("address", address)) => {
                 let address = address.strip_suffix("/64").unwrap_or(address);
@@ -50,23 +50,23 @@ impl FromStr for Ban {
             Some(("identity", identity)) => identity.parse().ok().map(Self::Identity),
             _ => None,
         };
-        ban.ok_or_else(|| NoBan { found: text.to_owned() })
+        ban.ok_or_else(|| ParseBanError { found: text.to_owned() })
     }
 }
 
-/// The bans, the latest of each kind.
+/// The most recent bans of each kind.
 #[derive(Clone, Debug, Default)]
 pub struct Bans {
-    addresses: Latest<Network>,
-    identities: Latest<Identity>,
+    addresses: BoundedSet<ClientAddr>,
+    identities: BoundedSet<VolunteerIdentity>,
 }
 
 impl Bans {
-    /// Reads a list with a ban in each line; empty lines and those that begin with `#` say nothing.
+    /// Parses a list with one ban per line. Empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors
-    /// When a line is none.
-    pub fn read(text: &str) -> Result<Self, NoBan> {
+    /// Returns an error if a line is not a ban.
+    pub fn read(text: &str) -> Result<Self, ParseBanError> {
         let mut bans = Self::default();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             bans.add(line.parse()?);
@@ -74,63 +74,63 @@ impl Bans {
         Ok(bans)
     }
 
-    /// The list that [`Bans::read`] reads.
+    /// Writes the list that [`Bans::read`] parses.
     pub fn write(&self) -> String {
         self.list().flat_map(|ban| [ban.to_string(), "\n".to_owned()]).collect()
     }
 
-    /// All bans, the oldest of each kind first.
+    /// Iterates over all bans, the oldest of each kind first.
     pub fn list(&self) -> impl Iterator<Item = Ban> + '_ {
         let addresses = self.addresses.order.iter().copied().map(Ban::Address);
         addresses.chain(self.identities.order.iter().copied().map(Ban::Identity))
     }
 
-    /// Adds a ban; whether it is new.
+    /// Adds a ban, and returns whether it is new.
     pub fn add(&mut self, ban: Ban) -> bool {
         match ban {
-            Ban::Address(network) => self.addresses.add(network),
+            Ban::Address(client) => self.addresses.add(client),
             Ban::Identity(identity) => self.identities.add(identity),
         }
     }
 
-    /// Lifts a ban; whether there was one.
-    pub fn lift(&mut self, ban: Ban) -> bool {
+    /// Removes a ban, and returns whether it existed.
+    pub fn remove(&mut self, ban: Ban) -> bool {
         match ban {
-            Ban::Address(network) => self.addresses.remove(&network),
+            Ban::Address(client) => self.addresses.remove(&client),
             Ban::Identity(identity) => self.identities.remove(&identity),
         }
     }
 
-    /// Whether it is banned.
-    pub fn contain(&self, ban: Ban) -> bool {
+    /// Returns whether the ban exists.
+    pub fn contains(&self, ban: Ban) -> bool {
         match ban {
-            Ban::Address(network) => self.addresses.set.contains(&network),
+            Ban::Address(client) => self.addresses.set.contains(&client),
             Ban::Identity(identity) => self.identities.set.contains(&identity),
         }
     }
 }
 
-/// The latest [`MOST`] of something.
+/// A set of the [`MAX_BANS`] most recent values.
 #[derive(Clone, Debug)]
-struct Latest<T> {
+struct BoundedSet<T> {
     set: HashSet<T>,
-    /// The same, the oldest in front.
+    /// The same values, the oldest first.
     order: VecDeque<T>,
 }
 
-impl<T> Default for Latest<T> {
+impl<T> Default for BoundedSet<T> {
     fn default() -> Self {
         Self { set: HashSet::new(), order: VecDeque::new() }
     }
 }
 
-impl<T: Copy + Eq + Hash> Latest<T> {
-    fn add(&mut self, one: T) -> bool {
-        if !self.set.insert(one) {
+impl<T: Copy + Eq + Hash> BoundedSet<T> {
+    fn add(&mut self, value: T) -> bool {
+        if !self.set.insert(value) {
             return false;
         }
-        self.order.push_back(one);
-        if self.order.len() > MOST
+        self.order.push_back(value);
+        if self.order.len() > MAX_BANS
             && let Some(oldest) = self.order.pop_front()
         {
             self.set.remove(&oldest);
@@ -138,12 +138,12 @@ impl<T: Copy + Eq + Hash> Latest<T> {
         true
     }
 
-    fn remove(&mut self, one: &T) -> bool {
-        let was = self.set.remove(one);
-        if was {
-            self.order.retain(|other| other != one);
+    fn remove(&mut self, value: &T) -> bool {
+        let existed = self.set.remove(value);
+        if existed {
+            self.order.retain(|other| other != value);
         }
-        was
+        existed
     }
 }
 
@@ -163,31 +163,31 @@ mod tests {
     }
 
     #[test]
-    fn bans_hold_until_they_are_lifted_and_survive_in_a_file() {
+    fn bans_text_round_trip() {
         let mut bans = Bans::default();
         assert!(bans.add(address("192.0.2.1")) && bans.add(address("2001:db8::1")) && bans.add(identity(1)));
-        assert!(!bans.add(identity(1)), "once is enough");
-        assert!(bans.contain(address("2001:db8::2")) && !bans.contain(address("192.0.2.2")));
+        assert!(!bans.add(identity(1)), "adding twice changes nothing");
+        assert!(bans.contains(address("2001:db8::2")) && !bans.contains(address("192.0.2.2")));
         let mut read = Bans::read(&format!("# a comment\n\n{}", bans.write())).unwrap();
         assert_eq!(read.list().collect::<Vec<_>>(), bans.list().collect::<Vec<_>>());
-        assert!(read.lift(address("192.0.2.1")) && !read.lift(address("192.0.2.1")));
-        assert!(!read.contain(address("192.0.2.1")) && read.contain(identity(1)));
+        assert!(read.remove(address("192.0.2.1")) && !read.remove(address("192.0.2.1")));
+        assert!(!read.contains(address("192.0.2.1")) && read.contains(identity(1)));
     }
 
     #[test]
-    fn lines_that_ban_nothing_are_named() {
+    fn invalid_ban_is_an_error() {
         for wrong in ["192.0.2.1", "address", "address x", "identity 12", "volunteer 3"] {
-            assert_eq!(Bans::read(wrong).unwrap_err(), NoBan { found: wrong.to_owned() });
+            assert_eq!(Bans::read(wrong).unwrap_err(), ParseBanError { found: wrong.to_owned() });
         }
     }
 
     #[test]
-    fn only_the_latest_are_remembered() {
+    fn oldest_bans_are_dropped() {
         let mut bans = Bans::default();
         bans.add(address("192.0.2.1"));
-        (0..MOST as u32 + 10).for_each(|n| _ = bans.add(identity(n)));
-        assert!(!bans.contain(identity(9)) && bans.contain(identity(10)));
-        assert!(bans.contain(address("192.0.2.1")), "liars do not push addresses out");
-        assert_eq!(bans.list().count(), MOST + 1);
+        (0..MAX_BANS as u32 + 10).for_each(|n| _ = bans.add(identity(n)));
+        assert!(!bans.contains(identity(9)) && bans.contains(identity(10)));
+        assert!(bans.contains(address("192.0.2.1")), "identities do not displace addresses");
+        assert_eq!(bans.list().count(), MAX_BANS + 1);
     }
 }

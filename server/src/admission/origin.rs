@@ -1,43 +1,43 @@
-//! Which pages may open a session.
+//! The origins whose pages may open a session.
 //!
-//! A browser says in `Origin` which page a WebSocket was opened by, whoever wrote that page. Without this check any page
-//! on the internet could have its visitors' browsers work here, or reach a server in their own network.
+//! Browsers send the origin of the page that opens a WebSocket in `Origin`. Without this check, any page on the
+//! internet could make its visitors' browsers compute for this server, or reach a server in their private network.
 
-/// An origin in the form a browser writes it, as far as upper and lower case and a slash at the end go.
-fn plain(origin: &str) -> String {
+/// Returns an origin as a browser writes it, up to upper case and a trailing slash.
+fn normalized(origin: &str) -> String {
     origin.trim().trim_end_matches('/').to_ascii_lowercase()
 }
 
-/// Pages that may open sessions besides the server's own.
+/// The allowed origins besides the server's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins(Vec<String>);
 
-/// A text that is no origin.
+/// A text that is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected origins like https://example.org, separated by commas, found {found:?}")]
-pub struct NoOrigin {
+pub struct ParseOriginError {
     found: String,
 }
 
 impl Origins {
-    /// Reads a list with commas.
+    /// Parses a comma-separated list.
     ///
     /// # Errors
-    /// When a part of it is no origin.
-    pub fn read(list: &str) -> Result<Self, NoOrigin> {
-        let read = |part: &str| match authority(&plain(part)) {
-            Some(authority) if !authority.is_empty() && !authority.contains('/') => Ok(plain(part)),
-            _ => Err(NoOrigin { found: part.trim().to_owned() }),
+    /// Returns an error if an element is not an origin.
+    pub fn read(list: &str) -> Result<Self, ParseOriginError> {
+        let read = |part: &str| match authority(&normalized(part)) {
+            Some(authority) if !authority.is_empty() && !authority.contains('/') => Ok(normalized(part)),
+            _ => Err(ParseOriginError { found: part.trim().to_owned() }),
         };
         list.split(',').map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a page of this origin may open a session on a server that was asked for by this `Host`. No origin is no
-    /// browser, and so allowed.
-    pub fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
-        let Some(origin) = origin.map(plain) else { return true };
+    /// Returns whether a page of this origin may open a session at this `Host`. Clients without an origin are not
+    /// browsers, and are allowed.
+    pub fn allows(&self, origin: Option<&str>, host: Option<&str>) -> bool {
+        let Some(origin) = origin.map(normalized) else { return true };
         let own = authority(&origin).zip(host).is_some_and(|(of_page, host)| {
-            without_usual_port(of_page) == without_usual_port(&host.to_ascii_lowercase())
+            without_default_port(of_page) == without_default_port(&host.to_ascii_lowercase())
         });
         own || self.0.contains(&origin)
     }
@@ -47,8 +47,8 @@ fn authority(origin: &str) -> Option<&str> {
     origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))
 }
 
-/// Proxies write the port of their scheme or leave it out.
-fn without_usual_port(authority: &str) -> &str {
+/// Removes the default port, which proxies may write or omit.
+fn without_default_port(authority: &str) -> &str {
     let bare = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80"));
     bare.unwrap_or(authority)
 }
@@ -58,10 +58,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_servers_own_page_and_native_clients_may_and_other_pages_may_not() {
+    fn default_allows_own_page_only() {
         let none = Origins::default();
-        let allow = |origin, host| none.allow(origin, Some(host));
-        assert!(allow(None, "h:8080"));
+        let allow = |origin, host| none.allows(origin, Some(host));
+        assert!(allow(None, "h:8080"), "a native client");
         for (origin, host) in [
             ("http://h:8080", "h:8080"),
             ("https://H", "h"),
@@ -82,15 +82,19 @@ mod tests {
         ] {
             assert!(!allow(Some(origin), host), "{origin} at {host}");
         }
-        assert!(!none.allow(Some("http://h"), None));
+        assert!(!none.allows(Some("http://h"), None));
     }
 
     #[test]
-    fn pages_that_are_named_may_too() {
+    fn listed_origins_are_allowed() {
         let origins = Origins::read("https://a.example, http://B.example:81/").unwrap();
-        assert!(origins.allow(Some("https://a.example"), Some("h")));
-        assert!(origins.allow(Some("http://b.example:81"), Some("h")));
-        assert!(!origins.allow(Some("http://a.example"), Some("h")), "the scheme counts");
+        assert!(origins.allows(Some("https://a.example"), Some("h")));
+        assert!(origins.allows(Some("http://b.example:81"), Some("h")));
+        assert!(!origins.allows(Some("http://a.example"), Some("h")), "the scheme counts");
+    }
+
+    #[test]
+    fn invalid_origin_is_an_error() {
         for wrong in ["a.example", "", "https://", "https://a.example/path", "https://a.example,,"] {
             assert!(Origins::read(wrong).is_err(), "{wrong:?}");
         }

@@ -1,29 +1,29 @@
-//! Secrets that open something: the join token and the admin token.
+//! Access tokens: the join token and the admin token.
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// A token that was set by the host. Only its hash is kept, so nothing can print it.
+/// The hash of a token that the operator set. The token itself is not stored, so it cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token([u8; 32]);
+pub struct TokenDigest([u8; 32]);
 
-impl Token {
-    /// The token with this text.
+impl TokenDigest {
+    /// Hashes a token.
     pub fn new(text: &str) -> Self {
         Self(Sha256::digest(text).into())
     }
 
-    /// Whether this is the token. Takes the same time wherever they differ: hashes are compared, and all of each.
-    pub fn is(&self, text: &[u8]) -> bool {
+    /// Returns whether `text` is the token. The comparison of the hashes takes constant time.
+    pub fn matches(&self, text: &[u8]) -> bool {
         let other: [u8; 32] = Sha256::digest(text).into();
         self.0.iter().zip(other).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for TokenDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
+        f.write_str("TokenDigest(..)")
     }
 }
 
@@ -32,12 +32,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_token_is_the_token() {
-        let token = Token::new("open sesame");
-        assert!(token.is(b"open sesame"));
+    fn token_matches_only_itself() {
+        let token = TokenDigest::new("open sesame");
+        assert!(token.matches(b"open sesame"));
         for wrong in [&b""[..], b"open sesam", b"open sesame ", b"Open sesame"] {
-            assert!(!token.is(wrong));
+            assert!(!token.matches(wrong));
         }
-        assert!(!format!("{token:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn debug_output_hides_token() {
+        assert!(!format!("{:?}", TokenDigest::new("open sesame")).contains("sesame"));
     }
 }

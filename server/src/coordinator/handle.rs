@@ -1,171 +1,187 @@
-//! How sessions talk to the coordinator: commands into its queue, and what it replies.
+//! The handle of the coordinator: commands into its queue, and their replies.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
+use farsign::training_server::VerificationResult;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::checks::Checked;
-use super::departure::Whom;
-use super::member::Newcomer;
-use super::roster::Roster;
+use super::registry::{EjectTarget, JoinRequest};
 use super::snapshot::Snapshot;
-use crate::admission::identity::Identity;
+use super::telemetry::VolunteerListing;
 use crate::effort::Effort;
+use crate::identity::VolunteerIdentity;
 
-/// A task with the snapshot it was issued against.
+/// A task with the snapshot that it was issued against.
 #[derive(Debug)]
-pub struct NextTask {
-    /// What to do.
+pub struct TaskAssignment {
+    /// The task.
     pub task: Task,
-    /// What to do it with.
+    /// The snapshot.
     pub snapshot: Arc<Snapshot>,
 }
 
-/// A place in the run.
+/// The reply to a join request.
 #[derive(Debug)]
-pub struct Joined {
-    /// The session's id.
+pub struct JoinReply {
+    /// Id of the session.
     pub volunteer: VolunteerId,
-    /// Its first task.
-    pub first: NextTask,
-    /// Says why, when the volunteer is removed.
-    pub removal: oneshot::Receiver<GoodbyeReason>,
+    /// The first task.
+    pub first: TaskAssignment,
+    /// Receives the reason if the volunteer is ejected.
+    pub ejection: oneshot::Receiver<GoodbyeReason>,
 }
 
-/// What became of an answer.
+/// The reply to an update.
 #[derive(Debug)]
-pub struct Outcome {
-    /// The number of accepted contributions, this one included; or why it was not applied.
+pub struct UpdateReply {
+    /// Number of accepted updates including this one, or the reason for its rejection.
     pub verdict: Result<u64, RejectReason>,
-    /// The next task, when the answer closed the last one and the run goes on.
-    pub next: Option<NextTask>,
-    /// In place of the next task, when the volunteer is to rest first: its effort. [`Handle::rested`] gives the task.
+    /// The next task, if the update closed the last one and the run continues.
+    pub next: Option<TaskAssignment>,
+    /// The volunteer's effort, if it is to rest before its next task. [`CoordinatorHandle::resume`] issues that task.
     pub rest: Option<Effort>,
     /// Whether the run is finished.
     pub finished: bool,
 }
 
-/// What a session asks for.
+/// A command for the coordinator.
 #[derive(Debug)]
 pub(super) enum Command {
-    Join { who: Newcomer, reply: oneshot::Sender<Option<Joined>> },
-    Answer { volunteer: VolunteerId, task: TaskId, bits: Bytes, reply: oneshot::Sender<Outcome> },
-    Leave { volunteer: VolunteerId },
-    Checked(Checked),
-    AcceptedOf { identities: Vec<Identity>, reply: oneshot::Sender<HashMap<Identity, u64>> },
-    List { reply: oneshot::Sender<Roster> },
-    SetEffort { whom: Option<VolunteerId>, effort: Effort, reply: oneshot::Sender<usize> },
-    Rested { volunteer: VolunteerId, reply: oneshot::Sender<Option<NextTask>> },
-    Remove { whom: Whom, reason: GoodbyeReason, reply: oneshot::Sender<usize> },
+    Join {
+        request: JoinRequest,
+        reply: oneshot::Sender<Option<JoinReply>>,
+    },
+    Update {
+        volunteer: VolunteerId,
+        task: TaskId,
+        bits: Bytes,
+        reply: oneshot::Sender<UpdateReply>,
+    },
+    Resume {
+        volunteer: VolunteerId,
+        reply: oneshot::Sender<Option<TaskAssignment>>,
+    },
+    Leave {
+        volunteer: VolunteerId,
+    },
+    Verified(VerificationResult),
+    AcceptedCounts {
+        identities: Vec<VolunteerIdentity>,
+        reply: oneshot::Sender<HashMap<VolunteerIdentity, u64>>,
+    },
+    List {
+        reply: oneshot::Sender<VolunteerListing>,
+    },
+    Eject {
+        target: EjectTarget,
+        reason: GoodbyeReason,
+        reply: oneshot::Sender<usize>,
+    },
+    SetEffort {
+        volunteer: Option<VolunteerId>,
+        effort: Effort,
+        reply: oneshot::Sender<usize>,
+    },
     Stop,
 }
 
-/// How sessions talk to the coordinator.
+/// A handle of the coordinator.
 #[derive(Clone, Debug)]
-pub struct Handle {
+pub struct CoordinatorHandle {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
 }
 
-/// The coordinator has stopped.
+/// The error of every request after the coordinator has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server is stopping")]
-pub struct Stopped;
+pub struct CoordinatorStopped;
 
-impl Handle {
-    /// Takes up a volunteer and gives it its first task; none when the run is finished. If it is there already, its
-    /// other session ends.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
-    pub async fn join(&self, who: Newcomer) -> Result<Option<Joined>, Stopped> {
-        self.ask(|reply| Command::Join { who, reply }).await
+/// Every method with a `Result` returns an error if the coordinator has stopped.
+#[allow(clippy::missing_errors_doc)]
+impl CoordinatorHandle {
+    /// Adds a volunteer and returns its first task. `None` if the run is finished. Another session of the same identity is
+    /// ejected.
+    pub async fn join(&self, request: JoinRequest) -> Result<Option<JoinReply>, CoordinatorStopped> {
+        self.request(|reply| Command::Join { request, reply }).await
     }
 
-    /// Hands in an answer.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
-    pub async fn answer(
+    /// Applies an update, `bits` being one sign bit per direction.
+    pub async fn update(
         &self,
         volunteer: VolunteerId,
         task: TaskId,
         bits: Bytes,
-    ) -> Result<Outcome, Stopped> {
-        self.ask(|reply| Command::Answer { volunteer, task, bits, reply }).await
+    ) -> Result<UpdateReply, CoordinatorStopped> {
+        self.request(|reply| Command::Update { volunteer, task, bits, reply }).await
     }
 
-    /// Who is there, and who was sent away.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
-    pub async fn roster(&self) -> Result<Roster, Stopped> {
-        self.ask(|reply| Command::List { reply }).await
+    /// Issues the next task of a volunteer that has rested. `None` if the run is finished or the volunteer was ejected.
+    pub async fn resume(&self, volunteer: VolunteerId) -> Result<Option<TaskAssignment>, CoordinatorStopped> {
+        self.request(|reply| Command::Resume { volunteer, reply }).await
     }
 
-    /// How many answers were accepted of each of these volunteers, in all their sessions.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
-    pub async fn accepted_of(&self, identities: Vec<Identity>) -> Result<HashMap<Identity, u64>, Stopped> {
-        self.ask(|reply| Command::AcceptedOf { identities, reply }).await
+    /// Lists connected volunteers and recent ejections.
+    pub async fn list(&self) -> Result<VolunteerListing, CoordinatorStopped> {
+        self.request(|reply| Command::List { reply }).await
     }
 
-    /// Ends sessions and tells them why; how many there were.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
-    pub async fn remove(&self, whom: Whom, reason: GoodbyeReason) -> Result<usize, Stopped> {
-        self.ask(|reply| Command::Remove { whom, reason, reply }).await
+    /// Returns the accepted updates of each identity over all its sessions.
+    pub async fn accepted_counts(
+        &self,
+        identities: Vec<VolunteerIdentity>,
+    ) -> Result<HashMap<VolunteerIdentity, u64>, CoordinatorStopped> {
+        self.request(|reply| Command::AcceptedCounts { identities, reply }).await
     }
 
-    /// Sets the effort of a volunteer; or of all that are there or join from now on. Gives how many are there.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
+    /// Ejects volunteers with a reason and returns how many.
+    pub async fn eject(
+        &self,
+        target: EjectTarget,
+        reason: GoodbyeReason,
+    ) -> Result<usize, CoordinatorStopped> {
+        self.request(|reply| Command::Eject { target, reason, reply }).await
+    }
+
+    /// Sets the effort of one volunteer, or of all volunteers now and later. Returns how many are connected.
     pub(crate) async fn set_effort(
         &self,
-        whom: Option<VolunteerId>,
+        volunteer: Option<VolunteerId>,
         effort: Effort,
-    ) -> Result<usize, Stopped> {
-        self.ask(|reply| Command::SetEffort { whom, effort, reply }).await
+    ) -> Result<usize, CoordinatorStopped> {
+        self.request(|reply| Command::SetEffort { volunteer, effort, reply }).await
     }
 
-    /// The next task of a volunteer that has rested; none when the run is finished, or the volunteer was removed.
-    ///
-    /// # Errors
-    /// When the coordinator has stopped.
-    pub async fn rested(&self, volunteer: VolunteerId) -> Result<Option<NextTask>, Stopped> {
-        self.ask(|reply| Command::Rested { volunteer, reply }).await
+    async fn request<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, CoordinatorStopped> {
+        let (sender, reply) = oneshot::channel();
+        self.commands.send(command(sender)).await.map_err(|_| CoordinatorStopped)?;
+        reply.await.map_err(|_| CoordinatorStopped)
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Stopped> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.map_err(|_| Stopped)?;
-        answer.await.map_err(|_| Stopped)
-    }
-
-    /// Forgets a volunteer.
+    /// Removes a volunteer. A stopped coordinator has none.
     pub async fn leave(&self, volunteer: VolunteerId) {
-        _ = self.commands.send(Command::Leave { volunteer }).await; // a stopped coordinator has forgotten everyone
+        _ = self.commands.send(Command::Leave { volunteer }).await;
     }
 
-    /// Stops the coordinator, and waits until it has done what was asked of it before.
+    /// Stops the coordinator and waits until it has handled all earlier commands.
     pub async fn stop(&self) {
-        _ = self.commands.send(Command::Stop).await; // one that has stopped already is as good
+        _ = self.commands.send(Command::Stop).await; // fails if it has stopped already
         let mut snapshots = self.snapshots.clone();
         while snapshots.changed().await.is_ok() {}
     }
 
-    /// The newest snapshot.
+    /// Returns the newest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
     }
 
-    /// Follows the snapshots as they are published.
+    /// Subscribes to snapshots.
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.clone()
     }

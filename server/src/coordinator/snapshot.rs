@@ -1,95 +1,102 @@
-//! The model at one moment, and what leads to it from the moments before.
+//! Immutable, encoded snapshots of the model, and the steps between them.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use farsign::optimizer::FarSign;
-use farsign::safety::Safety;
+use farsign::tolerance::Tolerance;
+use farsign::training_server::TrainingServer;
 use farsign::wire::{EncodedSnapshot, EncodedSteps};
 
-/// Versions whose steps are kept; a volunteer further behind is sent a snapshot.
-const MOST_UPDATES: usize = 64;
+/// Versions whose steps are kept. A volunteer further behind receives a snapshot.
+const MAX_DELTAS: usize = 64;
 
-/// The model at one moment. Never changes.
+/// An immutable snapshot of the model.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Rises with every publication.
+    /// Version, increasing with every snapshot.
     pub version: u64,
-    /// When it was made.
+    /// Time of creation.
     pub made: Instant,
-    /// Accepted contributions in it.
+    /// Accepted updates in it.
     pub accepted: u64,
-    /// Volunteers whose contributions came lately.
+    /// Recently active volunteers.
     pub active: usize,
-    /// Share of the schedule that is done; none when it has no end.
+    /// Fraction of the schedule that is done. `None` if the schedule has no end.
     pub progress: Option<f64>,
-    /// What the answers in it say about how many liars there may be; none where they say nothing.
-    pub safety: Option<Safety>,
-    /// The parameters, `[d]`.
+    /// Estimated Byzantine tolerance. `None` if updates are not comparable.
+    pub tolerance: Option<Tolerance>,
+    /// Parameters, `[d]`.
     pub x: Arc<[f32]>,
-    /// The parameters as they go out.
+    /// Parameters as they are sent.
     pub encoded: EncodedSnapshot,
-    /// The steps that led to the latest versions, oldest first; together fewer bytes than the parameters.
-    recent: Vec<Arc<Update>>,
+    /// Steps to the newest versions, oldest first; together fewer bytes than the parameters.
+    deltas: Vec<Arc<Delta>>,
 }
 
-/// What led from one version to the next.
+/// The steps from one version to the next.
 #[derive(Debug)]
-struct Update {
-    /// The version it led to.
+struct Delta {
+    /// The version after these steps.
     version: u64,
     steps: EncodedSteps,
 }
 
 impl Snapshot {
-    /// The model before the first step that this process takes.
-    pub(super) fn first(optimizer: &FarSign, version: u64) -> Self {
-        Self::of(optimizer, version, None, Vec::new())
+    /// Creates the first snapshot of this process.
+    pub(super) fn initial(training: &TrainingServer) -> Self {
+        Self::encode(training, None, Vec::new())
     }
 
-    /// The model after `steps` more.
-    pub(super) fn next(&self, optimizer: &FarSign, steps: EncodedSteps, safety: Option<Safety>) -> Self {
-        let version = self.version + 1;
-        let mut recent = self.recent.clone();
-        recent.push(Arc::new(Update { version, steps }));
-        forget_what_is_of_no_use(&mut recent, 4 * self.x.len());
-        Self::of(optimizer, version, safety, recent)
+    /// Creates the snapshot of the newest publication, which `steps` lead to.
+    pub(super) fn advance(
+        &self,
+        training: &TrainingServer,
+        steps: EncodedSteps,
+        tolerance: Option<Tolerance>,
+    ) -> Self {
+        let version = training.publication().version;
+        let mut deltas = self.deltas.clone();
+        deltas.push(Arc::new(Delta { version, steps }));
+        evict_unreachable(&mut deltas, 4 * self.x.len());
+        Self::encode(training, tolerance, deltas)
     }
 
-    fn of(optimizer: &FarSign, version: u64, safety: Option<Safety>, recent: Vec<Arc<Update>>) -> Self {
-        let x: Arc<[f32]> = optimizer.x().into();
+    fn encode(training: &TrainingServer, tolerance: Option<Tolerance>, deltas: Vec<Arc<Delta>>) -> Self {
+        let optimizer = training.optimizer();
+        let publication = training.publication();
+        let x = Arc::clone(&publication.x);
         Self {
-            version,
+            version: publication.version,
             made: Instant::now(),
-            accepted: optimizer.accepted(),
+            accepted: publication.accepted,
             active: optimizer.active(),
             progress: optimizer.progress(),
-            safety,
-            encoded: EncodedSnapshot::new(version, Arc::clone(&x)),
+            tolerance,
+            encoded: EncodedSnapshot::new(publication.version, Arc::clone(&x)),
             x,
-            recent,
+            deltas,
         }
     }
 
-    /// The steps since a version, where they are known and take fewer bytes than the parameters.
-    pub fn steps_since(&self, version: u64) -> Option<impl Iterator<Item = &EncodedSteps> + Clone> {
-        let first = self.recent.iter().position(|update| update.version == version + 1)?;
-        Some(self.recent[first..].iter().map(|update| &update.steps))
+    /// Returns the steps since a version. `None` if they are unknown or take more bytes than the parameters.
+    pub fn deltas_since(&self, version: u64) -> Option<impl Iterator<Item = &EncodedSteps> + Clone> {
+        let first = self.deltas.iter().position(|delta| delta.version == version + 1)?;
+        Some(self.deltas[first..].iter().map(|delta| &delta.steps))
     }
 
-    /// Whether the model is finished.
+    /// Returns whether the run is finished.
     pub fn is_finished(&self) -> bool {
         self.progress == Some(1.0)
     }
 }
 
-/// Keeps the latest updates that together take fewer bytes than a snapshot, which is sent to those further behind.
-fn forget_what_is_of_no_use(recent: &mut Vec<Arc<Update>>, snapshot_bytes: usize) {
+/// Keeps the newest deltas that together take fewer bytes than a snapshot.
+fn evict_unreachable(deltas: &mut Vec<Arc<Delta>>, snapshot_bytes: usize) {
     let mut bytes = 0;
-    let fits = |update: &&Arc<Update>| {
-        bytes += update.steps.bytes();
+    let fits = |delta: &&Arc<Delta>| {
+        bytes += delta.steps.bytes();
         bytes < snapshot_bytes
     };
-    let kept = recent.iter().rev().take(MOST_UPDATES).take_while(fits).count();
-    recent.drain(..recent.len() - kept);
+    let kept = deltas.iter().rev().take(MAX_DELTAS).take_while(fits).count();
+    deltas.drain(..deltas.len() - kept);
 }

@@ -1,100 +1,99 @@
-//! What is saved of a run, as plain values.
+//! The saved values of a run.
 
-use farsign::optimizer::FarSignState;
+use farsign::optimizer::{FarSign, FarSignOptions, FarSignState};
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{TaskId, VolunteerId};
-use farsign::trust::Trust;
+use farsign::task::{RunSettings, TaskId, VolunteerId};
+pub use farsign::training_server::TrustRecord;
+use farsign::trust::TrustMean;
 
-use crate::admission;
+use crate::identity::VolunteerIdentity;
 
-/// What a run is, from its first contribution to its last.
+/// The identity of a run; it never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The seed that everything random comes from.
+pub struct RunIdentity {
+    /// Seed of all randomness.
     pub seed: u64,
-    /// Public name of the run.
+    /// Public id of the run.
     pub run_id: u64,
-    /// SHA-256 over the unpacked training files, images then labels.
+    /// SHA-256 of the uncompressed training files, images then labels.
     pub train_digest: [u8; 32],
-    /// Everything that decides what a contribution does, and where the data was, as TOML.
+    /// The pinned settings as TOML: every setting that decides the effect of an update, and the data directory.
     pub settings: String,
 }
 
-/// Something that changed the optimizer. The events of a run, in order, lead from one state of it to every later one.
+impl RunIdentity {
+    /// Creates the identity of a run from its seed and its pinned settings.
+    pub fn new(seed: u64, run: &RunSettings, settings: String) -> Self {
+        Self { seed, run_id: run.run_id, train_digest: run.train_digest, settings }
+    }
+}
+
+/// An event that changed the optimizer. Replaying the events of a run in order reproduces each of its states.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A volunteer was taken up.
+    /// A volunteer joined.
     Join(VolunteerId),
-    /// A volunteer was forgotten.
+    /// A volunteer left.
     Leave(VolunteerId),
-    /// A contribution moved the model.
+    /// An update moved the model.
     Accepted(Accepted),
-    /// A step was taken that takes back one of a volunteer.
-    Undone {
-        /// Whose step it was.
+    /// A step of a volunteer was rolled back.
+    RolledBack {
+        /// The volunteer of the step.
         volunteer: VolunteerId,
-        /// What took it back.
+        /// The opposite step.
         step: Step,
     },
 }
 
 impl Event {
-    /// Whose doing it was.
+    /// Returns the volunteer that the event is about.
     pub fn volunteer(&self) -> VolunteerId {
         match self {
-            Self::Join(volunteer) | Self::Leave(volunteer) | Self::Undone { volunteer, .. } => *volunteer,
+            Self::Join(volunteer) | Self::Leave(volunteer) | Self::RolledBack { volunteer, .. } => *volunteer,
             Self::Accepted(accepted) => accepted.volunteer,
         }
     }
 }
 
-/// A contribution as the optimizer took it.
+/// An update as the optimizer applied it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted {
-    /// Who sent it.
+    /// Sender of the update.
     pub volunteer: VolunteerId,
-    /// The task it answered.
+    /// Task of the update.
     pub task: TaskId,
     /// Seed of the task's directions.
     pub direction_seed: u64,
-    /// Factor on the weight of the sender.
+    /// Trust, a factor on the weight of the sender.
     pub trust: f32,
     /// One sign per direction.
     pub signs: SignBits,
 }
 
-/// What a volunteer has earned, over all its sessions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Credit {
-    /// Checks it has passed.
-    pub trust: Trust,
-    /// Answers of it that were accepted.
-    pub accepted: u64,
-}
+/// The new trust of a volunteer; `None` if the volunteer is removed from the store.
+pub type TrustChange = (VolunteerIdentity, Option<TrustRecord>);
 
-/// What a volunteer has earned by now; none: it is forgotten.
-pub type CreditChange = (admission::identity::Identity, Option<Credit>);
-
-/// What decides the tasks to come besides the optimizer, so that no number and no seed is ever used twice.
+/// The state besides the optimizer that decides future tasks, so that no number and no seed is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Cursor {
-    /// Volunteers that have joined; the last one's number.
+pub struct CoordinatorCounters {
+    /// Joined volunteers; the number of the last one.
     pub joined: u64,
-    /// Tasks issued; the last one's number.
+    /// Issued tasks; the number of the last one.
     pub issued: u64,
     /// Version of the newest snapshot.
     pub version: u64,
-    /// Running mean of the trust in senders.
+    /// Running mean of the senders' trust.
     pub trust_mean: f32,
-    /// 32-bit words drawn from the generator of the tasks.
+    /// 32-bit words drawn from the task generator.
     pub words_drawn: u128,
     /// Number and seed of the current minibatch window, under `vote`.
     pub window: Option<(u64, u64)>,
 }
 
-impl Cursor {
-    /// Far past all that may have been used since, where that is not known any more.
+impl CoordinatorCounters {
+    /// Returns counters beyond all that may have been used since, for a run that lost its last events.
     #[must_use]
     pub fn skip(self) -> Self {
         const FAR: u64 = 1 << 32;
@@ -109,22 +108,34 @@ impl Cursor {
     }
 }
 
-/// How far the log goes.
+/// A position in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct LogPosition {
     /// Number of the last event, from 1.
     pub sequence: u64,
-    /// Bytes of all events so far, those forgotten since included.
+    /// Bytes of all events so far, deleted ones included.
     pub bytes: u64,
 }
 
-/// A run at one moment: all that is needed to go on, besides its identity.
+/// The whole state of a run at one moment, besides its identity.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Checkpoint {
-    /// The events that led to it.
-    pub head: Head,
-    /// What decides the tasks to come.
-    pub cursor: Cursor,
-    /// The optimizer.
+    /// Position in the log.
+    pub position: LogPosition,
+    /// State that decides future tasks.
+    pub counters: CoordinatorCounters,
+    /// State of the optimizer.
     pub state: FarSignState,
+}
+
+impl Checkpoint {
+    /// Creates the state of a run before its first update. `words_drawn` is the position of the task generator.
+    pub fn initial(optimizer: FarSignOptions, words_drawn: u128) -> Self {
+        let counters = CoordinatorCounters {
+            trust_mean: TrustMean::default().0,
+            words_drawn,
+            ..CoordinatorCounters::default()
+        };
+        Self { position: LogPosition::default(), counters, state: FarSign::new(optimizer).state() }
+    }
 }

@@ -1,85 +1,87 @@
 //! The database of a run.
 //!
 //! ```text
-//!   table         key                        value (see `record`)
-//!   identity      ()                         what the run is; never changes
-//!   position      ()                         where it is: written with every batch of events
-//!   events        sequence, from 1           one thing that changed the optimizer
-//!   checkpoints   sequence of the last       the whole state then
+//!   table         key                        value (see `codec`)
+//!   identity      ()                         identity of the run; never changes
+//!   position      ()                         current position: written with every batch of events
+//!   events        sequence, from 1           one event that changed the optimizer
+//!   checkpoints   sequence of the last       the whole state after it
 //!                 event in it
-//!   credits       a volunteer's identity     what it has earned by now
+//!   credits       a volunteer's identity     current trust of the volunteer
 //! ```
 //!
-//! The log begins right after its oldest checkpoint, so there is always a way from there to every later state. When it
-//! has grown too long, its oldest checkpoint goes and with it the events up to the next one.
+//! The log begins directly after its oldest checkpoint, so every later state can be replayed. When the log exceeds its
+//! retention, the oldest checkpoint is deleted together with the events up to the next one.
 
 use std::collections::VecDeque;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::event::{Checkpoint, Credit, CreditChange, Cursor, Event, Head, Identity};
-use super::{StoreError, database_error, record};
-use crate::admission;
+use crate::identity::VolunteerIdentity;
+use crate::store::event::{
+    Checkpoint, CoordinatorCounters, Event, LogPosition, RunIdentity, TrustChange, TrustRecord,
+};
+use crate::store::{StoreError, codec, database_error};
 
 const IDENTITY: TableDefinition<(), &[u8]> = TableDefinition::new("identity");
 const POSITION: TableDefinition<(), &[u8]> = TableDefinition::new("position");
 const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
 const CHECKPOINTS: TableDefinition<u64, &[u8]> = TableDefinition::new("checkpoints");
-const CREDITS: TableDefinition<u128, &[u8]> = TableDefinition::new("credits");
+const TRUST: TableDefinition<u128, &[u8]> = TableDefinition::new("credits");
 
-/// Checkpoints that always stay: should the newest be of no use, there is the one before.
-const FEWEST_CHECKPOINTS: usize = 2;
+/// Checkpoints that always stay: if the newest is unusable, the one before is available.
+const MIN_CHECKPOINTS: usize = 2;
 
-/// An open log. There is one of a run at a time.
+/// An open log. A run has one at a time.
 #[derive(Debug)]
 pub struct Log {
     database: Database,
-    identity: Identity,
-    head: Head,
-    cursor: Cursor,
-    /// The checkpoints, oldest first.
-    checkpoints: VecDeque<Kept>,
+    identity: RunIdentity,
+    position: LogPosition,
+    counters: CoordinatorCounters,
+    /// Checkpoints, the oldest first.
+    checkpoints: VecDeque<CheckpointEntry>,
 }
 
 /// A checkpoint in the database.
 #[derive(Clone, Copy, Debug)]
-struct Kept {
-    head: Head,
-    /// Of its own.
+struct CheckpointEntry {
+    position: LogPosition,
+    /// Size of the checkpoint itself.
     bytes: u64,
 }
 
 impl Log {
-    /// Begins the log of a run in an empty database.
+    /// Creates the log of a run in an empty database.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the database cannot be written.
     pub fn create(
         database: Database,
-        identity: Identity,
+        identity: RunIdentity,
         checkpoint: &Checkpoint,
     ) -> Result<Self, StoreError> {
-        let Checkpoint { head, cursor, .. } = *checkpoint;
-        let bytes = record::write_checkpoint(checkpoint);
+        let Checkpoint { position, counters, .. } = *checkpoint;
+        let bytes = codec::write_checkpoint(checkpoint);
         let write = database.begin_write().map_err(database_error)?;
         {
             let mut table = write.open_table(IDENTITY).map_err(database_error)?;
-            table.insert((), &*record::write_identity(&identity)).map_err(database_error)?;
+            table.insert((), &*codec::write_identity(&identity)).map_err(database_error)?;
             let mut table = write.open_table(POSITION).map_err(database_error)?;
-            table.insert((), &*record::write_position(head, &cursor)).map_err(database_error)?;
+            table.insert((), &*codec::write_position(position, &counters)).map_err(database_error)?;
             let mut table = write.open_table(CHECKPOINTS).map_err(database_error)?;
-            table.insert(head.sequence, &*bytes).map_err(database_error)?;
+            table.insert(position.sequence, &*bytes).map_err(database_error)?;
             write.open_table(EVENTS).map_err(database_error)?;
         }
         write.commit().map_err(database_error)?;
-        let checkpoints = VecDeque::from([Kept { head, bytes: bytes.len() as u64 }]);
-        Ok(Self { database, identity, head, cursor, checkpoints })
+        let checkpoints = VecDeque::from([CheckpointEntry { position, bytes: bytes.len() as u64 }]);
+        Ok(Self { database, identity, position, counters, checkpoints })
     }
 
-    /// The log in a database that has one.
+    /// Opens the log of an existing database.
     ///
     /// # Errors
-    /// When it cannot be read, or is none.
+    /// Returns an error if the database cannot be read or is not a log.
     pub fn open(database: Database) -> Result<Self, StoreError> {
         let read = database.begin_read().map_err(database_error)?;
         let only = |table: TableDefinition<(), &'static [u8]>| -> Result<Vec<u8>, StoreError> {
@@ -87,113 +89,119 @@ impl Log {
             let value = table.get(()).map_err(database_error)?;
             Ok(value.ok_or_else(|| StoreError::Damaged("a table is empty".into()))?.value().to_vec())
         };
-        let identity = record::read_identity(&only(IDENTITY)?)?;
-        let (head, cursor) = record::read_position(&only(POSITION)?)?;
+        let identity = codec::read_identity(&only(IDENTITY)?)?;
+        let (position, counters) = codec::read_position(&only(POSITION)?)?;
         let mut checkpoints = VecDeque::new();
         let table = read.open_table(CHECKPOINTS).map_err(database_error)?;
         for entry in table.iter().map_err(database_error)? {
             let (_, value) = entry.map_err(database_error)?;
-            let (head, _) = record::read_position(value.value())?;
-            checkpoints.push_back(Kept { head, bytes: value.value().len() as u64 });
+            let (position, _) = codec::read_position(value.value())?;
+            checkpoints.push_back(CheckpointEntry { position, bytes: value.value().len() as u64 });
         }
         drop((table, read));
         if checkpoints.is_empty() {
             return Err(StoreError::Damaged("expected a checkpoint, found none".into()));
         }
-        Ok(Self { database, identity, head, cursor, checkpoints })
+        Ok(Self { database, identity, position, counters, checkpoints })
     }
 
-    /// What the run is.
-    pub fn identity(&self) -> &Identity {
+    /// Returns the identity of the run.
+    pub fn identity(&self) -> &RunIdentity {
         &self.identity
     }
 
-    /// How far it has come.
-    pub fn head(&self) -> Head {
-        self.head
+    /// Returns the position of the last event.
+    pub fn position(&self) -> LogPosition {
+        self.position
     }
 
-    /// What decides its tasks to come.
-    pub fn cursor(&self) -> Cursor {
-        self.cursor
+    /// Returns the state that decides future tasks.
+    pub fn counters(&self) -> CoordinatorCounters {
+        self.counters
     }
 
-    /// Saves events, in order, where they lead, and what volunteers have earned by them. What it returns from without an error survives whatever happens to
-    /// the process, and to the machine if its disks keep their word.
+    /// Appends events in order, with the counters and the trust after them. When this returns `Ok`, they survive
+    /// crashes and, if the disk honours `fsync`, power loss.
     ///
     /// # Errors
-    /// When that is not certain. Nothing more can be saved then until the log is opened anew.
+    /// Returns an error if they may not be durable. Nothing more can then be written until the log is reopened.
     pub fn append(
         &mut self,
         events: &[Event],
-        credits: &[CreditChange],
-        cursor: Cursor,
+        trust: &[TrustChange],
+        counters: CoordinatorCounters,
     ) -> Result<(), StoreError> {
-        let mut head = self.head;
+        let mut position = self.position;
         let write = self.database.begin_write().map_err(database_error)?;
         {
             let mut table = write.open_table(EVENTS).map_err(database_error)?;
             for event in events {
-                let bytes = record::write_event(event);
-                head = Head { sequence: head.sequence + 1, bytes: head.bytes + bytes.len() as u64 };
-                table.insert(head.sequence, &*bytes).map_err(database_error)?;
+                let bytes = codec::write_event(event);
+                position = LogPosition {
+                    sequence: position.sequence + 1,
+                    bytes: position.bytes + bytes.len() as u64,
+                };
+                table.insert(position.sequence, &*bytes).map_err(database_error)?;
             }
             let mut table = write.open_table(POSITION).map_err(database_error)?;
-            table.insert((), &*record::write_position(head, &cursor)).map_err(database_error)?;
-            let mut table = write.open_table(CREDITS).map_err(database_error)?;
-            for (identity, credit) in credits {
-                let changed = match credit {
-                    Some(credit) => table.insert(identity.number(), &*record::write_credit(head, *credit)),
+            table.insert((), &*codec::write_position(position, &counters)).map_err(database_error)?;
+            let mut table = write.open_table(TRUST).map_err(database_error)?;
+            for (identity, record) in trust {
+                let changed = match record {
+                    Some(record) => {
+                        table.insert(identity.number(), &*codec::write_trust_record(position, *record))
+                    }
                     None => table.remove(identity.number()),
                 };
                 changed.map_err(database_error)?;
             }
         }
         write.commit().map_err(database_error)?;
-        (self.head, self.cursor) = (head, cursor);
+        self.position = position;
+        self.counters = counters;
         Ok(())
     }
 
-    /// What volunteers have earned; whose credit changed longest ago comes first.
+    /// Reads the trust of all volunteers, the least recently changed first.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn credits(&self) -> Result<Vec<(admission::identity::Identity, Credit)>, StoreError> {
+    /// Returns an error if the database cannot be read.
+    pub fn trust(&self) -> Result<Vec<(VolunteerIdentity, TrustRecord)>, StoreError> {
         let read = self.database.begin_read().map_err(database_error)?;
-        let table = match read.open_table(CREDITS) {
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()), // nothing was accepted yet
+        let table = match read.open_table(TRUST) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()), // no update was accepted yet
             table => table.map_err(database_error)?,
         };
-        let mut credits = Vec::new();
+        let mut records = Vec::new();
         for entry in table.iter().map_err(database_error)? {
             let (identity, value) = entry.map_err(database_error)?;
-            let (changed, credit) = record::read_credit(value.value())?;
-            credits.push((changed, identity.value().into(), credit));
+            let (changed, record) = codec::read_trust_record(value.value())?;
+            records.push((changed, identity.value().into(), record));
         }
-        credits.sort_unstable_by_key(|(changed, identity, _)| (*changed, *identity));
-        Ok(credits.into_iter().map(|(_, identity, credit)| (identity, credit)).collect())
+        records.sort_unstable_by_key(|(changed, identity, _)| (*changed, *identity));
+        Ok(records.into_iter().map(|(_, identity, record)| (identity, record)).collect())
     }
 
-    /// Saves the state that the events so far have led to, and forgets what is old as far as more than `retention_bytes`
-    /// are kept.
+    /// Writes the state after the last event, and deletes old events beyond `retention_bytes`.
     ///
     /// # Errors
-    /// When that is not certain.
+    /// Returns an error if the checkpoint may not be durable.
     pub fn checkpoint(&mut self, checkpoint: &Checkpoint, retention_bytes: u64) -> Result<(), StoreError> {
-        let bytes = record::write_checkpoint(checkpoint);
+        let bytes = codec::write_checkpoint(checkpoint);
         let mut checkpoints = self.checkpoints.clone();
-        if checkpoints.back().is_some_and(|last| last.head.sequence < checkpoint.head.sequence) {
-            checkpoints.push_back(Kept { head: checkpoint.head, bytes: bytes.len() as u64 });
+        if checkpoints.back().is_some_and(|last| last.position.sequence < checkpoint.position.sequence) {
+            let entry = CheckpointEntry { position: checkpoint.position, bytes: bytes.len() as u64 };
+            checkpoints.push_back(entry);
         }
         let write = self.database.begin_write().map_err(database_error)?;
         {
             let mut table = write.open_table(CHECKPOINTS).map_err(database_error)?;
-            table.insert(checkpoint.head.sequence, &*bytes).map_err(database_error)?;
+            table.insert(checkpoint.position.sequence, &*bytes).map_err(database_error)?;
             let mut events = write.open_table(EVENTS).map_err(database_error)?;
-            while checkpoints.len() > FEWEST_CHECKPOINTS && self.bytes_of(&checkpoints) > retention_bytes {
-                let gone = checkpoints.pop_front().expect("there are more than a few");
-                table.remove(gone.head.sequence).map_err(database_error)?;
-                let first = checkpoints[0].head.sequence + 1;
+            while checkpoints.len() > MIN_CHECKPOINTS && self.bytes_from(&checkpoints) > retention_bytes {
+                let deleted = checkpoints.pop_front().expect("there are more than the minimum");
+                table.remove(deleted.position.sequence).map_err(database_error)?;
+                let first = checkpoints[0].position.sequence + 1;
                 events.retain_in(..first, |_, _| false).map_err(database_error)?;
             }
         }
@@ -202,47 +210,47 @@ impl Log {
         Ok(())
     }
 
-    /// Bytes of the log when it begins with the first of these checkpoints.
-    fn bytes_of(&self, checkpoints: &VecDeque<Kept>) -> u64 {
-        let first = checkpoints.front().map_or(self.head.bytes, |first| first.head.bytes);
-        self.head.bytes - first + checkpoints.iter().map(|kept| kept.bytes).sum::<u64>()
+    /// Returns the size of a log that begins with the first of these checkpoints.
+    fn bytes_from(&self, checkpoints: &VecDeque<CheckpointEntry>) -> u64 {
+        let first = checkpoints.front().map_or(self.position.bytes, |first| first.position.bytes);
+        self.position.bytes - first + checkpoints.iter().map(|entry| entry.bytes).sum::<u64>()
     }
 
-    /// Bytes of events and checkpoints now.
+    /// Returns the size of events and checkpoints.
     pub fn bytes(&self) -> u64 {
-        self.bytes_of(&self.checkpoints)
+        self.bytes_from(&self.checkpoints)
     }
 
-    /// The state that is saved as a whole and needs the fewest events to the newest one.
+    /// Reads the newest checkpoint, from which the fewest events lead to the end of the log.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Returns an error if it cannot be read.
     pub fn newest_checkpoint(&self) -> Result<Checkpoint, StoreError> {
         self.read_checkpoint(self.checkpoints.back())
     }
 
-    /// The state the log begins with.
+    /// Reads the checkpoint with which the log begins.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Returns an error if it cannot be read.
     pub fn oldest_checkpoint(&self) -> Result<Checkpoint, StoreError> {
         self.read_checkpoint(self.checkpoints.front())
     }
 
-    fn read_checkpoint(&self, kept: Option<&Kept>) -> Result<Checkpoint, StoreError> {
-        let sequence = kept.expect("a log has checkpoints").head.sequence;
+    fn read_checkpoint(&self, entry: Option<&CheckpointEntry>) -> Result<Checkpoint, StoreError> {
+        let sequence = entry.expect("a log has checkpoints").position.sequence;
         let read = self.database.begin_read().map_err(database_error)?;
         let table = read.open_table(CHECKPOINTS).map_err(database_error)?;
         let value = table.get(sequence).map_err(database_error)?;
         let value = value
             .ok_or_else(|| StoreError::Damaged(format!("expected checkpoint {sequence}, found none")))?;
-        Ok(record::read_checkpoint(value.value())?)
+        Ok(codec::read_checkpoint(value.value())?)
     }
 
-    /// Gives each event after a number to `each`, in order.
+    /// Passes each event after number `after` to `each`, in order.
     ///
     /// # Errors
-    /// When one is missing or cannot be read, or when `each` fails.
+    /// Returns an error if an event is missing or cannot be read, or if `each` fails.
     pub fn for_each_event(
         &self,
         after: u64,
@@ -256,15 +264,15 @@ impl Log {
             if sequence.value() != expected {
                 break;
             }
-            each(expected, record::read_event(value.value())?)?;
+            each(expected, codec::read_event(value.value())?)?;
             expected += 1;
         }
-        if expected == self.head.sequence + 1 {
+        if expected == self.position.sequence + 1 {
             return Ok(());
         }
         Err(StoreError::Damaged(format!(
             "expected events up to {}, found {}",
-            self.head.sequence,
+            self.position.sequence,
             expected - 1
         )))
     }

@@ -1,75 +1,58 @@
-//! From what was saved back to an optimizer, through the code that ran the first time.
+//! Replay of saved events, through the code that ran the first time.
 
-use farsign::optimizer::{ApplyError, Contribution, FarSign, FarSignOptions, RestoreError, UndoError};
+use farsign::optimizer::{ApplyError, FarSign, FarSignOptions, RestoreError, RollbackError, SignUpdate};
 
-use super::StoreError;
-use super::event::{Accepted, Checkpoint, Event};
-use super::log::Log;
+use crate::store::StoreError;
+use crate::store::event::{Accepted, Checkpoint, Event};
+use crate::store::log::Log;
 
-/// Why events and checkpoints are none of one run.
+/// An inconsistency between events, checkpoints and settings. `sequence` is the number of the event.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum ReplayError {
-    /// The state is impossible under the run's settings.
     #[error("its checkpoint {sequence} is not of this run: {source}")]
-    Checkpoint {
-        /// Its number.
-        sequence: u64,
-        /// Why.
-        source: RestoreError,
-    },
-    /// A contribution that was accepted then is not accepted now.
+    Checkpoint { sequence: u64, source: RestoreError },
     #[error("its event {sequence} cannot have been accepted: {source}")]
-    Apply {
-        /// Its number.
-        sequence: u64,
-        /// Why.
-        source: ApplyError,
-    },
-    /// A step that was undone then cannot be undone now.
-    #[error("its event {sequence} cannot have been undone: {source}")]
-    Undo {
-        /// Its number.
-        sequence: u64,
-        /// Why.
-        source: UndoError,
-    },
+    Apply { sequence: u64, source: ApplyError },
+    #[error("its event {sequence} cannot have been rolled back: {source}")]
+    Rollback { sequence: u64, source: RollbackError },
 }
 
-/// The optimizer of a checkpoint.
+/// Restores the optimizer of a checkpoint.
 ///
 /// # Errors
-/// When the checkpoint is not one of a run with these options.
+/// Returns an error if the checkpoint is impossible under these options.
 pub fn restore(options: FarSignOptions, checkpoint: Checkpoint) -> Result<FarSign, ReplayError> {
-    let sequence = checkpoint.head.sequence;
+    let sequence = checkpoint.position.sequence;
     FarSign::restore(options, checkpoint.state).map_err(|source| ReplayError::Checkpoint { sequence, source })
 }
 
-/// Does to the optimizer what event number `sequence` did the first time.
+/// Applies event number `sequence` to the optimizer.
 ///
 /// # Errors
-/// When it cannot have done that; nothing has changed then.
+/// Returns an error if the event is impossible; the optimizer is then unchanged.
 pub fn apply(optimizer: &mut FarSign, sequence: u64, event: &Event) -> Result<(), ReplayError> {
     match event {
         Event::Join(volunteer) => optimizer.join(*volunteer),
         Event::Leave(volunteer) => optimizer.leave(*volunteer),
         Event::Accepted(Accepted { volunteer, direction_seed, trust, signs, .. }) => {
-            let (volunteer, direction_seed, trust) = (*volunteer, *direction_seed, *trust);
-            let contribution = Contribution { volunteer, direction_seed, trust, signs };
-            optimizer.apply(contribution).map_err(|source| ReplayError::Apply { sequence, source })?;
+            let update =
+                SignUpdate { volunteer: *volunteer, direction_seed: *direction_seed, trust: *trust, signs };
+            optimizer.apply(update).map_err(|source| ReplayError::Apply { sequence, source })?;
         }
-        Event::Undone { step, .. } => {
-            optimizer.undo(step).map_err(|source| ReplayError::Undo { sequence, source })?;
+        Event::RolledBack { step, .. } => {
+            optimizer.rollback(step).map_err(|source| ReplayError::Rollback { sequence, source })?;
         }
     }
     Ok(())
 }
 
-/// The optimizer at the end of the log, from this checkpoint of it.
+/// Replays the log from one of its checkpoints to its end.
 ///
 /// # Errors
-/// When the log cannot be read, or does not lead there.
+/// Returns an error if the log cannot be read, or does not continue the checkpoint.
 pub fn replay(log: &Log, options: FarSignOptions, from: Checkpoint) -> Result<FarSign, StoreError> {
-    let after = from.head.sequence;
+    let after = from.position.sequence;
     let mut optimizer = restore(options, from)?;
     log.for_each_event(after, |sequence, event| Ok(apply(&mut optimizer, sequence, &event)?))?;
     Ok(optimizer)

@@ -1,4 +1,4 @@
-//! The thread that saves, so that nothing else waits for a disk.
+//! The writer thread, so that no other thread waits for the disk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,105 +8,104 @@ use std::thread::{self, JoinHandle};
 use farsign::optimizer::FarSignState;
 use tokio::sync::oneshot;
 
-use super::StoreError;
-use super::event::{Checkpoint, CreditChange, Cursor, Event};
-use super::folder::Folder;
-use super::log::Log;
+use crate::store::StoreError;
+use crate::store::event::{Checkpoint, CoordinatorCounters, Event, TrustChange};
+use crate::store::log::Log;
+use crate::store::state_dir::StateDir;
 
-/// What is to be saved at once.
+/// A batch that is written in one transaction.
 #[derive(Debug)]
-struct Batch {
+struct WriteBatch {
     events: Vec<Event>,
-    credits: Vec<CreditChange>,
-    cursor: Cursor,
-    /// The state they led to, when it is to be saved as a whole.
+    trust: Vec<TrustChange>,
+    counters: CoordinatorCounters,
+    /// The state after the batch; `None` if no checkpoint is due.
     checkpoint: Option<FarSignState>,
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
-/// What was saved since the server started: written by the thread, read by whoever reports on the server.
+/// Counters of the writer since the server started.
 #[derive(Debug, Default)]
-pub struct SaveCounters {
-    /// Batches that are on disk.
+pub struct WriterCounters {
+    /// Durable batches.
     pub commits: AtomicU64,
-    /// Bytes of events and checkpoints that are kept now.
+    /// Bytes of events and checkpoints in the log.
     pub log_bytes: AtomicU64,
-    /// Whether something could not be saved; nothing is any more, then.
+    /// Whether a write has failed. Nothing is written afterwards.
     pub failed: AtomicBool,
 }
 
-/// The way to the thread.
+/// A handle of the writer thread.
 #[derive(Debug)]
 pub struct Writer {
-    batches: SyncSender<Batch>,
+    batches: SyncSender<WriteBatch>,
     thread: JoinHandle<()>,
-    counters: Arc<SaveCounters>,
+    counters: Arc<WriterCounters>,
 }
 
 impl Writer {
-    /// Starts the thread. Without a folder no checkpoint is written beside the log.
+    /// Starts the thread. Without a state directory, no backup is written.
     ///
     /// # Errors
-    /// When the system gives no thread.
-    pub fn start(log: Log, folder: Option<Folder>, retention_bytes: u64) -> std::io::Result<Self> {
-        let (batches, queue) = sync_channel(1); // a batch waits at most for the last one's checkpoint
-        let counters = Arc::new(SaveCounters::default());
+    /// Returns an error if the thread cannot be started.
+    pub fn start(log: Log, dir: Option<StateDir>, retention_bytes: u64) -> std::io::Result<Self> {
+        let (batches, queue) = sync_channel(1); // a batch waits at most for the checkpoint of the previous one
+        let counters = Arc::new(WriterCounters::default());
         counters.log_bytes.store(log.bytes(), Ordering::Relaxed);
-        let saver = Saver { log, folder, retention_bytes, counters: Arc::clone(&counters) };
-        let thread = thread::Builder::new().name("writer".into()).spawn(move || saver.run(&queue))?;
+        let writer = WriterThread { log, dir, retention_bytes, counters: Arc::clone(&counters) };
+        let thread = thread::Builder::new().name("writer".into()).spawn(move || writer.run(&queue))?;
         Ok(Self { batches, thread, counters })
     }
 
-    /// What it has saved.
-    pub fn counters(&self) -> Arc<SaveCounters> {
+    /// Returns the counters of the thread.
+    pub fn counters(&self) -> Arc<WriterCounters> {
         Arc::clone(&self.counters)
     }
 
-    /// Saves a batch, and afterwards the state, if one is given; waits for the batch alone.
+    /// Writes a batch and waits until it is durable. The checkpoint, if any, is written afterwards.
     ///
     /// # Errors
-    /// When it is not certain that the batch is saved, or the checkpoint before it was not. Nothing can be saved after
-    /// that.
+    /// Returns an error if the batch may not be durable, or the previous checkpoint failed. Later calls fail too.
     pub async fn save(
         &self,
         events: Vec<Event>,
-        credits: Vec<CreditChange>,
-        cursor: Cursor,
+        trust: Vec<TrustChange>,
+        counters: CoordinatorCounters,
         checkpoint: Option<FarSignState>,
     ) -> Result<(), StoreError> {
         let (done, saved) = oneshot::channel();
-        let batch = Batch { events, credits, cursor, checkpoint, done };
-        self.batches.send(batch).map_err(|_| StoreError::WriterGone)?;
-        saved.await.unwrap_or(Err(StoreError::WriterGone))
+        let batch = WriteBatch { events, trust, counters, checkpoint, done };
+        self.batches.send(batch).map_err(|_| StoreError::WriterStopped)?;
+        saved.await.unwrap_or(Err(StoreError::WriterStopped))
     }
 
-    /// Waits until everything is written and the files are closed.
+    /// Waits until all batches are written and the files are closed.
     pub async fn close(self) {
         let Self { batches, thread, .. } = self;
         drop(batches);
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
-            tracing::error!(event = "cannot_save", "the thread that saves the run panicked");
+            tracing::error!(event = "save_failed", "writer thread panicked");
         }
     }
 }
 
-struct Saver {
+struct WriterThread {
     log: Log,
-    folder: Option<Folder>,
+    dir: Option<StateDir>,
     retention_bytes: u64,
-    counters: Arc<SaveCounters>,
+    counters: Arc<WriterCounters>,
 }
 
-impl Saver {
-    /// Saves until the first failure, or until nobody is left to send anything.
-    fn run(mut self, queue: &Receiver<Batch>) {
+impl WriterThread {
+    /// Writes until the first failure, or until all senders are dropped.
+    fn run(mut self, queue: &Receiver<WriteBatch>) {
         let mut failed = None;
-        while let Ok(Batch { events, credits, cursor, checkpoint, done }) = queue.recv() {
-            let saved = failed.take().map_or_else(|| self.log.append(&events, &credits, cursor), Err);
+        while let Ok(WriteBatch { events, trust, counters, checkpoint, done }) = queue.recv() {
+            let saved = failed.take().map_or_else(|| self.log.append(&events, &trust, counters), Err);
             let is_saved = saved.is_ok();
             self.count(is_saved);
-            _ = done.send(saved); // whoever asked may be gone; it is saved all the same
+            _ = done.send(saved); // the batch counts as written even if its sender is gone
             if !is_saved {
                 return;
             }
@@ -116,26 +115,27 @@ impl Saver {
             }
         }
         if let Some(error) = failed {
-            tracing::error!(event = "cannot_save", %error, "the last checkpoint was not saved; everything accepted was");
+            tracing::error!(event = "save_failed", %error, "last checkpoint not saved");
         }
     }
 
-    /// A batch is on disk, or is not.
+    /// Counts a batch.
     fn count(&self, is_saved: bool) {
-        let SaveCounters { commits, log_bytes, failed } = &*self.counters;
+        let WriterCounters { commits, log_bytes, failed } = &*self.counters;
         commits.fetch_add(u64::from(is_saved), Ordering::Relaxed);
         log_bytes.store(self.log.bytes(), Ordering::Relaxed);
         failed.fetch_or(!is_saved, Ordering::Relaxed);
     }
 
     fn checkpoint(&mut self, state: FarSignState) -> Result<(), StoreError> {
-        let checkpoint = Checkpoint { head: self.log.head(), cursor: self.log.cursor(), state };
+        let checkpoint = Checkpoint { position: self.log.position(), counters: self.log.counters(), state };
         self.log.checkpoint(&checkpoint, self.retention_bytes)?;
-        let folder = self.folder.as_ref();
-        folder.map_or(Ok(()), |folder| folder.write_rescue(self.log.identity(), &checkpoint))?;
-        let (accepted, log_bytes) = (checkpoint.state.accepted, self.log.bytes());
+        let dir = self.dir.as_ref();
+        dir.map_or(Ok(()), |dir| dir.write_backup(self.log.identity(), &checkpoint))?;
+        let accepted = checkpoint.state.accepted;
+        let log_bytes = self.log.bytes();
         self.counters.log_bytes.store(log_bytes, Ordering::Relaxed);
-        tracing::info!(event = "saved", accepted, log_bytes, "a checkpoint is on disk");
+        tracing::info!(event = "saved", accepted, log_bytes, "checkpoint saved");
         Ok(())
     }
 }

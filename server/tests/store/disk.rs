@@ -1,4 +1,4 @@
-//! A disk in memory that fails when it is told to, and that loses what was not synced when the power is cut.
+//! A disk in memory that fails on request, and loses unsynced writes at power loss.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex};
 use farsign::random::Stream;
 use redb::{Database, StorageBackend};
 
-/// Clones are the same disk.
+/// A disk; clones share its state.
 #[derive(Clone, Debug, Default)]
 pub struct Disk(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// What is read.
+    /// Current content.
     now: Vec<u8>,
-    /// What is there after a power cut, at least.
+    /// Content that survives power loss.
     synced: Vec<u8>,
     /// Changes since the last sync.
     unsynced: Vec<Change>,
-    /// Changes and syncs until all fail; none: they never do.
+    /// Operations until all fail; `None` if they never fail.
     until_failure: Option<u64>,
     operations: u64,
 }
@@ -42,17 +42,17 @@ impl Change {
 }
 
 impl Disk {
-    /// From the operation after next `operations` on, everything fails.
+    /// Makes all operations fail after the next `operations`.
     pub fn fail_after(&self, operations: u64) {
         self.0.lock().unwrap().until_failure = Some(operations);
     }
 
-    /// Changes and syncs so far.
+    /// Returns the number of changes and syncs so far.
     pub fn operations(&self) -> u64 {
         self.0.lock().unwrap().operations
     }
 
-    /// The disk after a power cut: of what was not synced, each write may be there, or not, or in part.
+    /// Returns the disk after power loss: each unsynced write is present, missing or partial.
     pub fn after_power_cut(&self, stream: &mut Stream) -> Self {
         let state = self.0.lock().unwrap();
         let mut image = state.synced.clone();
@@ -72,7 +72,7 @@ impl Disk {
         Self(Arc::new(Mutex::new(State { now: image.clone(), synced: image, ..State::default() })))
     }
 
-    /// A database on this disk.
+    /// Creates a database on this disk.
     pub fn database(&self) -> Result<Database, redb::DatabaseError> {
         Database::builder().create_with_backend(self.clone())
     }
@@ -81,7 +81,7 @@ impl Disk {
         let mut state = self.0.lock().unwrap();
         let failure = state.count();
         if failure.is_err() {
-            state.unsynced.push(change); // an error does not say that nothing was written
+            state.unsynced.push(change); // a failed write may still have written something
             return failure;
         }
         change.apply(&mut state.now);

@@ -1,6 +1,5 @@
-//! Random events of a small run, and what they lead to.
+//! Random events of a small run, and the resulting states.
 
-use farsign::activity::MemberState;
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::optimizer::{FarSign, FarSignOptions, FarSignState, Rule};
 use farsign::random::Stream;
@@ -8,7 +7,10 @@ use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{TaskId, VolunteerId};
-use farsign_server::store::event::{Accepted, Checkpoint, Cursor, Event, Head, Identity};
+use farsign::weighting::SenderState;
+use farsign_server::store::event::{
+    Accepted, Checkpoint, CoordinatorCounters, Event, LogPosition, RunIdentity,
+};
 use farsign_server::store::replay;
 
 /// Parameters of the model.
@@ -22,19 +24,19 @@ pub fn options(rule: Rule) -> FarSignOptions {
     FarSignOptions { x: vec![0.5; D], directions, step_size, rule }
 }
 
-pub fn identity() -> Identity {
-    Identity { seed: 1, run_id: 2, train_digest: [3; 32], settings: String::new() }
+pub fn identity() -> RunIdentity {
+    RunIdentity { seed: 1, run_id: 2, train_digest: [3; 32], settings: String::new() }
 }
 
-pub fn beginning(rule: Rule) -> Checkpoint {
+pub fn initial(rule: Rule) -> Checkpoint {
     let state = FarSign::new(options(rule)).state();
-    Checkpoint { head: Head::default(), cursor: Cursor::default(), state }
+    Checkpoint { position: LogPosition::default(), counters: CoordinatorCounters::default(), state }
 }
 
 fn signs(stream: &mut Stream) -> SignBits {
     let y: Vec<f32> = (0..D).map(|_| stream.unit() - 0.5).collect();
     let mut signs = SignBits::default();
-    signs.set_from(&y, 0);
+    signs.copy_from(&y, 0);
     signs
 }
 
@@ -44,8 +46,9 @@ pub fn event(stream: &mut Stream) -> Event {
         0 => Event::Join(volunteer),
         1 => Event::Leave(volunteer),
         2 => {
-            let (direction_seed, scale) = (stream.bits(), stream.unit() - 0.5);
-            Event::Undone { volunteer, step: Step { direction_seed, scale, signs: signs(stream) } }
+            let direction_seed = stream.bits();
+            let scale = stream.unit() - 0.5;
+            Event::RolledBack { volunteer, step: Step { direction_seed, scale, signs: signs(stream) } }
         }
         _ => Event::Accepted(Accepted {
             volunteer,
@@ -57,20 +60,20 @@ pub fn event(stream: &mut Stream) -> Event {
     }
 }
 
-/// A cursor that tells which batch it belongs to.
-pub fn cursor(batch: u64) -> Cursor {
-    Cursor { issued: batch, words_drawn: u128::from(batch), ..Cursor::default() }
+/// Returns counters that identify a batch.
+pub fn counters(batch: u64) -> CoordinatorCounters {
+    CoordinatorCounters { issued: batch, words_drawn: u128::from(batch), ..CoordinatorCounters::default() }
 }
 
 pub fn apply(optimizer: &mut FarSign, event: &Event) {
     replay::apply(optimizer, 0, event).expect("the event fits the run");
 }
 
-/// A state with floats as bits, so that comparisons are exact.
-pub type Bits = (Vec<u32>, Vec<u32>, u64, u64, Vec<MemberState>);
+/// A state with floats as bits, for exact comparisons.
+pub type Bits = (Vec<u32>, Vec<u32>, u64, u64, Vec<SenderState>);
 
 pub fn bits(optimizer: &FarSign) -> Bits {
-    let FarSignState { x, votes, accepted, weight, members } = optimizer.state();
+    let FarSignState { x, votes, accepted, weight, senders } = optimizer.state();
     let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
-    (bits(x), bits(votes), accepted, weight.to_bits(), members)
+    (bits(x), bits(votes), accepted, weight.to_bits(), senders)
 }

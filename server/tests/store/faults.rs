@@ -1,5 +1,5 @@
-//! A disk that fails, or loses power, at any moment: whatever was saved without an error is there afterwards, and all
-//! that is there is a state the run was in.
+//! Disk failure and power loss at any moment: saved events survive, and the surviving log is a state that the run was
+//! in.
 
 use farsign::optimizer::FarSign;
 use farsign::random::Stream;
@@ -8,23 +8,24 @@ use farsign_server::store::log::Log;
 use farsign_server::store::replay::replay;
 
 use crate::disk::Disk;
-use crate::events::{Bits, RULES, apply, beginning, bits, cursor, event, identity, options};
+use crate::events::{Bits, RULES, apply, bits, counters, event, identity, initial, options};
 
-/// A run on a disk until something fails or it has gone on long enough.
+/// A run on a disk, until an operation fails or the run ends.
 struct Attempt {
-    /// The state after each event, from none on.
+    /// The states before the first event and after each one.
     states: Vec<Bits>,
-    /// Events that were saved without an error.
+    /// Events that were saved without error.
     saved: u64,
     error: Option<String>,
 }
 
 fn run(disk: &Disk, seed: u64) -> Attempt {
-    let (mut stream, rule) = (Stream::new(seed), RULES[(seed % 2) as usize]);
+    let mut stream = Stream::new(seed);
+    let rule = RULES[(seed % 2) as usize];
     let mut live = FarSign::new(options(rule));
     let mut attempt = Attempt { states: vec![bits(&live)], saved: 0, error: None };
     let log = disk.database().map_err(|error| error.to_string()).and_then(|database| {
-        Log::create(database, identity(), &beginning(rule)).map_err(|error| error.to_string())
+        Log::create(database, identity(), &initial(rule)).map_err(|error| error.to_string())
     });
     let mut log = match log {
         Ok(log) => log,
@@ -36,19 +37,20 @@ fn run(disk: &Disk, seed: u64) -> Attempt {
             apply(&mut live, event);
             attempt.states.push(bits(&live));
         }
-        let mut saved = log.append(&events, &[], cursor(batch));
+        let mut saved = log.append(&events, &[], counters(batch));
         if saved.is_ok() {
             attempt.saved += events.len() as u64;
             if batch % 3 == 0 {
-                let (head, cursor) = (log.head(), log.cursor());
-                saved = log.checkpoint(&Checkpoint { head, cursor, state: live.state() }, 2_000);
+                let position = log.position();
+                let counters = log.counters();
+                saved = log.checkpoint(&Checkpoint { position, counters, state: live.state() }, 2_000);
             }
         }
         if let Err(error) = saved {
             return Attempt { error: Some(error.to_string()), ..attempt };
         }
     }
-    std::mem::forget(log); // a process that is killed closes nothing
+    std::mem::forget(log); // a killed process closes nothing
     attempt
 }
 
@@ -58,10 +60,10 @@ fn check(disk: &Disk, attempt: &Attempt, seed: u64, what: &str) {
         let disk = disk.after_power_cut(&mut stream);
         let log = match disk.database().map(Log::open) {
             Ok(Ok(log)) => log,
-            _ if attempt.saved == 0 => continue, // the run had not begun
+            _ if attempt.saved == 0 => continue, // the run was not created
             failed => panic!("seed {seed}, {what}, cut {cut}: {} events are lost: {failed:?}", attempt.saved),
         };
-        let found = log.head().sequence;
+        let found = log.position().sequence;
         let possible = attempt.saved..=attempt.states.len() as u64 - 1;
         assert!(possible.contains(&found), "seed {seed}, {what}, cut {cut}: {found} of {possible:?} events");
         let rule = RULES[(seed % 2) as usize];
@@ -73,7 +75,7 @@ fn check(disk: &Disk, attempt: &Attempt, seed: u64, what: &str) {
 }
 
 #[test]
-fn nothing_saved_is_lost_when_the_disk_fails_at_any_of_its_operations() {
+fn saved_events_survive_any_failure() {
     for seed in 0..4 {
         let whole = Disk::default();
         let attempt = run(&whole, seed);

@@ -1,10 +1,10 @@
-//! The saved run: nothing that was acknowledged is lost, whatever happens to the process or its disk.
+//! The saved run: no acknowledged update is lost, whatever happens to the process or its disk.
 
 mod coordinator;
 mod disk;
 mod events;
-mod evict;
 mod faults;
-mod folder;
 mod readiness;
 mod replay;
+mod state_dir;
+mod unlearn;

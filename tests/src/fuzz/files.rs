@@ -1,4 +1,4 @@
-//! Files: training data, what is saved of a run, settings.
+//! Files: training data, saved records, settings.
 
 use std::sync::OnceLock;
 
@@ -7,36 +7,38 @@ use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::optimizer::{FarSignOptions, FarSignState, Rule};
 use farsign::schedule::{Decay, StepSize};
 use farsign_server::config::Config;
-use farsign_server::settings::Settings;
-use farsign_server::store::event::{Checkpoint, Head};
-use farsign_server::store::record::{self, RecordError};
+use farsign_server::config::settings::Settings;
+use farsign_server::store::codec::{self, RecordError};
+use farsign_server::store::event::{Checkpoint, LogPosition};
 use farsign_server::store::replay;
 use sha2::{Digest, Sha256};
 
-/// Longest input of [`idx`], in bytes, so that no input unpacks to more than 4 MiB.
-const MOST_IDX_BYTES: usize = 4096;
+/// Maximum size of an input of [`idx`], so that no input unpacks to more than 4 MiB.
+const MAX_IDX_BYTES: usize = 4096;
 
-/// What one byte of a gzip file can unpack to, in bytes.
-const UNPACKED: usize = 1032;
+/// Maximum size that one byte of a gzip file unpacks to.
+const MAX_GZIP_RATIO: usize = 1032;
 
-/// A pair of IDX files, plain or gzipped: what is read and written again is the same data. The input is the length of
-/// the images file, 2 bytes, then both files.
+/// Tests that a valid pair of IDX files, plain or gzipped, round-trips.
+///
+/// The input is the length of the images file in 2 bytes, followed by both files.
 pub fn idx(bytes: &[u8]) -> bool {
     let Some((length, files)) = bytes.split_first_chunk() else { return false };
     let Some((images, labels)) = files.split_at_checked(u16::from_le_bytes(*length).into()) else {
         return false;
     };
-    if files.len() > MOST_IDX_BYTES {
+    if files.len() > MAX_IDX_BYTES {
         return false;
     }
     let Ok(data) = training(images, labels) else { return false };
-    assert!(data.images().len() <= UNPACKED * images.len(), "more pixels than the file can hold");
+    assert!(data.images().len() <= MAX_GZIP_RATIO * images.len(), "more pixels than the file can hold");
     assert_eq!(data.images().len(), data.len() * data.pixels());
     assert!(data.labels().iter().all(|label| usize::from(*label) < data.classes()));
-    let (images, labels) = (data.to_idx_images(), data.to_idx_labels());
-    let again = training(&images, &labels).expect("what was written can be read");
+    let images = data.to_idx_images();
+    let labels = data.to_idx_labels();
+    let again = training(&images, &labels).expect("written files are valid");
     assert_eq!(again, data);
-    assert_eq!(Dataset::held_out(pair(&images, &labels), &data).as_ref(), Ok(&data), "it goes with itself");
+    assert_eq!(Dataset::held_out(pair(&images, &labels), &data).as_ref(), Ok(&data), "data matches itself");
     true
 }
 
@@ -51,95 +53,96 @@ fn training(images: &[u8], labels: &[u8]) -> Result<Dataset, farsign::dataset::D
     Dataset::training(pair(images, labels))
 }
 
-/// A record of a saved run, its kind in the first byte: what is read and written again is read the same.
+/// Tests that a valid record of a saved run round-trips. The first byte is the kind of record.
 pub fn saved_record(bytes: &[u8]) -> bool {
     let Some((kind, bytes)) = bytes.split_first() else { return false };
     let read = match kind {
-        0 => record::read_event(bytes).map(|event| {
-            assert_eq!(record::write_event(&event), bytes, "an event has one form");
+        0 => codec::read_event(bytes).map(|event| {
+            assert_eq!(codec::write_event(&event), bytes, "an event has one encoding");
         }),
-        1 => record::read_identity(bytes).map(|identity| {
-            assert_eq!(record::write_identity(&identity), bytes, "an identity has one form");
+        1 => codec::read_identity(bytes).map(|identity| {
+            assert_eq!(codec::write_identity(&identity), bytes, "an identity has one encoding");
         }),
-        2 => record::read_position(bytes).map(|(head, cursor)| {
-            let written = record::write_position(head, &cursor);
-            let (head, cursor) = record::read_position(&written).expect("what was written can be read");
-            assert_eq!(record::write_position(head, &cursor), written);
+        2 => codec::read_position(bytes).map(|(position, counters)| {
+            let written = codec::write_position(position, &counters);
+            let (position, counters) = codec::read_position(&written).expect("written bytes are valid");
+            assert_eq!(codec::write_position(position, &counters), written);
         }),
-        3 => record::read_checkpoint(bytes).map(|checkpoint| check_checkpoint(checkpoint, bytes.len())),
-        5 => record::read_credit(bytes).map(|(changed, credit)| {
-            let head = Head { sequence: changed, ..Head::default() };
-            assert_eq!(record::write_credit(head, credit), bytes, "a credit has one form");
+        3 => codec::read_checkpoint(bytes).map(|checkpoint| check_checkpoint(checkpoint, bytes.len())),
+        5 => codec::read_trust_record(bytes).map(|(changed, record)| {
+            let position = LogPosition { sequence: changed, ..LogPosition::default() };
+            assert_eq!(codec::write_trust_record(position, record), bytes, "a trust record has one encoding");
         }),
-        _ => check_rescue(bytes),
+        _ => check_backup(bytes),
     };
     read.is_ok()
 }
 
-/// Bytes instead of numbers are compared: what is not a number equals nothing.
+/// Tests a checkpoint. Bytes are compared because NaN is not equal to itself.
 fn check_checkpoint(checkpoint: Checkpoint, bytes: usize) {
-    let written = record::write_checkpoint(&checkpoint);
-    assert_eq!(written.len(), bytes, "a checkpoint has one length");
-    let again = record::read_checkpoint(&written).expect("what was written can be read");
-    assert_eq!(record::write_checkpoint(&again), written);
+    let written = codec::write_checkpoint(&checkpoint);
+    assert_eq!(written.len(), bytes, "a checkpoint has one encoded length");
+    let again = codec::read_checkpoint(&written).expect("written bytes are valid");
+    assert_eq!(codec::write_checkpoint(&again), written);
 
-    let directions =
-        DirectionSpec::new(DirectionFamily::Coordinate, 2, 2).expect("there are two coordinates");
+    let directions = DirectionSpec::new(DirectionFamily::Coordinate, 2, 2).expect("two coordinates");
     let step_size = StepSize { initial: 0.1, decay: Decay::Constant };
     let options = FarSignOptions { x: vec![0.0; 2], directions, step_size, rule: Rule::Plain };
     let Ok(optimizer) = replay::restore(options, checkpoint) else { return };
     let mut state: FarSignState = again.state.clone();
-    state.members.sort_by_key(|member| member.volunteer);
+    state.senders.sort_by_key(|sender| sender.volunteer);
     let restored = Checkpoint { state: optimizer.state(), ..again.clone() };
     let expected = Checkpoint { state, ..again };
-    assert_eq!(record::write_checkpoint(&restored), record::write_checkpoint(&expected));
+    assert_eq!(codec::write_checkpoint(&restored), codec::write_checkpoint(&expected));
 }
 
-/// No fuzzer finds a checksum, so it is put behind what came; and what came is no rescue without it.
-fn check_rescue(content: &[u8]) -> Result<(), RecordError> {
-    let rescue = [content, &Sha256::digest(content)].concat();
-    assert!(record::read_rescue(&rescue[..rescue.len() - 1]).is_err(), "the checksum is incomplete");
-    let (identity, checkpoint) = record::read_rescue(&rescue)?;
-    let written = record::write_rescue(&identity, &checkpoint);
-    let (identity, checkpoint) = record::read_rescue(&written).expect("what was written can be read");
-    assert_eq!(record::write_rescue(&identity, &checkpoint), written);
+/// Tests a backup. The target appends the checksum, which a fuzzer cannot find, and rejects a truncated one.
+fn check_backup(content: &[u8]) -> Result<(), RecordError> {
+    let backup = [content, &Sha256::digest(content)].concat();
+    assert!(codec::read_backup(&backup[..backup.len() - 1]).is_err(), "the checksum is truncated");
+    let (identity, checkpoint) = codec::read_backup(&backup)?;
+    let written = codec::write_backup(&identity, &checkpoint);
+    let (identity, checkpoint) = codec::read_backup(&written).expect("written bytes are valid");
+    assert_eq!(codec::write_backup(&identity, &checkpoint), written);
     Ok(())
 }
 
-/// A settings file: it gives settings, or mistakes that name something; what is written is read the same; and a run that
-/// is bound to its settings is the same run when it goes on with them.
+/// Tests a settings file.
+///
+/// It has valid settings or errors with a message, settings round-trip, and a run resumed with its pinned settings is the
+/// same run.
 pub fn settings(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let settings = match Settings::from_toml(text) {
         Ok(settings) => settings,
-        Err(mistakes) => {
-            assert!(!mistakes.is_empty() && mistakes.iter().all(|mistake| !mistake.is_empty()));
+        Err(errors) => {
+            assert!(!errors.is_empty() && errors.iter().all(|error| !error.is_empty()));
             return false;
         }
     };
     let written = settings.to_toml();
-    let again = Settings::from_toml(&written).expect("what was written can be read");
+    let again = Settings::from_toml(&written).expect("written settings are valid");
     assert_eq!(again.to_toml(), written);
 
-    // Files that the settings name are read by the configuration, and are none of this target's business.
+    // The configuration reads the files that the settings name, which is not tested here.
     let settings = Settings { tls_cert: None, tls_key: None, ban_file: None, data: None, ..settings };
     match Config::new(&settings, digits(), 1) {
-        Ok(config) => check_bound(&config),
-        Err(mistakes) => assert!(!mistakes.0.is_empty(), "it fails without a reason"),
+        Ok(config) => check_pinned(&config),
+        Err(errors) => assert!(!errors.0.is_empty(), "an error without a message"),
     }
     true
 }
 
-fn check_bound(config: &Config) {
-    let bound = config.binding();
-    let read = Settings::from_toml(&bound.to_toml()).expect("what a run is bound to can be read");
+fn check_pinned(config: &Config) {
+    let pinned = config.pinned_settings();
+    let read = Settings::from_toml(&pinned.to_toml()).expect("pinned settings are valid");
     let again = Settings { seed: Some(config.seed), ..read };
-    let again = Config::new(&again, digits(), 2).expect("a run goes on with what it is bound to");
-    assert_eq!(again.binding(), bound);
+    let again = Config::new(&again, digits(), 2).expect("a run resumes with its pinned settings");
+    assert_eq!(again.pinned_settings(), pinned);
     assert_eq!((again.run.run_id, again.run.directions), (config.run.run_id, config.run.directions));
 }
 
-/// A training set of the least size.
+/// Returns a training set of minimum size.
 fn digits() -> &'static Dataset {
     static DIGITS: OnceLock<Dataset> = OnceLock::new();
     DIGITS.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Frames, either way.
+//! Frames of the protocol, in both directions.
 
 use std::sync::Arc;
 
@@ -9,49 +9,55 @@ use farsign::wire::{
     SnapshotBody, read_client_frame, read_server_frame,
 };
 
-/// Signs of an answer where no welcome in the frame says another number; that of the golden values.
-const DIRECTIONS: usize = 9;
+/// Number of signs in an update, unless a welcome in the frame has another number. The golden values have 9.
+const DEFAULT_DIRECTIONS: usize = 9;
 
-/// A frame from a volunteer: what is read and written again is read the same.
+/// Tests that a valid frame of a volunteer round-trips.
 pub fn client_frame(bytes: &[u8]) -> bool {
     let Ok(record) = read_client_frame(bytes) else { return false };
     let mut written = Vec::new();
     match &record {
         ClientRecord::Hello(hello) => ClientFrame::hello(hello, &mut written),
-        ClientRecord::Answer { task, bits } => {
+        ClientRecord::Update { task, bits } => {
             let signs = SignBits::from_bytes(bits, 8 * bits.len()).expect("there are no spare bits");
-            ClientFrame::answer(*task, &signs, &mut written);
-            assert_eq!(written, bytes, "an answer has one form");
+            ClientFrame::update(*task, &signs, &mut written);
+            assert_eq!(written, bytes, "an update has one encoding");
         }
     }
-    assert!(written.len() <= bytes.len(), "the reader took {} bytes for {}", bytes.len(), written.len());
+    assert!(
+        written.len() <= bytes.len(),
+        "the encoding of {} bytes was decoded from {}",
+        bytes.len(),
+        written.len()
+    );
     assert_eq!(read_client_frame(&written), Ok(record));
     true
 }
 
-/// A frame from the server: each record that is read and written again is read the same, and none unpacks to more than
-/// its bytes hold.
+/// Tests that each valid record of a server frame round-trips, and that none unpacks to more than its bytes hold.
 pub fn server_frame(bytes: &[u8]) -> bool {
     let Ok(records) = read_server_frame(bytes) else { return false };
-    let (mut directions, mut records_read, mut failed) = (DIRECTIONS, 0, false);
+    let mut directions = DEFAULT_DIRECTIONS;
+    let mut record_count = 0;
+    let mut failed = false;
     for record in records {
-        records_read += 1;
+        record_count += 1;
         match &record {
             Err(_) => failed = true,
             Ok(record @ ServerRecord::Welcome(welcome)) => {
                 directions = welcome.settings.directions.count();
-                check_same(record);
+                check_round_trip(record);
             }
             Ok(ServerRecord::Snapshot(snapshot)) => check_snapshot(snapshot, bytes.len()),
             Ok(ServerRecord::Delta(delta)) => check_delta(delta, directions, bytes.len()),
-            Ok(record) => check_same(record),
+            Ok(record) => check_round_trip(record),
         }
     }
-    assert!(5 * records_read <= bytes.len() + 5, "{records_read} records in {} bytes", bytes.len());
+    assert!(5 * record_count <= bytes.len() + 5, "{record_count} records in {} bytes", bytes.len());
     !failed
 }
 
-fn check_same(record: &ServerRecord<'_>) {
+fn check_round_trip(record: &ServerRecord<'_>) {
     let mut written = Vec::new();
     let mut frame = ServerFrame::new(&mut written);
     match record {
@@ -84,7 +90,7 @@ fn check_snapshot(snapshot: &SnapshotBody<'_>, frame_bytes: usize) {
         };
         let ServerRecord::Snapshot(again) = only_record(&written) else { panic!("a snapshot was written") };
         let mut as_read = Vec::new();
-        again.unpack(&mut as_read).expect("finite parameters stay so");
+        again.unpack(&mut as_read).expect("finite parameters stay finite");
         let as_sent = encoded.as_sent(half);
         assert_eq!(again.version, snapshot.version);
         assert!(as_read.iter().map(|v| v.to_bits()).eq(as_sent.iter().map(|v| v.to_bits())), "half: {half}");
@@ -92,7 +98,8 @@ fn check_snapshot(snapshot: &SnapshotBody<'_>, frame_bytes: usize) {
 }
 
 fn check_delta(delta: &DeltaBody<'_>, directions: usize, frame_bytes: usize) {
-    let (mut steps, mut count) = (EncodedSteps::default(), 0);
+    let mut steps = EncodedSteps::default();
+    let mut count = 0;
     let read = delta.for_each_step(directions, &mut Step::default(), |step| {
         assert_eq!(step.signs.count(), directions);
         steps.push(step);
@@ -102,13 +109,13 @@ fn check_delta(delta: &DeltaBody<'_>, directions: usize, frame_bytes: usize) {
     if read.is_ok() {
         let mut written = Vec::new();
         ServerFrame::new(&mut written).delta(delta.base, delta.version, [&steps]);
-        assert_eq!(only_record(&written), ServerRecord::Delta(*delta), "steps have one form");
+        assert_eq!(only_record(&written), ServerRecord::Delta(*delta), "steps have one encoding");
     }
 }
 
 fn only_record(frame: &[u8]) -> ServerRecord<'_> {
-    let mut records = read_server_frame(frame).expect("it is of this version");
-    let record = records.next().expect("a record was written").expect("what was written can be read");
-    assert!(records.next().is_none(), "one was written");
+    let mut records = read_server_frame(frame).expect("a frame of this version");
+    let record = records.next().expect("one record").expect("a valid record");
+    assert!(records.next().is_none(), "one record");
     record
 }

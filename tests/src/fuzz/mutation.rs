@@ -1,20 +1,20 @@
-//! Inputs that are nearly right, drawn from a seed.
+//! Mutations of valid inputs, drawn from a seed.
 
 use farsign::random::Stream;
 
-/// Bytes that stand at the edge of something.
-const EDGES: [u8; 8] = [0, 1, 0x7f, 0x80, 0xff, b'\n', b',', b'"'];
+/// Boundary values and separators.
+const BOUNDARIES: [u8; 8] = [0, 1, 0x7f, 0x80, 0xff, b'\n', b',', b'"'];
 
-/// Longest mutation, in bytes.
-const MOST_BYTES: usize = 8192;
+/// Maximum size of a mutation.
+const MAX_BYTES: usize = 8192;
 
-/// `bytes` with one to four changes, as `stream` draws them; `other` is what parts are copied from.
+/// Returns `bytes` with one to four changes, drawn from `stream`. Some changes copy parts of `other`.
 pub fn mutate(bytes: &[u8], other: &[u8], stream: &mut Stream) -> Vec<u8> {
     let mut mutated = bytes.to_vec();
     for _ in 0..=stream.below(4) {
         change(&mut mutated, other, stream);
     }
-    mutated.truncate(MOST_BYTES);
+    mutated.truncate(MAX_BYTES);
     mutated
 }
 
@@ -27,7 +27,7 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], stream: &mut Stream) {
         1 => drop(bytes.drain(at..end)),
         2 => bytes.insert(at, stream.bits() as u8),
         3 => drop(bytes.splice(at..at, other.iter().copied().skip(stream.below(64) as usize).take(length))),
-        4 => bytes[at..end].fill(EDGES[stream.below(EDGES.len() as u64) as usize]),
+        4 => bytes[at..end].fill(BOUNDARIES[stream.below(BOUNDARIES.len() as u64) as usize]),
         5 => bytes.extend_from_within(at..end),
         kind => {
             let Some(byte) = bytes.get_mut(at) else { return };

@@ -1,22 +1,24 @@
-//! Where the corpus begins: the golden values, and for what has none, a few files of each kind.
+//! The initial corpus: the golden values, and a few files of each kind that has none.
 //!
-//! `FARSIGN_WRITE_GOLDEN=1 cargo test -p farsign-tests --test corpus` writes them; what the fuzzer found stays.
+//! `FARSIGN_WRITE_GOLDEN=1 cargo test -p farsign-tests --test server corpus` writes them, and keeps the fuzzer's findings.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use farsign::activity::MemberState;
 use farsign::optimizer::FarSignState;
 use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{TaskId, VolunteerId};
-use farsign_server::store::event::{Accepted, Checkpoint, Credit, Cursor, Event, Head, Identity};
-use farsign_server::store::record;
+use farsign::weighting::SenderState;
+use farsign_server::store::codec;
+use farsign_server::store::event::{
+    Accepted, Checkpoint, CoordinatorCounters, Event, LogPosition, RunIdentity, TrustRecord,
+};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// The files a target's corpus begins with, by name.
-pub fn of(target: &str) -> BTreeMap<String, Vec<u8>> {
+/// Returns the initial corpus of a target, by file name.
+pub fn for_target(target: &str) -> BTreeMap<String, Vec<u8>> {
     let golden = |texts: &[&str]| texts.iter().flat_map(|text| golden(text)).collect();
     let named = |files: &[(&str, &[u8])]| {
         files.iter().map(|(name, bytes)| (format!("seed-{name}"), bytes.to_vec())).collect()
@@ -34,7 +36,7 @@ pub fn of(target: &str) -> BTreeMap<String, Vec<u8>> {
         "saved_record" => saved_records(),
         "settings" => named(&SETTINGS),
         "admission" => named(&ADMISSION),
-        unknown => panic!("there is no target {unknown}"),
+        unknown => panic!("unknown target {unknown}"),
     }
 }
 
@@ -54,7 +56,7 @@ const SETTINGS: [(&str, &[u8]); 6] = [
     (
         "limits",
         b"listen = \"[::1]:0\"\nmax-volunteers = 10\njoins-per-minute = 60\n\
-          task-expiry-ms = 60000\ncheckpoint-every = 7\n",
+          task-timeout-ms = 60000\ncheckpoint-every = 7\n",
     ),
     (
         "admission",
@@ -80,19 +82,19 @@ const ADMISSION: [(&str, &[u8]); 4] = [
     ),
 ];
 
-/// Values of a golden file that are frames, by name.
+/// Returns the frames of a golden file, by name.
 fn golden(text: &str) -> Vec<(String, Vec<u8>)> {
     let mut values: Vec<(String, Vec<u8>)> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         if let Some(words) = line.strip_prefix("  ") {
             let bytes = words.split_whitespace().filter_map(|word| u8::from_str_radix(word, 16).ok());
-            let (_, value) = values.last_mut().expect("a name stands before its value");
+            let (_, value) = values.last_mut().expect("a name precedes its value");
             value.extend(bytes);
         } else if let Some(name) = line.strip_suffix(':') {
             values.push((file_name(name), Vec::new()));
         }
     }
-    values.retain(|(_, value)| value.starts_with(&[1])); // others are what a frame holds
+    values.retain(|(_, value)| value.starts_with(&[1])); // the other values are records
     values
 }
 
@@ -101,18 +103,19 @@ fn file_name(name: &str) -> String {
     format!("golden-{}", plain.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-"))
 }
 
-/// The four images of docs/protocol.md, section 10, plain and gzipped.
+/// Returns the four images of docs/protocol.md, section 10, plain and gzipped.
 fn idx() -> BTreeMap<String, Vec<u8>> {
     let images = [0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 255, 0, 255, 255, 0x33, 0x66];
     let labels = [0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 2, 0];
     let input =
         |images: &[u8], labels: &[u8]| [&(images.len() as u16).to_le_bytes()[..], images, labels].concat();
-    let (packed_images, packed_labels) = (gzip(&images), gzip(&labels));
+    let packed_images = gzip(&images);
+    let packed_labels = gzip(&labels);
     let files = [
         ("plain", input(&images, &labels)),
         ("gzipped", input(&packed_images, &packed_labels)),
         ("mixed", input(&images, &packed_labels)),
-        ("two-members", input(&[gzip(&images[..20]), gzip(&images[20..])].concat(), &labels)),
+        ("two-gzip-streams", input(&[gzip(&images[..20]), gzip(&images[20..])].concat(), &labels)),
         ("cut-short", input(&packed_images[..packed_images.len() - 3], &labels)),
     ];
     files.into_iter().map(|(name, bytes)| (format!("seed-{name}"), bytes)).collect()
@@ -120,8 +123,8 @@ fn idx() -> BTreeMap<String, Vec<u8>> {
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).expect("memory takes all");
-    encoder.finish().expect("memory takes all")
+    encoder.write_all(bytes).expect("writing to memory");
+    encoder.finish().expect("writing to memory")
 }
 
 fn saved_records() -> BTreeMap<String, Vec<u8>> {
@@ -129,32 +132,45 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
     let volunteer = VolunteerId(2);
     let accepted =
         Accepted { volunteer, task: TaskId(3), direction_seed: 5, trust: 0.5, signs: signs.clone() };
-    let undone = Event::Undone { volunteer, step: Step { direction_seed: 7, scale: -1.0, signs } };
-    let identity = Identity { seed: 1, run_id: 2, train_digest: [7; 32], settings: "batch = 1\n".into() };
-    let member = |volunteer, last, sent| MemberState { volunteer: VolunteerId(volunteer), last, sent };
+    let rolled_back = Event::RolledBack { volunteer, step: Step { direction_seed: 7, scale: -1.0, signs } };
+    let identity = RunIdentity { seed: 1, run_id: 2, train_digest: [7; 32], settings: "batch = 1\n".into() };
+    let sender = |volunteer, last, sent| SenderState { volunteer: VolunteerId(volunteer), last, sent };
     let checkpoint = Checkpoint {
-        head: Head { sequence: 5, bytes: 300 },
-        cursor: Cursor { joined: 2, issued: 9, version: 4, window: Some((3, 11)), ..Cursor::default() },
+        position: LogPosition { sequence: 5, bytes: 300 },
+        counters: CoordinatorCounters {
+            joined: 2,
+            issued: 9,
+            version: 4,
+            window: Some((3, 11)),
+            ..CoordinatorCounters::default()
+        },
         state: FarSignState {
             x: vec![1.0, -2.0],
             votes: Vec::new(),
             accepted: 4,
             weight: 1.5,
-            members: vec![member(1, 3, true), member(2, 4, false)],
+            senders: vec![sender(1, 3, true), sender(2, 4, false)],
         },
     };
-    let mut rescue = record::write_rescue(&identity, &checkpoint);
-    rescue.truncate(rescue.len() - 32); // the target puts the checksum behind it
+    let mut backup = codec::write_backup(&identity, &checkpoint);
+    backup.truncate(backup.len() - 32); // the target appends the checksum
     let files = [
-        ("join", 0, record::write_event(&Event::Join(volunteer))),
-        ("leave", 0, record::write_event(&Event::Leave(volunteer))),
-        ("accepted", 0, record::write_event(&Event::Accepted(accepted))),
-        ("undone", 0, record::write_event(&undone)),
-        ("identity", 1, record::write_identity(&identity)),
-        ("position", 2, record::write_position(checkpoint.head, &checkpoint.cursor)),
-        ("checkpoint", 3, record::write_checkpoint(&checkpoint)),
-        ("rescue", 4, rescue),
-        ("credit", 5, record::write_credit(checkpoint.head, Credit { accepted: 258, ..Credit::default() })),
+        ("join", 0, codec::write_event(&Event::Join(volunteer))),
+        ("leave", 0, codec::write_event(&Event::Leave(volunteer))),
+        ("accepted", 0, codec::write_event(&Event::Accepted(accepted))),
+        ("rolled-back", 0, codec::write_event(&rolled_back)),
+        ("identity", 1, codec::write_identity(&identity)),
+        ("position", 2, codec::write_position(checkpoint.position, &checkpoint.counters)),
+        ("checkpoint", 3, codec::write_checkpoint(&checkpoint)),
+        ("backup", 4, backup),
+        (
+            "trust",
+            5,
+            codec::write_trust_record(
+                checkpoint.position,
+                TrustRecord { accepted: 258, ..TrustRecord::default() },
+            ),
+        ),
     ];
     files
         .into_iter()

@@ -1,4 +1,4 @@
-//! Buffers are made once: a tab that works for days needs no more memory than one that has just begun.
+//! Buffers are allocated once: after days of training, a tab uses no more memory than at the start.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use farsign::dataset::{Dataset, DatasetParts};
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::model::Architecture;
-use farsign::optimizer::{Contribution, FarSign, FarSignOptions, Rule};
+use farsign::optimizer::{FarSign, FarSignOptions, Rule, SignUpdate};
 use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
@@ -18,7 +18,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 const VOLUNTEER: VolunteerId = VolunteerId(1);
 
-/// Random images of the size of MNIST's, most pixels 0 as there.
+/// Returns random images of MNIST's size and sparsity.
 fn images(count: usize) -> Dataset {
     let mut stream = Stream::new(1);
     let pixels = 28 * 28 * count;
@@ -28,7 +28,7 @@ fn images(count: usize) -> Dataset {
     Dataset::from_parts(DatasetParts { rows: 28, cols: 28, images, labels }).expect("well-formed data")
 }
 
-/// A server for one volunteer, without a socket.
+/// A server for one volunteer without a socket.
 struct Server {
     settings: RunSettings,
     optimizer: FarSign,
@@ -49,7 +49,7 @@ impl Server {
             architecture,
             batch: 128,
             beta: 0.3,
-            task_expiry_ms: 60_000,
+            task_timeout_ms: 60_000,
             train_digest: train.digest(),
         };
         let mut optimizer = FarSign::new(FarSignOptions {
@@ -63,7 +63,7 @@ impl Server {
             order: Order::First,
             rule: Rule::Plain,
             minibatch_window: 25,
-            direction_hold: 1,
+            direction_reuse: 1,
             resets: None,
         };
         let assigner = Assigner::new(options);
@@ -71,9 +71,9 @@ impl Server {
         Self { settings, optimizer, assigner, assigned, seeds, open: None }
     }
 
-    /// Takes in the answer to the open task, if there is one, and writes what follows.
-    fn next(&mut self, answer: &[u8], frame: &mut Vec<u8>) {
-        let answered = self.open.map(|open| self.take(open, answer));
+    /// Applies the update of the open task, if there is one, and writes the next frame.
+    fn next(&mut self, update: &[u8], frame: &mut Vec<u8>) {
+        let accepted = self.open.map(|open| self.apply(open, update));
         let version = self.optimizer.accepted();
         let given = self.assigner.assign(&mut self.assigned, version, || self.seeds.bits());
         let task = Task {
@@ -82,47 +82,47 @@ impl Server {
             minibatch_seed: given.minibatch_seed,
             direction_seed: given.direction_seed,
             coin_seed: given.coin_seed,
-            reset_tracker: given.reset_tracker,
+            reset_momentum: given.reset_momentum,
         };
         self.open = Some(task);
         let mut out = ServerFrame::new(frame);
-        match answered {
+        match accepted {
             Some(id) => out.accepted(id, version),
             None => out.welcome(VOLUNTEER, &self.settings),
         };
         out.snapshot(&EncodedSnapshot::new(version, Arc::from(self.optimizer.x()))).task(&task);
     }
 
-    fn take(&mut self, open: Task, answer: &[u8]) -> TaskId {
-        let Ok(ClientRecord::Answer { task, bits }) = read_client_frame(answer) else { panic!("no answer") };
+    fn apply(&mut self, open: Task, update: &[u8]) -> TaskId {
+        let Ok(ClientRecord::Update { task, bits }) = read_client_frame(update) else { panic!("no update") };
         assert_eq!(task, open.id);
         let signs =
             SignBits::from_bytes(bits, self.optimizer.directions()).expect("a sign for each direction");
         let direction_seed = open.direction_seed;
-        let contribution = Contribution { volunteer: VOLUNTEER, direction_seed, trust: 1.0, signs: &signs };
-        self.optimizer.apply(contribution).expect("an honest answer is accepted");
+        let update = SignUpdate { volunteer: VOLUNTEER, direction_seed, trust: 1.0, signs: &signs };
+        self.optimizer.apply(update).expect("an honest update is accepted");
         task
     }
 }
 
 #[wasm_bindgen_test]
-fn memory_does_not_grow_after_the_first_tasks() {
+fn memory_is_flat_after_warmup() {
     let data = Arc::new(images(600));
     let mut server = Server::new(&data);
     let mut volunteer = Volunteer::new(data);
-    let (mut frame, mut answer, mut events) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut frame, mut update, mut events) = (Vec::new(), Vec::new(), Vec::new());
     let mut work = |tasks: u32| {
         for _ in 0..tasks {
-            server.next(&answer, &mut frame);
+            server.next(&update, &mut frame);
             events.clear();
-            volunteer.receive(&frame, &mut events).expect("the server's frame is understood");
+            volunteer.receive(&frame, &mut events).expect("the server's frame is valid");
             let Some(Event::Task(task)) = events.last() else { panic!("no task in {events:?}") };
-            volunteer.answer(task, &mut answer).expect("the task can be worked on");
+            volunteer.write_update(task, &mut update).expect("the task can be worked on");
         }
         (core::arch::wasm32::memory_size::<0>(), server.optimizer.accepted())
     };
     let (warm, _) = work(300);
     let (pages, accepted) = work(1000);
-    assert_eq!(accepted, 1299, "the last answer has not been taken in");
+    assert_eq!(accepted, 1299, "the last update is missing");
     assert_eq!(pages, warm, "memory grew by {} KiB", 64 * (pages - warm));
 }

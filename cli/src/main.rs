@@ -1,0 +1,91 @@
+//! The `farsign` program: the server, native volunteers and the lab.
+
+mod data;
+#[cfg(feature = "lab")]
+mod lab;
+mod logging;
+mod model;
+mod open_run;
+mod run;
+mod serve;
+mod signals;
+mod status_line;
+mod volunteer;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use logging::LogFormat;
+
+/// Byzantine-robust training with untrusted volunteers.
+#[derive(Debug, Parser)]
+#[command(name = "farsign", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the page and train a model with volunteers
+    Serve(Box<serve::Serve>),
+    /// Train for a server on this machine
+    Volunteer(volunteer::Volunteer),
+    /// Manage training data
+    #[command(subcommand)]
+    Data(data::Data),
+    /// Inspect a saved run or unlearn a volunteer
+    #[command(subcommand)]
+    Run(run::Run),
+    /// Export a trained model
+    #[command(subcommand)]
+    Model(model::Model),
+    /// Simulate training under attack and compare methods
+    #[cfg(feature = "lab")]
+    #[command(subcommand)]
+    Lab(lab::Lab),
+    /// Simulate training under attack and compare methods (not in this build)
+    #[cfg(not(feature = "lab"))]
+    #[command(disable_help_flag = true)]
+    Lab {
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+impl Command {
+    fn log_format(&self) -> LogFormat {
+        match self {
+            Self::Serve(serve) => serve.log_format,
+            _ => LogFormat::Text,
+        }
+    }
+
+    fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Serve(serve) => serve.run(),
+            Self::Volunteer(volunteer) => volunteer.run(),
+            Self::Data(data) => data.run(),
+            Self::Run(run) => run.run(),
+            Self::Model(model) => model.run(),
+            #[cfg(feature = "lab")]
+            Self::Lab(lab) => lab.run(),
+            #[cfg(not(feature = "lab"))]
+            Self::Lab { .. } => {
+                anyhow::bail!("this build has no lab; build it with `cargo build --release -p farsign-cli`")
+            }
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let format = command.log_format();
+    match format.init().and_then(|()| command.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            format.report_failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `farsign model …`
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use farsign::model::Architecture;
+use farsign_server::data::mnist_download::write_whole;
+use farsign_server::http::export::{self, HeldOutAccuracy, TrainedModel};
+use farsign_server::store::replay::replay;
+use farsign_volunteer::ServerUrl;
+
+use crate::open_run::{OpenRun, StateArgs};
+
+/// Maximum size of a model file: the parameters, their names and the metadata.
+const MAX_MODEL_BYTES: u64 = 4 * Architecture::MAX_PARAMETERS + (1 << 20);
+
+#[derive(Debug, Subcommand)]
+pub enum Model {
+    /// Write the model of a run as a safetensors file
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// State directory of a saved run that no server uses
+    #[arg(long, required_unless_present = "url", conflicts_with = "url")]
+    state: Option<PathBuf>,
+    /// StateDir of the training data, if it was moved
+    #[arg(long, conflicts_with = "url")]
+    data: Option<PathBuf>,
+    /// Address of a running server, for example http://127.0.0.1:8080
+    #[arg(long)]
+    url: Option<ServerUrl>,
+    /// File to write; an existing file is replaced
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl Model {
+    pub fn run(self) -> anyhow::Result<()> {
+        let Self::Export(Export { state, data, url, out }) = self;
+        let file = match (url, state) {
+            (Some(server), _) => download(&server)?,
+            (None, Some(state)) => StateArgs { state, data }.open()?.model_file()?,
+            (None, None) => unreachable!("clap requires --url or --state"),
+        };
+        write_whole(&out, &file).with_context(|| format!("could not write {}", out.display()))?;
+        println!("{}: {} bytes", out.display(), file.len());
+        Ok(())
+    }
+}
+
+fn download(server: &ServerUrl) -> anyhow::Result<Vec<u8>> {
+    let file = server.download("/api/v1/model.safetensors", MAX_MODEL_BYTES)?;
+    export::check(&file).context("the server's model file is invalid")?;
+    Ok(file)
+}
+
+impl OpenRun {
+    /// Returns the model at the end of the journal as a safetensors file, with its held-out accuracy.
+    fn model_file(&self) -> anyhow::Result<Vec<u8>> {
+        let run = replay(&self.log, self.config.optimizer_options(), self.log.newest_checkpoint()?)?;
+        let accepted = run.accepted();
+        let model = TrainedModel {
+            run: &self.config.run,
+            data_name: &self.data.name,
+            version: self.log.counters().version,
+            accepted,
+            held_out: Some(HeldOutAccuracy { accuracy: self.accuracy(&run), at_accepted: accepted }),
+            x: run.x(),
+        };
+        Ok(model.to_safetensors())
+    }
+}

@@ -1,0 +1,55 @@
+//! A saved run that no server uses, opened by a command.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use farsign::kernels::sparse::Kernel;
+use farsign::optimizer::FarSign;
+use farsign_server::config::pinned::resume;
+use farsign_server::data::loader::{self, TrainAndHeldOut};
+use farsign_server::store::log::Log;
+use farsign_server::store::saved_run::verify_dataset;
+use farsign_server::store::state_dir::StateDir;
+use farsign_server::{Config, Settings};
+
+#[derive(Debug, Args)]
+pub struct StateArgs {
+    /// State directory of the saved run
+    #[arg(long, env = "FARSIGN_STATE")]
+    pub state: PathBuf,
+    /// StateDir of the training data, if it was moved
+    #[arg(long, env = "FARSIGN_DATA")]
+    pub data: Option<PathBuf>,
+}
+
+/// A saved run whose state directory is locked.
+pub struct OpenRun {
+    pub state_dir: StateDir,
+    pub log: Log,
+    pub config: Config,
+    pub data: TrainAndHeldOut,
+}
+
+impl StateArgs {
+    /// Locks the state directory and opens its run.
+    ///
+    /// # Errors
+    /// Returns an error if the directory is in use or its run or data cannot be read.
+    pub fn open(self) -> anyhow::Result<OpenRun> {
+        let state_dir = StateDir::lock_existing(&self.state)?;
+        let log = state_dir.open_undamaged()?;
+        let settings = resume(Settings { data: self.data, ..Settings::default() }, log.identity())?;
+        let data = loader::load(settings.data.as_deref())?;
+        verify_dataset(log.identity(), &data.train)?;
+        let config = Config::new(&settings, &data.train, log.identity().seed)?;
+        Ok(OpenRun { state_dir, log, config, data })
+    }
+}
+
+impl OpenRun {
+    /// Returns the accuracy of a model on the held-out images, 0 to 1.
+    pub fn accuracy(&self, run: &FarSign) -> f32 {
+        let mut kernel = Kernel::new(&self.config.run.architecture);
+        kernel.evaluate(run.x(), &self.data.held_out).accuracy
+    }
+}

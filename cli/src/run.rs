@@ -1,0 +1,108 @@
+//! `farsign run …`
+
+use anyhow::{Context, bail};
+use clap::{Subcommand, ValueEnum};
+use farsign::dataset::hexadecimal;
+use farsign::optimizer::FarSign;
+use farsign::task::VolunteerId;
+use farsign_server::store::codec::parameters_digest;
+use farsign_server::store::event::Checkpoint;
+use farsign_server::store::replay::replay;
+use farsign_server::store::unlearn::{Unlearned, unlearn};
+
+use crate::open_run::{OpenRun, StateArgs};
+
+#[derive(Debug, Subcommand)]
+pub enum Run {
+    /// Replay the journal of a saved run and print its progress
+    Show(StateArgs),
+    /// Compare a saved run with and without one volunteer, and optionally unlearn the volunteer
+    Unlearn {
+        #[command(flatten)]
+        state: StateArgs,
+        /// Number of the volunteer
+        #[arg(long)]
+        volunteer: u64,
+        /// Continue from this model and archive the current run [default: change nothing]
+        #[arg(long)]
+        method: Option<Method>,
+    },
+}
+
+/// A method to unlearn a volunteer.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Method {
+    /// Replay the run without the volunteer
+    Replay,
+    /// Subtract the volunteer's steps
+    Subtract,
+}
+
+impl Run {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Show(state) => state.open()?.show(),
+            Self::Unlearn { state, volunteer, method } => {
+                state.open()?.unlearn(VolunteerId(volunteer), method)
+            }
+        }
+    }
+}
+
+impl OpenRun {
+    fn show(self) -> anyhow::Result<()> {
+        let oldest = self.log.oldest_checkpoint()?;
+        let first_update = oldest.state.accepted + 1;
+        let run = replay(&self.log, self.config.optimizer_options(), oldest)?;
+        println!("run         {:016x}, {}", self.log.identity().run_id, self.config.run.architecture);
+        println!("accepted    {}", run.accepted());
+        println!("progress    {}", percent(run.progress()));
+        println!("accuracy    {}", self.accuracy_percent(&run));
+        println!("journal     {} bytes, from update {first_update}", self.log.bytes());
+        println!("parameters  {}", hexadecimal(parameters_digest(run.x())));
+        Ok(())
+    }
+
+    fn unlearn(self, volunteer: VolunteerId, method: Option<Method>) -> anyhow::Result<()> {
+        let unlearned = unlearn(&self.log, &self.config.optimizer_options(), volunteer)?;
+        let Unlearned { updates, before_log, original, replayed, subtracted } = unlearned;
+        if updates == 0 {
+            bail!("expected updates of volunteer {} in the journal, found none", volunteer.0);
+        }
+        println!("volunteer   {}, with {updates} of {} updates", volunteer.0, original.accepted());
+        if before_log > 0 {
+            println!("journal     starts at update {}; earlier updates cannot be unlearned", before_log + 1);
+        }
+        println!("current     {}", self.accuracy_percent(&original));
+        println!("replay      {}", self.accuracy_percent(&replayed));
+        println!("subtract    {}", percent(subtracted.as_ref().map(|run| self.accuracy(run).into())));
+        match method {
+            None => Ok(()),
+            Some(Method::Replay) => self.replace(&replayed),
+            Some(Method::Subtract) => {
+                let run = subtracted
+                    .context("expected a rule under which updates can be subtracted, found vote")?;
+                self.replace(&run)
+            }
+        }
+    }
+
+    /// Archives the current run and continues from another model.
+    fn replace(self, run: &FarSign) -> anyhow::Result<()> {
+        let Self { state_dir, log, .. } = self;
+        let checkpoint =
+            Checkpoint { position: log.position(), counters: log.counters(), state: run.state() };
+        let archived = state_dir.replace(log, &checkpoint)?;
+        println!("The previous run is archived as {}.", archived.display());
+        println!("The run continues without the volunteer.");
+        Ok(())
+    }
+
+    fn accuracy_percent(&self, run: &FarSign) -> String {
+        percent(Some(self.accuracy(run).into()))
+    }
+}
+
+fn percent(fraction: Option<f64>) -> String {
+    fraction.map_or("–".to_owned(), |fraction| format!("{:.2} %", 100.0 * fraction))
+}

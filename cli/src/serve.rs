@@ -1,0 +1,235 @@
+//! `farsign serve`
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use farsign_server::config::pinned::resume;
+use farsign_server::data::loader::{self, TrainAndHeldOut};
+use farsign_server::http::status::Status;
+use farsign_server::net::fd_limit;
+use farsign_server::net::listener::{self, ConnectionLimits};
+use farsign_server::state::AppState;
+use farsign_server::store::log::Log;
+use farsign_server::store::saved_run::verify_dataset;
+use farsign_server::store::state_dir::{OpenedRun, RecoveredRun, StateDir};
+use farsign_server::{Config, SavedRun, Server, Settings};
+
+use crate::logging::LogFormat;
+use crate::signals::StopSignals;
+use crate::status_line::StatusLine;
+
+/// Time to start after which a warning is logged.
+const SLOW_START_WARNING: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// TOML file with settings; flags and environment variables take precedence
+    #[arg(long, env = "FARSIGN_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Print the settings given so far as TOML and exit
+    #[arg(long)]
+    print_config: bool,
+
+    /// Start a new run in the --state directory and archive the existing one
+    #[arg(long)]
+    fresh: bool,
+
+    /// Format of the log on standard error; FARSIGN_LOG sets its level
+    #[arg(long, value_enum, default_value_t, env = "FARSIGN_LOG_FORMAT")]
+    pub log_format: LogFormat,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Serve {
+    pub fn run(self) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let settings = match &self.config {
+            Some(path) => self.settings.or(read(path)?),
+            None => self.settings,
+        };
+        if self.print_config {
+            print!("{}", settings.to_toml());
+            return Ok(());
+        }
+        let prepared = match settings.state.clone() {
+            Some(path) => prepare_saved(&path, settings, self.fresh)?,
+            None if self.fresh => {
+                bail!("--fresh: expected --state with the directory of the saved run, found none")
+            }
+            None => {
+                let data = loader::load(settings.data.as_deref())?;
+                let config = config(&settings, &data)?;
+                Prepared::new(config, data, None)?
+            }
+        };
+        tokio::runtime::Runtime::new()?.block_on(serve(prepared, self.log_format, started))
+    }
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<Settings> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    match Settings::from_toml(&text) {
+        Ok(settings) => Ok(settings),
+        Err(errors) => bail!("invalid settings in {}:\n  - {}", path.display(), errors.join("\n  - ")),
+    }
+}
+
+fn config(settings: &Settings, data: &TrainAndHeldOut) -> anyhow::Result<Config> {
+    let mut config = Config::new(settings, &data.train, rand::random())?;
+    fit_connection_limit(&mut config.connections, settings.max_connections.is_some())?;
+    Ok(config)
+}
+
+/// Raises the system's limit on open files, and lowers the connection limit to it if necessary.
+///
+/// Logs a warning if the operator requested a higher limit.
+fn fit_connection_limit(limits: &mut ConnectionLimits, is_requested: bool) -> anyhow::Result<()> {
+    let requested = limits.max_connections;
+    let room = fd_limit::raise_nofile_limit(requested).context("could not read the limit on open files")?;
+    limits.max_connections = requested.min(room);
+    if room < requested && is_requested {
+        tracing::warn!(event = "connection_limit_lowered", room, requested, "connection limit lowered");
+    }
+    Ok(())
+}
+
+/// A server, with the settings that are printed when it starts.
+struct Prepared {
+    server: Server,
+    listen: SocketAddr,
+    scheme: &'static str,
+    seed: u64,
+}
+
+impl Prepared {
+    fn new(config: Config, data: TrainAndHeldOut, saved: Option<SavedRun>) -> anyhow::Result<Self> {
+        Ok(Self {
+            listen: config.listen,
+            scheme: if config.tls.is_some() { "https" } else { "http" },
+            seed: config.seed,
+            server: Server::resume(config, data, saved)?,
+        })
+    }
+}
+
+/// Prepares a server of the run in a state directory, or of a new run there.
+fn prepare_saved(path: &Path, settings: Settings, fresh: bool) -> anyhow::Result<Prepared> {
+    let state_dir = StateDir::lock(path)?;
+    let log = if !fresh && state_dir.has_run() { Some(open(&state_dir)?) } else { None };
+    let settings = match &log {
+        Some(log) => resume(settings, log.identity())?,
+        None => settings,
+    };
+    let data = loader::load(settings.data.as_deref())?;
+    let config = config(&settings, &data)?;
+    let log = if let Some(log) = log {
+        verify_dataset(log.identity(), &data.train)?;
+        log
+    } else {
+        if let Some(archived) = state_dir.archive()? {
+            println!("The previous run is archived as {}.", archived.display());
+        }
+        state_dir.create(&config.run_identity(), &config.initial_checkpoint())?
+    };
+    let is_new = log.position().sequence == 0;
+    let run = SavedRun::restore(log, Some(state_dir), config.optimizer_options(), config.store)?;
+    if is_new {
+        println!("The run is saved in {}.", path.display());
+    } else {
+        let accepted = run.optimizer.accepted();
+        let progress = run.optimizer.progress();
+        let progress =
+            progress.map_or(String::new(), |fraction| format!(", {:.1} % of the run", 100.0 * fraction));
+        println!("Resumed from {}: {accepted} accepted updates{progress}.", path.display());
+    }
+    Prepared::new(config, data, Some(run))
+}
+
+/// Opens the log of a state directory, from the backup if the log is damaged.
+fn open(state_dir: &StateDir) -> anyhow::Result<Log> {
+    let OpenedRun { log, recovered } = state_dir.open()?;
+    if let Some(RecoveredRun { cause, archived, accepted }) = recovered {
+        let archived = archived.map(|file| file.display().to_string());
+        tracing::warn!(event = "recovered", accepted, cause, archived, "run recovered from backup");
+        println!("The saved run was damaged. It continues from its last checkpoint; later updates are lost.");
+    }
+    Ok(log)
+}
+
+async fn serve(prepared: Prepared, log_format: LogFormat, started: Instant) -> anyhow::Result<()> {
+    let Prepared { server, listen, scheme, seed } = prepared;
+    let state = server.state();
+    let listener = listener::bind(listen)
+        .with_context(|| format!("could not listen on {listen}; choose another --listen HOST:PORT"))?;
+    let address = listener.local_addr()?;
+    let mut signals = StopSignals::new()?;
+    print_welcome(&state, &format!("{scheme}://{address}"), seed);
+    log_started(&state, address, started.elapsed());
+    let status_task = (log_format == LogFormat::Text).then(|| tokio::spawn(show_status(Arc::clone(&state))));
+    let stop_requested = async move {
+        signals.recv().await;
+        tokio::spawn(async move {
+            signals.recv().await;
+            std::process::exit(130); // a second signal ends the process at once
+        });
+    };
+    server.run(listener, stop_requested).await.context("the server failed")?;
+    tracing::info!(event = "stopped", accepted = state.coordinator.snapshot().accepted, "server stopped");
+    if let Some(status_task) = status_task {
+        status_task.abort();
+        StatusLine::default().finish(&format!("Stopped. {}", status_text(&state)));
+    }
+    Ok(())
+}
+
+fn print_welcome(state: &AppState, url: &str, seed: u64) {
+    // A reader that closes the pipe after the first line does not stop the server.
+    _ = writeln!(
+        std::io::stdout(),
+        "Training {} on {} (seed {seed}).\n\
+         Open {url} and press Start. Ctrl-C stops the server.\n\
+         The dashboard is at {url}/dashboard.",
+        state.run.architecture,
+        state.data.name,
+    );
+}
+
+fn log_started(state: &AppState, address: SocketAddr, took: Duration) {
+    let accepted = state.coordinator.snapshot().accepted;
+    let took_ms = took.as_millis() as u64;
+    let run = format!("{:016x}", state.run.run_id);
+    tracing::info!(event = "started", %address, run, accepted, took_ms, "server started");
+    if took > SLOW_START_WARNING {
+        tracing::warn!(event = "slow_start", took_ms, "start was slow");
+    }
+}
+
+async fn show_status(state: Arc<AppState>) {
+    let mut status_line = StatusLine::default();
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        second.tick().await;
+        status_line.update(status_text(&state));
+    }
+}
+
+fn status_text(state: &AppState) -> String {
+    let status = Status::collect(state);
+    let accuracy = status.held_out.accuracy.map_or("–".to_owned(), |a| format!("{:.1} %", 100.0 * a));
+    let rejected: u64 = status.rejected.values().sum();
+    let finished = if state.coordinator.snapshot().is_finished() { " · the model is finished" } else { "" };
+    format!(
+        "accepted {} · {:.0} per second · accuracy {accuracy} · volunteers {} · rejected {rejected}{finished}",
+        status.accepted,
+        status.updates_per_s,
+        state.session_count(),
+    )
+}

@@ -1,0 +1,134 @@
+//! `farsign volunteer`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use clap::Args;
+use farsign_volunteer::{
+    Attack, FleetOptions, FleetStats, ServerUrl, WorkerEvent, WorkerExit, load_or_create, run_fleet,
+};
+use tokio::sync::watch;
+
+use crate::status_line::StatusLine;
+
+#[derive(Debug, Args)]
+pub struct Volunteer {
+    /// Address of the server's page, for example http://127.0.0.1:8080
+    #[arg(long)]
+    url: ServerUrl,
+
+    /// Workers; each uses one core and one connection
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: u16,
+
+    /// Delay before each update in ms, to limit CPU use
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    delay_ms: u32,
+
+    /// Request snapshots in half precision: half the size of a snapshot, but no step deltas
+    #[arg(long)]
+    half_snapshots: bool,
+
+    /// File that keeps the workers' identities between runs; created if missing
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+
+    /// Token that the server requires
+    #[arg(long, env = "FARSIGN_JOIN_TOKEN", hide_env_values = true)]
+    join_token: Option<String>,
+
+    /// Simulate a Byzantine volunteer (for testing)
+    #[arg(long, value_enum, default_value_t = Attack::None)]
+    attack: Attack,
+
+    /// Honest updates of a sleeper before its attack
+    #[arg(long, default_value_t = 500, value_name = "COUNT")]
+    honest_updates: u64,
+
+    /// Rejoin at once under a new identity after a failed verification
+    #[arg(long)]
+    rejoin: bool,
+}
+
+impl Volunteer {
+    pub fn run(self) -> anyhow::Result<()> {
+        let options = FleetOptions {
+            server: self.url,
+            workers: self.workers.into(),
+            attack: self.attack,
+            honest_updates: self.honest_updates,
+            rejoin: self.rejoin,
+            half_snapshots: self.half_snapshots,
+            delay: Duration::from_millis(self.delay_ms.into()),
+            secret: self.identity.as_deref().map(load_or_create).transpose()?,
+            token: self.join_token,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let (stop, stopping) = watch::channel(false);
+        runtime.spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                stop.send_replace(true);
+            }
+            std::future::pending::<()>().await; // keeps the channel open
+        });
+        let stats = Arc::new(FleetStats::default());
+        runtime.spawn(show_status(Arc::clone(&stats), options.workers));
+        let exits = run_fleet(&options, &stats, &stopping, report_event)?;
+        runtime.shutdown_background();
+        summarize(&exits, &stats)
+    }
+}
+
+fn report_event(index: usize, event: WorkerEvent) {
+    match event {
+        WorkerEvent::Waiting { delay_ms, cause } => {
+            let delay_s = f64::from(delay_ms) / 1000.0;
+            eprintln!("worker {index}: {cause}; retrying in {delay_s:.1} s");
+        }
+        WorkerEvent::Rejected(reason) => eprintln!("worker {index}: an update was rejected: {reason}"),
+        WorkerEvent::Joined => tracing::debug!(event = "worker_joined", index, "worker joined"),
+    }
+}
+
+async fn show_status(stats: Arc<FleetStats>, workers: usize) {
+    let mut status_line = StatusLine::default();
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let started = Instant::now();
+    loop {
+        second.tick().await;
+        let accepted = stats.accepted();
+        let connected = stats.connected.load(Ordering::Relaxed);
+        let per_second = accepted as f64 / started.elapsed().as_secs_f64().max(1e-3);
+        status_line.update(format!(
+            "accepted {accepted} · {per_second:.0} per second · {connected} of {workers} workers connected"
+        ));
+    }
+}
+
+fn summarize(exits: &[WorkerExit], stats: &FleetStats) -> anyhow::Result<()> {
+    let rejected = stats.rejected.load(Ordering::Relaxed);
+    println!("{} updates accepted, {rejected} rejected.", stats.accepted());
+    let mut counts = stats.malicious_updates_per_ejection();
+    counts.sort_unstable();
+    if let Some(max) = counts.last() {
+        let ejections = counts.len();
+        let median = counts[ejections / 2];
+        println!(
+            "Ejected {ejections} times for a failed verification, after {median} malicious updates (median; at most {max})."
+        );
+    }
+    if exits.contains(&WorkerExit::Finished) {
+        println!("The model is finished. Thank you.");
+    }
+    for exit in exits {
+        match exit {
+            WorkerExit::Failed(error) => bail!("a worker failed: {error}"),
+            WorkerExit::Ejected(reason) => bail!("the server ended a worker's session: {reason}"),
+            WorkerExit::Finished | WorkerExit::Stopped => {}
+        }
+    }
+    Ok(())
+}

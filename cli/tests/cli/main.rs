@@ -1,0 +1,7 @@
+//! Tests of the program: its commands, output, exit codes and signals.
+
+mod command_line;
+mod farsign;
+#[cfg(feature = "lab")]
+mod lab;
+mod saved_run;

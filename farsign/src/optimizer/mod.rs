@@ -1,0 +1,428 @@
+//! The slow timescale: the server's step on every accepted update.
+//!
+//! ```text
+//!   plain   x <- x - alpha_n w_i sum_k a_k s_k
+//!   vote    v <- v + min(1, gamma w_i) (s - v),   x <- x - alpha_n A' sign(v)
+//!
+//!   x        FarSign::x          parameters, [d]
+//!   n        FarSign::accepted   accepted updates
+//!   W        FarSign::weight     sum of their weights; the clock of alpha
+//!   alpha_n  StepSize::at(W)
+//!   w_i      Activity::record    inverse-frequency weight of the sender, times its trust
+//!   A, a_k   Directions          from the seed of the task
+//!   s        SignBits            signs of the update
+//!   v        FarSign::votes      moving average of the votes, [K]
+//! ```
+//!
+//! There are no rounds: an update is applied on arrival, regardless of the age of the snapshot it was computed at. It
+//! moves each direction by at most `alpha_n * WEIGHT_CAP` (`plain`) or `alpha_n` (`vote`), regardless of its content.
+//! Differences from arXiv 2605.09337 (weights, the clock, `vote`) are listed in docs/algorithm.md.
+//!
+//! # Examples
+//!
+//! ```
+//! use farsign::direction::{DirectionFamily, DirectionSpec};
+//! use farsign::optimizer::{FarSign, FarSignOptions, Rule, SignUpdate};
+//! use farsign::schedule::{Decay, StepSize};
+//! use farsign::sign::SignBits;
+//! use farsign::task::VolunteerId;
+//!
+//! let mut optimizer = FarSign::new(FarSignOptions {
+//!     x: vec![0.0; 3],
+//!     directions: DirectionSpec::new(DirectionFamily::Coordinate, 3, 3)?,
+//!     step_size: StepSize { initial: 0.25, decay: Decay::Constant },
+//!     rule: Rule::Plain,
+//! });
+//! let signs = SignBits::from_bytes(&[0b101], 3)?; // + - +
+//! let update = SignUpdate { volunteer: VolunteerId(1), direction_seed: 0, trust: 1.0, signs: &signs };
+//! let applied = optimizer.apply(update)?;
+//! assert_eq!((applied.update, applied.weight, applied.alpha), (1, 1.0, 0.25));
+//! assert_eq!(optimizer.x(), [-0.25, 0.25, -0.25]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod state;
+
+pub use state::{FarSignState, RestoreError};
+
+use crate::direction::{DirectionSpec, Directions};
+use crate::schedule::StepSize;
+use crate::sign::SignBits;
+use crate::step::Step;
+use crate::task::VolunteerId;
+use crate::weighting::Activity;
+
+/// The rule by which updates move the model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// Each update is applied directly, as a step of its own.
+    Plain,
+    /// Updates move a running vote, and steps follow its sign. Tasks share minibatches in windows, and directions for
+    /// the whole run.
+    Vote {
+        /// Rate of the moving average of the votes, `gamma`, in `(0, 1]`.
+        gamma: f32,
+        /// Seed of the run's directions.
+        direction_seed: u64,
+    },
+}
+
+/// A volunteer's update for a task that it was assigned.
+#[derive(Clone, Copy, Debug)]
+pub struct SignUpdate<'a> {
+    /// Sender of the update.
+    pub volunteer: VolunteerId,
+    /// Seed of the task's directions.
+    pub direction_seed: u64,
+    /// Factor on the weight of the sender, finite and above 0; 1 without verification.
+    pub trust: f32,
+    /// Signs, one per direction.
+    pub signs: &'a SignBits,
+}
+
+/// The effect of an applied update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Applied {
+    /// Its number among accepted updates, `n`, from 1.
+    pub update: u64,
+    /// Its weight, `w_i`, above 0.
+    pub weight: f32,
+    /// Its step size, `alpha_n`.
+    pub alpha: f32,
+}
+
+/// An error in an update, which leaves the model unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the fields")]
+pub enum ApplyError {
+    /// Not one sign per direction.
+    #[error("expected {expected} signs, found {found}")]
+    SignCount { expected: usize, found: usize },
+    /// A trust that is not finite or not above 0.
+    #[error("expected a finite trust above 0, found {found}")]
+    Trust { found: f32 },
+    /// The end of the schedule.
+    #[error("the run is finished")]
+    Finished,
+}
+
+/// An error in a rollback, which leaves the model unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the fields")]
+pub enum RollbackError {
+    /// Not one sign per direction.
+    #[error("expected {expected} signs, found {found}")]
+    SignCount { expected: usize, found: usize },
+    /// An infinite scale, or NaN.
+    #[error("expected a finite scale, found {found}")]
+    Scale { found: f32 },
+}
+
+/// Options of an optimizer.
+#[derive(Clone, Debug)]
+pub struct FarSignOptions {
+    /// Initial parameters, `[d]`.
+    pub x: Vec<f32>,
+    /// Directions of each update; `d` is the length of `x`.
+    pub directions: DirectionSpec,
+    /// Step size and its decay.
+    pub step_size: StepSize,
+    /// Rule by which updates move the model.
+    pub rule: Rule,
+}
+
+/// The optimizer: the parameters and all state that determines the next step.
+#[derive(Clone, Debug)]
+pub struct FarSign {
+    x: Vec<f32>,
+    accepted: u64,
+    weight: f64,
+    activity: Activity,
+    directions: Directions,
+    step_size: StepSize,
+    rule: Rule,
+    /// `vote`: moving average of the votes, `[K]`; else empty.
+    votes: Vec<f32>,
+    /// Most recent step, in a buffer that is reused.
+    last_step: Step,
+}
+
+impl FarSign {
+    /// Creates an optimizer.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the length of `x` is not the number of parameters in `directions`.
+    pub fn new(options: FarSignOptions) -> Self {
+        let FarSignOptions { x, directions, step_size, rule } = options;
+        assert_eq!(
+            x.len(),
+            directions.parameters(),
+            "x and the directions have the same number of parameters"
+        );
+        let (votes, seed) = match rule {
+            Rule::Plain => (Vec::new(), 0),
+            Rule::Vote { direction_seed, .. } => (vec![0.0; directions.count()], direction_seed),
+        };
+        let directions = Directions::new(directions, seed);
+        Self {
+            x,
+            accepted: 0,
+            weight: 0.0,
+            activity: Activity::default(),
+            directions,
+            step_size,
+            rule,
+            votes,
+            last_step: Step::default(),
+        }
+    }
+
+    /// Adds a volunteer.
+    pub fn join(&mut self, volunteer: VolunteerId) {
+        self.activity.join(volunteer, self.accepted);
+    }
+
+    /// Removes a volunteer.
+    pub fn leave(&mut self, volunteer: VolunteerId) {
+        self.activity.leave(volunteer);
+    }
+
+    /// Applies an update.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the number of signs is not `K`, the trust is not finite and above 0, or the run is finished.
+    /// The state is unchanged then.
+    pub fn apply(&mut self, update: SignUpdate<'_>) -> Result<Applied, ApplyError> {
+        let expected = self.directions.spec().count();
+        let found = update.signs.count();
+        if found != expected {
+            return Err(ApplyError::SignCount { expected, found });
+        }
+        if !(update.trust > 0.0 && update.trust.is_finite()) {
+            return Err(ApplyError::Trust { found: update.trust });
+        }
+        if self.is_finished() {
+            return Err(ApplyError::Finished);
+        }
+        let alpha = self.step_size.at(self.weight);
+        let number = self.accepted + 1;
+        let weight = self.activity.record(update.volunteer, number, update.trust);
+        match self.rule {
+            Rule::Plain => {
+                self.last_step.direction_seed = update.direction_seed;
+                self.last_step.scale = -alpha * weight;
+                self.last_step.signs.clone_from(update.signs);
+            }
+            Rule::Vote { gamma, direction_seed } => {
+                self.vote(update.signs, gamma * weight);
+                (self.last_step.direction_seed, self.last_step.scale) = (direction_seed, -alpha);
+                self.last_step.signs.copy_from(&self.votes, self.accepted);
+            }
+        }
+        self.last_step.take(&mut self.directions, &mut self.x);
+        self.accepted = number;
+        self.weight += f64::from(weight);
+        Ok(Applied { update: number, weight, alpha })
+    }
+
+    /// Takes a step that reverses an earlier one in full or in part: its directions and signs, with a scale of the
+    /// opposite sign.
+    ///
+    /// A rollback is not an update: it has no number and no weight, and the votes and the clock are unchanged.
+    /// [`FarSign::last_step`] returns it, so that volunteers receive it as any other step.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the number of signs is not `K` or the scale is not finite. The state is unchanged then.
+    pub fn rollback(&mut self, step: &Step) -> Result<(), RollbackError> {
+        let expected = self.directions.spec().count();
+        let found = step.signs.count();
+        if found != expected {
+            return Err(RollbackError::SignCount { expected, found });
+        }
+        if !step.scale.is_finite() {
+            return Err(RollbackError::Scale { found: step.scale });
+        }
+        (self.last_step.direction_seed, self.last_step.scale) = (step.direction_seed, step.scale);
+        self.last_step.signs.clone_from(&step.signs);
+        self.last_step.take(&mut self.directions, &mut self.x);
+        Ok(())
+    }
+
+    fn vote(&mut self, signs: &SignBits, rate: f32) {
+        let rate = if rate < 1.0 { rate } else { 1.0 };
+        signs.accumulate(&mut self.votes, move |v, s| v + rate * (s - v));
+    }
+
+    /// Returns the most recent step: that of the last accepted update, or of a rollback.
+    pub fn last_step(&self) -> &Step {
+        &self.last_step
+    }
+
+    /// Returns the parameters, `[d]`.
+    pub fn x(&self) -> &[f32] {
+        &self.x
+    }
+
+    /// Returns the number of signs of an update, `K`.
+    pub fn directions(&self) -> usize {
+        self.directions.spec().count()
+    }
+
+    /// Returns the number of accepted updates, `n`.
+    pub fn accepted(&self) -> u64 {
+        self.accepted
+    }
+
+    /// Returns the number of active volunteers, `N`.
+    pub fn active(&self) -> usize {
+        self.activity.active()
+    }
+
+    /// Returns the completed fraction of the schedule, 0 to 1; `None` if it has no end.
+    pub fn progress(&self) -> Option<f64> {
+        self.step_size.progress(self.weight)
+    }
+
+    /// Returns whether the schedule has ended. Further updates are rejected then.
+    pub fn is_finished(&self) -> bool {
+        self.progress() == Some(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::direction::DirectionFamily;
+    use crate::random::Stream;
+    use crate::schedule::Decay;
+
+    fn optimizer(d: usize, rule: Rule, decay: Decay) -> FarSign {
+        let directions = DirectionSpec::new(DirectionFamily::Coordinate, d, d).unwrap();
+        let step_size = StepSize { initial: 0.01, decay };
+        FarSign::new(FarSignOptions { x: vec![0.0; d], directions, step_size, rule })
+    }
+
+    fn signs(y: &[f32]) -> SignBits {
+        let mut signs = SignBits::default();
+        signs.copy_from(y, 0);
+        signs
+    }
+
+    /// Distance from the target after minimizing `|x - target|^2 / 2` with noisy gradients and sign-flipping attackers.
+    fn distance_after(rule: Rule, updates: u64, attackers: u64, senders: u64) -> f32 {
+        let target: Vec<f32> = (0..40).map(|i| (i as f32 - 20.0) / 20.0).collect();
+        let mut optimizer = optimizer(40, rule, Decay::Cosine { horizon: updates as f64 * 1.01 });
+        let mut stream = Stream::new(11);
+        for _ in 0..updates {
+            let sender = stream.below(senders);
+            let sign = if sender < attackers { -1.0 } else { 1.0 };
+            let noisy = |(x, t): (&f32, &f32)| sign * (x - t + 0.2 * (stream.unit() - 0.5));
+            let gradient: Vec<f32> = optimizer.x().iter().zip(&target).map(noisy).collect();
+            let signs = signs(&gradient);
+            let volunteer = VolunteerId(sender);
+            optimizer.apply(SignUpdate { volunteer, direction_seed: 0, trust: 1.0, signs: &signs }).unwrap();
+        }
+        let squares = optimizer.x().iter().zip(&target).map(|(x, t)| (x - t) * (x - t));
+        (squares.sum::<f32>() / 40.0).sqrt()
+    }
+
+    #[test]
+    fn rules_tolerate_minority_of_attackers() {
+        for rule in [Rule::Plain, Rule::Vote { gamma: 0.04, direction_seed: 0 }] {
+            let clean = distance_after(rule, 3000, 0, 10);
+            let attacked = distance_after(rule, 3000, 3, 10);
+            assert!(clean < 0.02, "{rule:?}: {clean} away after a clean run");
+            assert!(attacked < 0.05, "{rule:?}: {attacked} away with 3 attackers of 10");
+            let captured = distance_after(rule, 3000, 7, 10);
+            assert!(captured > 0.5, "{rule:?}: 7 attackers of 10 should win, yet {captured} away");
+        }
+    }
+
+    #[test]
+    fn update_moves_each_direction_one_step() {
+        let mut optimizer = optimizer(9, Rule::Plain, Decay::Constant);
+        let signs = signs(&[1.0; 9]);
+        let update = SignUpdate { volunteer: VolunteerId(1), direction_seed: 5, trust: 1.0, signs: &signs };
+        let applied = optimizer.apply(update).unwrap();
+        assert_eq!(applied, Applied { update: 1, weight: 1.0, alpha: 0.01 });
+        assert!(optimizer.x().iter().all(|x| *x == -0.01));
+    }
+
+    #[test]
+    fn rejected_update_changes_nothing() {
+        let mut optimizer = optimizer(9, Rule::Plain, Decay::Cosine { horizon: 1.0 });
+        let short = signs(&[1.0; 8]);
+        let right = signs(&[1.0; 9]);
+        let from = |signs| SignUpdate { volunteer: VolunteerId(1), direction_seed: 5, trust: 1.0, signs };
+        assert_eq!(optimizer.apply(from(&short)), Err(ApplyError::SignCount { expected: 9, found: 8 }));
+        assert_eq!(optimizer.accepted(), 0);
+        optimizer.apply(from(&right)).unwrap();
+        let before = optimizer.x().to_vec();
+        assert_eq!(optimizer.apply(from(&right)), Err(ApplyError::Finished));
+        assert_eq!((optimizer.x(), optimizer.accepted()), (&before[..], 1));
+    }
+
+    #[test]
+    fn trust_scales_step_and_clock() {
+        let mut optimizer = optimizer(9, Rule::Plain, Decay::Cosine { horizon: 100.0 });
+        let signs = signs(&[1.0; 9]);
+        let update = SignUpdate { volunteer: VolunteerId(1), direction_seed: 5, trust: 0.25, signs: &signs };
+        assert_eq!(optimizer.apply(update).unwrap().weight, 0.25);
+        assert!(optimizer.x().iter().all(|x| *x == -0.0025));
+        assert_eq!(optimizer.progress(), Some(0.0025));
+    }
+
+    #[test]
+    fn invalid_trust_is_rejected() {
+        let mut optimizer = optimizer(9, Rule::Plain, Decay::Constant);
+        let signs = signs(&[1.0; 9]);
+        for trust in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            let update = SignUpdate { volunteer: VolunteerId(1), direction_seed: 5, trust, signs: &signs };
+            let error = optimizer.apply(update).unwrap_err();
+            assert!(matches!(error, ApplyError::Trust { .. }), "{trust}: {error}");
+            assert_eq!(optimizer.accepted(), 0, "{trust}");
+        }
+    }
+
+    #[test]
+    fn rollback_moves_only_parameters() {
+        let mut optimizer = optimizer(9, Rule::Plain, Decay::Constant);
+        let up = signs(&[1.0; 9]);
+        let short = signs(&[1.0; 8]);
+        let from = |signs| SignUpdate { volunteer: VolunteerId(1), direction_seed: 5, trust: 1.0, signs };
+        optimizer.apply(from(&up)).unwrap();
+        let step = optimizer.last_step().clone();
+        let wrong = |scale, signs: &SignBits| Step { direction_seed: 5, scale, signs: signs.clone() };
+        assert_eq!(
+            optimizer.rollback(&wrong(1.0, &short)),
+            Err(RollbackError::SignCount { expected: 9, found: 8 })
+        );
+        assert_eq!(
+            optimizer.rollback(&wrong(f32::INFINITY, &up)),
+            Err(RollbackError::Scale { found: f32::INFINITY })
+        );
+        assert!(optimizer.last_step() == &step && optimizer.x().iter().all(|x| *x == -0.01));
+        let before = FarSignState { x: vec![0.0; 9], ..optimizer.state() };
+        let reverse = Step { scale: -step.scale, ..step };
+        optimizer.rollback(&reverse).unwrap();
+        assert_eq!((optimizer.state(), optimizer.last_step()), (before, &reverse));
+    }
+
+    #[test]
+    fn vote_follows_recent_majority() {
+        let rule = Rule::Vote { gamma: 0.2, direction_seed: 0 };
+        let mut optimizer = optimizer(1, rule, Decay::Constant);
+        let up = signs(&[1.0]);
+        let down = signs(&[-1.0]);
+        for n in 0..60 {
+            let signs = if n % 3 == 0 { &down } else { &up };
+            let volunteer = VolunteerId(n % 3);
+            optimizer.apply(SignUpdate { volunteer, direction_seed: 0, trust: 1.0, signs }).unwrap();
+        }
+        // Two of three vote up, so nearly all sixty steps go down, not just a net third.
+        assert!(optimizer.x()[0] < -0.4, "x is {}", optimizer.x()[0]);
+    }
+}

@@ -1,0 +1,115 @@
+//! The computation of an update, by volunteers and by the server's verification.
+//!
+//! ```text
+//!   task, x_v  ->  minibatch xi  ->  estimate g  ->  momentum y  ->  signs s
+//! ```
+//!
+//! An update is a pure function of its task, the task's snapshot and the tasks since the last momentum reset, and every
+//! target computes the same bits. Updates can therefore be verified.
+
+use crate::dataset::Dataset;
+use crate::direction::Directions;
+use crate::estimate::{Order, zeroth_order};
+use crate::kernels::sparse::Kernel;
+use crate::minibatch::Minibatch;
+use crate::momentum::Momentum;
+use crate::sign::SignBits;
+use crate::step::Step;
+use crate::task::{RunSettings, Task};
+
+/// A computer of the updates of one session, in task order. Its buffers are allocated once.
+#[derive(Debug)]
+pub struct UpdateComputer {
+    settings: RunSettings,
+    kernel: Kernel,
+    directions: Directions,
+    momentum: Momentum,
+    batch: Minibatch,
+    /// The estimate: a gradient, `[d]`, or `[K]` in zeroth order.
+    estimate: Vec<f32>,
+    /// First order: projections of the momentum, `[K]`.
+    projections: Vec<f32>,
+    /// Zeroth order: shifted parameters, `[d]`.
+    shifted: Vec<f32>,
+    signs: SignBits,
+}
+
+impl UpdateComputer {
+    /// Creates a computer for a run's settings.
+    pub fn new(settings: RunSettings) -> Self {
+        let count = settings.directions.count();
+        let d = settings.directions.parameters();
+        let estimates = if settings.order == Order::First { d } else { count };
+        Self {
+            kernel: Kernel::new(&settings.architecture),
+            directions: Directions::new(settings.directions, 0),
+            momentum: Momentum::default(),
+            batch: Minibatch::default(),
+            estimate: vec![0.0; estimates],
+            projections: vec![0.0; count],
+            shifted: Vec::new(),
+            signs: SignBits::default(),
+            settings,
+        }
+    }
+
+    /// Returns the run's settings.
+    pub fn settings(&self) -> &RunSettings {
+        &self.settings
+    }
+
+    /// Computes the update of a task, `[K]`, at the parameters `x`, `[d]`, of its snapshot.
+    ///
+    /// `None` if the estimate is not finite: no honest update exists then.
+    pub fn compute(&mut self, task: &Task, x: &[f32], data: &Dataset) -> Option<&SignBits> {
+        self.batch.draw(data, task.minibatch_seed, self.settings.batch as usize);
+        self.directions.reseed(task.direction_seed);
+        if task.reset_momentum {
+            self.momentum.reset();
+        }
+        if !self.estimate(x) {
+            return None;
+        }
+        let momentum = self.momentum.update(&self.estimate, self.settings.beta);
+        if self.settings.order == Order::First {
+            self.directions.project(momentum, &mut self.projections);
+            self.signs.copy_from(&self.projections, task.coin_seed);
+        } else {
+            self.signs.copy_from(momentum, task.coin_seed);
+        }
+        Some(&self.signs)
+    }
+
+    /// Returns the momentum, whose signs are the last update. It is not sent.
+    pub fn momentum(&self) -> &Momentum {
+        &self.momentum
+    }
+
+    /// Swaps the momentum with `momentum`, so that one computer can serve many workers.
+    pub fn swap_momentum(&mut self, momentum: &mut Momentum) {
+        std::mem::swap(&mut self.momentum, momentum);
+    }
+
+    /// Takes a step of the run from `x`, `[d]`, in place.
+    pub fn take_step(&mut self, step: &Step, x: &mut [f32]) {
+        step.take(&mut self.directions, x);
+    }
+
+    /// Computes the estimate and returns whether all of it is finite.
+    fn estimate(&mut self, x: &[f32]) -> bool {
+        let finite = match self.settings.order {
+            // An infinite loss can have a finite gradient.
+            Order::First => self.kernel.loss_and_gradient(x, &self.batch, &mut self.estimate).is_finite(),
+            Order::Zeroth { delta } => {
+                let kernel = &mut self.kernel;
+                let batch = &self.batch;
+                let g = &mut self.estimate;
+                let loss = |x: &[f32]| kernel.loss(x, batch);
+                zeroth_order(loss, x, &self.directions, delta, &mut self.shifted, g);
+                true // a loss that is not finite leads to an estimate that is not
+            }
+        };
+        // Without an early exit, which would prevent vectorisation.
+        finite && self.estimate.iter().fold(true, |all, g| all & g.is_finite())
+    }
+}

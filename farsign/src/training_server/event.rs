@@ -1,0 +1,68 @@
+//! Outputs of the training server.
+
+use crate::identity::VolunteerIdentity;
+use crate::step::Step;
+use crate::task::{GoodbyeReason, TaskId, VolunteerId};
+use crate::training_server::trust_store::TrustRecord;
+use crate::verification::ChainSegment;
+
+/// A change that the caller journals, logs or forwards to a session, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrainingEvent {
+    /// The optimizer has added a volunteer.
+    Joined(VolunteerId),
+    /// The optimizer has removed a volunteer.
+    Left(VolunteerId),
+    /// A step that rolls back an update of a volunteer was applied.
+    RolledBack {
+        /// The sender of the update.
+        volunteer: VolunteerId,
+        /// The applied step.
+        step: Step,
+    },
+    /// The record of an identity has changed; `None` if it was dropped.
+    TrustChanged {
+        /// The identity.
+        identity: VolunteerIdentity,
+        /// Its record.
+        record: Option<TrustRecord>,
+    },
+    /// An identity is banned for good, since one of its updates failed verification.
+    Banned(VolunteerIdentity),
+    /// An update failed verification.
+    VerificationFailed {
+        /// The sender of the update.
+        volunteer: VolunteerId,
+        /// The task of the update.
+        task: TaskId,
+    },
+    /// A volunteer is ejected: its session ends, unless it has ended already.
+    Ejected {
+        /// The volunteer.
+        volunteer: VolunteerId,
+        /// The reason for its session.
+        reason: GoodbyeReason,
+        /// Its record at that time.
+        record: TrustRecord,
+    },
+    /// An update that was sampled is not verified, since another verification of its sender had not ended in time.
+    VerificationSkipped(VolunteerId),
+}
+
+/// Updates of a volunteer that are to be recomputed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerificationJob {
+    /// The sender of the updates.
+    pub volunteer: VolunteerId,
+    /// The sender's identity, if it sent one.
+    pub identity: Option<VolunteerIdentity>,
+    /// The updates, with everything they depend on.
+    pub segment: ChainSegment,
+}
+
+impl VerificationJob {
+    /// Returns the task of the last update.
+    pub fn last_task(&self) -> TaskId {
+        self.segment.updates[self.segment.updates.len() - 1].task.id
+    }
+}

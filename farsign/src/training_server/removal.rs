@@ -1,0 +1,106 @@
+//! Volunteers that leave or are ejected, and the rollback of their updates.
+
+use super::{TrainingEvent, TrainingServer};
+use crate::identity::VolunteerIdentity;
+use crate::task::{GoodbyeReason, TaskId, VolunteerId};
+use crate::training_server::volunteer::VolunteerState;
+
+impl TrainingServer {
+    /// Removes a volunteer that has left. Ignored if it is not connected.
+    pub fn leave(&mut self, volunteer: VolunteerId) {
+        if let Some(state) = self.remove(volunteer) {
+            self.retain_for_verification(volunteer, state);
+        }
+    }
+
+    /// Ejects a volunteer. Returns whether it was connected.
+    pub fn eject(&mut self, volunteer: VolunteerId, reason: GoodbyeReason) -> bool {
+        let Some(state) = self.remove(volunteer) else { return false };
+        self.events.push_back(TrainingEvent::Ejected { volunteer, reason, record: state.record });
+        self.retain_for_verification(volunteer, state);
+        true
+    }
+
+    /// Keeps the updates of a volunteer that is gone while a verification of them is running. An attacker could
+    /// otherwise keep its updates in the model by ending its session, or by joining again under its identity.
+    fn retain_for_verification(&mut self, volunteer: VolunteerId, state: VolunteerState) {
+        if state.running.is_some() {
+            self.departed.insert(volunteer, state);
+        }
+    }
+
+    /// Removes a volunteer and stores its trust. `None` if it is not connected.
+    fn remove(&mut self, volunteer: VolunteerId) -> Option<VolunteerState> {
+        let state = self.volunteers.remove(&volunteer)?;
+        self.optimizer.leave(volunteer);
+        self.events.push_back(TrainingEvent::Left(volunteer));
+        self.ledger.expire(volunteer);
+        if let Some(identity) = state.identity {
+            self.by_identity.remove(&identity);
+            if let Some(evicted) = self.trust_store.insert(identity, state.record) {
+                self.events.push_back(TrainingEvent::TrustChanged { identity: evicted, record: None });
+            }
+        }
+        Some(state)
+    }
+
+    pub(super) fn on_passed(
+        &mut self,
+        volunteer: VolunteerId,
+        identity: Option<VolunteerIdentity>,
+        last: TaskId,
+    ) {
+        self.departed.remove(&volunteer);
+        let record = if let Some(state) = self.volunteers.get_mut(&volunteer) {
+            state.record_pass(last);
+            Some(state.record)
+        } else {
+            identity.and_then(|identity| self.trust_store.record_pass(identity))
+        };
+        if let (Some(identity), Some(record)) = (identity, record) {
+            self.events.push_back(TrainingEvent::TrustChanged { identity, record: Some(record) });
+        }
+    }
+
+    pub(super) fn on_failed(
+        &mut self,
+        volunteer: VolunteerId,
+        identity: Option<VolunteerIdentity>,
+        task: TaskId,
+    ) {
+        let departed = self.departed.remove(&volunteer);
+        let state = self.remove(volunteer).or(departed);
+        if let Some(identity) = identity {
+            self.events.push_back(TrainingEvent::Banned(identity));
+            if let Some(again) = self.by_identity.get(&identity).copied() {
+                self.eject_and_roll_back(again, GoodbyeReason::Banned);
+            }
+            self.trust_store.remove(identity);
+            self.events.push_back(TrainingEvent::TrustChanged { identity, record: None });
+        }
+        let Some(state) = state else { return };
+        self.events.push_back(TrainingEvent::VerificationFailed { volunteer, task });
+        self.roll_back(volunteer, &state);
+        self.events.push_back(TrainingEvent::Ejected {
+            volunteer,
+            reason: GoodbyeReason::FailedVerification,
+            record: state.record,
+        });
+    }
+
+    /// Ejects a volunteer whose identity failed verification in an earlier session.
+    fn eject_and_roll_back(&mut self, volunteer: VolunteerId, reason: GoodbyeReason) {
+        let Some(state) = self.remove(volunteer) else { return };
+        self.roll_back(volunteer, &state);
+        self.events.push_back(TrainingEvent::Ejected { volunteer, reason, record: state.record });
+    }
+
+    /// Rolls a volunteer's unverified updates back. A finished model is left unchanged.
+    fn roll_back(&mut self, volunteer: VolunteerId, state: &VolunteerState) {
+        for step in state.unverified.rollback_steps() {
+            if !self.optimizer.is_finished() && self.optimizer.rollback(&step).is_ok() {
+                self.events.push_back(TrainingEvent::RolledBack { volunteer, step });
+            }
+        }
+    }
+}

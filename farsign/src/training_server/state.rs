@@ -1,0 +1,132 @@
+//! The state of a training server, to save it or to hand it over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::task_ledger::TaskLedger;
+use super::trust_store::TrustStore;
+use super::volunteer::VolunteerState;
+use super::{Publication, TrainingEvent, TrainingOptions, TrainingServer, TrustRecord, VerificationJob};
+use crate::assignment::Assigner;
+use crate::identity::VolunteerIdentity;
+use crate::optimizer::{FarSign, FarSignOptions, FarSignState, RestoreError};
+use crate::sign::SignBits;
+use crate::task::VolunteerId;
+use crate::trust::TrustMean;
+
+/// Counters that decide the tasks to come, besides the optimizer. No number and no seed is used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TrainingCounters {
+    /// Volunteers that have joined; the number of the newest.
+    pub joined: u64,
+    /// Issued tasks; the number of the newest.
+    pub issued: u64,
+    /// Version of the newest publication.
+    pub version: u64,
+    /// Running mean of the senders' trust.
+    pub trust_mean: TrustMean,
+    /// Number and seed of the current minibatch window of the rule `vote`.
+    pub window: Option<(u64, u64)>,
+}
+
+/// The whole in-memory state of a training server: with its options, everything that decides further outcomes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingState {
+    optimizer: FarSignState,
+    counters: TrainingCounters,
+    /// Accepted updates in the newest publication.
+    published: u64,
+    /// Parameters of the newest publication, `[d]`.
+    x: Arc<[f32]>,
+    ledger: TaskLedger,
+    volunteers: BTreeMap<VolunteerId, VolunteerState>,
+    departed: BTreeMap<VolunteerId, VolunteerState>,
+    trust_store: TrustStore,
+    events: Vec<TrainingEvent>,
+    jobs: Vec<Arc<VerificationJob>>,
+}
+
+impl TrainingServer {
+    /// Resumes a saved run without connected volunteers. `trust` comes in the order in which the records changed.
+    pub fn resume(
+        optimizer: FarSign,
+        options: TrainingOptions,
+        counters: TrainingCounters,
+        trust: impl IntoIterator<Item = (VolunteerIdentity, TrustRecord)>,
+    ) -> Self {
+        let TrainingCounters { joined, issued, version, trust_mean, window } = counters;
+        let mut server = Self {
+            assigner: Assigner::restore(options.assignment, window),
+            ledger: TaskLedger::restore(issued),
+            publication: Publication::new(version, &optimizer),
+            options,
+            optimizer,
+            volunteers: BTreeMap::new(),
+            by_identity: BTreeMap::new(),
+            departed: BTreeMap::new(),
+            trust_store: TrustStore::default(),
+            trust_mean,
+            joined,
+            signs: SignBits::default(),
+            events: std::collections::VecDeque::new(),
+            jobs: std::collections::VecDeque::new(),
+        };
+        for (identity, record) in trust {
+            if let Some(evicted) = server.trust_store.insert(identity, record) {
+                server.events.push_back(TrainingEvent::TrustChanged { identity: evicted, record: None });
+            }
+        }
+        server
+    }
+
+    /// Returns the counters that decide the tasks to come.
+    pub fn counters(&self) -> TrainingCounters {
+        TrainingCounters {
+            joined: self.joined,
+            issued: self.ledger.issued(),
+            version: self.publication.version,
+            trust_mean: self.trust_mean,
+            window: self.assigner.window(),
+        }
+    }
+
+    /// Takes the state out of the server.
+    pub fn into_state(self) -> TrainingState {
+        TrainingState {
+            counters: self.counters(),
+            optimizer: self.optimizer.state(),
+            published: self.publication.accepted,
+            x: self.publication.x,
+            ledger: self.ledger,
+            volunteers: self.volunteers,
+            departed: self.departed,
+            trust_store: self.trust_store,
+            events: self.events.into(),
+            jobs: self.jobs.into(),
+        }
+    }
+
+    /// Creates a server that continues from a state, bit for bit. `optimizer` are the options that the run began with.
+    ///
+    /// # Errors
+    /// Returns an error if the state cannot be that of a server with these options.
+    pub fn from_state(
+        optimizer: FarSignOptions,
+        options: TrainingOptions,
+        state: TrainingState,
+    ) -> Result<Self, RestoreError> {
+        let TrainingState { counters, published, x, .. } = state;
+        let optimizer = FarSign::restore(optimizer, state.optimizer)?;
+        let mut server = Self::resume(optimizer, options, counters, []);
+        (server.publication.accepted, server.publication.x) = (published, x);
+        server.by_identity =
+            state.volunteers.iter().filter_map(|(id, volunteer)| Some((volunteer.identity?, *id))).collect();
+        server.ledger = state.ledger;
+        server.volunteers = state.volunteers;
+        server.departed = state.departed;
+        server.trust_store = state.trust_store;
+        server.events = state.events.into();
+        server.jobs = state.jobs.into();
+        Ok(server)
+    }
+}

@@ -1,0 +1,229 @@
+//! The outcome of a training server depends on the sequence of its inputs alone.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::assignment::ResetInterval;
+use crate::direction::{DirectionFamily, DirectionSpec};
+use crate::estimate::Order;
+use crate::momentum::Momentum;
+use crate::optimizer::{FarSignOptions, Rule};
+use crate::random::Stream;
+use crate::schedule::{Decay, StepSize};
+use crate::task::{RejectReason, TaskId};
+
+const D: usize = 21;
+
+/// A recorded input, as a log would hold it.
+#[derive(Clone, Debug)]
+enum Input {
+    Join { identity: Option<u128>, half_precision: bool },
+    Leave(VolunteerId),
+    Eject(VolunteerId),
+    NextTask(VolunteerId, Draws),
+    Update { volunteer: VolunteerId, task: TaskId, bits: Vec<u8>, draws: Draws },
+    Publish,
+    Verified(VerificationResult),
+    SkipRecording(VolunteerId),
+    SkipVerification(VolunteerId),
+}
+
+/// Everything that an input led to.
+#[derive(Clone, Debug, PartialEq)]
+struct Output {
+    issued: Option<IssuedTask>,
+    verdict: Option<UpdateOutcome>,
+    events: Vec<TrainingEvent>,
+    jobs: Vec<Arc<VerificationJob>>,
+    counters: TrainingCounters,
+    x: Vec<u32>,
+}
+
+fn optimizer_options(rule: Rule) -> FarSignOptions {
+    let directions = DirectionSpec::new(DirectionFamily::Hadamard { block: 8 }, D, D).unwrap();
+    let step_size = StepSize { initial: 0.01, decay: Decay::Cosine { horizon: 150.0 } };
+    FarSignOptions { x: (0..D).map(|i| i as f32 / 7.0).collect(), directions, step_size, rule }
+}
+
+fn options(rule: Rule, verified: bool) -> TrainingOptions {
+    let assignment = AssignmentOptions {
+        order: Order::First,
+        rule,
+        minibatch_window: 7,
+        direction_reuse: 1,
+        resets: verified.then_some(ResetInterval::VERIFIED),
+    };
+    let verify_probability = verified.then_some(0.03);
+    TrainingOptions { assignment, verify_probability, direction_seed: None, fault: None }
+}
+
+fn handle(server: &mut TrainingServer, input: &Input) -> Output {
+    let mut issued = None;
+    let mut verdict = None;
+    match input.clone() {
+        Input::Join { identity, half_precision } => {
+            server.join(identity.map(VolunteerIdentity::from), half_precision);
+        }
+        Input::Leave(volunteer) => server.leave(volunteer),
+        Input::Eject(volunteer) => _ = server.eject(volunteer, GoodbyeReason::EjectedByOperator),
+        Input::NextTask(volunteer, mut draws) => issued = server.next_task(volunteer, &mut draws),
+        Input::Update { volunteer, task, bits, mut draws } => {
+            verdict = Some(server.handle_update(volunteer, task, &bits, 1.0, &mut draws));
+        }
+        Input::Publish => {
+            server.publish();
+        }
+        Input::Verified(result) => {
+            server.handle_verification(&result);
+        }
+        Input::SkipRecording(volunteer) => server.skip_recording(volunteer),
+        Input::SkipVerification(volunteer) => server.skip_verification(volunteer),
+    }
+    Output {
+        issued,
+        verdict,
+        events: std::iter::from_fn(|| server.poll_event()).collect(),
+        jobs: std::iter::from_fn(|| server.poll_verification()).collect(),
+        counters: server.counters(),
+        x: server.optimizer().x().iter().map(|value| value.to_bits()).collect(),
+    }
+}
+
+/// Draws inputs that a fleet could cause, with a server that they are given to.
+struct Fleet {
+    stream: Stream,
+    tasks: Vec<(VolunteerId, TaskId)>,
+    jobs: Vec<Arc<VerificationJob>>,
+    joined: u64,
+}
+
+impl Fleet {
+    fn draws(&mut self) -> Draws {
+        Draws::from_fn(|| self.stream.bits())
+    }
+
+    fn volunteer(&mut self) -> VolunteerId {
+        VolunteerId(self.joined.saturating_sub(self.stream.below(6)))
+    }
+
+    fn next(&mut self) -> Input {
+        match self.stream.below(20) {
+            0 => {
+                let identity = (self.stream.below(3) > 0).then(|| u128::from(self.stream.below(8)));
+                Input::Join { identity, half_precision: self.stream.below(3) == 0 }
+            }
+            1 => Input::Leave(self.volunteer()),
+            2 if self.stream.below(4) == 0 => Input::Eject(self.volunteer()),
+            3 => Input::Publish,
+            4 if self.stream.below(4) == 0 => Input::SkipRecording(self.volunteer()),
+            5 if !self.jobs.is_empty() && self.stream.below(4) == 0 => {
+                let job = self.jobs.swap_remove(self.stream.below(self.jobs.len() as u64) as usize);
+                if self.stream.below(8) == 0 {
+                    return Input::SkipVerification(job.volunteer);
+                }
+                let mut momentum = Momentum::default();
+                momentum.update(&[self.stream.unit(); D], 0.5);
+                let mismatch = (self.stream.below(6) == 0).then_some(0);
+                Input::Verified(VerificationResult::new(&job, mismatch, momentum))
+            }
+            6..=12 => Input::NextTask(self.volunteer(), self.draws()),
+            _ => {
+                let (volunteer, task) = match self.tasks.pop() {
+                    Some(open) if self.stream.below(10) > 0 => open,
+                    _ => (self.volunteer(), TaskId(self.stream.below(40))),
+                };
+                let mut bits: Vec<u8> = (0..D.div_ceil(8)).map(|_| self.stream.bits() as u8).collect();
+                bits[D / 8] &= (1 << (D % 8)) - 1;
+                if self.stream.below(12) == 0 {
+                    bits.pop();
+                }
+                Input::Update { volunteer, task, bits, draws: self.draws() }
+            }
+        }
+    }
+
+    fn observe(&mut self, output: &Output) {
+        self.joined = output.counters.joined;
+        self.jobs.extend(output.jobs.iter().cloned());
+        for event in &output.events {
+            if let TrainingEvent::Left(volunteer) = event {
+                self.tasks.retain(|(owner, _)| owner != volunteer);
+            }
+        }
+    }
+}
+
+fn record(rule: Rule, verified: bool, seed: u64, count: usize) -> (Vec<Input>, Vec<Output>, TrainingState) {
+    let mut server = TrainingServer::new(FarSign::new(optimizer_options(rule)), options(rule, verified));
+    let mut fleet = Fleet { stream: Stream::new(seed), tasks: Vec::new(), jobs: Vec::new(), joined: 0 };
+    let mut inputs = Vec::new();
+    let mut outputs = Vec::new();
+    for _ in 0..count {
+        let input = fleet.next();
+        let output = handle(&mut server, &input);
+        if let (Input::NextTask(volunteer, _), Some(issued)) = (&input, &output.issued) {
+            fleet.tasks.push((*volunteer, issued.task.id));
+        }
+        fleet.observe(&output);
+        inputs.push(input);
+        outputs.push(output);
+    }
+    (inputs, outputs, server.into_state())
+}
+
+fn rule() -> impl Strategy<Value = (Rule, bool)> {
+    prop_oneof![
+        3 => Just((Rule::Plain, true)),
+        1 => Just((Rule::Plain, false)),
+        1 => Just((Rule::Vote { gamma: 0.1, direction_seed: 77 }, false)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn replayed_inputs_give_equal_bits((rule, verified) in rule(), seed: u64) {
+        let (inputs, outputs, state) = record(rule, verified, seed, 900);
+        let mut server = TrainingServer::new(FarSign::new(optimizer_options(rule)), options(rule, verified));
+        for (position, (input, expected)) in inputs.iter().zip(&outputs).enumerate() {
+            prop_assert_eq!(&handle(&mut server, input), expected, "seed {}, input {}", seed, position);
+        }
+        prop_assert_eq!(server.into_state(), state);
+    }
+
+    #[test]
+    fn replay_in_pieces_gives_equal_bits((rule, verified) in rule(), seed: u64, cut in 1usize..40) {
+        let (inputs, outputs, state) = record(rule, verified, seed, 900);
+        let options = options(rule, verified);
+        let mut server = TrainingServer::new(FarSign::new(optimizer_options(rule)), options);
+        for (position, (input, expected)) in inputs.iter().zip(&outputs).enumerate() {
+            if position % cut == 0 {
+                server = TrainingServer::from_state(optimizer_options(rule), options, server.into_state()).unwrap();
+            }
+            prop_assert_eq!(&handle(&mut server, input), expected, "seed {}, input {}", seed, position);
+        }
+        prop_assert_eq!(server.into_state(), state);
+    }
+}
+
+#[test]
+fn recorded_inputs_reach_every_outcome() {
+    let outputs: Vec<Output> = (0..30).flat_map(|seed| record(Rule::Plain, true, seed, 2_000).1).collect();
+    let events = || outputs.iter().flat_map(|output| &output.events);
+    let verdicts = || outputs.iter().filter_map(|output| output.verdict);
+    assert!(verdicts().any(|verdict| verdict.verdict.is_ok()));
+    for reason in [RejectReason::UnknownTask, RejectReason::NotYourTask, RejectReason::WrongBitCount] {
+        assert!(verdicts().any(|outcome| outcome.verdict == Err(reason)), "{reason:?}");
+    }
+    assert!(outputs.iter().any(|output| !output.jobs.is_empty()));
+    assert!(events().any(|event| matches!(event, TrainingEvent::RolledBack { .. })));
+    assert!(events().any(|event| matches!(event, TrainingEvent::Banned(_))));
+    assert!(events().any(|event| matches!(event, TrainingEvent::VerificationSkipped(_))));
+    for reason in [GoodbyeReason::SessionReplaced, GoodbyeReason::FailedVerification] {
+        let ejected = |event: &TrainingEvent| matches!(event, TrainingEvent::Ejected { reason: found, .. } if *found == reason);
+        assert!(events().any(ejected), "{reason:?}");
+    }
+}

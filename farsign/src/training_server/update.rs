@@ -1,0 +1,227 @@
+//! Tasks, updates and their verification.
+
+use std::sync::Arc;
+
+use super::{Draws, InjectedFault, TrainingEvent, TrainingServer, VerificationJob};
+use crate::assignment::VolunteerAssignment;
+use crate::momentum::Momentum;
+use crate::optimizer::SignUpdate;
+use crate::sign::SignBitsError;
+use crate::step::Step;
+use crate::task::{RejectReason, Task, TaskId, VolunteerId};
+use crate::verification::{Sampled, VerificationChain, sample_gap};
+
+/// A task for a volunteer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IssuedTask {
+    /// The task.
+    pub task: Task,
+    /// The parameters that are recorded for a later verification, `[d]`, shared between the volunteers that received
+    /// them. `None` if nothing is recorded. A caller without memory for them reports with
+    /// [`TrainingServer::skip_recording`].
+    pub recorded: Option<Arc<[f32]>>,
+}
+
+/// An update that moved the model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AcceptedUpdate {
+    /// Number among accepted updates, from 1.
+    pub update: u64,
+    /// Weight, `w_i`.
+    pub weight: f32,
+    /// Factor on the sender's weight: relative trust times the caller's factor.
+    pub trust: f32,
+    /// Direction seed of the task.
+    pub direction_seed: u64,
+}
+
+/// The outcome of an update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UpdateOutcome {
+    /// The accepted update, or the reason for its rejection.
+    pub verdict: Result<AcceptedUpdate, RejectReason>,
+    /// Whether the update closed its task, so that the volunteer gets another.
+    pub closed: bool,
+}
+
+/// The result of a [`VerificationJob`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerificationResult {
+    /// The sender of the updates.
+    pub volunteer: VolunteerId,
+    /// The task of the last update.
+    pub last: TaskId,
+    /// The first task whose update differs from the recomputed one. `None` if all are correct.
+    pub mismatch: Option<TaskId>,
+    /// Momentum after the last update.
+    pub momentum: Arc<Momentum>,
+}
+
+impl VerificationResult {
+    /// Creates the result of a job from the position of the first mismatch and the momentum after the last update.
+    pub fn new(job: &VerificationJob, mismatch: Option<usize>, momentum: Momentum) -> Self {
+        Self {
+            volunteer: job.volunteer,
+            last: job.last_task(),
+            mismatch: mismatch.map(|position| job.segment.updates[position].task.id),
+            momentum: Arc::new(momentum),
+        }
+    }
+}
+
+impl TrainingServer {
+    /// Issues the next task of a volunteer against the newest publication. An open task of the volunteer times out.
+    ///
+    /// `None` if the volunteer is not connected.
+    pub fn next_task(&mut self, volunteer: VolunteerId, draws: &mut Draws) -> Option<IssuedTask> {
+        let state = self.volunteers.get_mut(&volunteer)?;
+        let accepted = self.optimizer.accepted();
+        let mut assignment = self.assigner.assign(&mut state.assignment, accepted, || draws.next());
+        if let Some(seed) = self.options.direction_seed {
+            assignment.direction_seed = seed;
+        }
+        let task = self.ledger.issue(volunteer, assignment, self.publication.version);
+        let mut recorded = None;
+        if let Some(probability) = self.options.verify_probability {
+            if task.reset_momentum {
+                let probability = state.record.trust.verify_probability(probability);
+                state.chain = VerificationChain::after(sample_gap(probability, draws.next()));
+            }
+            if state.chain.is_recording() {
+                let x = self.publication.as_sent(state.half_precision);
+                state.chain.on_task(&task, Arc::clone(&x));
+                recorded = Some(x);
+            }
+        }
+        Some(IssuedTask { task, recorded })
+    }
+
+    /// Applies an update, `bits` being one sign bit per direction.
+    ///
+    /// `factor` multiplies the weight; it is 1 in the product. After a rejected update that closed its task, the
+    /// volunteer's momentum is unknown, so its next task resets it.
+    pub fn handle_update(
+        &mut self,
+        volunteer: VolunteerId,
+        task: TaskId,
+        bits: &[u8],
+        factor: f32,
+        draws: &mut Draws,
+    ) -> UpdateOutcome {
+        let direction_seed = match self.ledger.close_with_update(volunteer, task) {
+            Ok(direction_seed) => direction_seed,
+            Err(reason) => return UpdateOutcome { verdict: Err(reason), closed: false },
+        };
+        let verdict = self.apply(volunteer, task, direction_seed, bits, factor);
+        match verdict {
+            Ok(_) => self.sample(volunteer, draws),
+            Err(_) => self.reset_assignment(volunteer),
+        }
+        UpdateOutcome { verdict, closed: true }
+    }
+
+    /// Closes a volunteer's task without applying its update. The volunteer's momentum continues.
+    ///
+    /// # Errors
+    /// Returns an error if the task is not open for this volunteer.
+    pub fn discard_update(&mut self, volunteer: VolunteerId, task: TaskId) -> Result<(), RejectReason> {
+        self.ledger.close_with_update(volunteer, task).map(|_| ())
+    }
+
+    fn apply(
+        &mut self,
+        volunteer: VolunteerId,
+        task: TaskId,
+        direction_seed: u64,
+        bits: &[u8],
+        factor: f32,
+    ) -> Result<AcceptedUpdate, RejectReason> {
+        self.signs.copy_from_bytes(bits, self.optimizer.directions()).map_err(|error| match error {
+            SignBitsError::Length { .. } => RejectReason::WrongBitCount,
+            SignBitsError::Spare { .. } => RejectReason::SpareBitsSet,
+        })?;
+        let verified = self.options.verify_probability.is_some();
+        let state = self.volunteers.get_mut(&volunteer).ok_or(RejectReason::UnknownTask)?;
+        let trust = factor * if verified { self.trust_mean.relative(state.record.trust) } else { 1.0 };
+        let flipped = (self.options.fault == Some(InjectedFault::SignsFlipped)).then(|| self.signs.flipped());
+        let signs = flipped.as_ref().unwrap_or(&self.signs);
+        let update = SignUpdate { volunteer, direction_seed, trust, signs };
+        // Everything else was checked: the run finished while this update was on its way.
+        let applied = self.optimizer.apply(update).map_err(|_| RejectReason::RunFinished)?;
+        if self.options.fault == Some(InjectedFault::WeightsIgnored) {
+            let step = self.optimizer.last_step();
+            let rest = Step { scale: -applied.alpha - step.scale, ..step.clone() };
+            self.optimizer.rollback(&rest).expect("the step has as many signs as the one before it");
+        }
+        state.record.accepted += 1;
+        if let Some(identity) = state.identity {
+            self.events.push_back(TrainingEvent::TrustChanged { identity, record: Some(state.record) });
+        }
+        if verified {
+            state.unverified.push(task, self.optimizer.last_step());
+        }
+        Ok(AcceptedUpdate { update: applied.update, weight: applied.weight, trust, direction_seed })
+    }
+
+    fn reset_assignment(&mut self, volunteer: VolunteerId) {
+        if let Some(state) = self.volunteers.get_mut(&volunteer) {
+            state.assignment = VolunteerAssignment::default();
+        }
+    }
+
+    /// Adds the newest update to its volunteer's chain, and queues a verification if it was sampled.
+    fn sample(&mut self, volunteer: VolunteerId, draws: &mut Draws) {
+        let Some(probability) = self.options.verify_probability else { return };
+        let Some(state) = self.volunteers.get_mut(&volunteer) else { return };
+        let probability = state.record.trust.verify_probability(probability);
+        let next = || sample_gap(probability, draws.next());
+        match state.chain.on_update(&self.signs, state.running.is_none(), next) {
+            Sampled::Verify(segment) => {
+                let job = Arc::new(VerificationJob { volunteer, identity: state.identity, segment });
+                state.running = Some(Arc::clone(&job));
+                self.jobs.push_back(job);
+            }
+            Sampled::Skipped => {
+                state.chain = VerificationChain::default();
+                self.events.push_back(TrainingEvent::VerificationSkipped(volunteer));
+            }
+            Sampled::No | Sampled::Deferred => {}
+        }
+    }
+
+    /// Stops recording a volunteer's updates until its next reset, since the caller has no memory for them.
+    pub fn skip_recording(&mut self, volunteer: VolunteerId) {
+        if let Some(state) = self.volunteers.get_mut(&volunteer) {
+            state.chain = VerificationChain::default();
+        }
+    }
+
+    /// Drops a volunteer's running verification, since the caller has no place for it. Nothing of the volunteer is
+    /// verified until its next reset.
+    pub fn skip_verification(&mut self, volunteer: VolunteerId) {
+        self.departed.remove(&volunteer);
+        if let Some(state) = self.volunteers.get_mut(&volunteer) {
+            state.running = None;
+            state.chain = VerificationChain::default();
+        }
+    }
+
+    /// Handles the result of a verification. A result of a verification that is not running is ignored.
+    ///
+    /// A passed verification adds to the sender's trust. A failed one ejects the sender, bans its identity and rolls its
+    /// unverified updates back. Returns whether it passed or was ignored.
+    pub fn handle_verification(&mut self, result: &VerificationResult) -> bool {
+        let VerificationResult { volunteer, last, mismatch, ref momentum } = *result;
+        let connected = self.volunteers.get_mut(&volunteer);
+        let Some(state) = connected.or_else(|| self.departed.get_mut(&volunteer)) else { return true };
+        let Some(job) = state.running.take_if(|job| job.last_task() == last) else { return true };
+        let mismatch = mismatch.filter(|_| self.options.fault != Some(InjectedFault::VerificationDisabled));
+        if let Some(task) = mismatch {
+            self.on_failed(volunteer, job.identity, task);
+            return false;
+        }
+        state.chain.set_momentum(job.segment.reset, Arc::clone(momentum));
+        self.on_passed(volunteer, job.identity, last);
+        true
+    }
+}

@@ -1,0 +1,34 @@
+//! The training server's state of one volunteer.
+
+use std::sync::Arc;
+
+use crate::assignment::VolunteerAssignment;
+use crate::identity::VolunteerIdentity;
+use crate::rollback::UnverifiedUpdates;
+use crate::task::TaskId;
+use crate::training_server::event::VerificationJob;
+use crate::training_server::trust_store::TrustRecord;
+use crate::verification::VerificationChain;
+
+/// A volunteer that is connected, or that left while a verification of its updates is running.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct VolunteerState {
+    pub identity: Option<VolunteerIdentity>,
+    /// Whether snapshots are sent to it in half precision.
+    pub half_precision: bool,
+    pub record: TrustRecord,
+    pub assignment: VolunteerAssignment,
+    pub chain: VerificationChain,
+    /// The verification that is running. There is one at a time, so a busy verifier falls behind by one per volunteer.
+    pub running: Option<Arc<VerificationJob>>,
+    /// Steps to roll back if verification fails.
+    pub unverified: UnverifiedUpdates,
+}
+
+impl VolunteerState {
+    /// Records that every update up to that of `last` passed verification.
+    pub fn record_pass(&mut self, last: TaskId) {
+        self.record.trust.passed = self.record.trust.passed.saturating_add(1);
+        self.unverified.mark_verified(last);
+    }
+}

@@ -1,0 +1,134 @@
+//! The wire format, version 1. docs/protocol.md specifies it in full. No other module handles bytes of frames.
+//!
+//! ```text
+//!   frame     one binary WebSocket message, either way
+//!             +-----------+----------+----------+-- ...
+//!             | version 1 | record   | record   |
+//!             +-----------+----------+----------+-- ...
+//!
+//!   record    +--------+------------+----------------+
+//!             | kind 1 | length 4   | body `length`  |     all integers and floats little-endian
+//!             +--------+------------+----------------+
+//!
+//!   volunteer -> server                         server -> volunteer
+//!   0x01 hello    agent, flags, secret, token   0x81 welcome    volunteer id, run settings
+//!   0x02 update   task id 8, sign bits          0x82 task       id, version, three seeds, flags
+//!                                               0x83 snapshot   version, encoding, parameters
+//!                                               0x84 accepted   task id 8, accepted updates 8
+//!                                               0x85 rejected   task id 8, reason 1
+//!                                               0x86 goodbye    reason 1, retry after 4
+//!                                               0x87 delta      base 8, version 8, steps
+//! ```
+//!
+//! The length of a record precedes its body, so that a volunteer can skip unknown kinds. The server knows every kind
+//! that a volunteer may send and rejects others. An update costs 14 bytes besides its sign bits. Acknowledgement, next
+//! task and snapshot share one frame, because a write costs more than any computation of the server. A volunteer with
+//! the capability receives the steps since its version instead of a snapshot if they are shorter. Received floats must
+//! be finite, lengths exact, and enumeration codes known.
+//!
+//! A volunteer that requests half precision receives only full snapshots, with parameters rounded to binary16, or in
+//! f32 if one would become infinite. It never receives steps: applied to rounded parameters, they would lead to
+//! parameters that differ from the version's, and between volunteers. The parameters of a version at a volunteer
+//! therefore depend only on the version and on the capabilities in its hello.
+
+mod hello;
+mod read;
+mod reader;
+mod settings;
+mod write;
+
+pub use hello::Hello;
+pub use read::{
+    ClientRecord, DeltaBody, ServerRecord, SnapshotBody, Welcome, read_client_frame, read_server_frame,
+};
+pub use write::{ClientFrame, EncodedSnapshot, EncodedSteps, ServerFrame};
+
+/// The supported protocol version, first byte of every frame.
+pub const VERSION: u8 = 1;
+
+/// Name of the WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "farsign.v1";
+
+/// Largest size of the agent name in a hello, in bytes.
+pub const MAX_AGENT_BYTES: usize = 64;
+
+/// Largest size of the join token in a hello, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 64;
+
+const RECORD_HEADER_BYTES: usize = 5;
+
+/// Returns the size of the largest valid frame from a volunteer, in bytes, for `directions` signs per update.
+pub fn max_client_frame_bytes(directions: usize) -> usize {
+    let hello = 1 + RECORD_HEADER_BYTES + hello::MAX_BYTES;
+    let update = 1 + RECORD_HEADER_BYTES + 8 + directions.div_ceil(8);
+    hello.max(update)
+}
+
+/// Record kinds.
+mod kind {
+    pub const HELLO: u8 = 0x01;
+    pub const UPDATE: u8 = 0x02;
+    pub const WELCOME: u8 = 0x81;
+    pub const TASK: u8 = 0x82;
+    pub const SNAPSHOT: u8 = 0x83;
+    pub const ACCEPTED: u8 = 0x84;
+    pub const REJECTED: u8 = 0x85;
+    pub const GOODBYE: u8 = 0x86;
+    pub const DELTA: u8 = 0x87;
+}
+
+/// A volunteer's capabilities beyond snapshots in f32, as sent in its hello.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Accepts steps instead of a snapshot.
+    pub deltas: bool,
+    /// Requests snapshots in half precision, and therefore no steps, regardless of `deltas`.
+    pub half_snapshots: bool,
+}
+
+/// Encodings of a snapshot's parameters.
+mod encoding {
+    /// IEEE 754 binary32.
+    pub const F32: u8 = 0;
+    /// IEEE 754 binary16.
+    pub const F16: u8 = 1;
+}
+
+/// An error in a frame. Offsets count from the start of the frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages name the fields")]
+pub enum WireError {
+    /// A first byte other than [`VERSION`].
+    #[error("expected protocol version {VERSION}, found {found}")]
+    Version { found: u8 },
+    /// A frame that ends early.
+    #[error("expected {expected} bytes at offset {offset}, found {found}")]
+    Truncated { offset: usize, expected: usize, found: usize },
+    /// Bytes after the last record, or after the body of one.
+    #[error("expected the end at offset {offset}, found {found} more bytes")]
+    Trailing { offset: usize, found: usize },
+    /// A record kind that the sender may not use.
+    #[error("expected a known record kind at offset {offset}, found {found:#04x}")]
+    Kind { offset: usize, found: u8 },
+    /// An unknown code.
+    #[error("expected a known {what}, found {found}")]
+    Code { what: &'static str, found: u64 },
+    /// NaN or infinity.
+    #[error("expected a finite number for {what}, found {found}")]
+    NonFinite { what: &'static str, found: String },
+    /// A number outside its range.
+    #[error("expected {what} {expected}, found {found}")]
+    Range { what: &'static str, expected: &'static str, found: String },
+    /// Inconsistent run settings.
+    #[error("invalid run settings: {0}")]
+    Settings(String),
+    /// An agent name that is empty, too long or not UTF-8.
+    #[error("expected an agent name of 1 to {MAX_AGENT_BYTES} bytes of UTF-8")]
+    Agent,
+    /// A join token that is empty, too long or not UTF-8.
+    #[error("expected a join token of 1 to {MAX_TOKEN_BYTES} bytes of UTF-8")]
+    Token,
+    /// A frame without a record.
+    #[error("expected at least one record, found 0")]
+    Empty,
+}

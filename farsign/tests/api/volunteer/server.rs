@@ -1,0 +1,147 @@
+//! A server without I/O: optimizer, assignment of tasks, and frames.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use farsign::assignment::{Assigner, Assignment, AssignmentOptions, ResetInterval, VolunteerAssignment};
+use farsign::dataset::Dataset;
+use farsign::direction::{DirectionFamily, DirectionSpec};
+use farsign::estimate::Order;
+use farsign::kernels::{Evaluation, sparse::Kernel};
+use farsign::model::Architecture;
+use farsign::optimizer::{FarSign, FarSignOptions, Rule, SignUpdate};
+use farsign::random::Stream;
+use farsign::schedule::{Decay, StepSize};
+use farsign::sign::SignBits;
+use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
+use farsign::wire::{ClientRecord, EncodedSnapshot, ServerFrame, read_client_frame};
+
+/// The settings of a run, without the data.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub widths: Vec<usize>,
+    pub order: Order,
+    pub rule: Rule,
+    pub family: DirectionFamily,
+    /// Directions per task; 0 means one per parameter.
+    pub directions: usize,
+    pub alpha: f64,
+    /// Accepted weight at the end of the schedule.
+    pub horizon: f64,
+    pub resets: Option<ResetInterval>,
+}
+
+impl Run {
+    /// The settings in a welcome.
+    pub fn settings(&self, train: &Dataset) -> RunSettings {
+        let architecture = Architecture::new(self.widths.clone()).unwrap();
+        let d = architecture.parameters();
+        let count = if self.directions == 0 { d } else { self.directions };
+        RunSettings {
+            run_id: 1,
+            order: self.order,
+            directions: DirectionSpec::new(self.family, count, d).unwrap(),
+            architecture,
+            batch: 16,
+            beta: 0.3,
+            task_timeout_ms: 60_000,
+            train_digest: train.digest(),
+        }
+    }
+}
+
+/// A run in progress.
+pub struct Server {
+    settings: RunSettings,
+    optimizer: FarSign,
+    assigner: Assigner,
+    assigned: HashMap<VolunteerId, VolunteerAssignment>,
+    open: HashMap<TaskId, (VolunteerId, Assignment)>,
+    seeds: Stream,
+    tasks: u64,
+}
+
+impl Server {
+    pub fn new(run: &Run, train: &Dataset) -> Self {
+        let settings = run.settings(train);
+        let decay = Decay::Cosine { horizon: run.horizon };
+        let optimizer = FarSign::new(FarSignOptions {
+            x: settings.architecture.initial_parameters(5),
+            directions: settings.directions,
+            step_size: StepSize { initial: run.alpha, decay },
+            rule: run.rule,
+        });
+        let order = run.order;
+        let rule = run.rule;
+        let resets = run.resets;
+        let options = AssignmentOptions { order, rule, minibatch_window: 10, direction_reuse: 4, resets };
+        Self {
+            settings,
+            optimizer,
+            assigner: Assigner::new(options),
+            assigned: HashMap::new(),
+            open: HashMap::new(),
+            seeds: Stream::new(6),
+            tasks: 0,
+        }
+    }
+
+    /// Writes the first frame of a session.
+    pub fn join(&mut self, volunteer: VolunteerId, frame: &mut Vec<u8>) {
+        self.optimizer.join(volunteer);
+        self.assigned.insert(volunteer, VolunteerAssignment::default());
+        let (snapshot, task) = self.next_task(volunteer);
+        ServerFrame::new(frame).welcome(volunteer, &self.settings).snapshot(&snapshot).task(&task);
+    }
+
+    /// Applies an update and writes the reply.
+    pub fn receive(&mut self, volunteer: VolunteerId, update: &[u8], frame: &mut Vec<u8>) {
+        let Ok(ClientRecord::Update { task, bits }) = read_client_frame(update) else {
+            panic!("not an update: {update:?}")
+        };
+        let (owner, assignment) = self.open.remove(&task).expect("an open task");
+        assert_eq!(owner, volunteer);
+        let signs = SignBits::from_bytes(bits, self.optimizer.directions()).unwrap();
+        let direction_seed = assignment.direction_seed;
+        let update = SignUpdate { volunteer, direction_seed, trust: 1.0, signs: &signs };
+        let applied = self.optimizer.apply(update).unwrap();
+        let mut out = ServerFrame::new(frame);
+        out.accepted(task, applied.update);
+        if !self.optimizer.is_finished() {
+            let (snapshot, task) = self.next_task(volunteer);
+            out.snapshot(&snapshot).task(&task);
+        }
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.optimizer.is_finished()
+    }
+
+    /// Returns the current parameters.
+    pub fn x(&self) -> Arc<[f32]> {
+        Arc::from(self.optimizer.x())
+    }
+
+    pub fn evaluate(&self, data: &Dataset) -> Evaluation {
+        Kernel::new(&self.settings.architecture).evaluate(self.optimizer.x(), data)
+    }
+
+    fn next_task(&mut self, volunteer: VolunteerId) -> (EncodedSnapshot, Task) {
+        let accepted = self.optimizer.accepted();
+        let assigned = self.assigned.get_mut(&volunteer).expect("a volunteer that joined");
+        let assignment = self.assigner.assign(assigned, accepted, || self.seeds.bits());
+        self.tasks += 1;
+        let id = TaskId(self.tasks);
+        self.open.insert(id, (volunteer, assignment));
+        let Assignment { minibatch_seed, direction_seed, coin_seed, reset_momentum } = assignment;
+        let task = Task {
+            id,
+            snapshot_version: accepted,
+            minibatch_seed,
+            direction_seed,
+            coin_seed,
+            reset_momentum,
+        };
+        (EncodedSnapshot::new(accepted, Arc::from(self.optimizer.x())), task)
+    }
+}

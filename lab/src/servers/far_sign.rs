@@ -1,0 +1,344 @@
+//! FAR-SIGN's server: the training server of the product, inside a simulated network.
+//!
+//! Two rules exist in the simulator only: `audited` weighs updates by a gradient of the server's own, and
+//! `server-momentum` keeps the workers' momenta at the server.
+
+use std::sync::Arc;
+
+use farsign::assignment::{AssignmentOptions, ResetInterval, updates_between_snapshots};
+use farsign::direction::{DirectionError, DirectionSpec, Directions};
+use farsign::estimate;
+use farsign::identity::VolunteerIdentity;
+use farsign::momentum::Momentum;
+use farsign::optimizer::{self, FarSign, FarSignOptions};
+use farsign::schedule::{Decay, StepSize};
+use farsign::sign::SignBits;
+use farsign::task::{RunSettings, Task, VolunteerId};
+use farsign::training_server::{Draws, TrainingEvent, TrainingOptions, TrainingServer, VerificationResult};
+use farsign::verification::Recomputer;
+
+use crate::data::ExperimentData;
+use crate::metrics::VerificationStats;
+use crate::rng::{RngStream, SimRng};
+use crate::scenario::{FarSignMethod, FarSignRule, OrderConfig};
+use crate::servers::audit::{Audit, AuditOptions};
+use crate::servers::{InjectedFault, ReceivedUpdate, SimServer, UpdateOutcome};
+
+/// A worker's place at the server.
+#[derive(Clone, Copy, Debug)]
+struct WorkerSlot {
+    /// The worker's session. `None` while it is away.
+    volunteer: Option<VolunteerId>,
+    /// How often the worker has changed its identity.
+    generation: u64,
+    is_attacker: bool,
+}
+
+/// Verification, inline with each update.
+struct Verification {
+    recomputer: Recomputer,
+    stats: VerificationStats,
+}
+
+/// `server-momentum`: the momenta that the server keeps, and the signs it takes of them.
+struct ServerMomentum {
+    beta: f32,
+    order: OrderConfig,
+    directions: Directions,
+    momenta: Vec<Momentum>,
+    y: Vec<f32>,
+    signs: SignBits,
+}
+
+/// FAR-SIGN's server in the simulator.
+pub struct FarSignServer {
+    settings: RunSettings,
+    training: TrainingServer,
+    workers: Vec<WorkerSlot>,
+    verification: Option<Verification>,
+    audit: Option<Audit>,
+    server_momentum: Option<ServerMomentum>,
+    /// Accepted updates at which the next snapshot is due.
+    snapshot_due_at: u64,
+    /// Weight of the attackers' updates, and of all.
+    weights: (f64, f64),
+    rng: SimRng,
+}
+
+/// Parameters of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct FarSignRun<'a> {
+    /// Method.
+    pub method: &'a FarSignMethod,
+    /// Images in a minibatch.
+    pub batch: u32,
+    /// Initial step size.
+    pub learning_rate: f64,
+    /// Limit of received updates.
+    pub updates: u64,
+    /// Number of workers.
+    pub workers: usize,
+    /// Whether each worker is an attacker; for statistics only.
+    pub attackers: &'a [bool],
+    /// Seed.
+    pub seed: u64,
+    /// Fault to inject.
+    pub fault: Option<InjectedFault>,
+}
+
+impl FarSignServer {
+    /// Creates a server without workers.
+    ///
+    /// # Errors
+    /// Returns an error if the method's directions do not fit the model.
+    pub fn new(run: FarSignRun<'_>, data: &ExperimentData) -> Result<Self, DirectionError> {
+        let FarSignRun { method, batch, learning_rate, updates, workers, attackers, seed, fault } = run;
+        let mut rng = SimRng::new(seed, RngStream::Server, 0);
+        let directions = method.direction_spec(data.architecture.parameters())?;
+        let direction_seed = rng.next_u64();
+        let rule = match method.rule {
+            FarSignRule::Vote { gamma, .. } => optimizer::Rule::Vote { gamma, direction_seed },
+            _ => optimizer::Rule::Plain,
+        };
+        let keeps_momentum = method.rule == FarSignRule::ServerMomentum;
+        let settings = settings(method, data, batch, directions);
+        let x = data.architecture.initial_parameters(SimRng::new(seed, RngStream::Parameters, 0).next_u64());
+        let horizon = method.horizon * updates as f64;
+        let step_size = StepSize { initial: learning_rate, decay: Decay::Cosine { horizon } };
+        let optimizer = FarSign::new(FarSignOptions { x, directions, step_size, rule });
+        let verify_probability = match method.rule {
+            FarSignRule::Verified { verify_probability } => Some(verify_probability),
+            _ => None,
+        };
+        let options = TrainingOptions {
+            assignment: assignment(method, settings.order, rule),
+            verify_probability,
+            direction_seed: (keeps_momentum && method.order == OrderConfig::First).then_some(direction_seed),
+            fault: fault.map(Into::into),
+        };
+        let slot = |&is_attacker| WorkerSlot { volunteer: None, generation: 0, is_attacker };
+        Ok(Self {
+            training: TrainingServer::new(optimizer, options),
+            workers: attackers.iter().map(slot).collect(),
+            verification: verify_probability.map(|_| Verification {
+                recomputer: Recomputer::new(settings.clone(), Arc::clone(&data.train)),
+                stats: VerificationStats::default(),
+            }),
+            audit: audit(method.rule, data, directions, workers),
+            server_momentum: keeps_momentum.then(|| ServerMomentum {
+                beta: method.beta,
+                order: method.order,
+                directions: Directions::new(directions, direction_seed),
+                momenta: vec![Momentum::default(); workers],
+                y: vec![0.0; directions.count()],
+                signs: SignBits::default(),
+            }),
+            settings,
+            snapshot_due_at: 0,
+            weights: (0.0, 0.0),
+            rng,
+        })
+    }
+
+    /// Gives an input its draws, and advances the generator by those that were used.
+    fn with_draws<T>(&mut self, input: impl FnOnce(&mut TrainingServer, &mut Draws) -> T) -> T {
+        let mut ahead = self.rng.clone();
+        let mut draws = Draws::from_fn(|| ahead.next_u64());
+        let output = input(&mut self.training, &mut draws);
+        (0..draws.used()).for_each(|_| _ = self.rng.next_u64());
+        output
+    }
+
+    /// Returns the factor of an update that the training server does not know: 1, or the weight of an audit.
+    fn audit_weight(&mut self, worker: usize, task: &Task, signs: &SignBits) -> f32 {
+        let Some(audit) = &mut self.audit else { return 1.0 };
+        let rng = &mut self.rng;
+        let issued = self.training.counters().issued;
+        audit.refresh(issued, self.training.optimizer().x(), || rng.next_u64());
+        audit.weight(worker, task.direction_seed, signs)
+    }
+
+    fn apply(&mut self, worker: usize, task: &Task, signs: &SignBits) {
+        let factor = self.audit_weight(worker, task, signs);
+        let Some(volunteer) = self.workers[worker].volunteer else { return };
+        if factor <= 0.0 {
+            // An audit gives it no weight: it is received and not applied.
+            _ = self.training.discard_update(volunteer, task.id);
+            return;
+        }
+        let outcome = self.with_draws(|training, draws| {
+            training.handle_update(volunteer, task.id, signs.as_bytes(), factor, draws)
+        });
+        let Ok(accepted) = outcome.verdict else { return };
+        self.weights.1 += f64::from(accepted.weight);
+        if self.workers[worker].is_attacker {
+            self.weights.0 += f64::from(accepted.weight);
+        }
+        let optimizer = self.training.optimizer();
+        if accepted.update >= self.snapshot_due_at {
+            self.snapshot_due_at = accepted.update + updates_between_snapshots(optimizer.active());
+            self.training.publish();
+        }
+    }
+
+    /// Runs the queued verifications. Returns whether a worker was ejected.
+    fn verify(&mut self) -> bool {
+        if let Some(verification) = &mut self.verification {
+            while let Some(job) = self.training.poll_verification() {
+                let (mismatch, momentum) = verification.recomputer.verify(&job.segment);
+                let recomputed = mismatch.map_or(job.segment.updates.len(), |position| position + 1);
+                verification.stats.recomputed += recomputed as u64;
+                let result = VerificationResult::new(&job, mismatch, momentum);
+                if self.training.handle_verification(&result) {
+                    verification.stats.passed += 1;
+                } else {
+                    verification.stats.failed += 1;
+                }
+            }
+        }
+        let mut ejected = false;
+        while let Some(event) = self.training.poll_event() {
+            ejected |= matches!(event, TrainingEvent::Ejected { .. });
+        }
+        ejected
+    }
+}
+
+fn settings(
+    method: &FarSignMethod,
+    data: &ExperimentData,
+    batch: u32,
+    directions: DirectionSpec,
+) -> RunSettings {
+    RunSettings {
+        run_id: 0,
+        architecture: data.architecture.clone(),
+        order: match method.order {
+            OrderConfig::First => estimate::Order::First,
+            OrderConfig::Zeroth { delta } => estimate::Order::Zeroth { delta },
+        },
+        directions,
+        batch,
+        // With momentum at the server, workers send each estimate unchanged.
+        beta: if method.rule == FarSignRule::ServerMomentum { 1.0 } else { method.beta },
+        task_timeout_ms: 0,
+        train_digest: data.train.digest(),
+    }
+}
+
+fn assignment(method: &FarSignMethod, order: estimate::Order, rule: optimizer::Rule) -> AssignmentOptions {
+    AssignmentOptions {
+        order,
+        rule,
+        minibatch_window: if let FarSignRule::Vote { window, .. } = method.rule { window } else { 1 },
+        direction_reuse: method.direction_reuse,
+        resets: matches!(method.rule, FarSignRule::Verified { .. }).then_some(ResetInterval::VERIFIED),
+    }
+}
+
+fn audit(
+    rule: FarSignRule,
+    data: &ExperimentData,
+    directions: DirectionSpec,
+    workers: usize,
+) -> Option<Audit> {
+    let FarSignRule::Audited { every, batch } = rule else { return None };
+    let (data, architecture) = (Arc::clone(&data.validation), &data.architecture);
+    Some(Audit::new(
+        data,
+        architecture,
+        directions,
+        AuditOptions { interval: every, batch_size: batch as usize, workers },
+    ))
+}
+
+impl ServerMomentum {
+    /// Returns the signs of a worker's momentum after one more estimate.
+    fn signs(&mut self, worker: usize, task: &Task, estimate: &[f32]) -> &SignBits {
+        let momentum = &mut self.momenta[worker];
+        if task.reset_momentum {
+            momentum.reset();
+        }
+        let average = momentum.update(estimate, self.beta);
+        if self.order == OrderConfig::First {
+            self.directions.project(average, &mut self.y);
+            self.signs.copy_from(&self.y, task.coin_seed);
+        } else {
+            self.signs.copy_from(average, task.coin_seed);
+        }
+        &self.signs
+    }
+}
+
+impl SimServer for FarSignServer {
+    fn settings(&self) -> &RunSettings {
+        &self.settings
+    }
+
+    fn join(&mut self, worker: usize, known: bool) {
+        let slot = &mut self.workers[worker];
+        slot.generation += u64::from(!known);
+        let identity = VolunteerIdentity::from((worker as u128) << 64 | u128::from(slot.generation));
+        slot.volunteer = Some(self.training.join(Some(identity), false));
+        if let Some(server_momentum) = &mut self.server_momentum {
+            server_momentum.momenta[worker] = Momentum::default();
+        }
+        if let Some(audit) = &mut self.audit
+            && !known
+        {
+            audit.reset(worker);
+        }
+    }
+
+    fn leave(&mut self, worker: usize) {
+        if let Some(volunteer) = self.workers[worker].volunteer.take() {
+            self.training.leave(volunteer);
+        }
+    }
+
+    fn next_task(&mut self, worker: usize) -> (Task, Arc<[f32]>) {
+        let volunteer = self.workers[worker].volunteer.expect("a worker joins before its first task");
+        let issued = self.with_draws(|training, draws| training.next_task(volunteer, draws));
+        let issued = issued.expect("a worker that has joined is connected");
+        (issued.task, Arc::clone(&self.training.publication().x))
+    }
+
+    fn receive(&mut self, worker: usize, update: ReceivedUpdate<'_>) -> UpdateOutcome {
+        let ReceivedUpdate { task, signs, vector, .. } = update;
+        if let Some(mut server_momentum) = self.server_momentum.take() {
+            self.apply(worker, task, server_momentum.signs(worker, task, vector));
+            self.server_momentum = Some(server_momentum);
+        } else {
+            self.apply(worker, task, signs);
+        }
+        if !self.verify() {
+            return UpdateOutcome::Accepted;
+        }
+        self.workers[worker].volunteer = None;
+        UpdateOutcome::Ejected
+    }
+
+    fn parameters(&self) -> &[f32] {
+        self.training.optimizer().x()
+    }
+
+    fn updates(&self) -> u64 {
+        self.training.optimizer().accepted()
+    }
+
+    fn snapshot_updates(&self) -> u64 {
+        self.training.publication().accepted
+    }
+
+    fn is_finished(&self) -> bool {
+        self.training.optimizer().is_finished()
+    }
+
+    fn weights(&self) -> Option<(f64, f64)> {
+        Some(self.weights)
+    }
+
+    fn verification(&self) -> VerificationStats {
+        self.verification.as_ref().map_or_else(VerificationStats::default, |verification| verification.stats)
+    }
+}

@@ -1,0 +1,4 @@
+//! Studies: each has one question and its own report.
+
+pub mod convergence;
+pub mod tolerance;

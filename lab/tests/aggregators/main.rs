@@ -1,0 +1,5 @@
+//! Tests of the published aggregation rules.
+
+mod asynchronous;
+mod synchronous;
+mod vectors;

@@ -1,0 +1,130 @@
+use std::collections::BTreeMap;
+use std::fs;
+
+use farsign_lab::suite::REVISION;
+
+use super::*;
+
+/// Returns every file of an output directory, by its path in it.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for part in [".", "runs", "tuning"] {
+        for entry in fs::read_dir(dir.join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                found.insert(format!("{part}/{name}"), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn output_is_independent_of_threads() {
+    let one = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    run(&SuiteOptions { threads: Some(1), ..options(SMALL) }, one.path()).unwrap();
+    run(&SuiteOptions { threads: Some(3), ..options(SMALL) }, other.path()).unwrap();
+    let one = files(one.path());
+    let other = files(other.path());
+    assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+    for (name, bytes) in &one {
+        assert!(other[name] == *bytes, "{name} differs");
+    }
+    let curves = String::from_utf8_lossy(&one["./curves.csv"]).into_owned();
+    let conditions = 1 + 2 * 2; // no attack, and two attacks at two fractions
+    assert_eq!(curves.lines().count(), 1 + 3 * conditions * 4, "{curves}"); // three methods, four points each
+}
+
+#[test]
+fn resumed_suite_repeats_no_run() {
+    let dir = tempfile::tempdir().unwrap();
+    run(&options(SMALL), dir.path()).unwrap();
+    let whole = files(dir.path());
+    for lost in [
+        "curves.csv",
+        "summary.json",
+        "runs/plain--none--1.json",
+        "tuning/mean--sign-flip-0.3--100--0.5.json",
+    ] {
+        fs::remove_file(dir.path().join(lost)).unwrap();
+    }
+    // A modified file proves that a saved run is read and not repeated.
+    let saved = dir.path().join("runs/mean--none--1.json");
+    let text = fs::read_to_string(&saved).unwrap();
+    let (_, rest) = text.split_once(',').unwrap();
+    fs::write(&saved, format!("{{\n  \"accuracy\": 0.125,{rest}")).unwrap();
+    let resumed = run(&options(SMALL), dir.path()).unwrap();
+    assert_eq!(resumed.summary.method("mean").unwrap().clean.accuracy.mean, 0.125);
+    fs::write(&saved, text).unwrap();
+    run(&options(SMALL), dir.path()).unwrap();
+    assert!(files(dir.path()) == whole);
+}
+
+#[test]
+fn results_of_other_inputs_are_rejected() {
+    let dir = tempfile::tempdir().unwrap();
+    run(&options(SMALL), dir.path()).unwrap();
+    let rejection = |options: &SuiteOptions| run(options, dir.path()).unwrap_err().to_string();
+    let more_seeds = rejection(&SuiteOptions { seeds: Some(2), ..options(SMALL) });
+    assert!(more_seeds.contains("expected results of the same seeds"), "{more_seeds}");
+    let other = rejection(&options(&SMALL.replace("batch = 32", "batch = 31")));
+    assert!(other.contains("expected results of the same scenario"), "{other}");
+
+    let manifest = dir.path().join("manifest.json");
+    let whole: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    for (field, input) in [
+        ("version", "version of the lab"),
+        ("revision", "revision of the lab"),
+        ("fault", "server"),
+        ("train_sha256", "training data"),
+        ("test_sha256", "held-out data"),
+    ] {
+        let mut changed = whole.clone();
+        changed[field] = match field {
+            "revision" => (REVISION + 1).into(),
+            "fault" => "signs-flipped".into(),
+            _ => "other".into(),
+        };
+        fs::write(&manifest, changed.to_string()).unwrap();
+        let error = rejection(&options(SMALL));
+        assert!(error.contains(&format!("expected results of the same {input}")), "{field}: {error}");
+    }
+}
+
+#[test]
+fn suite_resumes_before_first_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    run(&options(SMALL), dir.path()).unwrap();
+    fs::copy(dir.path().join("manifest.json"), other.path().join("manifest.json")).unwrap();
+    run(&options(SMALL), other.path()).unwrap();
+    assert!(files(other.path()) == files(dir.path()));
+}
+
+#[test]
+fn revision_pins_results() {
+    let summary = report(SMALL, None).summary;
+    let accuracies = |method: &str| -> Vec<f64> {
+        let method = summary.method(method).unwrap();
+        std::iter::once(&method.clean)
+            .chain(&method.attacked)
+            .map(|condition| condition.accuracy.mean)
+            .collect()
+    };
+    let found = (REVISION, ["plain", "verified", "mean"].map(accuracies));
+    let plain = vec![0.892, 0.872_667, 0.732, 0.682, 0.461_333];
+    let verified = vec![0.876, 0.892, 0.89, 0.888_667, 0.894];
+    let mean = vec![0.868_667, 0.098, 0.098, 0.827_333, 0.500_667];
+    let pinned = (5, [plain, verified, mean]);
+    assert_eq!(found, pinned, "if the change is intended, raise REVISION and run all scenarios again");
+}
+
+#[test]
+fn results_without_manifest_are_untouched() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("runs")).unwrap();
+    let error = run(&options(SMALL), dir.path()).unwrap_err().to_string();
+    assert!(error.contains("expected a manifest.json"), "{error}");
+}

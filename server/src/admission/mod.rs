@@ -1,0 +1,254 @@
+//! Admission: which volunteers may join. Checks are in order of their cost to the server:
+//!
+//! ```text
+//!   page allowed? -- banned address? -- paused? -- join rate -- session limit --> hello: token? -- banned identity? --> run
+//!     HTTP 403        rejection, each with a retry delay, or without one if a retry is pointless
+//! ```
+//!
+//! Nothing here waits, and every function that depends on time takes the time as a parameter.
+
+pub mod ban_file;
+pub mod bans;
+mod origin;
+mod retry_after;
+mod token;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, HeaderName, header};
+use farsign::task::{Goodbye, GoodbyeReason};
+use farsign::wire::Hello;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+use crate::admission::bans::{Ban, Bans};
+use crate::admission::retry_after::RetryScheduler;
+use crate::identity::VolunteerIdentity;
+use crate::net::client_addr::ClientAddr;
+use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
+use crate::net::rate_limiter::RateLimiter;
+use crate::net::trusted_proxy::TrustedProxies;
+
+pub use crate::admission::origin::{Origins, ParseOriginError};
+pub use crate::admission::token::TokenDigest;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Random delay added to retries that only one address causes.
+const RETRY_JITTER: Duration = Duration::from_mins(1);
+
+/// Options of admission.
+#[derive(Clone, Debug)]
+pub struct AdmissionOptions {
+    /// Allowed page origins besides the server's own.
+    pub origins: Origins,
+    /// Token that every volunteer must send; `None` if no token is required.
+    pub join_token: Option<TokenDigest>,
+    /// Proxies whose `X-Forwarded-For` is trusted.
+    pub trusted_proxies: TrustedProxies,
+    /// Concurrent sessions.
+    pub max_volunteers: usize,
+    /// Concurrent sessions of one client address.
+    pub max_volunteers_per_address: usize,
+    /// Joins of one client address per minute, at least 1.
+    pub joins_per_minute: u32,
+    /// Shortest retry delay of a rejected volunteer.
+    pub retry_after: Duration,
+    /// Initial bans.
+    pub bans: Bans,
+    /// File of bans; `None` if bans are in memory only.
+    pub ban_file: Option<PathBuf>,
+}
+
+/// The admission control of sessions. Every lock is held briefly, and never across an await point.
+#[derive(Debug)]
+pub struct Admission {
+    options: AdmissionOptions,
+    sessions: Arc<ConnectionLimiter>,
+    joins: Mutex<RateLimiter>,
+    retries: Mutex<RetryScheduler>,
+    bans: Mutex<Bans>,
+    bans_changed: Notify,
+    paused: watch::Sender<bool>,
+    /// Whether a rejected origin was logged. It is logged once, because any client can cause it.
+    origin_logged: AtomicBool,
+}
+
+impl Admission {
+    /// Creates an admission control without sessions.
+    pub fn new(mut options: AdmissionOptions) -> Self {
+        let bans = std::mem::take(&mut options.bans);
+        Self {
+            sessions: ConnectionLimiter::new(options.max_volunteers, options.max_volunteers_per_address),
+            joins: Mutex::new(RateLimiter::new(options.joins_per_minute)),
+            retries: Mutex::default(),
+            bans: Mutex::new(bans),
+            bans_changed: Notify::new(),
+            paused: watch::Sender::new(false),
+            origin_logged: AtomicBool::new(false),
+            options,
+        }
+    }
+
+    /// Returns the limiter of sessions.
+    pub fn sessions(&self) -> &ConnectionLimiter {
+        &self.sessions
+    }
+
+    /// Returns whether volunteers must send a token.
+    pub fn needs_token(&self) -> bool {
+        self.options.join_token.is_some()
+    }
+
+    /// Returns the address of a client, from its connection and the headers of trusted proxies.
+    pub fn client_addr(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddr {
+        let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+        self.options.trusted_proxies.client(peer, lines).into()
+    }
+
+    /// Returns whether the page that sent this request may open a session.
+    pub fn allows_page(&self, headers: &HeaderMap) -> bool {
+        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let origin = text(header::ORIGIN);
+        let host = text(header::HOST);
+        let allowed = self.options.origins.allows(origin, host);
+        if !allowed && !self.origin_logged.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                event = "page_refused",
+                ?origin,
+                ?host,
+                hint = "allow the origin with --allow-origin, or let the proxy forward Host",
+                "origin refused"
+            );
+        }
+        allowed
+    }
+
+    /// Admits a volunteer to a session.
+    ///
+    /// # Errors
+    /// Returns the rejection to send if the volunteer may not join.
+    pub fn admit(&self, client: ClientAddr, now: Instant) -> Result<Permit, Goodbye> {
+        if self.is_banned(client, None) {
+            return Err(self.rejection(GoodbyeReason::Banned, now));
+        }
+        if *self.paused.borrow() {
+            return Err(self.rejection(GoodbyeReason::Paused, now));
+        }
+        if let Err(wait) = self.joins.lock().check(client, now) {
+            return Err(self.jittered_retry(GoodbyeReason::TooManyJoins, wait));
+        }
+        self.sessions.acquire(Some(client)).map_err(|limit| match limit {
+            LimitReached::Total => self.rejection(GoodbyeReason::ServerFull, now),
+            LimitReached::PerAddress => {
+                self.jittered_retry(GoodbyeReason::AddressFull, self.options.retry_after)
+            }
+        })
+    }
+
+    /// Returns the identity of a volunteer; `None` if it sent no secret.
+    ///
+    /// # Errors
+    /// Returns an error if the token is wrong.
+    pub fn authenticate(&self, hello: &Hello<'_>) -> Result<Option<VolunteerIdentity>, GoodbyeReason> {
+        if let Some(token) = &self.options.join_token
+            && !token.matches(hello.token.unwrap_or_default().as_bytes())
+        {
+            return Err(GoodbyeReason::InvalidToken);
+        }
+        Ok(hello.secret.map(VolunteerIdentity::from))
+    }
+
+    /// Returns whether the address or the identity is banned.
+    pub fn is_banned(&self, client: ClientAddr, identity: Option<VolunteerIdentity>) -> bool {
+        let bans = self.bans.lock();
+        bans.contains(Ban::Address(client))
+            || identity.is_some_and(|identity| bans.contains(Ban::Identity(identity)))
+    }
+
+    /// Returns the goodbye for a reason. It has no retry delay if a retry would be rejected too. Delays of rejections
+    /// that affect many volunteers are spread over time.
+    pub fn rejection(&self, reason: GoodbyeReason, now: Instant) -> Goodbye {
+        let usual = self.options.retry_after;
+        let wait = match reason {
+            GoodbyeReason::ServerFull | GoodbyeReason::ShuttingDown | GoodbyeReason::Paused => {
+                Some(self.retries.lock().schedule(now, usual, rand::random()))
+            }
+            GoodbyeReason::TaskTimeout | GoodbyeReason::HelloMissing | GoodbyeReason::SlowReader => {
+                Some(usual)
+            }
+            GoodbyeReason::TooManyJoins | GoodbyeReason::AddressFull => {
+                return self.jittered_retry(reason, usual);
+            }
+            GoodbyeReason::UnsupportedVersion
+            | GoodbyeReason::Malformed
+            | GoodbyeReason::Oversize
+            | GoodbyeReason::TooManyRejects
+            | GoodbyeReason::TooManyPings
+            | GoodbyeReason::FailedVerification
+            | GoodbyeReason::Banned
+            | GoodbyeReason::InvalidToken
+            | GoodbyeReason::SessionReplaced
+            | GoodbyeReason::EjectedByOperator
+            | GoodbyeReason::RunFinished => None,
+        };
+        Goodbye { reason, retry_after_ms: wait.map(milliseconds) }
+    }
+
+    /// Returns a rejection that one address causes, so that its retries do not delay those of other addresses.
+    fn jittered_retry(&self, reason: GoodbyeReason, min: Duration) -> Goodbye {
+        let wait = min.max(self.options.retry_after) + RETRY_JITTER.mul_f64(rand::random());
+        Goodbye { reason, retry_after_ms: Some(milliseconds(wait)) }
+    }
+
+    /// Returns a flag that is true while the run is paused.
+    pub fn paused(&self) -> watch::Receiver<bool> {
+        self.paused.subscribe()
+    }
+
+    /// Pauses or resumes the run. While it is paused, volunteers can neither join nor work.
+    pub fn pause(&self, paused: bool) {
+        match (self.paused.send_replace(paused), paused) {
+            (false, true) => tracing::info!(event = "paused", "run paused"),
+            (true, false) => tracing::info!(event = "resumed", "run resumed"),
+            _ => {}
+        }
+    }
+
+    /// Adds a ban.
+    pub fn ban(&self, ban: Ban) {
+        if self.bans.lock().add(ban) {
+            tracing::info!(event = "banned", %ban, "ban added");
+            self.bans_changed.notify_one();
+        }
+    }
+
+    /// Removes a ban, and returns whether it existed.
+    pub fn unban(&self, ban: Ban) -> bool {
+        let removed = self.bans.lock().remove(ban);
+        if removed {
+            tracing::info!(event = "ban_removed", %ban, "ban removed");
+            self.bans_changed.notify_one();
+        }
+        removed
+    }
+
+    /// Returns all bans.
+    pub fn list_bans(&self) -> Vec<Ban> {
+        self.bans.lock().list().collect()
+    }
+
+    /// Returns the number of bans.
+    pub fn count_bans(&self) -> usize {
+        self.bans.lock().list().count()
+    }
+}
+
+/// Returns a duration in milliseconds, always below the value that means "never" on the wire.
+fn milliseconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis()).unwrap_or(u32::MAX - 1)
+}

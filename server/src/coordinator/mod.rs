@@ -1,0 +1,327 @@
+//! The task that owns the model.
+//!
+//! ```text
+//!   sessions --Command--> queue --batch--> TrainingServer --> events --> journal, registry, telemetry
+//!                                               |                          |
+//!                                               v                          v
+//!                               Snapshot (immutable, published)      durable? then replies
+//! ```
+//!
+//! Sessions send commands through a bounded queue; everything else reads the immutable [`Snapshot`]. The coordinator takes
+//! all queued commands, feeds them to the [`TrainingServer`] in order of arrival, makes a snapshot and issues the next
+//! tasks against it. If the run is saved, it then waits until the batch is durable, while further commands queue up. Only
+//! then does it publish the snapshot and send the replies.
+
+mod handle;
+mod journal;
+mod registry;
+pub mod seeds;
+mod snapshot;
+mod telemetry;
+mod training;
+mod verification_cache;
+mod verifier;
+
+pub use handle::{CoordinatorHandle, CoordinatorStopped, JoinReply, TaskAssignment, UpdateReply};
+pub use registry::{EjectTarget, JoinRequest};
+pub use snapshot::Snapshot;
+pub use telemetry::{Ejection, VolunteerListing, VolunteerSummary};
+pub use verifier::{VerificationOptions, VerifierStopped};
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use farsign::assignment::{AssignmentOptions, updates_between_snapshots};
+use farsign::dataset::Dataset;
+use farsign::optimizer::{FarSign, FarSignOptions};
+use farsign::task::RunSettings;
+use farsign::training_server::{TrainingCounters, TrainingOptions, TrainingServer, UpdateOutcome};
+use farsign::trust::TrustMean;
+use farsign::wire::EncodedSteps;
+use rand_chacha::ChaCha12Rng;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::admission::Admission;
+use crate::counters::Counters;
+use crate::effort::Effort;
+use crate::store::StoreError;
+use crate::store::event::CoordinatorCounters;
+use crate::store::saved_run::SavedRun;
+use handle::Command;
+use journal::Journal;
+use registry::VolunteerRegistry;
+use telemetry::Telemetry;
+use verifier::Verifier;
+
+/// Commands that wait in the queue. A session whose command finds the queue full waits, and so does its volunteer.
+const COMMAND_QUEUE_CAPACITY: usize = 1024;
+
+/// Commands of one batch.
+const MAX_BATCH: usize = 256;
+
+/// Options of a coordinator.
+#[derive(Clone, Debug)]
+pub struct CoordinatorOptions {
+    /// Settings of the run that volunteers receive.
+    pub run: RunSettings,
+    /// Assignment of tasks.
+    pub assignment: AssignmentOptions,
+    /// Options of the optimizer.
+    pub optimizer: FarSignOptions,
+    /// Verification of updates. `None` if updates are not verified.
+    pub verification: Option<VerificationOptions>,
+    /// Generator of task seeds, which volunteers must not be able to predict.
+    pub task_seeds: ChaCha12Rng,
+}
+
+/// Services that the coordinator uses.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// Training data, for verification.
+    pub train: Arc<Dataset>,
+    /// Event counters.
+    pub counters: Arc<Counters>,
+    /// Bans of volunteers that fail verification.
+    pub admission: Arc<Admission>,
+}
+
+/// The owner of the training server. Nothing of it is shared.
+#[derive(Debug)]
+pub struct Coordinator {
+    queue: mpsc::Receiver<Command>,
+    training: TrainingServer,
+    seeds: ChaCha12Rng,
+    registry: VolunteerRegistry,
+    /// Recomputes updates. `None` if updates are not verified.
+    verifier: Option<Verifier>,
+    /// Whether the verifier has stopped although updates should be verified.
+    verifier_stopped: bool,
+    admission: Arc<Admission>,
+    telemetry: Telemetry,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    /// The newest snapshot, which tasks are issued against. It is published once it is durable.
+    latest: Arc<Snapshot>,
+    /// Steps since the newest snapshot.
+    steps: EncodedSteps,
+    /// Accepted updates at which the next snapshot is due; 0 if it is due as soon as there are steps.
+    snapshot_due_at: u64,
+    journal: Journal,
+    counters: Arc<Counters>,
+}
+
+/// A request whose reply waits for the snapshot that contains everything before it.
+enum Request {
+    Join(JoinRequest, oneshot::Sender<Option<JoinReply>>),
+    Update(UpdateOutcome, farsign::task::VolunteerId, oneshot::Sender<UpdateReply>),
+    Resume(farsign::task::VolunteerId, oneshot::Sender<Option<TaskAssignment>>),
+}
+
+/// A reply held back until its batch is durable.
+enum PreparedReply {
+    Join(oneshot::Sender<Option<JoinReply>>, Option<JoinReply>),
+    Update(oneshot::Sender<UpdateReply>, UpdateReply),
+    Resume(oneshot::Sender<Option<TaskAssignment>>, Option<TaskAssignment>),
+}
+
+impl PreparedReply {
+    /// Sends the reply. A requester that has disconnected is removed by its session's leave command.
+    fn send(self) {
+        match self {
+            Self::Join(reply, joined) => _ = reply.send(joined),
+            Self::Update(reply, outcome) => _ = reply.send(outcome),
+            Self::Resume(reply, next) => _ = reply.send(next),
+        }
+    }
+}
+
+/// An error that ends the coordinator.
+#[derive(Debug, thiserror::Error)]
+pub enum CoordinatorError {
+    /// The run cannot be saved. No reply of the batch was sent.
+    #[error("the run cannot be saved: {0}")]
+    Store(#[from] StoreError),
+    /// Updates would no longer be verified.
+    #[error(transparent)]
+    Verifier(#[from] VerifierStopped),
+}
+
+impl Coordinator {
+    /// Creates a coordinator, idle until [`Coordinator::run`], and its handle. The verifier gets a thread of its own. A
+    /// `saved` run continues where it stopped; otherwise a new run starts and is not saved.
+    ///
+    /// # Errors
+    /// Returns an error if the system provides no thread.
+    pub fn start(
+        options: CoordinatorOptions,
+        services: Services,
+        saved: Option<SavedRun>,
+    ) -> std::io::Result<(Self, CoordinatorHandle)> {
+        let CoordinatorOptions { run, assignment, optimizer, verification, task_seeds } = options;
+        let training_options = TrainingOptions {
+            assignment,
+            verify_probability: verification.map(|verification| verification.probability),
+            direction_seed: None,
+            fault: None,
+        };
+        let (training, seeds, journal) = open(training_options, optimizer, task_seeds, saved);
+        let (commands, queue) = mpsc::channel(COMMAND_QUEUE_CAPACITY);
+        let latest = Arc::new(Snapshot::initial(&training));
+        let (snapshots, published) = watch::channel(Arc::clone(&latest));
+        let telemetry = Telemetry::new(run.directions, run.order, assignment.rule, Instant::now());
+        let verifier = verification.map(|options| {
+            // A weak sender: a strong one would keep the queue open while the verifier waits for jobs.
+            let commands = commands.downgrade();
+            let report = move |result| {
+                let command = Command::Verified(result);
+                commands.upgrade().is_some_and(|commands| commands.blocking_send(command).is_ok())
+            };
+            let counters = Arc::clone(&services.counters.verification);
+            Verifier::start(options, run, services.train, counters, report)
+        });
+        let mut coordinator = Self {
+            queue,
+            training,
+            seeds,
+            registry: VolunteerRegistry::default(),
+            verifier: verifier.transpose()?,
+            verifier_stopped: false,
+            admission: services.admission,
+            telemetry,
+            snapshots,
+            latest,
+            steps: EncodedSteps::default(),
+            snapshot_due_at: 0,
+            journal,
+            counters: services.counters,
+        };
+        coordinator.handle_events();
+        Ok((coordinator, CoordinatorHandle { commands, snapshots: published }))
+    }
+
+    /// Handles commands until it is stopped or every handle is dropped.
+    ///
+    /// It shares the threads of the sessions: waking another thread for each update would cost more than the update.
+    ///
+    /// # Errors
+    /// Returns an error if the run could not be saved or updates would no longer be verified. Replies of the failed batch
+    /// are dropped.
+    pub async fn run(mut self) -> Result<(), CoordinatorError> {
+        let mut commands = Vec::with_capacity(MAX_BATCH);
+        let mut requests = Vec::new();
+        let mut replies = Vec::new();
+        while self.queue.recv_many(&mut commands, MAX_BATCH).await > 0 {
+            if commands.iter().any(|command| matches!(command, Command::Stop)) {
+                self.queue.close(); // queued commands are still handled
+            }
+            requests.extend(commands.drain(..).filter_map(|command| self.handle_command(command)));
+            self.make_snapshot();
+            replies.extend(requests.drain(..).map(|request| self.prepare_reply(request)));
+            self.journal.save(self.saved_counters(), self.training.optimizer()).await?;
+            self.publish();
+            replies.drain(..).for_each(PreparedReply::send);
+            if self.verifier_stopped {
+                break;
+            }
+        }
+        self.journal.close().await;
+        if self.verifier_stopped { Err(VerifierStopped.into()) } else { Ok(()) }
+    }
+
+    /// Returns the counters that decide the tasks to come, besides the optimizer.
+    fn saved_counters(&self) -> CoordinatorCounters {
+        use rand_chacha::rand_core as _;
+        let TrainingCounters { joined, issued, version, trust_mean, window } = self.training.counters();
+        let words_drawn = self.seeds.get_word_pos();
+        CoordinatorCounters { joined, issued, version, trust_mean: trust_mean.0, words_drawn, window }
+    }
+
+    fn handle_command(&mut self, command: Command) -> Option<Request> {
+        match command {
+            Command::Join { request, reply } => {
+                self.snapshot_due_at = 0;
+                return Some(Request::Join(request, reply));
+            }
+            Command::Update { volunteer, task, bits, reply } => {
+                let outcome = self.handle_update(volunteer, task, &bits);
+                return Some(Request::Update(outcome, volunteer, reply));
+            }
+            Command::Resume { volunteer, reply } => return Some(Request::Resume(volunteer, reply)),
+            Command::Leave { volunteer } => self.handle_leave(volunteer),
+            Command::Verified(result) => self.handle_verification(&result),
+            // The requesters below may have disconnected.
+            Command::AcceptedCounts { identities, reply } => {
+                _ = reply.send(self.accepted_counts(&identities))
+            }
+            Command::List { reply } => _ = reply.send(self.list(Instant::now())),
+            Command::Eject { target, reason, reply } => _ = reply.send(self.eject(target, reason)),
+            Command::SetEffort { volunteer, effort, reply } => {
+                _ = reply.send(self.set_effort(volunteer, effort))
+            }
+            Command::Stop => {}
+        }
+        None
+    }
+
+    /// Makes a snapshot if one is due.
+    fn make_snapshot(&mut self) {
+        let optimizer = self.training.optimizer();
+        let accepted = optimizer.accepted();
+        let due = accepted >= self.snapshot_due_at || optimizer.is_finished();
+        if self.steps.bytes() == 0 || !due {
+            return;
+        }
+        self.snapshot_due_at = accepted + updates_between_snapshots(optimizer.active());
+        let steps = std::mem::take(&mut self.steps);
+        self.training.publish();
+        self.latest = Arc::new(self.latest.advance(&self.training, steps, self.telemetry.tolerance()));
+        if self.latest.is_finished() {
+            tracing::info!(event = "finished", accepted, "training finished");
+        }
+    }
+
+    fn publish(&mut self) {
+        if self.snapshots.borrow().version != self.latest.version {
+            self.snapshots.send_replace(Arc::clone(&self.latest));
+        }
+    }
+
+    fn prepare_reply(&mut self, request: Request) -> PreparedReply {
+        match request {
+            Request::Join(request, reply) => PreparedReply::Join(reply, self.join(request)),
+            Request::Resume(volunteer, reply) => PreparedReply::Resume(reply, self.next_task(volunteer)),
+            Request::Update(UpdateOutcome { verdict, closed }, volunteer, reply) => {
+                let finished = self.training.optimizer().is_finished();
+                let continues = closed && !finished;
+                let effort = self.registry.effort_of(volunteer);
+                let rests = continues && effort != Effort::FULL;
+                let next = if continues && !rests { self.next_task(volunteer) } else { None };
+                let verdict = verdict.map(|accepted| accepted.update);
+                PreparedReply::Update(
+                    reply,
+                    UpdateReply { verdict, next, rest: rests.then_some(effort), finished },
+                )
+            }
+        }
+    }
+}
+
+/// Creates the training server of a new run, or that of a saved run with the journal that it continues.
+fn open(
+    options: TrainingOptions,
+    optimizer: FarSignOptions,
+    mut seeds: ChaCha12Rng,
+    saved: Option<SavedRun>,
+) -> (TrainingServer, ChaCha12Rng, Journal) {
+    let Some(saved) = saved else {
+        return (TrainingServer::new(FarSign::new(optimizer), options), seeds, Journal::default());
+    };
+    let SavedRun { optimizer, counters, unsaved, trust, writer, checkpoint_every } = saved;
+    seeds.set_word_pos(counters.words_drawn);
+    let accepted = optimizer.accepted();
+    // The saved model may be ahead of the newest published snapshot, so the first snapshot has another version.
+    let counters = CoordinatorCounters { version: counters.version + 1, ..counters };
+    let journal = Journal::new(writer, unsaved, counters, checkpoint_every, accepted);
+    let CoordinatorCounters { joined, issued, version, trust_mean, window, .. } = counters;
+    let counters = TrainingCounters { joined, issued, version, trust_mean: TrustMean(trust_mean), window };
+    (TrainingServer::resume(optimizer, options, counters, trust), seeds, journal)
+}

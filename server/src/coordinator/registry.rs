@@ -1,0 +1,133 @@
+//! Connected volunteers: what the coordinator knows besides their training state.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use farsign::task::{GoodbyeReason, VolunteerId};
+use farsign::training_server::TrustRecord;
+use farsign::wire::Capabilities;
+use tokio::sync::oneshot;
+
+use super::telemetry::VolunteerStats;
+use crate::effort::Effort;
+use crate::identity::VolunteerIdentity;
+use crate::net::client_addr::ClientAddr;
+
+/// Volunteers to eject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EjectTarget {
+    /// One volunteer.
+    Volunteer(VolunteerId),
+    /// The connected volunteer of an identity.
+    Identity(VolunteerIdentity),
+    /// All volunteers of an address.
+    Address(ClientAddr),
+}
+
+/// A volunteer that joins.
+#[derive(Clone, Debug)]
+pub struct JoinRequest {
+    /// Optional parts of the protocol that the volunteer supports.
+    pub capabilities: Capabilities,
+    /// Name of the volunteer's program.
+    pub agent: String,
+    /// Address of the volunteer.
+    pub address: ClientAddr,
+    /// Identity, if the volunteer sent a secret.
+    pub identity: Option<VolunteerIdentity>,
+}
+
+/// A volunteer that is connected, or that left while a verification of its updates is running.
+#[derive(Debug)]
+pub(super) struct VolunteerEntry {
+    pub request: JoinRequest,
+    pub stats: VolunteerStats,
+    /// The percentage of its time for which it receives work.
+    pub effort: Effort,
+    /// Notifies the session of an ejection; taken when it is sent.
+    pub ejected: Option<oneshot::Sender<GoodbyeReason>>,
+}
+
+impl VolunteerEntry {
+    pub fn new(request: JoinRequest, effort: Effort, ejected: oneshot::Sender<GoodbyeReason>) -> Self {
+        Self { request, stats: VolunteerStats::new(Instant::now()), effort, ejected: Some(ejected) }
+    }
+
+    pub fn log_joined(&self, volunteer: VolunteerId, record: TrustRecord) {
+        let JoinRequest { agent, address, identity, .. } = &self.request;
+        tracing::info!(
+            event = "joined",
+            volunteer = volunteer.0,
+            address = %address,
+            identity = identity.map(tracing::field::display),
+            agent,
+            verifications_passed = record.trust.passed,
+            "volunteer joined"
+        );
+    }
+}
+
+/// All volunteers of the coordinator.
+#[derive(Debug, Default)]
+pub(super) struct VolunteerRegistry {
+    connected: HashMap<VolunteerId, VolunteerEntry>,
+    departed: HashMap<VolunteerId, VolunteerEntry>,
+    /// Effort of volunteers that join from now on.
+    pub default_effort: Effort,
+}
+
+impl VolunteerRegistry {
+    pub fn insert(&mut self, volunteer: VolunteerId, entry: VolunteerEntry) {
+        self.connected.insert(volunteer, entry);
+    }
+
+    pub fn get_mut(&mut self, volunteer: VolunteerId) -> Option<&mut VolunteerEntry> {
+        self.connected.get_mut(&volunteer)
+    }
+
+    pub fn get_or_departed(&self, volunteer: VolunteerId) -> Option<&VolunteerEntry> {
+        self.connected.get(&volunteer).or_else(|| self.departed.get(&volunteer))
+    }
+
+    pub fn get_or_departed_mut(&mut self, volunteer: VolunteerId) -> Option<&mut VolunteerEntry> {
+        let connected = self.connected.get_mut(&volunteer);
+        connected.or_else(|| self.departed.get_mut(&volunteer))
+    }
+
+    /// Removes a volunteer, or keeps it among the departed while a verification of its updates is running.
+    pub fn remove(&mut self, volunteer: VolunteerId, is_departed: bool) {
+        if let Some(entry) = self.connected.remove(&volunteer)
+            && is_departed
+        {
+            self.departed.insert(volunteer, entry);
+        }
+    }
+
+    pub fn forget_departed(&mut self, volunteer: VolunteerId) {
+        self.departed.remove(&volunteer);
+    }
+
+    /// Returns the connected volunteers of an address.
+    pub fn at(&self, address: ClientAddr) -> Vec<VolunteerId> {
+        let there = self.connected.iter().filter(|(_, entry)| entry.request.address == address);
+        there.map(|(volunteer, _)| *volunteer).collect()
+    }
+
+    /// Returns the effort of a volunteer; full effort if it is not connected.
+    pub fn effort_of(&self, volunteer: VolunteerId) -> Effort {
+        self.connected.get(&volunteer).map_or(Effort::FULL, |entry| entry.effort)
+    }
+
+    /// Sets the effort of one volunteer, or of all volunteers now and later. Returns how many are connected.
+    pub fn set_effort(&mut self, volunteer: Option<VolunteerId>, effort: Effort) -> usize {
+        if volunteer.is_none() {
+            self.default_effort = effort;
+        }
+        let matching = self.connected.iter_mut().filter(|(id, _)| volunteer.is_none_or(|one| one == **id));
+        matching.map(|(_, entry)| entry.effort = effort).count()
+    }
+
+    pub fn connected(&self) -> impl Iterator<Item = (VolunteerId, &VolunteerEntry)> {
+        self.connected.iter().map(|(volunteer, entry)| (*volunteer, entry))
+    }
+}

@@ -1,0 +1,195 @@
+//! Inputs of the training server, and what follows from its events.
+
+use std::sync::Arc;
+
+use farsign::task::{GoodbyeReason, TaskId, VolunteerId};
+use farsign::training_server::{
+    AcceptedUpdate, Draws, TrainingEvent, TrainingServer, TrustRecord, UpdateOutcome, VerificationResult,
+};
+use rand_chacha::rand_core::Rng as _;
+use tokio::sync::oneshot;
+
+use super::Coordinator;
+use super::handle::{JoinReply, TaskAssignment};
+use super::registry::{EjectTarget, JoinRequest, VolunteerEntry};
+use super::verifier::SubmitError;
+use crate::admission::bans::Ban;
+use crate::store::event::{Accepted, Event};
+
+/// Words of the generator's position that one draw of 64 bits uses.
+const WORDS_PER_DRAW: u128 = 2;
+
+impl Coordinator {
+    /// Gives an input its draws, and advances the generator by those that were used.
+    fn with_draws<T>(&mut self, input: impl FnOnce(&mut TrainingServer, &mut Draws) -> T) -> T {
+        let position = self.seeds.get_word_pos();
+        let mut draws = Draws::from_fn(|| self.seeds.next_u64());
+        let output = input(&mut self.training, &mut draws);
+        self.seeds.set_word_pos(position + WORDS_PER_DRAW * draws.used() as u128);
+        output
+    }
+
+    pub(super) fn handle_update(
+        &mut self,
+        volunteer: VolunteerId,
+        task: TaskId,
+        bits: &[u8],
+    ) -> UpdateOutcome {
+        let outcome =
+            self.with_draws(|training, draws| training.handle_update(volunteer, task, bits, 1.0, draws));
+        match outcome.verdict {
+            Ok(accepted) => self.on_accepted(volunteer, task, accepted),
+            Err(reason) => {
+                self.counters.update_rejected(reason);
+                let reason = reason.name();
+                tracing::debug!(
+                    event = "rejected",
+                    volunteer = volunteer.0,
+                    task = task.0,
+                    reason,
+                    "update rejected"
+                );
+            }
+        }
+        self.handle_events();
+        self.submit_verifications();
+        outcome
+    }
+
+    fn on_accepted(&mut self, volunteer: VolunteerId, task: TaskId, accepted: AcceptedUpdate) {
+        self.steps.push(self.training.last_step());
+        let signs = self.training.last_signs();
+        if let Some(entry) = self.registry.get_mut(volunteer) {
+            self.telemetry.on_update(volunteer, &mut entry.stats, accepted, signs);
+        }
+        let AcceptedUpdate { direction_seed, trust, .. } = accepted;
+        self.journal.record(|| {
+            Event::Accepted(Accepted { volunteer, task, direction_seed, trust, signs: signs.clone() })
+        });
+    }
+
+    /// Adds a volunteer and issues its first task. `None` if the run is finished.
+    pub(super) fn join(&mut self, request: JoinRequest) -> Option<JoinReply> {
+        if self.training.optimizer().is_finished() {
+            return None;
+        }
+        let half_precision = request.capabilities.half_snapshots;
+        let volunteer = self.training.join(request.identity, half_precision);
+        self.handle_events();
+        let (ejected, ejection) = oneshot::channel();
+        let record = self.training.record(volunteer).unwrap_or_default();
+        let entry = VolunteerEntry::new(request, self.registry.default_effort, ejected);
+        entry.log_joined(volunteer, record);
+        self.registry.insert(volunteer, entry);
+        self.next_task(volunteer).map(|first| JoinReply { volunteer, first, ejection })
+    }
+
+    /// Issues the next task of a volunteer. `None` if it is not connected or the run is finished.
+    pub(super) fn next_task(&mut self, volunteer: VolunteerId) -> Option<TaskAssignment> {
+        if self.training.optimizer().is_finished() {
+            return None;
+        }
+        let issued = self.with_draws(|training, draws| training.next_task(volunteer, draws))?;
+        if let Some(entry) = self.registry.get_mut(volunteer) {
+            entry.stats.on_task_issued(self.latest.accepted);
+        }
+        if let (Some(verifier), Some(parameters)) = (&mut self.verifier, &issued.recorded)
+            && !verifier.has_memory_for(parameters)
+        {
+            self.training.skip_recording(volunteer);
+            self.counters.verification.record_skip();
+        }
+        Some(TaskAssignment { task: issued.task, snapshot: Arc::clone(&self.latest) })
+    }
+
+    pub(super) fn handle_leave(&mut self, volunteer: VolunteerId) {
+        self.snapshot_due_at = 0; // it may have been the last volunteer
+        self.training.leave(volunteer);
+        self.handle_events();
+        self.registry.remove(volunteer, self.training.is_departed(volunteer));
+    }
+
+    pub(super) fn handle_verification(&mut self, result: &VerificationResult) {
+        if let Some(verifier) = &mut self.verifier {
+            verifier.track(&result.momentum);
+        }
+        let passed = self.training.handle_verification(result);
+        self.handle_events();
+        self.registry.forget_departed(result.volunteer);
+        self.counters.verification.record_outcome(passed);
+    }
+
+    /// Ejects volunteers and returns how many.
+    pub(super) fn eject(&mut self, target: EjectTarget, reason: GoodbyeReason) -> usize {
+        let volunteers = match target {
+            EjectTarget::Volunteer(volunteer) => vec![volunteer],
+            EjectTarget::Identity(identity) => self.training.volunteer(identity).into_iter().collect(),
+            EjectTarget::Address(address) => self.registry.at(address),
+        };
+        let ejected =
+            volunteers.into_iter().filter(|volunteer| self.training.eject(*volunteer, reason)).count();
+        self.handle_events();
+        ejected
+    }
+
+    /// Hands queued verifications to the verifier.
+    fn submit_verifications(&mut self) {
+        let Some(verifier) = &self.verifier else { return };
+        while let Some(job) = self.training.poll_verification() {
+            match verifier.submit(job) {
+                Ok(()) => {}
+                Err(SubmitError::Full(volunteer)) => {
+                    self.training.skip_verification(volunteer);
+                    self.counters.verification.record_skip();
+                }
+                Err(SubmitError::Stopped) => self.verifier_stopped = true,
+            }
+        }
+    }
+
+    /// Journals, logs and forwards what the training server did.
+    pub(super) fn handle_events(&mut self) {
+        while let Some(event) = self.training.poll_event() {
+            match event {
+                TrainingEvent::Joined(volunteer) => self.journal.record(|| Event::Join(volunteer)),
+                TrainingEvent::Left(volunteer) => self.journal.record(|| Event::Leave(volunteer)),
+                TrainingEvent::RolledBack { volunteer, step } => {
+                    self.steps.push(&step);
+                    self.journal.record(|| Event::RolledBack { volunteer, step });
+                }
+                TrainingEvent::TrustChanged { identity, record } => {
+                    self.journal.record_trust(identity, record)
+                }
+                TrainingEvent::Banned(identity) => self.admission.ban(Ban::Identity(identity)),
+                TrainingEvent::VerificationFailed { volunteer, task } => self.log_failed(volunteer, task),
+                TrainingEvent::Ejected { volunteer, reason, record } => {
+                    self.on_ejected(volunteer, reason, record)
+                }
+                TrainingEvent::VerificationSkipped(_) => self.counters.verification.record_skip(),
+            }
+        }
+    }
+
+    fn log_failed(&self, volunteer: VolunteerId, task: TaskId) {
+        let address = self.registry.get_or_departed(volunteer).map(|entry| entry.request.address);
+        tracing::warn!(
+            event = "ejected",
+            volunteer = volunteer.0,
+            task = task.0,
+            address = address.map(tracing::field::display),
+            "update failed verification"
+        );
+    }
+
+    /// Records an ejection and notifies the session, which may have ended already.
+    fn on_ejected(&mut self, volunteer: VolunteerId, reason: GoodbyeReason, record: TrustRecord) {
+        self.snapshot_due_at = 0;
+        let is_departed = self.training.is_departed(volunteer);
+        let Some(entry) = self.registry.get_or_departed_mut(volunteer) else { return };
+        self.telemetry.ejections.record(volunteer, &entry.request, record, reason);
+        if let Some(session) = entry.ejected.take() {
+            _ = session.send(reason);
+        }
+        self.registry.remove(volunteer, is_departed);
+    }
+}

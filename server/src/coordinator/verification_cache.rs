@@ -1,0 +1,94 @@
+//! The memory that pending verifications use.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use farsign::momentum::Momentum;
+
+/// Weak references to the parameters and momenta that pending verifications need, shared between volunteers. Entries are
+/// dropped when nothing refers to them. A momentum counts as much as parameters, which is its largest size.
+#[derive(Debug)]
+pub(super) struct VerificationCache {
+    /// Limit of entries.
+    capacity: usize,
+    /// By the address of their first value.
+    parameters: HashMap<usize, Weak<[f32]>>,
+    momenta: Vec<Weak<Momentum>>,
+}
+
+impl VerificationCache {
+    /// Creates a cache for entries of `parameters` values within `max_bytes`.
+    pub fn new(max_bytes: usize, parameters: usize) -> Self {
+        let capacity = max_bytes / (size_of::<f32>() * parameters);
+        Self { capacity, parameters: HashMap::new(), momenta: Vec::new() }
+    }
+
+    /// Tracks parameters. Returns false, and does not track them, if they are new and the limit is reached.
+    pub fn admit(&mut self, parameters: &Arc<[f32]>) -> bool {
+        let address = Arc::as_ptr(parameters).cast::<f32>().addr();
+        if self.parameters.contains_key(&address) {
+            return true; // a weak reference keeps the address from being reused
+        }
+        if !self.has_capacity() {
+            return false;
+        }
+        self.parameters.insert(address, Arc::downgrade(parameters));
+        true
+    }
+
+    /// Tracks a momentum.
+    pub fn track(&mut self, momentum: &Arc<Momentum>) {
+        self.momenta.push(Arc::downgrade(momentum));
+    }
+
+    fn has_capacity(&mut self) -> bool {
+        self.parameters.retain(|_, entry| entry.strong_count() > 0);
+        self.momenta.retain(|entry| entry.strong_count() > 0);
+        self.parameters.len() + self.momenta.len() < self.capacity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARAMETERS: usize = 5;
+
+    fn parameters() -> Arc<[f32]> {
+        Arc::from([0.0; PARAMETERS])
+    }
+
+    fn cache(entries: usize) -> VerificationCache {
+        VerificationCache::new(entries * 4 * PARAMETERS, PARAMETERS)
+    }
+
+    #[test]
+    fn shared_parameters_count_once() {
+        let mut cache = cache(2);
+        let first = parameters();
+        let second = parameters();
+        assert!(cache.admit(&first) && cache.admit(&Arc::clone(&first)));
+        assert!(cache.admit(&second));
+        assert!(!cache.admit(&parameters()), "a third exceeds the limit");
+        assert!(cache.admit(&second), "tracked parameters need no memory");
+    }
+
+    #[test]
+    fn unreferenced_entries_are_evicted() {
+        let mut cache = cache(1);
+        let first = parameters();
+        assert!(cache.admit(&first) && !cache.admit(&parameters()));
+        drop(first);
+        assert!(cache.admit(&parameters()));
+    }
+
+    #[test]
+    fn momenta_count_towards_limit() {
+        let mut cache = cache(1);
+        let momentum = Arc::new(Momentum::default());
+        cache.track(&momentum);
+        assert!(!cache.admit(&parameters()));
+        drop(momentum);
+        assert!(cache.admit(&parameters()));
+    }
+}

@@ -1,0 +1,4 @@
+//! Training data: loading it, and downloading MNIST.
+
+pub mod loader;
+pub mod mnist_download;

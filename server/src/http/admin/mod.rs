@@ -1,0 +1,158 @@
+//! `/api/v1/admin/`: the operator's API. docs/http-api.md documents it with examples.
+//!
+//! The API exists only on servers with an admin token. Every request must carry the token as a bearer token. Browsers
+//! never add one on their own, so no other page can use its visitor's access.
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{delete, get, post, put};
+use axum::{Extension, Router};
+use farsign::task::{GoodbyeReason, VolunteerId};
+
+use crate::admission::TokenDigest;
+use crate::admission::bans::{Ban, ParseBanError};
+use crate::coordinator::{CoordinatorStopped, EjectTarget};
+use crate::effort::{Effort, ParseEffortError};
+use crate::state::AppState;
+
+mod dto;
+mod events;
+mod pagination;
+
+use crate::http::admin::dto::{EjectionRow, VolunteerRow};
+
+/// Longest body of a request: a ban, as text.
+const MAX_BODY_BYTES: usize = 256;
+
+/// Routes the paths below `/api/v1/admin`; without a token, none.
+pub(super) fn router(token: Option<TokenDigest>) -> Router<Arc<AppState>> {
+    let Some(token) = token else { return Router::new().fallback(async || StatusCode::NOT_FOUND) };
+    Router::new()
+        .route("/dashboard", get(events::stream))
+        .route("/volunteers", get(volunteers))
+        .route("/volunteers/{id}", delete(eject))
+        .route("/volunteers/{id}/effort", put(set_volunteer_effort))
+        .route("/effort", put(set_effort))
+        .route("/ejections", get(ejections))
+        .route("/bans", get(bans).post(ban))
+        .route("/bans/{kind}/{value}", delete(unban))
+        .route("/pause", post(pause))
+        .route("/resume", post(resume))
+        .fallback(async || StatusCode::NOT_FOUND)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(require_admin_token))
+        .layer(Extension(token))
+        .layer(Extension(events::StreamLimiter::default()))
+}
+
+async fn require_admin_token(
+    Extension(token): Extension<TokenDigest>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    match given.and_then(|value| value.strip_prefix("Bearer ")) {
+        Some(given) if token.matches(given.as_bytes()) => next.run(request).await,
+        _ => (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response(),
+    }
+}
+
+/// An error of a request.
+#[derive(Debug, thiserror::Error)]
+enum AdminError {
+    #[error(transparent)]
+    Stopping(#[from] CoordinatorStopped),
+    #[error("")]
+    NotFound,
+    #[error(transparent)]
+    Ban(#[from] ParseBanError),
+    #[error(transparent)]
+    Effort(#[from] ParseEffortError),
+}
+
+impl IntoResponse for AdminError {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Stopping(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotFound => return StatusCode::NOT_FOUND.into_response(),
+            Self::Ban(_) | Self::Effort(_) => StatusCode::BAD_REQUEST,
+        };
+        (status, self.to_string()).into_response()
+    }
+}
+
+async fn volunteers(State(state): State<Arc<AppState>>) -> Result<Json<Vec<VolunteerRow>>, AdminError> {
+    let listing = state.coordinator.list().await?;
+    Ok(Json(listing.volunteers.into_iter().map(VolunteerRow::from).collect()))
+}
+
+async fn ejections(State(state): State<Arc<AppState>>) -> Result<Json<Vec<EjectionRow>>, AdminError> {
+    let listing = state.coordinator.list().await?;
+    Ok(Json(listing.ejections.into_iter().map(EjectionRow::from).collect()))
+}
+
+async fn eject(State(state): State<Arc<AppState>>, Path(id): Path<u64>) -> Result<StatusCode, AdminError> {
+    let target = EjectTarget::Volunteer(VolunteerId(id));
+    match state.coordinator.eject(target, GoodbyeReason::EjectedByOperator).await? {
+        0 => Err(AdminError::NotFound),
+        _ => Ok(StatusCode::NO_CONTENT),
+    }
+}
+
+async fn set_volunteer_effort(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<u64>,
+    text: String,
+) -> Result<StatusCode, AdminError> {
+    match state.coordinator.set_effort(Some(VolunteerId(id)), text.trim().parse()?).await? {
+        0 => Err(AdminError::NotFound),
+        _ => Ok(StatusCode::NO_CONTENT),
+    }
+}
+
+async fn set_effort(State(state): State<Arc<AppState>>, text: String) -> Result<StatusCode, AdminError> {
+    let effort: Effort = text.trim().parse()?;
+    state.coordinator.set_effort(None, effort).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn bans(State(state): State<Arc<AppState>>) -> Json<Vec<String>> {
+    Json(state.admission.list_bans().iter().map(Ban::to_string).collect())
+}
+
+/// Adds a ban, and ejects the volunteers that it concerns.
+async fn ban(State(state): State<Arc<AppState>>, text: String) -> Result<StatusCode, AdminError> {
+    let ban: Ban = text.trim().parse()?;
+    state.admission.ban(ban);
+    let target = match ban {
+        Ban::Address(client) => EjectTarget::Address(client),
+        Ban::Identity(identity) => EjectTarget::Identity(identity),
+    };
+    state.coordinator.eject(target, GoodbyeReason::Banned).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn unban(
+    State(state): State<Arc<AppState>>,
+    Path((kind, value)): Path<(String, String)>,
+) -> Result<StatusCode, AdminError> {
+    if state.admission.unban(format!("{kind} {value}").parse()?) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(AdminError::NotFound)
+    }
+}
+
+async fn pause(State(state): State<Arc<AppState>>) -> StatusCode {
+    state.admission.pause(true);
+    StatusCode::NO_CONTENT
+}
+
+async fn resume(State(state): State<Arc<AppState>>) -> StatusCode {
+    state.admission.pause(false);
+    StatusCode::NO_CONTENT
+}

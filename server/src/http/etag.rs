@@ -1,0 +1,74 @@
+//! Conditional responses with `ETag`, `If-None-Match` and status 304.
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// Lets clients cache the response, and makes them revalidate it each time.
+pub const CACHE_CONTROL_NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// A response body with its tag.
+#[derive(Clone, Debug)]
+pub struct CacheableBody {
+    /// A text of letters, digits and hyphens that changes with the content.
+    pub tag: String,
+    /// The value of `Content-Type`.
+    pub content_type: HeaderValue,
+    /// The value of `Cache-Control`.
+    pub cache_control: HeaderValue,
+    /// The content.
+    pub body: Bytes,
+}
+
+/// Responds with the body, or with 304 if the client has it. Tags are weak, because the body may be compressed.
+pub fn respond(headers: &HeaderMap, cacheable: CacheableBody) -> Response {
+    let CacheableBody { tag, content_type, cache_control, body } = cacheable;
+    let tag = format!("W/\"{tag}\"");
+    let is_current = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .any(|known| known.trim() == tag || known.trim() == "*");
+    let tag = HeaderValue::try_from(tag).expect("tags are letters, digits and hyphens");
+    let always = [(header::ETAG, tag), (header::CACHE_CONTROL, cache_control)];
+    if is_current {
+        return (StatusCode::NOT_MODIFIED, always).into_response();
+    }
+    (always, [(header::CONTENT_TYPE, content_type)], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(known: &[&str]) -> StatusCode {
+        let mut headers = HeaderMap::new();
+        for line in known {
+            headers.append(header::IF_NONE_MATCH, HeaderValue::try_from(*line).unwrap());
+        }
+        let body = CacheableBody {
+            tag: "run-7".to_owned(),
+            content_type: HeaderValue::from_static("text/plain"),
+            cache_control: CACHE_CONTROL_NO_CACHE,
+            body: Bytes::from_static(b"content"),
+        };
+        respond(&headers, body).status()
+    }
+
+    #[test]
+    fn matching_etag_returns_304() {
+        for known in
+            [&["W/\"run-7\""][..], &["*"], &["W/\"run-6\", W/\"run-7\""], &["W/\"a\"", "W/\"run-7\""]]
+        {
+            assert_eq!(status(known), StatusCode::NOT_MODIFIED, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn other_etag_returns_body() {
+        for known in [&[][..], &["W/\"run-70\""], &["run-7"], &["W/\"run-6\""], &[""]] {
+            assert_eq!(status(known), StatusCode::OK, "{known:?}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Identities of volunteers.
+
+pub use farsign::identity::{ParseIdentityError, VolunteerIdentity};

@@ -1,0 +1,267 @@
+//! The listener: from an accepted socket to HTTP requests, on an address that any client may reach.
+//!
+//! ```text
+//!   accept --permit?--> TLS --> request header --> router --> response --> next header ... --> close, or a WebSocket
+//!             |         |            |                        |              |
+//!            no         +------------+                        |              |
+//!                       header_timeout                   write_timeout   idle_timeout       each ends the connection
+//! ```
+//!
+//! All resources of a connection are bounded, and so is every wait for a client. A connection holds its permit until
+//! it closes, also as a WebSocket. The session has further limits of its own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use crate::net::client_addr::ClientAddr;
+use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
+use crate::net::rate_limiter::RateLimiter;
+use crate::net::tls::TlsConfig;
+use crate::net::trusted_proxy::TrustedProxies;
+use crate::net::write_timeout::WriteTimeoutStream;
+use crate::shutdown::cancelled;
+
+/// Longest request header, and largest buffered part of a response.
+const HTTP_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Pause after the system failed to accept a connection, most likely because file descriptors ran out. Retrying at once
+/// would take the CPU from the connections that could close.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
+
+/// Connections that the system queues before they are accepted, up to its own limit. A short queue drops honest
+/// clients in a flood, and they retry after a second.
+const BACKLOG: u32 = 4096;
+
+/// Binds a listening socket.
+///
+/// # Errors
+/// Returns an error if the system refuses the address.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?; // a restart does not wait for the last connections to time out
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Limits of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// Concurrent connections.
+    pub max_connections: usize,
+    /// Concurrent connections of one client address.
+    pub max_connections_per_address: usize,
+    /// New connections of one client address per minute, at least 1.
+    pub connections_per_minute: u32,
+    /// From the accepted connection to the end of its first request header, a TLS handshake included.
+    pub header_timeout: Duration,
+    /// From the end of a response to the end of the next request header.
+    pub idle_timeout: Duration,
+    /// Longest time without progress of a write.
+    pub write_timeout: Duration,
+}
+
+/// Options of a [`Listener`].
+#[derive(Clone, Debug)]
+pub struct ListenerOptions {
+    /// Limits of connections.
+    pub limits: ConnectionLimits,
+    /// Certificate and key; `None` without TLS.
+    pub tls: Option<TlsConfig>,
+    /// Proxies whose connections do not count for their address.
+    pub trusted_proxies: TrustedProxies,
+}
+
+impl ConnectionLimits {
+    /// Creates the limiter of connections.
+    pub fn limiter(&self) -> Arc<ConnectionLimiter> {
+        ConnectionLimiter::new(self.max_connections, self.max_connections_per_address)
+    }
+}
+
+/// The reason for which a connection is closed right after it was accepted.
+#[derive(Debug, thiserror::Error)]
+enum AcceptError {
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    #[error("the connection rate of this address is exceeded")]
+    Rate,
+}
+
+/// The other end of a connection: an extension of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// A listener that accepts connections and serves requests on them.
+#[derive(Debug)]
+pub struct Listener {
+    options: ListenerOptions,
+    permits: Arc<ConnectionLimiter>,
+    /// Locked by the accept loop only, and never across an await point.
+    rate: Mutex<RateLimiter>,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl Listener {
+    /// Creates a listener that works until `shutdown` becomes true.
+    pub fn new(
+        options: ListenerOptions,
+        permits: Arc<ConnectionLimiter>,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        let rate = Mutex::new(RateLimiter::new(options.limits.connections_per_minute));
+        Self { options, permits, rate, shutdown }
+    }
+
+    /// Serves until the shutdown, and then until every connection has ended that is not a WebSocket. Dropping the
+    /// future ends these at once.
+    pub async fn serve(self, socket: TcpListener, router: Router) {
+        let listener = Arc::new(self);
+        let mut connections = JoinSet::new();
+        let mut shutdown = listener.shutdown.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = socket.accept() => accepted,
+                () = cancelled(&mut shutdown) => break,
+            };
+            while connections.try_join_next().is_some() {}
+            match accepted {
+                Ok((stream, peer)) => match listener.acquire_permit(peer) {
+                    Ok(permit) => {
+                        let listener = Arc::clone(&listener);
+                        connections.spawn(listener.handle_connection(stream, peer, permit, router.clone()));
+                    }
+                    Err(error) => {
+                        tracing::debug!(event = "connection_refused", %peer, %error, "connection refused");
+                    }
+                },
+                Err(error) => {
+                    tracing::warn!(event = "accept_failed", %error, "accept failed");
+                    sleep(accept_backoff(&error)).await;
+                }
+            }
+        }
+        drop(socket);
+        while connections.join_next().await.is_some() {}
+    }
+
+    /// Acquires a permit. A trusted proxy carries many clients, so its connections do not count for its address.
+    fn acquire_permit(&self, peer: SocketAddr) -> Result<Permit, AcceptError> {
+        let is_proxy = self.options.trusted_proxies.contains(peer.ip());
+        let client = (!is_proxy).then(|| ClientAddr::from(peer.ip()));
+        if let Some(client) = client {
+            self.rate.lock().check(client, std::time::Instant::now()).map_err(|_| AcceptError::Rate)?;
+        }
+        Ok(self.permits.acquire(client)?)
+    }
+
+    async fn handle_connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        permit: Permit,
+        router: Router,
+    ) {
+        // Volunteers wait for acknowledgements, and Nagle's algorithm would delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(event = "nodelay_failed", %error, "TCP_NODELAY not set");
+        }
+        let limits = &self.options.limits;
+        let deadline = Instant::now() + limits.header_timeout;
+        let stream = WriteTimeoutStream::new(stream, limits.write_timeout, permit);
+        let Some(tls) = &self.options.tls else {
+            return self.serve_http(stream, peer, deadline, router).await;
+        };
+        let mut shutdown = self.shutdown.clone();
+        let handshake = tokio::select! {
+            handshake = timeout_at(deadline, tls.acceptor().accept(stream)) => handshake,
+            () = cancelled(&mut shutdown) => return,
+        };
+        match handshake {
+            Ok(Ok(stream)) => self.serve_http(stream, peer, deadline, router).await,
+            Ok(Err(error)) => tracing::debug!(event = "tls_failed", %peer, %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(event = "tls_failed", %peer, "TLS handshake timed out"),
+        }
+    }
+
+    /// Serves requests on a connection until it ends or becomes a WebSocket. The first request must start before the
+    /// deadline.
+    async fn serve_http<S>(&self, stream: S, peer: SocketAddr, deadline: Instant, router: Router)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let requested = AtomicBool::new(false);
+        let router = TowerToHyperService::new(router);
+        let service = service_fn(|mut request: hyper::Request<Incoming>| {
+            requested.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(PeerAddr(peer));
+            router.call(request)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.options.limits.idle_timeout)
+            .max_buf_size(HTTP_BUFFER_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection.with_upgrades());
+        let mut shutdown = self.shutdown.clone();
+        let request_timeout = async {
+            sleep_until(deadline).await;
+            if requested.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = request_timeout => return tracing::debug!(event = "request_timeout", %peer, "request timed out"),
+            () = cancelled(&mut shutdown) => {
+                if !requested.load(Ordering::Relaxed) {
+                    return; // no request is in progress, so no response is due
+                }
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(event = "connection_lost", %peer, %error, "connection lost");
+        }
+    }
+}
+
+/// Returns the pause after a failed accept: none if the client caused the failure.
+fn accept_backoff(error: &io::Error) -> Duration {
+    match error.kind() {
+        io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionRefused => Duration::ZERO,
+        _ => ACCEPT_BACKOFF,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_backs_off_after_local_faults() {
+        const EMFILE: i32 = 24;
+        assert!(accept_backoff(&io::Error::from_raw_os_error(EMFILE)) >= Duration::from_millis(100));
+        assert!(accept_backoff(&io::ErrorKind::ConnectionAborted.into()).is_zero());
+    }
+}

@@ -1,0 +1,10 @@
+//! Connections before HTTP: accepting, limits per address, TLS and timeouts.
+
+pub mod client_addr;
+pub mod connection_limiter;
+pub mod fd_limit;
+pub mod listener;
+pub mod rate_limiter;
+pub mod tls;
+pub mod trusted_proxy;
+pub mod write_timeout;

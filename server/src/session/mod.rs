@@ -1,0 +1,312 @@
+//! The session: one volunteer's WebSocket, from hello to goodbye.
+//!
+//! ```text
+//!   connect --hello--> join --welcome, snapshot, task--> [ update -- accepted | rejected, snapshot?, task? ]* --> goodbye
+//! ```
+//!
+//! A session holds one permit, one open task and at most one frame in each direction. It ends when the volunteer
+//! leaves, breaks the protocol, exceeds a timeout or stops reading, when the run is finished, and when the server
+//! shuts down. Its own state is local to its task; shared state is behind [`SessionContext`].
+
+mod close;
+mod transport;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, FromRef, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use farsign::task::{GoodbyeReason, RunSettings, TaskId, VolunteerId};
+use farsign::wire::{
+    Capabilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, max_client_frame_bytes, read_client_frame,
+};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use crate::admission::Admission;
+use crate::coordinator::{CoordinatorHandle, JoinReply, JoinRequest, TaskAssignment, UpdateReply};
+use crate::counters::Counters;
+use crate::effort::Effort;
+use crate::net::client_addr::ClientAddr;
+use crate::net::listener::PeerAddr;
+use crate::session::close::SessionEnd;
+use crate::session::transport::Transport;
+use crate::shutdown::cancelled;
+use crate::state::{AppState, SessionLimits};
+
+/// Rejected updates in a row after which a session ends.
+const MAX_REJECTED_IN_A_ROW: u32 = 8;
+
+/// The library's read buffer. Frames are small, and there may be thousands of connections.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+
+/// The shared state that sessions use.
+#[derive(Clone, Debug)]
+pub struct SessionContext {
+    coordinator: CoordinatorHandle,
+    admission: Arc<Admission>,
+    counters: Arc<Counters>,
+    run: Arc<RunSettings>,
+    limits: SessionLimits,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl FromRef<Arc<AppState>> for SessionContext {
+    fn from_ref(state: &Arc<AppState>) -> Self {
+        Self {
+            coordinator: state.coordinator.clone(),
+            admission: Arc::clone(&state.admission),
+            counters: Arc::clone(&state.counters),
+            run: Arc::clone(&state.run),
+            limits: state.limits,
+            shutdown: state.shutdown.clone(),
+        }
+    }
+}
+
+/// Handles `GET /ws`.
+pub async fn upgrade(
+    State(context): State<SessionContext>,
+    Extension(PeerAddr(peer)): Extension<PeerAddr>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if !context.admission.allows_page(&headers) {
+        return (StatusCode::FORBIDDEN, "no page of this origin may open a session here").into_response();
+    }
+    let client = context.admission.client_addr(peer.ip(), &headers);
+    let max_bytes = max_client_frame_bytes(context.run.directions.count());
+    let snapshot_bytes = 4 * context.run.architecture.parameters();
+    upgrade
+        .protocols([SUBPROTOCOL])
+        .max_frame_size(max_bytes)
+        .max_message_size(max_bytes)
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * snapshot_bytes + 64 * 1024)
+        .on_upgrade(move |socket| serve(context, socket, client))
+}
+
+async fn serve(context: SessionContext, socket: WebSocket, client: ClientAddr) {
+    let permit = context.admission.admit(client, std::time::Instant::now());
+    let transport =
+        Transport::new(socket, Arc::clone(&context.counters), &context.limits, context.shutdown.clone());
+    let mut session = Session {
+        context,
+        transport,
+        client,
+        capabilities: Capabilities::default(),
+        sent_version: None,
+        task_sent: None,
+        rejected_in_a_row: 0,
+    };
+    let end = match &permit {
+        Ok(_) => session.run().await,
+        Err(goodbye) => {
+            log_rejected(client, goodbye.reason.name());
+            SessionEnd::Rejected(*goodbye)
+        }
+    };
+    session.finish(end).await;
+    drop(permit);
+}
+
+/// Logs a rejected volunteer, at debug level because any client can cause it at any rate.
+fn log_rejected(client: ClientAddr, reason: &str) {
+    tracing::debug!(event = "refused", address = %client, reason, "volunteer rejected");
+}
+
+/// The state of one session.
+struct Session {
+    context: SessionContext,
+    transport: Transport,
+    client: ClientAddr,
+    /// Optional encodings that the volunteer accepts.
+    capabilities: Capabilities,
+    /// Version of the model that was sent last.
+    sent_version: Option<u64>,
+    /// Time at which the open task was sent; `None` while the volunteer is throttled.
+    task_sent: Option<Instant>,
+    /// Rejected updates since the last accepted one.
+    rejected_in_a_row: u32,
+}
+
+impl Session {
+    /// Runs the session and returns the reason for its end.
+    async fn run(&mut self) -> SessionEnd {
+        let request = match self.hello().await {
+            Ok(request) => request,
+            Err(end) => {
+                log_rejected(self.client, end.name());
+                return end;
+            }
+        };
+        let identity = request.identity;
+        let JoinReply { volunteer, first, ejection } = match self.context.coordinator.join(request).await {
+            Ok(Some(reply)) => reply,
+            Ok(None) => return SessionEnd::Goodbye(GoodbyeReason::RunFinished),
+            Err(_) => return SessionEnd::Goodbye(GoodbyeReason::ShuttingDown),
+        };
+        // Checked again after the join: a ban ends existing sessions, and could have been added just before this one.
+        let end = if self.context.admission.is_banned(self.client, identity) {
+            SessionEnd::Goodbye(GoodbyeReason::Banned)
+        } else {
+            self.run_until_closed(volunteer, first, ejection).await
+        };
+        self.context.coordinator.leave(volunteer).await;
+        let reason = end.name();
+        tracing::info!(event = "left", volunteer = volunteer.0, address = %self.client, reason, "session ended");
+        end
+    }
+
+    async fn run_until_closed(
+        &mut self,
+        volunteer: VolunteerId,
+        first: TaskAssignment,
+        ejection: oneshot::Receiver<GoodbyeReason>,
+    ) -> SessionEnd {
+        let mut paused = self.context.admission.paused();
+        tokio::select! {
+            end = self.train(volunteer, first) => match end {
+                Ok(never) => match never {},
+                Err(end) => end,
+            },
+            Ok(reason) = ejection => SessionEnd::Goodbye(reason),
+            () = cancelled(&mut paused) => SessionEnd::Goodbye(GoodbyeReason::Paused),
+        }
+    }
+
+    async fn hello(&mut self) -> Result<JoinRequest, SessionEnd> {
+        let frame = self.transport.receive().await?;
+        let frame = frame.ok_or(SessionEnd::Goodbye(GoodbyeReason::HelloMissing))?;
+        let ClientRecord::Hello(hello) = read_client_frame(&frame)? else {
+            return Err(SessionEnd::Goodbye(GoodbyeReason::HelloMissing));
+        };
+        let identity = self.context.admission.authenticate(&hello).map_err(SessionEnd::Goodbye)?;
+        if self.context.admission.is_banned(self.client, identity) {
+            return Err(SessionEnd::Goodbye(GoodbyeReason::Banned));
+        }
+        let Hello { agent, capabilities, .. } = hello;
+        self.capabilities = capabilities;
+        Ok(JoinRequest { capabilities, agent: agent.to_owned(), address: self.client, identity })
+    }
+
+    async fn train(
+        &mut self,
+        volunteer: VolunteerId,
+        first: TaskAssignment,
+    ) -> Result<std::convert::Infallible, SessionEnd> {
+        ServerFrame::new(&mut self.transport.frame).welcome(volunteer, &self.context.run);
+        self.push_task(&first);
+        self.transport.send().await?;
+        self.arm_deadline();
+        loop {
+            match self.transport.receive().await? {
+                Some(frame) => self.handle_update(volunteer, &frame).await?,
+                None if self.task_sent.is_none() => self.resume(volunteer).await?,
+                None => return Err(SessionEnd::Goodbye(GoodbyeReason::TaskTimeout)),
+            }
+        }
+    }
+
+    async fn handle_update(&mut self, volunteer: VolunteerId, frame: &Bytes) -> Result<(), SessionEnd> {
+        let ClientRecord::Update { task, bits } = read_client_frame(frame)? else {
+            return Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)); // a second hello
+        };
+        let bits = frame.slice_ref(bits);
+        let reply = self.context.coordinator.update(volunteer, task, bits).await;
+        let reply = reply.map_err(|_| SessionEnd::Goodbye(GoodbyeReason::ShuttingDown))?;
+        match (&reply.next, reply.rest) {
+            (Some(_), _) => self.arm_deadline(),
+            (None, Some(effort)) => self.throttle(effort),
+            (None, None) => {}
+        }
+        self.send_reply(task, &reply).await
+    }
+
+    /// Starts the timeout of a task.
+    fn arm_deadline(&mut self) {
+        let now = Instant::now();
+        self.task_sent = Some(now);
+        self.transport.set_deadline(now + self.context.limits.task_timeout);
+    }
+
+    /// Delays the next task.
+    fn throttle(&mut self, effort: Effort) {
+        let now = Instant::now();
+        let worked = self.task_sent.take().map_or(Duration::ZERO, |sent| now - sent);
+        self.transport.set_deadline(now + effort.delay_after(worked).unwrap_or_default());
+    }
+
+    /// Sends the next task after a delay.
+    async fn resume(&mut self, volunteer: VolunteerId) -> Result<(), SessionEnd> {
+        let next = self.context.coordinator.resume(volunteer).await;
+        let next = next.map_err(|_| SessionEnd::Goodbye(GoodbyeReason::ShuttingDown))?;
+        let next = next.ok_or(SessionEnd::Goodbye(GoodbyeReason::RunFinished))?;
+        self.arm_deadline();
+        ServerFrame::new(&mut self.transport.frame);
+        self.push_task(&next);
+        self.transport.send().await
+    }
+
+    /// Acknowledges an update, with the next task in the same frame.
+    async fn send_reply(&mut self, task: TaskId, reply: &UpdateReply) -> Result<(), SessionEnd> {
+        let mut frame = ServerFrame::new(&mut self.transport.frame);
+        match reply.verdict {
+            Ok(accepted) => {
+                frame.accepted(task, accepted);
+                self.rejected_in_a_row = 0;
+            }
+            Err(reason) => {
+                frame.rejected(task, reason);
+                self.rejected_in_a_row += 1;
+            }
+        }
+        if let Some(next) = &reply.next {
+            self.push_task(next);
+        }
+        self.transport.send().await?;
+        match () {
+            () if reply.finished => Err(SessionEnd::Goodbye(GoodbyeReason::RunFinished)),
+            () if self.rejected_in_a_row >= MAX_REJECTED_IN_A_ROW => {
+                Err(SessionEnd::Goodbye(GoodbyeReason::TooManyRejects))
+            }
+            () => Ok(()),
+        }
+    }
+
+    /// Adds a task to the frame. If the volunteer's model is older than that of the task, the steps since then or a
+    /// snapshot come first, whichever is shorter.
+    fn push_task(&mut self, next: &TaskAssignment) {
+        let snapshot = &next.snapshot;
+        let sent = self.sent_version.replace(snapshot.version);
+        let mut frame = ServerFrame::append(&mut self.transport.frame);
+        if sent != Some(snapshot.version) {
+            let Capabilities { deltas, half_snapshots } = self.capabilities;
+            let base = sent.filter(|_| deltas && !half_snapshots);
+            match base.and_then(|base| Some((base, snapshot.deltas_since(base)?))) {
+                Some((base, steps)) => frame.delta(base, snapshot.version, steps),
+                None if half_snapshots => frame.half_snapshot(&snapshot.encoded),
+                None => frame.snapshot(&snapshot.encoded),
+            };
+        }
+        frame.task(&next.task);
+    }
+
+    /// Counts the end of the session, and sends a goodbye if the volunteer still reads.
+    async fn finish(&mut self, end: SessionEnd) {
+        let goodbye = match end {
+            SessionEnd::Left => return,
+            SessionEnd::SlowReader => return self.context.counters.session_ended(GoodbyeReason::SlowReader),
+            SessionEnd::Goodbye(reason) => {
+                self.context.admission.rejection(reason, std::time::Instant::now())
+            }
+            SessionEnd::Rejected(goodbye) => goodbye,
+        };
+        self.context.counters.session_ended(goodbye.reason);
+        self.transport.close(goodbye).await;
+    }
+}

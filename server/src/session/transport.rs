@@ -1,0 +1,141 @@
+//! The WebSocket of a session: frames in both directions, pings and deadlines.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use farsign::task::{Goodbye, GoodbyeReason};
+use farsign::wire::ServerFrame;
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, timeout};
+
+use crate::counters::Counters;
+use crate::session::close::{SessionEnd, classify_error, close_code_of, is_timeout};
+use crate::shutdown::cancelled;
+use crate::state::SessionLimits;
+
+/// Pings and pongs between two messages. A volunteer responds to one ping every half minute, for as long as a task takes.
+const MAX_CONTROL_FRAMES: u32 = 256;
+
+/// Time for the volunteer to close its side of the connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A WebSocket with its deadlines.
+pub(super) struct Transport {
+    socket: WebSocket,
+    counters: Arc<Counters>,
+    write_timeout: Duration,
+    /// Timer of pings. Timers are reused, because registering one per update costs more than applying the update.
+    pings: Interval,
+    /// Deadline of the next message.
+    deadline: Pin<Box<Sleep>>,
+    /// Pings and pongs since the last message.
+    control_frames: u32,
+    shutdown: watch::Receiver<bool>,
+    /// The frame in preparation.
+    pub(super) frame: Vec<u8>,
+}
+
+impl Transport {
+    /// Creates a transport whose first message is due within the hello timeout.
+    pub(super) fn new(
+        socket: WebSocket,
+        counters: Arc<Counters>,
+        limits: &SessionLimits,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        let mut pings = tokio::time::interval_at(Instant::now() + limits.ping_interval, limits.ping_interval);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            socket,
+            counters,
+            write_timeout: limits.write_timeout,
+            pings,
+            deadline: Box::pin(tokio::time::sleep(limits.hello_timeout)),
+            control_frames: 0,
+            shutdown,
+            frame: Vec::new(),
+        }
+    }
+
+    /// Sets the deadline of the next message.
+    pub(super) fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline.as_mut().reset(deadline);
+    }
+
+    /// Receives the next binary message; `None` at the deadline. Pings the volunteer while waiting.
+    ///
+    /// # Errors
+    /// Returns the end of the session if the connection closes, breaks the protocol, or the server shuts down.
+    pub(super) async fn receive(&mut self) -> Result<Option<Bytes>, SessionEnd> {
+        loop {
+            tokio::select! {
+                biased; // the other branches need no poll while messages arrive
+                message = self.socket.recv() => match message {
+                    Some(Ok(Message::Binary(frame))) => {
+                        self.counters.received_bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
+                        self.control_frames = 0;
+                        return Ok(Some(frame));
+                    }
+                    Some(Ok(Message::Text(_))) => return Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.count_control_frame()?,
+                    Some(Ok(Message::Close(_))) | None => return Err(SessionEnd::Left),
+                    Some(Err(error)) => return Err(classify_error(error)),
+                },
+                () = cancelled(&mut self.shutdown) => {
+                    return Err(SessionEnd::Goodbye(GoodbyeReason::ShuttingDown));
+                }
+                () = &mut self.deadline => return Ok(None),
+                _ = self.pings.tick() => self.write(Message::Ping(Bytes::new())).await?,
+            }
+        }
+    }
+
+    /// Limits pings, which cost their sender next to nothing and the server a response.
+    fn count_control_frame(&mut self) -> Result<(), SessionEnd> {
+        self.control_frames += 1;
+        if self.control_frames > MAX_CONTROL_FRAMES {
+            return Err(SessionEnd::Goodbye(GoodbyeReason::TooManyPings));
+        }
+        Ok(())
+    }
+
+    /// Sends the frame in preparation.
+    ///
+    /// # Errors
+    /// Returns the end of the session if the volunteer stopped reading or the connection is lost.
+    pub(super) async fn send(&mut self) -> Result<(), SessionEnd> {
+        let frame = Bytes::from(std::mem::take(&mut self.frame));
+        let length = frame.len() as u64;
+        self.write(Message::Binary(frame)).await?;
+        self.counters.sent_bytes.fetch_add(length, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), SessionEnd> {
+        match timeout(self.write_timeout, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if is_timeout(&error) => Err(SessionEnd::SlowReader),
+            Ok(Err(_)) => Err(SessionEnd::Left),
+            Err(_) => Err(SessionEnd::SlowReader),
+        }
+    }
+
+    /// Sends a goodbye and closes the connection.
+    pub(super) async fn close(&mut self, goodbye: Goodbye) {
+        ServerFrame::new(&mut self.frame).goodbye(goodbye);
+        if self.send().await.is_err() {
+            return;
+        }
+        let code = close_code_of(goodbye.reason);
+        let close = CloseFrame { code, reason: goodbye.reason.name().into() };
+        if self.write(Message::Close(Some(close))).await.is_ok() {
+            // Closing at once could reset the connection before the volunteer has read the goodbye.
+            let drain = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+            _ = timeout(CLOSE_TIMEOUT, drain).await;
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The binary encoding of saved values, format 1.
+//!
+//! ```text
+//!   identity     format 4 | seed 8 | run id 8 | digest 32 | settings, TOML to the end
+//!
+//!   event        kind 1 | volunteer 8 | ...                     all integers and floats little-endian
+//!     1 join
+//!     2 leave
+//!     3 accepted   ... task 8 | direction seed 8 | trust 4 | signs
+//!     4 undone     ... direction seed 8 | scale 4 | signs
+//!   signs        count 4 | packed bits, ceil(count / 8)
+//!
+//!   position     sequence 8 | log bytes 8 | joined 8 | issued 8 | version 8 | trust mean 4 | words drawn 16 | window 17
+//!   window       0 or 1 | number 8 | seed 8                      zeros where there is none
+//!
+//!   checkpoint   position 77 | accepted 8 | weight 8 | x | votes | senders
+//!   x, votes     count 4 | count floats of 4
+//!   senders      count 4 | count times: volunteer 8 | last 8 | sent 1
+//!
+//!   trust        sequence of the last event when it changed 8 | accepted 8 | verifications passed 4
+//!
+//!   backup       length of identity 4 | identity | checkpoint | SHA-256 of all that 32
+//! ```
+//!
+//! Records in the database carry no checksum, because the database verifies one per page when it is opened. The backup
+//! file carries its own. Memory is allocated only for bytes that are present, so a damaged length cannot exhaust it.
+
+use farsign::optimizer::FarSignState;
+use farsign::sign::SignBits;
+use farsign::step::Step;
+use farsign::task::{TaskId, VolunteerId};
+use farsign::trust::Trust;
+use farsign::weighting::SenderState;
+use sha2::{Digest, Sha256};
+
+use crate::store::event::{
+    Accepted, Checkpoint, CoordinatorCounters, Event, LogPosition, RunIdentity, TrustRecord,
+};
+
+/// The format this program writes and reads.
+pub const FORMAT: u32 = 1;
+
+const DIGEST_BYTES: usize = 32;
+
+/// The codes of events.
+mod kind {
+    pub const JOIN: u8 = 1;
+    pub const LEAVE: u8 = 2;
+    pub const ACCEPTED: u8 = 3;
+    pub const ROLLED_BACK: u8 = 4;
+}
+
+/// An invalid record. `expected` and `found` count bytes, or describe the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum RecordError {
+    /// The record ends early.
+    #[error("expected {expected} bytes at offset {offset} of a record, found {found}")]
+    Truncated { offset: usize, expected: usize, found: usize },
+    /// The record has extra bytes.
+    #[error("expected the end of a record at offset {offset}, found {found} more bytes")]
+    Trailing { offset: usize, found: usize },
+    /// Another version of the program wrote the record.
+    #[error("expected a saved run in format {FORMAT}, found format {found}")]
+    Format { found: u32 },
+    /// A value is out of its range.
+    #[error("expected {expected} in a record, found {found}")]
+    Value { expected: &'static str, found: String },
+    /// The checksum does not match.
+    #[error("expected bytes that match their checksum, found others")]
+    Checksum,
+}
+
+/// Encodes an identity.
+pub fn write_identity(identity: &RunIdentity) -> Vec<u8> {
+    let mut out = FORMAT.to_le_bytes().to_vec();
+    out.extend(identity.seed.to_le_bytes());
+    out.extend(identity.run_id.to_le_bytes());
+    out.extend(identity.train_digest);
+    out.extend(identity.settings.as_bytes());
+    out
+}
+
+/// Decodes an identity.
+///
+/// # Errors
+/// Returns an error if the bytes are invalid or of another format.
+pub fn read_identity(bytes: &[u8]) -> Result<RunIdentity, RecordError> {
+    let mut decoder = Decoder::new(bytes);
+    let found = decoder.u32()?;
+    if found != FORMAT {
+        return Err(RecordError::Format { found });
+    }
+    let seed = decoder.u64()?;
+    let run_id = decoder.u64()?;
+    let train_digest = decoder.array()?;
+    let settings = String::from_utf8(decoder.rest().to_vec())
+        .map_err(|error| RecordError::Value { expected: "settings in UTF-8", found: error.to_string() })?;
+    Ok(RunIdentity { seed, run_id, train_digest, settings })
+}
+
+/// Encodes the trust of a volunteer after the batch of events that ends at `position`.
+pub fn write_trust_record(position: LogPosition, record: TrustRecord) -> Vec<u8> {
+    let mut out = position.sequence.to_le_bytes().to_vec();
+    out.extend(record.accepted.to_le_bytes());
+    out.extend(record.trust.passed.to_le_bytes());
+    out
+}
+
+/// Decodes the trust of a volunteer, and the number of the last event when it changed.
+///
+/// # Errors
+/// Returns an error if the bytes are invalid.
+pub fn read_trust_record(bytes: &[u8]) -> Result<(u64, TrustRecord), RecordError> {
+    let mut decoder = Decoder::new(bytes);
+    let changed = decoder.u64()?;
+    let accepted = decoder.u64()?;
+    let passed = decoder.u32()?;
+    decoder.end()?;
+    Ok((changed, TrustRecord { trust: Trust { passed }, accepted }))
+}
+
+/// Encodes an event.
+pub fn write_event(event: &Event) -> Vec<u8> {
+    let mut out = Vec::new();
+    let kind = match event {
+        Event::Join(_) => kind::JOIN,
+        Event::Leave(_) => kind::LEAVE,
+        Event::Accepted(_) => kind::ACCEPTED,
+        Event::RolledBack { .. } => kind::ROLLED_BACK,
+    };
+    out.push(kind);
+    out.extend(event.volunteer().0.to_le_bytes());
+    match event {
+        Event::Join(_) | Event::Leave(_) => {}
+        Event::Accepted(Accepted { task, direction_seed, trust, signs, .. }) => {
+            out.extend(task.0.to_le_bytes());
+            out.extend(direction_seed.to_le_bytes());
+            out.extend(trust.to_le_bytes());
+            write_signs(signs, &mut out);
+        }
+        Event::RolledBack { step: Step { direction_seed, scale, signs }, .. } => {
+            out.extend(direction_seed.to_le_bytes());
+            out.extend(scale.to_le_bytes());
+            write_signs(signs, &mut out);
+        }
+    }
+    out
+}
+
+/// Decodes an event.
+///
+/// # Errors
+/// Returns an error if the bytes are invalid.
+pub fn read_event(bytes: &[u8]) -> Result<Event, RecordError> {
+    let mut decoder = Decoder::new(bytes);
+    let [kind] = decoder.array()?;
+    let volunteer = VolunteerId(decoder.u64()?);
+    let event = match kind {
+        kind::JOIN => Event::Join(volunteer),
+        kind::LEAVE => Event::Leave(volunteer),
+        kind::ACCEPTED => Event::Accepted(Accepted {
+            volunteer,
+            task: TaskId(decoder.u64()?),
+            direction_seed: decoder.u64()?,
+            trust: decoder.f32()?,
+            signs: decoder.signs()?,
+        }),
+        kind::ROLLED_BACK => {
+            let direction_seed = decoder.u64()?;
+            let scale = decoder.f32()?;
+            Event::RolledBack { volunteer, step: Step { direction_seed, scale, signs: decoder.signs()? } }
+        }
+        found => return Err(unknown("an event of kind 1 to 4", found)),
+    };
+    decoder.end().map(|()| event)
+}
+
+/// Encodes a position and the counters there.
+pub fn write_position(position: LogPosition, counters: &CoordinatorCounters) -> Vec<u8> {
+    let mut out = Vec::new();
+    for number in [position.sequence, position.bytes, counters.joined, counters.issued, counters.version] {
+        out.extend(number.to_le_bytes());
+    }
+    out.extend(counters.trust_mean.to_le_bytes());
+    out.extend(counters.words_drawn.to_le_bytes());
+    out.push(counters.window.is_some().into());
+    let (number, seed) = counters.window.unwrap_or_default();
+    out.extend(number.to_le_bytes());
+    out.extend(seed.to_le_bytes());
+    out
+}
+
+/// Decodes a position and its counters, with which a checkpoint also begins.
+///
+/// # Errors
+/// Returns an error if the bytes are invalid.
+pub fn read_position(bytes: &[u8]) -> Result<(LogPosition, CoordinatorCounters), RecordError> {
+    Decoder::new(bytes).position()
+}
+
+/// Encodes a checkpoint.
+pub fn write_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
+    let Checkpoint { position, counters, state: FarSignState { x, votes, accepted, weight, senders } } =
+        checkpoint;
+    let mut out = write_position(*position, counters);
+    out.reserve(4 * (x.len() + votes.len()) + 17 * senders.len() + 32);
+    out.extend(accepted.to_le_bytes());
+    out.extend(weight.to_le_bytes());
+    for values in [x, votes] {
+        out.extend((values.len() as u32).to_le_bytes());
+        values.iter().for_each(|value| out.extend(value.to_le_bytes()));
+    }
+    out.extend((senders.len() as u32).to_le_bytes());
+    for SenderState { volunteer, last, sent } in senders {
+        out.extend(volunteer.0.to_le_bytes());
+        out.extend(last.to_le_bytes());
+        out.push((*sent).into());
+    }
+    out
+}
+
+/// Decodes a checkpoint.
+///
+/// # Errors
+/// Returns an error if the bytes are invalid.
+pub fn read_checkpoint(bytes: &[u8]) -> Result<Checkpoint, RecordError> {
+    let mut decoder = Decoder::new(bytes);
+    let (position, counters) = decoder.position()?;
+    let accepted = decoder.u64()?;
+    let weight = f64::from_le_bytes(decoder.array()?);
+    let x = decoder.floats()?;
+    let votes = decoder.floats()?;
+    let count = decoder.u32()?;
+    let sender = |_| {
+        Ok(SenderState {
+            volunteer: VolunteerId(decoder.u64()?),
+            last: decoder.u64()?,
+            sent: decoder.bool()?,
+        })
+    };
+    let senders = (0..count).map(sender).collect::<Result<_, _>>()?;
+    decoder.end().map(|()| Checkpoint {
+        position,
+        counters,
+        state: FarSignState { x, votes, accepted, weight, senders },
+    })
+}
+
+/// Encodes a backup: identity and checkpoint.
+pub fn write_backup(identity: &RunIdentity, checkpoint: &Checkpoint) -> Vec<u8> {
+    let identity = write_identity(identity);
+    let mut out = (identity.len() as u32).to_le_bytes().to_vec();
+    out.extend(identity);
+    out.extend(write_checkpoint(checkpoint));
+    out.extend(<[u8; DIGEST_BYTES]>::from(Sha256::digest(&out)));
+    out
+}
+
+/// Decodes a backup.
+///
+/// # Errors
+/// Returns an error if the bytes are incomplete or changed.
+pub fn read_backup(bytes: &[u8]) -> Result<(RunIdentity, Checkpoint), RecordError> {
+    let (content, digest) = bytes.split_last_chunk::<DIGEST_BYTES>().ok_or(RecordError::Checksum)?;
+    if <[u8; DIGEST_BYTES]>::from(Sha256::digest(content)) != *digest {
+        return Err(RecordError::Checksum);
+    }
+    let mut decoder = Decoder::new(content);
+    let length = decoder.u32()? as usize;
+    let identity = read_identity(decoder.take(length)?)?;
+    Ok((identity, read_checkpoint(decoder.rest())?))
+}
+
+/// Returns the SHA-256 of the encoded parameters, which identifies a model.
+pub fn parameters_digest(x: &[f32]) -> [u8; DIGEST_BYTES] {
+    let mut digest = Sha256::new();
+    x.iter().for_each(|value| digest.update(value.to_le_bytes()));
+    digest.finalize().into()
+}
+
+fn write_signs(signs: &SignBits, out: &mut Vec<u8>) {
+    out.extend((signs.count() as u32).to_le_bytes());
+    out.extend(signs.as_bytes());
+}
+
+fn unknown(expected: &'static str, found: impl ToString) -> RecordError {
+    RecordError::Value { expected, found: found.to_string() }
+}
+
+/// A decoder of the rest of a record.
+struct Decoder<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Decoder<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, offset: 0 }
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], RecordError> {
+        let (taken, rest) = self.bytes.split_at_checked(count).ok_or(RecordError::Truncated {
+            offset: self.offset,
+            expected: count,
+            found: self.bytes.len(),
+        })?;
+        self.offset += count;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.bytes)
+    }
+
+    fn end(self) -> Result<(), RecordError> {
+        match self.bytes.len() {
+            0 => Ok(()),
+            found => Err(RecordError::Trailing { offset: self.offset, found }),
+        }
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+        self.take(N).map(|bytes| bytes.try_into().expect("as many were taken"))
+    }
+
+    fn u32(&mut self) -> Result<u32, RecordError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, RecordError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn f32(&mut self) -> Result<f32, RecordError> {
+        self.array().map(f32::from_le_bytes)
+    }
+
+    fn bool(&mut self) -> Result<bool, RecordError> {
+        match self.array()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            [found] => Err(unknown("0 or 1", found)),
+        }
+    }
+
+    fn floats(&mut self) -> Result<Vec<f32>, RecordError> {
+        let count = self.u32()? as usize;
+        let (floats, _) = self.take(4 * count)?.as_chunks();
+        Ok(floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    }
+
+    fn signs(&mut self) -> Result<SignBits, RecordError> {
+        let count = self.u32()? as usize;
+        let bytes = self.take(count.div_ceil(8))?;
+        SignBits::from_bytes(bytes, count).map_err(|error| unknown("packed signs", error))
+    }
+
+    fn position(&mut self) -> Result<(LogPosition, CoordinatorCounters), RecordError> {
+        let position = LogPosition { sequence: self.u64()?, bytes: self.u64()? };
+        let joined = self.u64()?;
+        let issued = self.u64()?;
+        let version = self.u64()?;
+        let trust_mean = self.f32()?;
+        let words_drawn = u128::from_le_bytes(self.array()?);
+        let has_window = self.bool()?;
+        let window = (self.u64()?, self.u64()?);
+        let window = has_window.then_some(window);
+        Ok((position, CoordinatorCounters { joined, issued, version, trust_mean, words_drawn, window }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

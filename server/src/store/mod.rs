@@ -1,0 +1,103 @@
+//! The saved run: acknowledged updates survive crashes of the process and of the machine.
+//!
+//! ```text
+//!   coordinator --events of a batch--> writer (one thread) --one transaction--> log (redb)     run.redb
+//!        ^                                |                                                    rescue (backup)
+//!        +------- durable, or failed -----+--periodic checkpoint; old events are deleted
+//! ```
+//!
+//! The log holds every event that changed the optimizer, in order, and periodic checkpoints of its whole state. A
+//! state at any moment is a checkpoint plus the events since, replayed by the code that ran the first time:
+//! bit-identical.
+//!
+//! In reading order: [`event`] (saved values), [`codec`] (their bytes), [`log`] (the database), [`replay`] (back to
+//! an optimizer), [`state_dir`] (files and locks), [`writer`] (the thread), [`saved_run`] (started or resumed),
+//! [`unlearn`] (without one volunteer). docs/durability.md specifies the guarantees.
+
+pub mod codec;
+pub mod event;
+pub mod log;
+pub mod replay;
+pub mod saved_run;
+pub mod state_dir;
+pub mod unlearn;
+pub mod writer;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::store::codec::RecordError;
+use crate::store::replay::ReplayError;
+
+/// Options of the saved run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Accepted updates between checkpoints, at least 1.
+    pub checkpoint_every: u64,
+    /// Bytes of events and checkpoints to keep. Two checkpoints and the events since the older one always stay.
+    pub retention_bytes: u64,
+}
+
+/// An error of the saved run.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds the lock of the state directory.
+    #[error("expected {} for this program alone, found it in use by another one", dir.display())]
+    #[allow(missing_docs)]
+    InUse { dir: PathBuf },
+    /// A file operation failed.
+    #[error("could not {action} {}: {source}", path.display())]
+    #[allow(missing_docs)]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    /// The state directory has no run.
+    #[error("expected a saved run in {}, found none", dir.display())]
+    #[allow(missing_docs)]
+    NotFound { dir: PathBuf },
+    /// The database is damaged.
+    #[error("the saved run is damaged: {0}")]
+    Damaged(String),
+    /// The database cannot be read or written, without evidence of damage.
+    #[error("the saved run could not be read or written: {0}")]
+    Database(#[from] redb::Error),
+    /// A record of the database is invalid.
+    #[error("the saved run is damaged: {0}")]
+    Record(#[from] RecordError),
+    /// The events do not continue the checkpoint.
+    #[error("the saved run is damaged: {0}")]
+    Replay(#[from] ReplayError),
+    /// The writer thread has ended.
+    #[error("the thread that saves the run has ended")]
+    WriterStopped,
+}
+
+impl StoreError {
+    /// Returns whether the file is damaged, so that a retry is pointless.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged(_) | Self::Replay(_) => true,
+            Self::Record(error) => !matches!(error, RecordError::Format { .. }),
+            _ => false,
+        }
+    }
+
+    fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// Converts an error of the database, and separates damage from other failures.
+fn database_error(error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::Corrupted(cause) => StoreError::Damaged(cause),
+        redb::Error::Io(error)
+            if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+        {
+            StoreError::Damaged(error.to_string())
+        }
+        error @ (redb::Error::TableDoesNotExist(_) | redb::Error::TableTypeMismatch { .. }) => {
+            StoreError::Damaged(error.to_string())
+        }
+        error => StoreError::Database(error),
+    }
+}

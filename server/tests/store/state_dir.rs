@@ -1,0 +1,209 @@
+//! The state directory with damaged or missing files.
+
+use std::fs;
+use std::path::Path;
+
+use farsign::optimizer::{FarSign, Rule};
+use farsign::random::Stream;
+use farsign::task::Secret;
+use farsign::trust::Trust;
+use farsign_server::store::StoreError;
+use farsign_server::store::event::{Checkpoint, TrustRecord};
+use farsign_server::store::log::Log;
+use farsign_server::store::replay::replay;
+use farsign_server::store::state_dir::{OpenedRun, StateDir};
+use farsign_server::store::writer::Writer;
+use tempfile::TempDir;
+
+use crate::events::{Bits, apply, bits, counters, event, identity, initial, options};
+
+const RULE: Rule = Rule::Plain;
+
+/// A saved run.
+struct Run {
+    dir: TempDir,
+    /// Final state.
+    end: Bits,
+    /// Accepted updates in the last checkpoint.
+    checkpoint: u64,
+}
+
+impl Run {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = StateDir::lock(temp.path()).unwrap();
+        let log = dir.create(&identity(), &initial(RULE)).unwrap();
+        let mut live = FarSign::new(options(RULE));
+        let mut stream = Stream::new(3);
+        let mut checkpoint = 0;
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let writer = Writer::start(log, Some(dir), u64::MAX).unwrap();
+            for batch in 1..=50 {
+                let events: Vec<_> = (0..20).map(|_| event(&mut stream)).collect();
+                events.iter().for_each(|event| apply(&mut live, event));
+                let is_due = batch % 15 == 0;
+                checkpoint = if is_due { live.accepted() } else { checkpoint };
+                writer.save(events, Vec::new(), counters(batch), is_due.then(|| live.state())).await.unwrap();
+            }
+            writer.close().await;
+        });
+        Self { dir: temp, end: bits(&live), checkpoint }
+    }
+
+    fn copy(&self) -> TempDir {
+        let to = tempfile::tempdir().unwrap();
+        for name in ["run.redb", "rescue"] {
+            fs::copy(self.dir.path().join(name), to.path().join(name)).unwrap();
+        }
+        to
+    }
+}
+
+fn end_of(log: &Log) -> Bits {
+    bits(&replay(log, options(RULE), log.newest_checkpoint().unwrap()).unwrap())
+}
+
+fn cases(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |count| count.parse().expect("a number of cases"))
+}
+
+/// Opens damaged files. The result must be the whole run, the last checkpoint with a report, or a clear error.
+fn open_damaged(path: &Path, run: &Run, what: &str) {
+    match StateDir::lock(path).unwrap().open() {
+        Ok(OpenedRun { log, recovered: None }) => {
+            assert_eq!(end_of(&log), run.end, "{what}: a different run without a report");
+        }
+        Ok(OpenedRun { log, recovered: Some(recovered) }) => {
+            assert_eq!(recovered.accepted, run.checkpoint, "{what}");
+            assert_eq!(end_of(&log).2, run.checkpoint, "{what}");
+            assert!(recovered.archived.as_ref().is_none_or(|file| file.exists()), "{what}: {recovered:?}");
+            assert!(!recovered.cause.is_empty(), "{what}");
+        }
+        Err(error) => assert!(error.to_string().contains("damaged"), "{what}: {error}"),
+    }
+}
+
+/// `FARSIGN_TRUNCATIONS` sets the number of cases.
+#[test]
+fn truncated_database_is_detected() {
+    let run = Run::new();
+    let length = fs::metadata(run.dir.path().join("run.redb")).unwrap().len();
+    let mut stream = Stream::new(17);
+    for case in 0..cases("FARSIGN_TRUNCATIONS", 50) {
+        let copy = run.copy();
+        let at = if case == 0 { 0 } else { stream.below(length) };
+        let file = fs::OpenOptions::new().write(true).open(copy.path().join("run.redb")).unwrap();
+        file.set_len(at).unwrap();
+        let what = format!("cut to {at} of {length} bytes");
+        open_damaged(copy.path(), &run, &what);
+        if case % 2 == 0 {
+            let backup = copy.path().join("rescue");
+            fs::write(&backup, &fs::read(&backup).unwrap()[..stream.below(100) as usize]).unwrap();
+            fs::OpenOptions::new()
+                .write(true)
+                .open(copy.path().join("run.redb"))
+                .unwrap()
+                .set_len(at)
+                .unwrap();
+            open_damaged(copy.path(), &run, &format!("{what}, without a backup"));
+        }
+    }
+}
+
+/// `FARSIGN_TRUNCATIONS` sets the number of cases.
+#[test]
+fn changed_database_is_detected() {
+    let run = Run::new();
+    let length = fs::metadata(run.dir.path().join("run.redb")).unwrap().len();
+    let mut stream = Stream::new(23);
+    for _ in 0..cases("FARSIGN_TRUNCATIONS", 50) {
+        let copy = run.copy();
+        let path = copy.path().join("run.redb");
+        let mut bytes = fs::read(&path).unwrap();
+        let at = stream.below(length) as usize;
+        let count = (1 + stream.below(64) as usize).min(bytes.len() - at);
+        bytes[at..at + count].iter_mut().for_each(|byte| *byte ^= 1 + stream.below(255) as u8);
+        fs::write(&path, bytes).unwrap();
+        open_damaged(copy.path(), &run, &format!("{count} bytes changed at {at} of {length}"));
+    }
+}
+
+#[test]
+fn missing_database_recovers_from_backup() {
+    let run = Run::new();
+    let copy = run.copy();
+    fs::remove_file(copy.path().join("run.redb")).unwrap();
+    let OpenedRun { log, recovered } = StateDir::lock(copy.path()).unwrap().open().unwrap();
+    assert_eq!(recovered.unwrap().accepted, run.checkpoint);
+    assert!(log.counters().issued > counters(50).issued);
+    assert!(log.counters().words_drawn > counters(50).words_drawn);
+    drop(log);
+    let again = StateDir::lock(copy.path()).unwrap().open().unwrap();
+    assert!(again.recovered.is_none(), "the damage is repaired once");
+}
+
+#[test]
+fn state_dir_is_locked() {
+    let run = Run::new();
+    let first = StateDir::lock(run.dir.path()).unwrap();
+    let error = StateDir::lock(run.dir.path()).unwrap_err();
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    drop(first);
+    StateDir::lock(run.dir.path()).unwrap();
+}
+
+#[test]
+fn archived_run_stays_intact() {
+    let run = Run::new();
+    let dir = StateDir::lock(run.dir.path()).unwrap();
+    let first = dir.archive().unwrap().unwrap();
+    assert!(!dir.has_run() && dir.archive().unwrap().is_none());
+    drop(dir.create(&identity(), &initial(RULE)).unwrap());
+    let second = dir.archive().unwrap().unwrap();
+    assert_ne!(first, second);
+    fs::rename(&first, run.dir.path().join("run.redb")).unwrap();
+    assert_eq!(end_of(&dir.open_undamaged().unwrap()), run.end);
+}
+
+#[test]
+fn invalid_state_dir_is_an_error() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = StateDir::lock(&file).unwrap_err().to_string();
+    assert!(error.contains("could not make") && error.contains("file"), "{error}");
+    let error = StateDir::lock_existing(&temp.path().join("nowhere")).unwrap_err().to_string();
+    assert!(error.contains("expected a saved run in") && error.contains("found none"), "{error}");
+}
+
+#[test]
+fn replace_keeps_trust_records() {
+    let run = Run::new();
+    let dir = StateDir::lock(run.dir.path()).unwrap();
+    let mut log = dir.open_undamaged().unwrap();
+    let record = TrustRecord { trust: Trust { passed: 7 }, accepted: 9 };
+    let trust = vec![(Secret([5; 16]).into(), record)];
+    let change: Vec<_> = trust.iter().map(|(identity, record)| (*identity, Some(*record))).collect();
+    log.append(&[], &change, counters(51)).unwrap();
+    let other = FarSign::new(options(RULE));
+    let checkpoint = Checkpoint { position: log.position(), counters: log.counters(), state: other.state() };
+    let archived = dir.replace(log, &checkpoint).unwrap();
+
+    let log = dir.open_undamaged().unwrap();
+    assert_eq!((end_of(&log), log.trust().unwrap()), (bits(&other), trust.clone()));
+    drop(log);
+    fs::rename(&archived, run.dir.path().join("run.redb")).unwrap();
+    let log = dir.open_undamaged().unwrap();
+    assert_eq!((end_of(&log), log.trust().unwrap()), (run.end, trust), "the archived run");
+}
+
+#[test]
+fn failed_replace_keeps_run() {
+    let run = Run::new();
+    let dir = StateDir::lock(run.dir.path()).unwrap();
+    let log = dir.open_undamaged().unwrap();
+    let checkpoint = log.newest_checkpoint().unwrap();
+    fs::create_dir(run.dir.path().join("new.redb")).unwrap(); // blocks the temporary file
+    dir.replace(log, &checkpoint).unwrap_err();
+    assert_eq!(end_of(&dir.open_undamaged().unwrap()), run.end);
+}

@@ -1,0 +1,20 @@
+//! Integration tests of the product: real servers, volunteers and clients over loopback.
+
+mod admin;
+mod admission;
+mod adversarial_traffic;
+mod chaos;
+mod connections;
+mod corpus;
+mod dashboard;
+mod delta_sync;
+mod durability;
+mod export;
+mod http;
+mod malformed_input;
+mod operations;
+mod page_api;
+mod session_model;
+mod tls;
+mod training;
+mod verification;

@@ -1,0 +1,99 @@
+//! Python programs written from docs/protocol.md alone: a volunteer that trains for a real server, and a reader of the
+//! exported model.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use farsign::kernels::sparse::Kernel;
+use farsign::minibatch::Minibatch;
+use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
+use farsign_server::state::AppState;
+use farsign_tests::server_process::ServerProcess;
+use farsign_tests::test_server::TestServer;
+use farsign_volunteer::Attack;
+
+fn python() -> OsString {
+    std::env::var_os("FARSIGN_PYTHON").expect("`cargo xtask test third-party` names a Python")
+}
+
+fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("third-party").join(name)
+}
+
+/// Returns the most probable class of each held-out image, computed by the Rust kernel.
+fn kernel_predictions(state: &AppState) -> Vec<usize> {
+    let held_out = &state.data.held_out;
+    let mut images = Minibatch::default();
+    images.slice(held_out, 0..held_out.len());
+    let mut kernel = Kernel::new(&state.run.architecture);
+    let probabilities = kernel.probabilities(&state.coordinator.snapshot().x, &images.inputs);
+    let argmax =
+        |row: &[f32]| (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+    probabilities.chunks_exact(held_out.classes()).map(argmax).collect()
+}
+
+/// Starts a server and finishes a run.
+///
+/// One volunteer and no verification make the model deterministic. NumPy's sums differ in their last bits, so a digit on
+/// the boundary between two classes could otherwise be classified as either.
+fn trained(model: ModelKind) -> TestServer {
+    let server = TestServer::start(Settings {
+        model: Some(model),
+        rule: Some(RuleKind::Plain),
+        horizon: Some(400.0),
+        batch: Some(32),
+        ..Settings::default()
+    });
+    server.train(&[(1, Attack::None)]);
+    server
+}
+
+#[test]
+fn numpy_predictions_match_kernel() {
+    let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mnist-10k");
+    for model in [ModelKind::Mlp, ModelKind::Softmax] {
+        let server = trained(model);
+        let accuracy = server.final_accuracy();
+        assert!(accuracy > 0.7, "{model:?}: {accuracy} is too low for a meaningful comparison");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("model.safetensors");
+        let out = folder.path().join("classes.txt");
+        fs::write(&file, server.get("/api/v1/model.safetensors")).unwrap();
+        let mut reader = Command::new(python());
+        reader.arg(program("model.py")).arg("--model").arg(&file).arg("--out").arg(&out);
+        reader.arg("--images").arg(digits.join("t10k-images-idx3-ubyte.gz"));
+        reader.arg("--labels").arg(digits.join("t10k-labels-idx1-ubyte.gz"));
+        let output = reader.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{model:?}: {errors}");
+        let classes: Vec<usize> =
+            fs::read_to_string(&out).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+        assert_eq!(classes, kernel_predictions(server.state()), "{model:?}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(stdout.trim(), format!("accuracy {accuracy:.6}"), "{model:?}");
+    }
+}
+
+#[test]
+fn python_volunteer_trains_model() {
+    let python = python();
+    let program = program("volunteer.py");
+    for directions in ["coordinate", "hadamard"] {
+        let server =
+            ServerProcess::start(&["--model", "softmax", "--directions", directions, "--rule", "plain"]);
+        let url = format!("http://{}", server.address());
+        let mut volunteer = Command::new(&python);
+        let output = volunteer.arg(&program).args(["--url", &url, "--updates", "300"]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{directions}: {text}");
+        let status = server.wait_until("an evaluation of its updates", |status| {
+            status["accepted"].as_u64() >= Some(300)
+                && status["held_out"]["at_accepted"].as_u64() >= Some(280)
+        });
+        assert!(status["held_out"]["accuracy"].as_f64() >= Some(0.85), "{directions}: {status:#}");
+        let rejected = status["rejected"].as_object().unwrap();
+        assert!(rejected.values().all(|count| *count == 0), "{directions}: {rejected:?}");
+    }
+}

@@ -1,0 +1,173 @@
+//! The native volunteer: runs the algorithm of the browser page on machines without a browser.
+//!
+//! ```text
+//!   run_fleet -- thread "worker-0" -- WebSocket --+
+//!       |        thread "worker-1" -- WebSocket --+-- server
+//!       |        ...                              |
+//!       +------- GET training data ---------------+
+//! ```
+//!
+//! Each worker is a thread with its own connection. Workers share only the training data. A worker that loses its
+//! connection reconnects after a jittered delay, unless the server ended its session for good.
+
+mod attack;
+mod identity_file;
+mod server_url;
+mod worker;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use farsign::dataset::Dataset;
+use farsign::task::{GoodbyeReason, RejectReason, Secret};
+use farsign::volunteer::VolunteerError;
+use tokio::sync::watch;
+
+pub use attack::Attack;
+pub use identity_file::{IdentityFileError, load_or_create};
+pub use server_url::{ServerUrl, ServerUrlError};
+
+/// Options of a fleet of native volunteers.
+#[derive(Clone, Debug)]
+pub struct FleetOptions {
+    /// The server to train for.
+    pub server: ServerUrl,
+    /// Number of workers, at least 1.
+    pub workers: usize,
+    /// Attack that the workers simulate.
+    pub attack: Attack,
+    /// Honest updates of a `sleeper` before its attack.
+    pub honest_updates: u64,
+    /// Whether a worker that failed verification rejoins at once under a new identity.
+    pub rejoin: bool,
+    /// Whether to request snapshots in half precision, which excludes step deltas.
+    pub half_snapshots: bool,
+    /// Delay before each update is sent, to limit CPU use.
+    pub delay: Duration,
+    /// Secret that the identities of the workers derive from. `None` if each worker draws a new one.
+    pub secret: Option<Secret>,
+    /// Token that the server may require.
+    pub token: Option<String>,
+}
+
+impl FleetOptions {
+    /// Returns the options of honest workers at full speed.
+    pub fn new(server: ServerUrl, workers: usize) -> Self {
+        Self {
+            server,
+            workers,
+            attack: Attack::None,
+            honest_updates: 0,
+            rejoin: false,
+            half_snapshots: false,
+            delay: Duration::ZERO,
+            secret: None,
+            token: None,
+        }
+    }
+}
+
+/// Counters that all workers of a fleet share.
+#[derive(Debug, Default)]
+pub struct FleetStats {
+    /// Updates that the server accepted.
+    pub accepted: AtomicU64,
+    /// Updates that the server rejected.
+    pub rejected: AtomicU64,
+    /// Workers with an open session.
+    pub connected: AtomicUsize,
+    /// Malicious updates before each ejection for a failed verification.
+    ejections: Mutex<Vec<u64>>,
+}
+
+impl FleetStats {
+    /// Returns the number of updates that the server accepted.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of malicious updates before each ejection, oldest ejection first.
+    pub fn malicious_updates_per_ejection(&self) -> Vec<u64> {
+        self.ejections.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn record_ejection(&self, malicious_updates: u64) {
+        self.ejections.lock().unwrap_or_else(PoisonError::into_inner).push(malicious_updates);
+    }
+}
+
+/// The reason why a worker ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkerExit {
+    /// The model is finished.
+    Finished,
+    /// The caller stopped the fleet.
+    Stopped,
+    /// The server ended the session for good.
+    Ejected(GoodbyeReason),
+    /// The worker failed.
+    Failed(VolunteerError),
+}
+
+/// An event of one worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkerEvent {
+    /// A session has begun.
+    Joined,
+    /// An update was rejected.
+    Rejected(RejectReason),
+    /// The worker is disconnected and retries after a delay.
+    Waiting {
+        /// Delay until the next attempt, in ms.
+        delay_ms: u32,
+        /// Cause of the disconnect.
+        cause: String,
+    },
+}
+
+/// An error that keeps a fleet from running.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum FleetError {
+    #[error(transparent)]
+    Data(#[from] ServerUrlError),
+    #[error("could not start a worker: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Runs workers until each has ended and returns their exits in order.
+///
+/// Blocks the calling thread. Setting `stop` to `true` ends all workers. `on_event` is called with the index of the
+/// worker, on the worker's thread.
+///
+/// # Errors
+/// Returns an error if the training data cannot be downloaded or a thread cannot be started.
+pub fn run_fleet(
+    options: &FleetOptions,
+    stats: &Arc<FleetStats>,
+    stop: &watch::Receiver<bool>,
+    on_event: impl Fn(usize, WorkerEvent) + Send + Sync,
+) -> Result<Vec<WorkerExit>, FleetError> {
+    let data: Arc<Dataset> = Arc::new(options.server.training_data()?);
+    let on_event = &on_event;
+    std::thread::scope(|scope| {
+        let start = |index: usize| {
+            let data = Arc::clone(&data);
+            let stats = Arc::clone(stats);
+            let stop = stop.clone();
+            let secret = options.secret.map_or_else(
+                || Secret(rand::random()),
+                |secret| identity_file::secret_of_worker(secret, index as u64),
+            );
+            let work =
+                move || worker::run(options, secret, data, &stats, stop, &|event| on_event(index, event));
+            std::thread::Builder::new().name(format!("worker-{index}")).spawn_scoped(scope, work)
+        };
+        let workers: Result<Vec<_>, _> = (0..options.workers).map(start).collect();
+        let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        Ok(workers?.into_iter().map(join).collect())
+    })
+}

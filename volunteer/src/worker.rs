@@ -1,0 +1,284 @@
+//! One worker: connects, computes updates, and reconnects.
+
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use farsign::backoff::Backoff;
+use farsign::dataset::Dataset;
+use farsign::model::Architecture;
+use farsign::task::{Goodbye, GoodbyeReason, Secret, Task};
+use farsign::volunteer::{Event, Volunteer, VolunteerError};
+use farsign::wire::{Capabilities, ClientFrame, Hello, SUBPROTOCOL};
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self, Bytes, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use crate::attack::AttackState;
+use crate::{FleetOptions, FleetStats, WorkerEvent, WorkerExit};
+
+const AGENT: &str = concat!("farsign-native/", env!("CARGO_PKG_VERSION"));
+
+/// Time without a message after which the server counts as gone. It sends a ping every 30 s.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Time to read the messages that arrived before the connection was lost.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Time to open a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Time for the closing handshake.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Size of the largest snapshot with the records around it.
+const MAX_MESSAGE_BYTES: usize = 4 * Architecture::MAX_PARAMETERS as usize + 4096;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+struct Worker<'a> {
+    options: &'a FleetOptions,
+    stats: &'a FleetStats,
+    on_event: &'a dyn Fn(WorkerEvent),
+    volunteer: Volunteer,
+    attack: AttackState,
+    /// Data that the attack computes on. `None` if it uses the training data.
+    poisoned: Option<Dataset>,
+    /// Secret that identifies the volunteer across sessions.
+    secret: Secret,
+    /// Malicious updates sent under the current identity.
+    malicious_updates: u64,
+    events: Vec<Event>,
+    frame: Vec<u8>,
+    backoff: Backoff,
+}
+
+/// The reason why a session ended.
+enum Disconnect {
+    /// The connection was lost; the worker retries after its own backoff.
+    Lost(String),
+    /// The server requested a retry after this delay, in ms.
+    RetryAfter(u32, GoodbyeReason),
+    /// The worker does not reconnect.
+    Exit(WorkerExit),
+}
+
+impl From<tungstenite::Error> for Disconnect {
+    fn from(error: tungstenite::Error) -> Self {
+        Self::Lost(error.to_string())
+    }
+}
+
+impl From<VolunteerError> for Disconnect {
+    fn from(error: VolunteerError) -> Self {
+        Self::Exit(WorkerExit::Failed(error))
+    }
+}
+
+/// Runs a worker on the calling thread until it ends.
+pub fn run(
+    options: &FleetOptions,
+    secret: Secret,
+    data: Arc<Dataset>,
+    stats: &FleetStats,
+    mut stop: watch::Receiver<bool>,
+    on_event: &dyn Fn(WorkerEvent),
+) -> WorkerExit {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a single-threaded runtime starts");
+    let attack = attack_state(options);
+    let mut worker = Worker {
+        options,
+        stats,
+        on_event,
+        poisoned: attack.poisoned(&data),
+        attack,
+        secret,
+        malicious_updates: 0,
+        volunteer: Volunteer::new(data),
+        events: Vec::new(),
+        frame: Vec::new(),
+        backoff: Backoff::default(),
+    };
+    runtime.block_on(async {
+        tokio::select! {
+            exit = worker.run_until_closed() => exit,
+            _ = stop.wait_for(|stop| *stop) => WorkerExit::Stopped,
+        }
+    })
+}
+
+fn attack_state(options: &FleetOptions) -> AttackState {
+    AttackState::new(options.attack, options.honest_updates, rand::random())
+}
+
+impl Worker<'_> {
+    async fn run_until_closed(&mut self) -> WorkerExit {
+        const EJECTED: WorkerExit = WorkerExit::Ejected(GoodbyeReason::FailedVerification);
+        loop {
+            let (delay_ms, cause) = match self.session().await {
+                Disconnect::Exit(EJECTED) if self.options.rejoin => {
+                    self.rejoin_as_new();
+                    continue;
+                }
+                Disconnect::Exit(exit) => {
+                    if exit == EJECTED {
+                        self.rejoin_as_new();
+                    }
+                    return exit;
+                }
+                Disconnect::RetryAfter(delay_ms, reason) => (delay_ms, reason.to_string()),
+                Disconnect::Lost(cause) => (self.backoff.next_ms(rand::random()), cause),
+            };
+            (self.on_event)(WorkerEvent::Waiting { delay_ms, cause });
+            tokio::time::sleep(Duration::from_millis(delay_ms.into())).await;
+        }
+    }
+
+    /// Records the ejection of an attacker and draws a new identity.
+    fn rejoin_as_new(&mut self) {
+        self.stats.record_ejection(std::mem::take(&mut self.malicious_updates));
+        self.attack = attack_state(self.options);
+        self.secret = Secret(rand::random());
+    }
+
+    async fn session(&mut self) -> Disconnect {
+        let mut socket = match self.connect().await {
+            Ok(socket) => socket,
+            Err(disconnect) => return disconnect,
+        };
+        let disconnect = match self.work(&mut socket).await {
+            Ok(never) => match never {},
+            Err(disconnect) => disconnect,
+        };
+        if self.volunteer.leave() {
+            self.stats.connected.fetch_sub(1, Ordering::Relaxed);
+        }
+        _ = timeout(CLOSE_TIMEOUT, socket.close(None)).await; // the server may be gone
+        disconnect
+    }
+
+    async fn connect(&self) -> Result<Socket, Disconnect> {
+        let mut request = self.options.server.socket_url().into_client_request()?;
+        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MAX_MESSAGE_BYTES))
+            .max_frame_size(Some(MAX_MESSAGE_BYTES))
+            .write_buffer_size(0);
+        let connect = connect_async_with_config(request, Some(config), true);
+        let connected = timeout(CONNECT_TIMEOUT, connect).await;
+        let (socket, _) =
+            connected.map_err(|_| Disconnect::Lost("the connection timed out".to_owned()))??;
+        Ok(socket)
+    }
+
+    async fn work(&mut self, socket: &mut Socket) -> Result<Infallible, Disconnect> {
+        let hello = Hello {
+            agent: AGENT,
+            capabilities: Capabilities { deltas: true, half_snapshots: self.options.half_snapshots },
+            secret: Some(self.secret),
+            token: self.options.token.as_deref(),
+        };
+        ClientFrame::hello(&hello, &mut self.frame);
+        socket.send(Message::Binary(Bytes::copy_from_slice(&self.frame))).await?;
+        loop {
+            let message = timeout(IDLE_TIMEOUT, socket.next()).await;
+            match message.map_err(|_| Disconnect::Lost("the server timed out".to_owned()))? {
+                Some(Ok(Message::Binary(frame))) => {
+                    if let ControlFlow::Continue(task) = self.handle_frame(&frame)? {
+                        self.compute_update(&task)?;
+                        if !self.options.delay.is_zero() {
+                            tokio::time::sleep(self.options.delay).await;
+                        }
+                        let update = Message::Binary(Bytes::copy_from_slice(&self.frame));
+                        if let Err(error) = socket.send(update).await {
+                            self.drain(socket).await?;
+                            return Err(error.into());
+                        }
+                    }
+                }
+                // The protocol has no text messages; decoding one as a frame returns the error.
+                Some(Ok(Message::Text(text))) => _ = self.handle_frame(text.as_bytes())?,
+                Some(Ok(Message::Close(close))) => return Err(closed(close)),
+                None => return Err(closed(None)),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Reads the messages that arrived before the connection was lost.
+    ///
+    /// A goodbye among them has the reason and the retry delay.
+    async fn drain(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
+        while let Ok(Some(Ok(message))) = timeout(DRAIN_TIMEOUT, socket.next()).await {
+            if let Message::Binary(frame) = message {
+                _ = self.handle_frame(&frame)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles a frame and continues with its task, if it has one.
+    fn handle_frame(&mut self, frame: &[u8]) -> Result<ControlFlow<(), Task>, Disconnect> {
+        self.events.clear();
+        self.volunteer.receive(frame, &mut self.events)?;
+        let mut next = ControlFlow::Break(());
+        for event in self.events.drain(..) {
+            match event {
+                Event::Joined => {
+                    self.stats.connected.fetch_add(1, Ordering::Relaxed);
+                    self.backoff.succeeded();
+                    (self.on_event)(WorkerEvent::Joined);
+                }
+                Event::Accepted(_) => _ = self.stats.accepted.fetch_add(1, Ordering::Relaxed),
+                Event::Rejected(reason) => {
+                    self.stats.rejected.fetch_add(1, Ordering::Relaxed);
+                    (self.on_event)(WorkerEvent::Rejected(reason));
+                }
+                Event::Task(task) => next = ControlFlow::Continue(task),
+                Event::Goodbye(goodbye) => return Err(dismissed(goodbye)),
+            }
+        }
+        Ok(next)
+    }
+
+    fn compute_update(&mut self, task: &Task) -> Result<(), Disconnect> {
+        let signs = match &self.poisoned {
+            None => self.volunteer.compute_update(task)?,
+            Some(data) => self.volunteer.compute_update_on(task, data)?,
+        };
+        let malicious = self.attack.malicious_update(signs);
+        self.malicious_updates += u64::from(self.poisoned.is_some() || malicious.is_some());
+        ClientFrame::update(task.id, malicious.as_ref().unwrap_or(signs), &mut self.frame);
+        Ok(())
+    }
+}
+
+/// Interprets a close without a goodbye. After these codes a new session would end in the same way.
+fn closed(close: Option<CloseFrame>) -> Disconnect {
+    let ejected = |reason| Disconnect::Exit(WorkerExit::Ejected(reason));
+    match close.map(|close| close.code) {
+        Some(CloseCode::Protocol) => ejected(GoodbyeReason::Malformed),
+        Some(CloseCode::Policy) => ejected(GoodbyeReason::TooManyRejects),
+        Some(CloseCode::Size) => ejected(GoodbyeReason::Oversize),
+        _ => Disconnect::Lost("the server closed the connection".to_owned()),
+    }
+}
+
+fn dismissed(goodbye: Goodbye) -> Disconnect {
+    match (goodbye.reason, goodbye.retry_after_ms) {
+        (GoodbyeReason::RunFinished, _) => Disconnect::Exit(WorkerExit::Finished),
+        (reason, Some(delay_ms)) => Disconnect::RetryAfter(delay_ms, reason),
+        (reason, None) => Disconnect::Exit(WorkerExit::Ejected(reason)),
+    }
+}

@@ -1,0 +1,69 @@
+//! Events for the page. The page's scripts declare the same messages.
+
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+
+/// A message to the page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum WorkerEvent<'a> {
+    /// The volunteer's new state.
+    State {
+        state: State,
+        /// The cause, as a sentence.
+        reason: Option<&'a str>,
+        /// The time until the next attempt, with [`State::Reconnecting`].
+        retry_in_ms: Option<u32>,
+    },
+    /// Counters since the start of the worker.
+    Progress(&'a Progress),
+}
+
+/// The state of a volunteer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    LoadingData,
+    Connecting,
+    Working,
+    Paused,
+    Reconnecting,
+    Stopped,
+    Finished,
+    Ejected,
+    Failed,
+}
+
+/// Counters. Whole numbers are floats because JavaScript has no other numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Progress {
+    pub updates_sent: f64,
+    pub accepted: f64,
+    pub rejected: f64,
+    pub bytes_sent: f64,
+    pub bytes_received: f64,
+    /// Moving average of the time to compute an update.
+    pub compute_ms: f64,
+    /// Busy time of a core, including an estimate of the browser's overhead.
+    pub busy_ms: f64,
+    /// Version of the current snapshot.
+    pub version: f64,
+}
+
+impl Progress {
+    /// Records an update of `bytes` that took `ms` to compute.
+    pub fn record_update(&mut self, bytes: usize, ms: f64) {
+        const EMA_RATE: f64 = 0.05;
+        let is_first = self.updates_sent == 0.0;
+        self.compute_ms = if is_first { ms } else { self.compute_ms + EMA_RATE * (ms - self.compute_ms) };
+        self.updates_sent += 1.0;
+        self.bytes_sent += bytes as f64;
+    }
+}
+
+impl WorkerEvent<'_> {
+    /// Returns the event as a plain JavaScript object.
+    pub fn to_js(&self) -> JsValue {
+        serde_wasm_bindgen::to_value(self).expect("an event has strings and numbers only")
+    }
+}

@@ -1,0 +1,74 @@
+// @ts-check
+// "Draw a digit": the drawing area, and what the shared model reads.
+
+import { byId, setText, typedById } from '../shared/dom.js';
+import { InferenceClient } from '../worker/inference-client.js';
+import { DrawingCanvas } from './drawing-canvas.js';
+import { EXAMPLE_DIGITS } from './example-digits.js';
+import { PredictionView } from './prediction-view.js';
+
+const IMAGE_SIDE = 28; // the only size that drawings can be scaled to
+const FIRST_EXAMPLE = 2;
+const EXAMPLE_STEP = 3; // cycles through all ten digits out of order
+const NOTE = 'Your drawing is read on your device and never leaves this page.';
+
+const ui = {
+  panel: byId('draw'),
+  canvas: typedById('drawing', HTMLCanvasElement),
+  hint: byId('drawing-hint'),
+  example: byId('example'),
+  clear: byId('clear'),
+  note: byId('drawing-note'),
+};
+
+/** The drawing panel. */
+export class DrawingPanel {
+  #client;
+  /** @type {PredictionView | null} */
+  #view = null;
+  #nextExample = FIRST_EXAMPLE;
+
+  /** @param {boolean} isSupported Whether this browser can run the recognition code. */
+  constructor(isSupported) {
+    const canvas = new DrawingCanvas(ui.canvas);
+    this.#client = new InferenceClient(
+      (prediction) => this.#view?.show(prediction),
+      (reason) => setText(ui.note, reason === '' ? NOTE : `The model could not be loaded. ${reason}`),
+    );
+    if (!isSupported) {
+      ui.panel.hidden = true;
+      return;
+    }
+    ui.canvas.addEventListener('drawn', () => {
+      const ink = canvas.ink();
+      ui.hint.hidden = ink.grey.some((grey) => grey > 0);
+      this.#client.predict(ink, performance.now());
+    });
+    ui.clear.addEventListener('click', () => canvas.clear());
+    ui.example.addEventListener('click', () => {
+      canvas.draw(EXAMPLE_DIGITS[this.#nextExample]);
+      this.#nextExample = (this.#nextExample + EXAMPLE_STEP) % EXAMPLE_DIGITS.length;
+    });
+    new IntersectionObserver(([entry]) => {
+      this.#client.isVisible = entry.isIntersecting;
+      this.refresh();
+    }).observe(ui.panel);
+  }
+
+  /** @param {import('../api/status-client.js').Status} status */
+  update(status) {
+    const { rows, cols, classes } = status.data;
+    if (rows !== IMAGE_SIDE || cols !== IMAGE_SIDE) {
+      ui.panel.hidden = true;
+      return;
+    }
+    this.#view ??= new PredictionView(classes);
+    this.#client.update(status);
+    this.refresh();
+  }
+
+  /** Call periodically. */
+  refresh() {
+    this.#client.refresh(performance.now());
+  }
+}

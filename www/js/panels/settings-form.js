@@ -1,0 +1,102 @@
+// @ts-check
+// The controls for resource limits: effort, cores, and when training pauses automatically.
+
+import { byId, createElement, setText, typedById } from '../shared/dom.js';
+import { formatBytes, formatCount } from '../shared/format.js';
+import { CONDITIONS } from '../worker/pause-conditions.js';
+import { sanitize } from '../worker/settings.js';
+
+/** @typedef {import('../worker/settings.js').Settings} Settings */
+/** @typedef {import('../worker/pause-conditions.js').Condition} Condition */
+
+const BYTES_PER_PARAMETER = 4; // a model travels as f32
+
+const ui = {
+  effort: typedById('effort', HTMLInputElement),
+  effortText: byId('effort-text'),
+  cores: typedById('cores', HTMLSelectElement),
+  summary: byId('usage-summary'),
+  /** @type {Record<Condition, HTMLInputElement>} */
+  pause: {
+    onBattery: typedById('pause-on-battery', HTMLInputElement),
+    metered: typedById('pause-on-metered', HTMLInputElement),
+    hidden: typedById('pause-when-hidden', HTMLInputElement),
+  },
+};
+
+/** The form of the settings. */
+export class SettingsForm {
+  /**
+   * @param {Settings} settings
+   * @param {number} maxCores
+   * @param {(settings: Settings) => void} onChange
+   */
+  constructor(settings, maxCores, onChange) {
+    ui.cores.replaceChildren(
+      ...Array.from({ length: maxCores }, (_, index) => {
+        const option = createElement('option', '', String(index + 1));
+        option.value = String(index + 1);
+        return option;
+      }),
+    );
+    ui.cores.disabled = maxCores === 1;
+    this.show(settings);
+    const onInput = () => {
+      const chosen = this.#read();
+      this.#showEffort(chosen);
+      onChange(chosen);
+    };
+    ui.effort.addEventListener('input', onInput);
+    for (const control of [ui.cores, ...Object.values(ui.pause)]) control.addEventListener('change', onInput);
+  }
+
+  /** @param {Settings} settings */
+  show(settings) {
+    ui.effort.value = String(Math.round(settings.effort * 100));
+    ui.cores.value = String(settings.cores);
+    for (const condition of CONDITIONS) ui.pause[condition].checked = settings[condition];
+    this.#showEffort(settings);
+  }
+
+  /** @param {Record<Condition, boolean>} available Whether this browser exposes each condition. */
+  showAvailable(available) {
+    for (const condition of CONDITIONS) {
+      const box = ui.pause[condition];
+      const label = /** @type {HTMLElement} */ (box.parentElement);
+      box.disabled = !available[condition];
+      label.title = available[condition] ? '' : 'Not available in this browser.';
+      label.classList.toggle('unavailable', !available[condition]);
+    }
+  }
+
+  /**
+   * Shows what these settings use.
+   * @param {Settings} settings
+   * @param {number | undefined} parameters Of the model; `undefined` if unknown.
+   */
+  showUsage({ effort, cores }, parameters) {
+    const processor = `${formatCount(effort * 100)}\u00a0% of ${cores === 1 ? 'one core' : `${cores} cores`}`;
+    const data = parameters
+      ? `: up to ${formatBytes(parameters / 8)} sent and ${formatBytes(parameters * BYTES_PER_PARAMETER)} received per update`
+      : '';
+    setText(ui.summary, `Nothing runs until you press Start. Then training uses ${processor} and data${data}.`);
+  }
+
+  #read() {
+    return sanitize({
+      effort: ui.effort.valueAsNumber / 100,
+      cores: Number(ui.cores.value),
+      onBattery: ui.pause.onBattery.checked,
+      metered: ui.pause.metered.checked,
+      hidden: ui.pause.hidden.checked,
+    });
+  }
+
+  /** @param {Settings} settings */
+  #showEffort({ effort, cores }) {
+    const percent = `${formatCount(effort * 100)}\u00a0%`;
+    const text = cores === 1 ? `${percent} of a core` : `${percent} of ${cores} cores`;
+    setText(ui.effortText, text);
+    ui.effort.setAttribute('aria-valuetext', text);
+  }
+}

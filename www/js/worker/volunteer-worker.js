@@ -1,0 +1,35 @@
+// @ts-check
+// The Web Worker around the Wasm volunteer: forwards the page's commands to the volunteer, and its events to the page.
+
+import init, { Volunteer, version } from '../../pkg/farsign_worker.js';
+
+/** @typedef {{ type: string, url: string, secret?: Uint8Array, token?: string, effort: number }} Command */
+
+/** @type {Record<string, (volunteer: Volunteer, command: Command) => void>} */
+const actions = {
+  start: (volunteer, { url, secret, token }) => volunteer.start(url, secret, token),
+  pause: (volunteer) => volunteer.pause(),
+  stop: (volunteer) => volunteer.stop(),
+  effort: (volunteer, { effort }) => volunteer.setEffort(effort),
+  wake: (volunteer) => volunteer.wake(),
+};
+
+/** @type {Volunteer | null} */
+let volunteer = null;
+/** @type {Command[]} Commands that arrive before the Wasm module is ready. */
+const queue = [];
+
+self.onmessage = ({ data }) => {
+  if (volunteer) actions[data.type](volunteer, data);
+  else queue.push(data);
+};
+
+// A rejected promise does not reach the page's error handler; an exception does.
+self.addEventListener('unhandledrejection', ({ reason }) => {
+  postMessage({ type: 'state', state: 'failed', reason: `The training code stopped: ${reason?.message ?? reason}` });
+});
+
+await init();
+volunteer = new Volunteer((/** @type {unknown} */ event) => postMessage(event));
+postMessage({ type: 'ready', version: version() });
+for (const command of queue.splice(0)) actions[command.type](volunteer, command);

@@ -1,0 +1,164 @@
+// @ts-check
+// The training workers of this tab, one for each core, controlled as one: commands go to all workers, and their states
+// are combined into one state.
+//
+//   goal: stop --start()--> work --pause()--> pause --start()--> work      stop(), or all workers ended: stop
+//   a hold (battery, hidden tab, ...) pauses all workers while the goal is work, and its end resumes them
+
+import { WorkerHandle } from './worker-handle.js';
+
+/** @typedef {import('./worker-handle.js').StateName} StateName */
+/** @typedef {import('./worker-handle.js').WorkerState} WorkerState */
+/** @typedef {import('./worker-handle.js').WorkerListeners} WorkerListeners */
+/** @typedef {import('./worker-handle.js').Credentials} Credentials */
+
+/**
+ * The pool is in the first of these states that any worker is in.
+ * @type {StateName[]}
+ */
+const STATE_PRIORITY = [
+  'working',
+  'loading-data',
+  'connecting',
+  'reconnecting',
+  'preparing',
+  'finished',
+  'ejected',
+  'failed',
+  'paused',
+  'stopped',
+  'idle',
+];
+/** @type {Set<StateName>} */
+const TERMINAL_STATES = new Set(['finished', 'ejected', 'failed']);
+/** @type {Set<StateName>} */
+const IDLE_STATES = new Set(['idle', 'paused', 'stopped', 'preparing']);
+
+/** A pool of training workers. */
+export class WorkerPool {
+  #createWorker;
+  #credentials;
+  #onState;
+  /** @type {WorkerHandle[]} */
+  #workers = [];
+  #cores;
+  #effort;
+  /** @type {'stop' | 'work' | 'pause'} */
+  #goal = 'stop';
+  #holdReason = '';
+
+  /** The number of workers, and how many of them train. */
+  size = { working: 0, all: 1 };
+  /** @type {WorkerState} */
+  state = { name: 'preparing', reason: '', retryAt: null };
+
+  /**
+   * @param {string} socketUrl
+   * @param {{ cores: number, effort: number }} settings
+   * @param {(index: number) => Promise<Credentials>} credentials Returns the credentials of worker number `index`.
+   * @param {WorkerListeners} listeners
+   */
+  constructor(socketUrl, settings, credentials, { onState, ...others }) {
+    this.#cores = settings.cores;
+    this.#effort = settings.effort;
+    this.#credentials = credentials;
+    this.#onState = onState;
+    const listeners = { onState: () => this.#combineStates(), ...others };
+    this.#createWorker = () => new WorkerHandle(socketUrl, this.#effort, listeners);
+  }
+
+  /** Loads the training code in one worker. The other workers are created when they are needed. */
+  prepare() {
+    const worker = this.#createWorker();
+    this.#workers = [worker];
+    worker.prepare();
+  }
+
+  start() {
+    this.#goal = 'work';
+    this.#applyGoal({ restartEnded: true });
+    if (this.#holdReason !== '') this.#combineStates(); // the reason to wait may have changed without any worker's state
+  }
+
+  pause() {
+    this.#goal = 'pause';
+    for (const worker of this.#workers) worker.pause();
+  }
+
+  stop() {
+    this.#goal = 'stop';
+    for (const worker of this.#workers) worker.stop();
+    this.#combineStates();
+  }
+
+  /** @param {string} reason Why to pause all workers, as a sentence; '' resumes them. */
+  hold(reason) {
+    if (reason === this.#holdReason) return;
+    this.#holdReason = reason;
+    this.#applyGoal({ restartEnded: false });
+    this.#combineStates();
+  }
+
+  /** @param {number} effort */
+  setEffort(effort) {
+    this.#effort = effort;
+    for (const worker of this.#workers) worker.setEffort(effort);
+  }
+
+  /** @param {number} cores */
+  setCores(cores) {
+    this.#cores = cores;
+    for (const worker of this.#workers.splice(cores)) worker.stop();
+    this.#applyGoal({ restartEnded: false });
+    this.#combineStates();
+  }
+
+  wake() {
+    for (const worker of this.#workers) worker.wake();
+  }
+
+  /** Returns to idle after the end of a run, when the server has begun another. */
+  reset() {
+    for (const worker of this.#workers) worker.reset();
+  }
+
+  /** @param {{ restartEnded: boolean }} options Whether to start ejected and failed workers again. */
+  #applyGoal({ restartEnded }) {
+    if (this.#goal !== 'work') return;
+    while (this.#workers.length < this.#cores) this.#workers.push(this.#createWorker());
+    this.#workers.forEach((worker, index) => {
+      const { name } = worker.state;
+      if (this.#holdReason !== '') {
+        if (name !== 'paused' && (restartEnded || !TERMINAL_STATES.has(name))) worker.pause();
+      } else if (IDLE_STATES.has(name) || (restartEnded && TERMINAL_STATES.has(name))) {
+        this.#startWorker(worker, index);
+      }
+    });
+  }
+
+  /**
+   * @param {WorkerHandle} worker
+   * @param {number} index
+   */
+  async #startWorker(worker, index) {
+    const credentials = await this.#credentials(index);
+    // The goal may have changed in the meantime.
+    const isWanted = this.#workers.includes(worker) && this.#goal === 'work' && this.#holdReason === '';
+    if (isWanted) worker.start(credentials);
+  }
+
+  #combineStates() {
+    const states = this.#workers.map(({ state }) => state);
+    const name = STATE_PRIORITY.find((one) => states.some((state) => state.name === one)) ?? 'preparing';
+    if (this.#goal === 'work' && states.length > 0 && states.every((state) => TERMINAL_STATES.has(state.name))) {
+      this.#goal = 'stop';
+    }
+    const working = states.filter((state) => state.name === 'working').length;
+    this.size = { working, all: states.length };
+    const isHeld = this.#goal === 'work' && this.#holdReason !== '' && !TERMINAL_STATES.has(name);
+    this.state = isHeld
+      ? { name: 'waiting', reason: this.#holdReason, retryAt: null }
+      : (states.find((state) => state.name === name) ?? { name, reason: '', retryAt: null });
+    this.#onState();
+  }
+}

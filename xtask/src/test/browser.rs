@@ -1,0 +1,57 @@
+//! Steps that test the page in a browser.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Outcome, with_program};
+use crate::prerequisites::{chromium, firefox, npm};
+use crate::shell::{Shell, run};
+
+/// The variable that names axe-core to the tests of accessibility.
+const AXE_VARIABLE: &str = "FARSIGN_AXE";
+
+/// The package of axe-core, relative to the repository's root.
+const AXE_PACKAGES: &str = "tests/axe/package.json";
+
+/// The variable that names the kind of browser to the tests of the page.
+const BROWSER_KIND_VARIABLE: &str = "FARSIGN_BROWSER";
+
+pub fn chromium(shell: &Shell) -> Result<Outcome> {
+    let mut command = browser_test(shell)?;
+    match npm::modules(shell, AXE_PACKAGES, "axe")? {
+        Some(modules) => _ = command.env(AXE_VARIABLE, modules.join("axe-core").join("axe.min.js")),
+        None => println!("npm or node is not on the search path: accessibility is not tested."),
+    }
+    run(command.args(["--", "--nocapture"]))?;
+    Ok(Outcome::Passed)
+}
+
+/// Tests the page in Firefox. Compiling its driver takes minutes, so only `cargo xtask firefox` installs it.
+pub fn firefox(shell: &Shell) -> Result<Outcome> {
+    let Some((program, driver)) = firefox::find(shell) else {
+        let reason = format!("needs Firefox and {}: cargo xtask firefox", firefox::DRIVER_NAME);
+        return Ok(Outcome::Skipped(reason));
+    };
+    let mut command = browser_test_command(shell);
+    command.env(BROWSER_KIND_VARIABLE, "firefox");
+    command.env(firefox::BROWSER_VARIABLE, program).env(firefox::DRIVER_VARIABLE, driver);
+    run(command.args(["--", "--nocapture"]))?;
+    Ok(Outcome::Passed)
+}
+
+/// Creates the command that tests the page in Chromium.
+pub fn browser_test(shell: &Shell) -> Result<Command> {
+    let browser = chromium::prepare(shell)?;
+    let mut command = browser_test_command(shell);
+    command.env(chromium::BROWSER_VARIABLE, &browser.program);
+    command.env(chromium::DRIVER_VARIABLE, &browser.driver);
+    Ok(command)
+}
+
+fn browser_test_command(shell: &Shell) -> Command {
+    // With `--workspace`, dependencies have the same features as for the other tests, and are not compiled again.
+    let mut command = shell.cargo(&["test", "--workspace", "--test", "browser"]);
+    with_program(shell, &mut command);
+    command
+}
