@@ -47,7 +47,15 @@ impl ByzantineWorker {
             _ => alie_z_max(population),
         };
         let random = Stream::new(seed);
-        let mut worker = Self { kind, z, updates: 0, patience: 0, random, shared, output: Vec::new() };
+        let mut worker = Self {
+            kind,
+            z,
+            updates: 0,
+            patience: 0,
+            random,
+            shared,
+            output: Vec::new(),
+        };
         worker.reset_identity();
         worker
     }
@@ -57,9 +65,10 @@ impl ByzantineWorker {
         self.updates = 0;
         self.patience = match self.kind {
             Attack::Sleeper { honest_updates } => honest_updates,
-            Attack::Sybil { min_patience, max_patience } => {
-                min_patience + self.random.below(max_patience - min_patience + 1)
-            }
+            Attack::Sybil {
+                min_patience,
+                max_patience,
+            } => min_patience + self.random.below(max_patience - min_patience + 1),
             _ => 0,
         };
     }
@@ -88,24 +97,45 @@ impl ByzantineWorker {
         match self.kind {
             Attack::LabelFlip | Attack::Stale { .. } => return AttackOutput::Honest,
             Attack::SignFlip { scale } => output.extend(own.iter().map(|r| -scale * r)),
-            Attack::Sleeper { .. } | Attack::Flooding { .. } | Attack::Sybil { .. } | Attack::ZerothOrder => {
+            Attack::Sleeper { .. }
+            | Attack::Flooding { .. }
+            | Attack::Sybil { .. }
+            | Attack::ZerothOrder => {
                 output.extend(own.iter().map(|r| -r));
             }
             Attack::RandomSign { scale } => {
                 let size = scale * rms(own);
                 let random = &mut self.random;
-                output.extend(own.iter().map(|_| if random.bits() >> 63 == 0 { size } else { -size }));
+                output.extend(own.iter().map(|_| {
+                    if random.bits() >> 63 == 0 {
+                        size
+                    } else {
+                        -size
+                    }
+                }));
             }
             Attack::ConstantSign { scale, positive } => {
                 let size = scale * rms(own);
                 let mut signs = Stream::new(self.shared);
-                let push = |_| if positive || signs.bits() >> 63 == 0 { size } else { -size };
+                let push = |_| {
+                    if positive || signs.bits() >> 63 == 0 {
+                        size
+                    } else {
+                        -size
+                    }
+                };
                 output.extend(own.iter().map(push));
             }
             Attack::CoherentDrift { strength } => {
                 let size = strength * rms(own);
                 let mut signs = Stream::new(self.shared);
-                output.extend(own.iter().map(|r| if signs.bits() >> 63 == 0 { r + size } else { r - size }));
+                output.extend(own.iter().map(|r| {
+                    if signs.bits() >> 63 == 0 {
+                        r + size
+                    } else {
+                        r - size
+                    }
+                }));
             }
             Attack::Ipm { epsilon } => {
                 output.extend(observed.statistics().0.iter().map(|mean| -epsilon * mean));
@@ -113,14 +143,23 @@ impl ByzantineWorker {
             Attack::Alie { .. } => {
                 let z = self.z;
                 let (mean, deviation) = observed.statistics();
-                let against =
-                    |(mean, sd): (&f32, &f32)| if *mean > 0.0 { mean - z * sd } else { mean + z * sd };
+                let against = |(mean, sd): (&f32, &f32)| {
+                    if *mean > 0.0 {
+                        mean - z * sd
+                    } else {
+                        mean + z * sd
+                    }
+                };
                 output.extend(mean.iter().zip(deviation).map(against));
             }
             Attack::Mimic => output.extend_from_slice(observed.mimicked()),
             Attack::Replay => output.extend_from_slice(observed.first()),
         }
-        if output.is_empty() { AttackOutput::Honest } else { AttackOutput::Vector(output) }
+        if output.is_empty() {
+            AttackOutput::Honest
+        } else {
+            AttackOutput::Vector(output)
+        }
     }
 }
 
@@ -149,7 +188,11 @@ fn alie_z_max(Population { workers, attackers }: Population) -> f32 {
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
         let phi = 0.5 * libm::erfc(-middle / std::f64::consts::SQRT_2);
-        if phi < bound { low = middle } else { high = middle }
+        if phi < bound {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     if low > 0.1 { low as f32 } else { 0.1 }
 }
@@ -158,7 +201,10 @@ fn alie_z_max(Population { workers, attackers }: Population) -> f32 {
 mod tests {
     use super::*;
 
-    const POPULATION: Population = Population { workers: 50, attackers: 15 };
+    const POPULATION: Population = Population {
+        workers: 50,
+        attackers: 15,
+    };
     const OWN: [f32; 4] = [3.0, -1.0, 0.1, 0.0];
 
     fn observed() -> ObservedUpdates {
@@ -179,18 +225,43 @@ mod tests {
     #[test]
     fn attacks_match_their_definitions() {
         let size = rms(&OWN);
-        assert_eq!(sent(Attack::SignFlip { scale: 2.0 }), [-6.0, 2.0, -0.2, 0.0]);
-        assert_eq!(sent(Attack::ConstantSign { scale: 1.0, positive: true }), [size; 4]);
-        assert!(sent(Attack::RandomSign { scale: 1.0 }).iter().all(|v| v.abs() == size));
-        assert_eq!(sent(Attack::Ipm { epsilon: 0.5 }), [-1.5, 0.5, -0.0625, 0.0]);
+        assert_eq!(
+            sent(Attack::SignFlip { scale: 2.0 }),
+            [-6.0, 2.0, -0.2, 0.0]
+        );
+        assert_eq!(
+            sent(Attack::ConstantSign {
+                scale: 1.0,
+                positive: true
+            }),
+            [size; 4]
+        );
+        assert!(
+            sent(Attack::RandomSign { scale: 1.0 })
+                .iter()
+                .all(|v| v.abs() == size)
+        );
+        assert_eq!(
+            sent(Attack::Ipm { epsilon: 0.5 }),
+            [-1.5, 0.5, -0.0625, 0.0]
+        );
         // Means 3, -1, .125 and deviations 1, 1, .375: honest in the first two coordinates, flipped in the third.
-        assert_eq!(sent(Attack::Alie { z: Some(0.5) }), [2.5, -0.5, -0.0625, 0.0]);
+        assert_eq!(
+            sent(Attack::Alie { z: Some(0.5) }),
+            [2.5, -0.5, -0.0625, 0.0]
+        );
         assert_eq!(sent(Attack::Mimic), [4.0, -2.0, 0.5, 0.0]);
         assert_eq!(sent(Attack::Replay), [4.0, -2.0, 0.5, 0.0]);
         assert_eq!(sent(Attack::LabelFlip), OWN);
         assert_eq!(sent(Attack::Stale { factor: 10.0 }), OWN);
         let drift = sent(Attack::CoherentDrift { strength: 0.5 });
-        assert!(drift.iter().zip(OWN).all(|(b, r)| ((b - r).abs() - 0.5 * size).abs() < 1e-6), "{drift:?}");
+        assert!(
+            drift
+                .iter()
+                .zip(OWN)
+                .all(|(b, r)| ((b - r).abs() - 0.5 * size).abs() < 1e-6),
+            "{drift:?}"
+        );
         for attack in [Attack::Flooding { factor: 10.0 }, Attack::ZerothOrder] {
             assert_eq!(sent(attack), [-3.0, 1.0, -0.1, 0.0]);
         }
@@ -202,8 +273,14 @@ mod tests {
         let mut mimic = ByzantineWorker::new(Attack::Mimic, POPULATION, 1, 2);
         let mut observed = observed();
         observed.observe(1, &[9.0; 4]);
-        assert_eq!(replay.attack(&[], &mut observed), AttackOutput::Vector(&[4.0, -2.0, 0.5, 0.0]));
-        assert_eq!(mimic.attack(&[], &mut observed), AttackOutput::Vector(&[9.0; 4]));
+        assert_eq!(
+            replay.attack(&[], &mut observed),
+            AttackOutput::Vector(&[4.0, -2.0, 0.5, 0.0])
+        );
+        assert_eq!(
+            mimic.attack(&[], &mut observed),
+            AttackOutput::Vector(&[9.0; 4])
+        );
         let unobserved = mimic.attack(&OWN, &mut ObservedUpdates::default());
         assert_eq!(unobserved, AttackOutput::Honest, "no update was observed");
     }
@@ -213,33 +290,46 @@ mod tests {
         let push = |attack, seed| {
             let mut worker = ByzantineWorker::new(attack, POPULATION, seed, 2);
             match worker.attack(&OWN, &mut observed()) {
-                AttackOutput::Vector(vector) => {
-                    vector.iter().zip(OWN).map(|(b, r)| *b > r).collect::<Vec<_>>()
-                }
+                AttackOutput::Vector(vector) => vector
+                    .iter()
+                    .zip(OWN)
+                    .map(|(b, r)| *b > r)
+                    .collect::<Vec<_>>(),
                 AttackOutput::Honest => Vec::new(),
             }
         };
-        for attack in
-            [Attack::CoherentDrift { strength: 0.5 }, Attack::ConstantSign { scale: 9.0, positive: false }]
-        {
+        for attack in [
+            Attack::CoherentDrift { strength: 0.5 },
+            Attack::ConstantSign {
+                scale: 9.0,
+                positive: false,
+            },
+        ] {
             assert_eq!(push(attack, 1), push(attack, 99));
         }
     }
 
     fn honest_updates(worker: &mut ByzantineWorker) -> usize {
-        let mut honest = || worker.attack(&OWN, &mut ObservedUpdates::default()) == AttackOutput::Honest;
+        let mut honest =
+            || worker.attack(&OWN, &mut ObservedUpdates::default()) == AttackOutput::Honest;
         (0..100).take_while(|_| honest()).count()
     }
 
     #[test]
     fn sleeper_starts_honest() {
         let sleeper = Attack::Sleeper { honest_updates: 7 };
-        assert_eq!(honest_updates(&mut ByzantineWorker::new(sleeper, POPULATION, 1, 2)), 7);
+        assert_eq!(
+            honest_updates(&mut ByzantineWorker::new(sleeper, POPULATION, 1, 2)),
+            7
+        );
     }
 
     #[test]
     fn patient_sybil_identities_start_honest() {
-        let sybil = Attack::Sybil { min_patience: 12, max_patience: 30 };
+        let sybil = Attack::Sybil {
+            min_patience: 12,
+            max_patience: 30,
+        };
         let mut sybil = ByzantineWorker::new(sybil, POPULATION, 1, 2);
         let identities: Vec<usize> = (0..20)
             .map(|_| {
@@ -247,15 +337,34 @@ mod tests {
                 honest_updates(&mut sybil)
             })
             .collect();
-        assert!(identities.iter().all(|honest| (12..=30).contains(honest)), "{identities:?}");
-        assert!(identities.iter().any(|honest| *honest != identities[0]), "{identities:?}");
+        assert!(
+            identities.iter().all(|honest| (12..=30).contains(honest)),
+            "{identities:?}"
+        );
+        assert!(
+            identities.iter().any(|honest| *honest != identities[0]),
+            "{identities:?}"
+        );
     }
 
     #[test]
     fn alie_z_matches_paper() {
         // n = 50, f = 24: s = 2, Phi(z) < 24 / 26, the paper's 1.43 (its section 4).
-        assert!((alie_z_max(Population { workers: 50, attackers: 24 }) - 1.426).abs() < 0.01);
+        assert!(
+            (alie_z_max(Population {
+                workers: 50,
+                attackers: 24
+            }) - 1.426)
+                .abs()
+                < 0.01
+        );
         assert!((alie_z_max(POPULATION) - 0.484).abs() < 0.01);
-        assert_eq!(alie_z_max(Population { workers: 10, attackers: 6 }), 1.0);
+        assert_eq!(
+            alie_z_max(Population {
+                workers: 10,
+                attackers: 6
+            }),
+            1.0
+        );
     }
 }

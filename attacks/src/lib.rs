@@ -152,7 +152,9 @@ impl Attack {
             Self::CoherentDrift { .. } => "coherent-drift",
             Self::Sleeper { .. } => "sleeper",
             Self::Flooding { .. } => "flooding",
-            Self::Sybil { max_patience: 0, .. } => "sybil",
+            Self::Sybil {
+                max_patience: 0, ..
+            } => "sybil",
             Self::Sybil { .. } => "patient-sybil",
             Self::Stale { .. } => "stale",
             Self::ZerothOrder => "zeroth-order",
@@ -161,7 +163,10 @@ impl Attack {
 
     /// Returns whether the attack uses the updates of honest workers.
     pub fn is_omniscient(&self) -> bool {
-        matches!(self, Self::Ipm { .. } | Self::Alie { .. } | Self::Mimic | Self::Replay)
+        matches!(
+            self,
+            Self::Ipm { .. } | Self::Alie { .. } | Self::Mimic | Self::Replay
+        )
     }
 
     /// Returns whether an attacker computes an honest update for each of its own.
@@ -192,17 +197,23 @@ impl Attack {
             if value > min && value.is_finite() {
                 return Ok(());
             }
-            Err(format!("{}: expected {name} above {min}, found {value}", self.name()))
+            Err(format!(
+                "{}: expected {name} above {min}, found {value}",
+                self.name()
+            ))
         };
         match *self {
-            Self::SignFlip { scale } | Self::RandomSign { scale } | Self::ConstantSign { scale, .. } => {
-                above("scale", 0.0, scale)
-            }
+            Self::SignFlip { scale }
+            | Self::RandomSign { scale }
+            | Self::ConstantSign { scale, .. } => above("scale", 0.0, scale),
             Self::Ipm { epsilon } => above("epsilon", 0.0, epsilon),
             Self::Alie { z } => z.map_or(Ok(()), |z| above("z", 0.0, z)),
             Self::CoherentDrift { strength } => above("strength", 0.0, strength),
             Self::Flooding { factor } | Self::Stale { factor } => above("factor", 1.0, factor),
-            Self::Sybil { min_patience, max_patience } if min_patience > max_patience => Err(format!(
+            Self::Sybil {
+                min_patience,
+                max_patience,
+            } if min_patience > max_patience => Err(format!(
                 "sybil: expected min_patience of at most max_patience ({max_patience}), found {min_patience}"
             )),
             _ => Ok(()),

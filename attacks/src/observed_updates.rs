@@ -58,7 +58,10 @@ impl ObservedUpdates {
             sums.resize(d, 0.0);
         }
         for update in present() {
-            self.mean.iter_mut().zip(update).for_each(|(mean, r)| *mean += r);
+            self.mean
+                .iter_mut()
+                .zip(update)
+                .for_each(|(mean, r)| *mean += r);
         }
         self.mean.iter_mut().for_each(|mean| *mean /= count);
         for update in present() {
@@ -66,6 +69,8 @@ impl ObservedUpdates {
                 *deviation += (r - mean) * (r - mean);
             }
         }
-        self.deviation.iter_mut().for_each(|deviation| *deviation = (*deviation / count).sqrt());
+        self.deviation
+            .iter_mut()
+            .for_each(|deviation| *deviation = (*deviation / count).sqrt());
     }
 }

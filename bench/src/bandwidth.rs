@@ -24,8 +24,18 @@ struct Workload {
 }
 
 const WORKLOADS: [Workload; 3] = [
-    Workload { name: "softmax", settings: &["--model", "softmax"], d: 7_850, directions: 7_850 },
-    Workload { name: "mlp", settings: &[], d: 101_770, directions: 101_770 },
+    Workload {
+        name: "softmax",
+        settings: &["--model", "softmax"],
+        d: 7_850,
+        directions: 7_850,
+    },
+    Workload {
+        name: "mlp",
+        settings: &[],
+        d: 101_770,
+        directions: 101_770,
+    },
     Workload {
         name: "softmax, zeroth order",
         settings: &["--model", "softmax", "--order", "zeroth", "--batch", "64"],
@@ -56,22 +66,38 @@ pub fn run(machine: &Machine) -> Result<Section> {
     let mut ratios = Vec::new();
     for workload in &WORKLOADS {
         let name = workload.name;
-        let gradient = Row::new(format!("{name}: full f32 gradient"), "B", &[4.0 * workload.d as f64]);
+        let gradient = Row::new(
+            format!("{name}: full f32 gradient"),
+            "B",
+            &[4.0 * workload.d as f64],
+        );
         for workers in [4, 32] {
             eprintln!("  {name}, {workers} volunteers");
             let settings = [workload.settings, &["--horizon", "2000"]].concat();
-            let ends = (0..RUNS).map(|_| run_to_end(machine, &settings, workers, &[])).collect::<Vec<_>>();
+            let ends = (0..RUNS)
+                .map(|_| run_to_end(machine, &settings, workers, &[]))
+                .collect::<Vec<_>>();
             let row = |what: &str, path: &str| -> Result<Row> {
-                let samples =
-                    ends.iter().map(|end| bytes_per_update(end, path)).collect::<Result<Vec<_>>>()?;
-                Ok(Row::new(format!("{name}, {workers} volunteers: {what}"), "B", &samples))
+                let samples = ends
+                    .iter()
+                    .map(|end| bytes_per_update(end, path))
+                    .collect::<Result<Vec<_>>>()?;
+                Ok(Row::new(
+                    format!("{name}, {workers} volunteers: {what}"),
+                    "B",
+                    &samples,
+                ))
             };
             let up = row("upload", "/traffic/received_bytes")?;
             let down = row("download", "/traffic/sent_bytes")?;
             if workers == 4 {
                 let limit = workload.directions as f64 / 8.0 + 32.0;
                 let what = format!("{name}: upload over K / 8 + 32 bytes");
-                ratios.push(Ratio { what, value: up.median / limit, target: Some("at most 1".to_owned()) });
+                ratios.push(Ratio {
+                    what,
+                    value: up.median / limit,
+                    target: Some("at most 1".to_owned()),
+                });
             }
             let target = (workers == 4).then_some("at least 5");
             let what = format!("{name}, {workers} volunteers: full snapshot over download");
@@ -82,18 +108,35 @@ pub fn run(machine: &Machine) -> Result<Section> {
     }
     for (precision, arguments) in [("f32", &[][..]), ("f16", &["--half-snapshots"])] {
         eprintln!("  mlp, snapshots in {precision}");
-        let accuracy = |_| number(&run_to_end(machine, &[], 8, arguments), "/held_out/accuracy");
+        let accuracy = |_| {
+            number(
+                &run_to_end(machine, &[], 8, arguments),
+                "/held_out/accuracy",
+            )
+        };
         let samples = (0..RUNS).map(accuracy).collect::<Result<Vec<_>>>()?;
         let percent: Vec<f64> = samples.iter().map(|accuracy| 100.0 * accuracy).collect();
-        rows.push(Row::new(format!("mlp, accuracy with snapshots in {precision}"), "%", &percent));
+        rows.push(Row::new(
+            format!("mlp, accuracy with snapshots in {precision}"),
+            "%",
+            &percent,
+        ));
     }
     let title = "Bytes of an update".to_owned();
-    Ok(Section { name: NAME, title, about: ABOUT.to_owned(), rows, ratios })
+    Ok(Section {
+        name: NAME,
+        title,
+        about: ABOUT.to_owned(),
+        rows,
+        ratios,
+    })
 }
 
 /// Returns the bytes per update, over all received updates, including those after the end of the run.
 fn bytes_per_update(end: &Value, path: &str) -> Result<f64> {
-    let rejected = end["rejected"].as_object().context("the status has no rejected updates")?;
+    let rejected = end["rejected"]
+        .as_object()
+        .context("the status has no rejected updates")?;
     let rejected: u64 = rejected.values().filter_map(Value::as_u64).sum();
     Ok(number(end, path)? / (number(end, "/accepted")? + rejected as f64))
 }

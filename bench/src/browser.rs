@@ -21,9 +21,15 @@ const ROUNDS: usize = 9;
 /// Contenders: the name in worker.js or in [`Native`], and in the report.
 const CONTENDERS: [(&str, &str); 8] = [
     ("sparse", "Chromium: ours"),
-    ("update", "Chromium: ours, complete update (minibatch, gradient, momentum, signs)"),
+    (
+        "update",
+        "Chromium: ours, complete update (minibatch, gradient, momentum, signs)",
+    ),
     ("ndarray", "Chromium: ndarray, compiled with SIMD"),
-    ("tfjs-arranged", "Chromium: TensorFlow.js, best of eight manual arrangements"),
+    (
+        "tfjs-arranged",
+        "Chromium: TensorFlow.js, best of eight manual arrangements",
+    ),
     ("tfjs-autodiff", "Chromium: TensorFlow.js, `variableGrads`"),
     ("native-sparse", "native: ours"),
     ("native-update", "native: ours, complete update"),
@@ -58,7 +64,9 @@ TensorFlow.js also multiplies zeros, and is limited by packing and transposing e
 ///
 /// Returns an error if the browser, its driver or a part of the page is missing, or two gradients disagree.
 pub fn run(machine: &Machine) -> Result<Section> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let mut native = Native::new(&machine.paths.root)?;
     native.validate()?;
     let (prepared, samples) = runtime.block_on(async {
@@ -72,11 +80,19 @@ pub fn run(machine: &Machine) -> Result<Section> {
 }
 
 /// Returns the worker's reply to its preparation, and the milliseconds per step by contender for each round.
-async fn measure(page: &Page, native: &mut Native, peers: bool) -> Result<(Value, Vec<Vec<Value>>)> {
+async fn measure(
+    page: &Page,
+    native: &mut Native,
+    peers: bool,
+) -> Result<(Value, Vec<Vec<Value>>)> {
     let prepared = page.call(&format!("'prepare', {peers}")).await?;
     let ours: Vec<u64> = native.fingerprints();
-    let theirs: Vec<u64> =
-        prepared["fingerprints"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+    let theirs: Vec<u64> = prepared["fingerprints"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_u64)
+        .collect();
     ensure!(
         ours == theirs,
         "Chromium computes other bits than the native kernel: {theirs:?}, expected {ours:?}"
@@ -91,7 +107,11 @@ async fn measure(page: &Page, native: &mut Native, peers: bool) -> Result<(Value
 
 fn section(prepared: &Value, rounds: &[Vec<Value>]) -> Section {
     let samples = |name: &str| -> Vec<f64> {
-        rounds.iter().flatten().filter_map(|round| round.get(name)?.as_f64()).collect()
+        rounds
+            .iter()
+            .flatten()
+            .filter_map(|round| round.get(name)?.as_f64())
+            .collect()
     };
     let measurements: Vec<(&str, Row)> = CONTENDERS
         .iter()
@@ -99,16 +119,32 @@ fn section(prepared: &Value, rounds: &[Vec<Value>]) -> Section {
         .filter(|(_, _, samples)| !samples.is_empty())
         .map(|(name, what, samples)| (name, Row::new(what, "ms per step", &samples)))
         .collect();
-    let row = |contender: &str| measurements.iter().find(|(name, _)| *name == contender).map(|(_, row)| row);
+    let row = |contender: &str| {
+        measurements
+            .iter()
+            .find(|(name, _)| *name == contender)
+            .map(|(_, row)| row)
+    };
     let ratio = |&(over, under, target): &(&str, &str, Option<&str>)| {
         let over = row(over)?;
         let under = row(under)?;
-        Some(Ratio::new(format!("{} / {}", over.what, under.what), over, under, target))
+        Some(Ratio::new(
+            format!("{} / {}", over.what, under.what),
+            over,
+            under,
+            target,
+        ))
     };
     let ratios = RATIOS.iter().filter_map(ratio).collect();
     let title = "The gradient step in a browser".to_owned();
     let about = format!("{ABOUT}\n\n{}", about_peer(&prepared["peer"]));
-    Section { name: NAME, title, about, rows: measurements.into_iter().map(|(_, row)| row).collect(), ratios }
+    Section {
+        name: NAME,
+        title,
+        about,
+        rows: measurements.into_iter().map(|(_, row)| row).collect(),
+        ratios,
+    }
 }
 
 /// Describes the configuration of TensorFlow.js.
@@ -116,7 +152,13 @@ fn about_peer(peer: &Value) -> String {
     let Some(forms) = peer["forms"].as_array() else {
         return "TensorFlow.js was not installed and is not measured.".to_owned();
     };
-    let form = |form: &Value| Some(format!("{} {:.1} ms", form["name"].as_str()?, form["ms"].as_f64()?));
+    let form = |form: &Value| {
+        Some(format!(
+            "{} {:.1} ms",
+            form["name"].as_str()?,
+            form["ms"].as_f64()?
+        ))
+    };
     let forms: Vec<String> = forms.iter().filter_map(form).collect();
     let best = peer["best"].as_str().unwrap_or_default();
     let simd = &peer["flags"]["simd"];

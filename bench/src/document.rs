@@ -13,7 +13,10 @@ pub fn replace(text: &str, name: &str, block: &str) -> Result<String> {
     let missing = |marker: &str| format!("missing marker {marker}");
     let (before, rest) = text.split_once(&open).with_context(|| missing(&open))?;
     let (_, after) = rest.split_once(&close).with_context(|| missing(&close))?;
-    Ok(format!("{before}{open}\n\n{}\n\n{close}{after}", block.trim()))
+    Ok(format!(
+        "{before}{open}\n\n{}\n\n{close}{after}",
+        block.trim()
+    ))
 }
 
 #[cfg(test)]
@@ -22,10 +25,10 @@ mod tests {
 
     #[test]
     fn replace_changes_named_part_once() {
-        let text = "a\n<!-- bench:x -->\nold\n<!-- /bench:x -->\nb\n<!-- bench:y --><!-- /bench:y -->\n";
+        let text =
+            "a\n<!-- bench:x -->\nold\n<!-- /bench:x -->\nb\n<!-- bench:y --><!-- /bench:y -->\n";
         let once = replace(text, "x", "new\n").unwrap();
-        let expected =
-            "a\n<!-- bench:x -->\n\nnew\n\n<!-- /bench:x -->\nb\n<!-- bench:y --><!-- /bench:y -->\n";
+        let expected = "a\n<!-- bench:x -->\n\nnew\n\n<!-- /bench:x -->\nb\n<!-- bench:y --><!-- /bench:y -->\n";
         assert_eq!(once, expected);
         assert_eq!(replace(&once, "x", "new").unwrap(), once);
     }

@@ -51,8 +51,15 @@ impl Machine {
     pub fn detect(paths: Paths) -> Self {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let root = paths.root.clone();
-        let git =
-            ["git", "-C", &root.to_string_lossy(), "describe", "--always", "--dirty"].map(str::to_owned);
+        let git = [
+            "git",
+            "-C",
+            &root.to_string_lossy(),
+            "describe",
+            "--always",
+            "--dirty",
+        ]
+        .map(str::to_owned);
         let mut facts = vec![
             ("processor", processor()),
             ("cores", cores.to_string()),
@@ -62,35 +69,56 @@ impl Machine {
             ("date", capture(&["date", "-u", "+%Y-%m-%d"])),
         ];
         if let Some(chromium) = &paths.chromium {
-            facts.push(("browser", capture(&[chromium.to_string_lossy().as_ref(), "--version"])));
+            facts.push((
+                "browser",
+                capture(&[chromium.to_string_lossy().as_ref(), "--version"]),
+            ));
         }
         Self { paths, facts }
     }
 
     /// Returns the description as a line of Markdown.
     pub fn summary(&self) -> String {
-        let facts: Vec<String> = self.facts.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let facts: Vec<String> = self
+            .facts
+            .iter()
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
         format!("Measured with: {}.", facts.join("; "))
     }
 }
 
 fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     model.map_or_else(|| env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
 }
 
 fn system() -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    name.map_or_else(|| env::consts::OS.to_owned(), |name| name.trim_matches('"').to_owned())
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.map_or_else(
+        || env::consts::OS.to_owned(),
+        |name| name.trim_matches('"').to_owned(),
+    )
 }
 
 /// Returns the output of a program, or `unknown` if it fails.
 fn capture(command: &[impl AsRef<str>]) -> String {
     let arguments = command[1..].iter().map(AsRef::as_ref);
     let output = Command::new(command[0].as_ref()).args(arguments).output();
-    let text = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    let text = output
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| output.stdout);
     let text = String::from_utf8(text.unwrap_or_default()).unwrap_or_default();
-    if text.trim().is_empty() { "unknown".to_owned() } else { text.trim().to_owned() }
+    if text.trim().is_empty() {
+        "unknown".to_owned()
+    } else {
+        text.trim().to_owned()
+    }
 }

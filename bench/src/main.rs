@@ -71,7 +71,10 @@ fn main() -> Result<()> {
             Err(error) => failures.push(format!("{name}: {error:#}")),
         }
     }
-    let report = Report { machine: &machine, sections: &sections };
+    let report = Report {
+        machine: &machine,
+        sections: &sections,
+    };
     save(&arguments.out, &report)?;
     if arguments.write {
         update(&machine.paths.root.join(DOCUMENT), &report)?;
@@ -85,7 +88,10 @@ fn main() -> Result<()> {
 fn select(names: &[String]) -> Result<Vec<Entry>> {
     let known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        bail!("there is no section `{unknown}`; the sections are {}", known.join(", "));
+        bail!(
+            "there is no section `{unknown}`; the sections are {}",
+            known.join(", ")
+        );
     }
     let wanted = |(name, _): &&Entry| names.is_empty() || names.iter().any(|wanted| wanted == name);
     Ok(SECTIONS.iter().filter(wanted).copied().collect())
@@ -103,7 +109,8 @@ fn save(folder: &Path, report: &Report<'_>) -> Result<()> {
 
 /// Replaces the measured sections in the document.
 fn update(path: &Path, report: &Report<'_>) -> Result<()> {
-    let mut text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let mut text =
+        fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     for section in report.sections {
         let block = format!("{}\n{}\n", section.body(), report.machine.summary());
         text = document::replace(&text, section.name, &block)

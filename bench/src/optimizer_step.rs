@@ -57,7 +57,13 @@ pub fn run(_: &Machine) -> Result<Section> {
         rows.extend([copy, plain, take, vote]);
     }
     let title = "Applying an update next to a copy".to_owned();
-    Ok(Section { name: NAME, title, about: ABOUT.to_owned(), rows, ratios })
+    Ok(Section {
+        name: NAME,
+        title,
+        about: ABOUT.to_owned(),
+        rows,
+        ratios,
+    })
 }
 
 fn measure(d: usize) -> Result<[Row; 4]> {
@@ -67,18 +73,41 @@ fn measure(d: usize) -> Result<[Row; 4]> {
     validate(&signs, &from)?;
     let mut to = vec![0.0f32; d];
     let mut plain = optimizer(&from, Rule::Plain);
-    let mut vote = optimizer(&from, Rule::Vote { gamma: GAMMA, direction_seed: SEED });
+    let mut vote = optimizer(
+        &from,
+        Rule::Vote {
+            gamma: GAMMA,
+            direction_seed: SEED,
+        },
+    );
     let mut directions = Directions::new(spec(d), SEED);
-    let step = Step { direction_seed: SEED, scale: -ALPHA, signs: signs.clone() };
+    let step = Step {
+        direction_seed: SEED,
+        scale: -ALPHA,
+        signs: signs.clone(),
+    };
     let mut x = from.clone();
     let mut samples = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
-        samples[0].push(nanoseconds(d, || black_box(&mut to).copy_from_slice(black_box(&from))));
-        samples[1].push(nanoseconds(d, || apply(black_box(&mut plain), black_box(&signs))));
-        samples[2].push(nanoseconds(d, || black_box(&step).take(&mut directions, black_box(&mut x))));
-        samples[3].push(nanoseconds(d, || apply(black_box(&mut vote), black_box(&signs))));
+        samples[0].push(nanoseconds(d, || {
+            black_box(&mut to).copy_from_slice(black_box(&from))
+        }));
+        samples[1].push(nanoseconds(d, || {
+            apply(black_box(&mut plain), black_box(&signs))
+        }));
+        samples[2].push(nanoseconds(d, || {
+            black_box(&step).take(&mut directions, black_box(&mut x))
+        }));
+        samples[3].push(nanoseconds(d, || {
+            apply(black_box(&mut vote), black_box(&signs))
+        }));
     }
-    let names = ["copy", "FarSign::apply, plain", "Step::take", "FarSign::apply, vote"];
+    let names = [
+        "copy",
+        "FarSign::apply, plain",
+        "Step::take",
+        "FarSign::apply, vote",
+    ];
     Ok([0, 1, 2, 3].map(|i| Row::new(format!("d = {d}: {}", names[i]), "ns", &samples[i])))
 }
 
@@ -88,15 +117,27 @@ fn spec(d: usize) -> DirectionSpec {
 }
 
 fn optimizer(from: &[f32], rule: Rule) -> FarSign {
-    let step_size = StepSize { initial: f64::from(ALPHA), decay: Decay::Constant };
-    let mut optimizer =
-        FarSign::new(FarSignOptions { x: from.to_vec(), directions: spec(from.len()), step_size, rule });
+    let step_size = StepSize {
+        initial: f64::from(ALPHA),
+        decay: Decay::Constant,
+    };
+    let mut optimizer = FarSign::new(FarSignOptions {
+        x: from.to_vec(),
+        directions: spec(from.len()),
+        step_size,
+        rule,
+    });
     optimizer.join(VolunteerId(1));
     optimizer
 }
 
 fn apply(optimizer: &mut FarSign, signs: &SignBits) {
-    let update = SignUpdate { volunteer: VolunteerId(1), direction_seed: SEED, trust: 1.0, signs };
+    let update = SignUpdate {
+        volunteer: VolunteerId(1),
+        direction_seed: SEED,
+        trust: 1.0,
+        signs,
+    };
     optimizer.apply(update).expect("an update of this model");
 }
 
@@ -104,16 +145,30 @@ fn apply(optimizer: &mut FarSign, signs: &SignBits) {
 fn validate(signs: &SignBits, from: &[f32]) -> Result<()> {
     let mut plain = optimizer(from, Rule::Plain);
     apply(&mut plain, signs);
-    let mut vote = optimizer(from, Rule::Vote { gamma: GAMMA, direction_seed: SEED });
+    let mut vote = optimizer(
+        from,
+        Rule::Vote {
+            gamma: GAMMA,
+            direction_seed: SEED,
+        },
+    );
     apply(&mut vote, signs);
     let mut taken = from.to_vec();
-    let step = Step { direction_seed: SEED, scale: -ALPHA, signs: signs.clone() };
+    let step = Step {
+        direction_seed: SEED,
+        scale: -ALPHA,
+        signs: signs.clone(),
+    };
     step.take(&mut Directions::new(spec(from.len()), SEED), &mut taken);
     for (k, (sign, value)) in signs.iter().zip(from).enumerate() {
         let expected = (value - ALPHA * sign).to_bits();
         let same = plain.x()[k].to_bits() == expected && taken[k].to_bits() == expected;
         // The first vote has the sign of the update, regardless of the rate.
-        ensure!(same && vote.x()[k].to_bits() == expected, "parameter {k} of {} differs", from.len());
+        ensure!(
+            same && vote.x()[k].to_bits() == expected,
+            "parameter {k} of {} differs",
+            from.len()
+        );
     }
     Ok(())
 }

@@ -63,11 +63,23 @@ impl Row {
         sorted.sort_by(f64::total_cmp);
         let middle = sorted.len() / 2;
         let median = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[middle]);
-        Self { what: what.into(), median, min: sorted[0], max: sorted[sorted.len() - 1], unit }
+        Self {
+            what: what.into(),
+            median,
+            min: sorted[0],
+            max: sorted[sorted.len() - 1],
+            unit,
+        }
     }
 
     fn json(&self) -> Value {
-        let Self { what, median, min, max, unit } = self;
+        let Self {
+            what,
+            median,
+            min,
+            max,
+            unit,
+        } = self;
         json!({ "what": what, "median": median, "min": min, "max": max, "unit": unit })
     }
 }
@@ -76,7 +88,11 @@ impl Ratio {
     /// Creates the ratio of two medians.
     pub fn new(what: impl Into<String>, over: &Row, under: &Row, target: Option<&str>) -> Self {
         let value = over.median / under.median;
-        Self { what: what.into(), value, target: target.map(str::to_owned) }
+        Self {
+            what: what.into(),
+            value,
+            target: target.map(str::to_owned),
+        }
     }
 }
 
@@ -85,24 +101,42 @@ impl Section {
     pub fn body(&self) -> String {
         let mut text = format!("{}\n", self.about.trim());
         if !self.rows.is_empty() {
-            text.push_str("\n| measurement | median | min | max | unit |\n|---|---:|---:|---:|---|\n");
+            text.push_str(
+                "\n| measurement | median | min | max | unit |\n|---|---:|---:|---:|---|\n",
+            );
         }
-        for Row { what, median, min, max, unit } in &self.rows {
+        for Row {
+            what,
+            median,
+            min,
+            max,
+            unit,
+        } in &self.rows
+        {
             let [median, min, max] = [median, min, max].map(|value| figure(*value));
             _ = writeln!(text, "| {what} | {median} | {min} | {max} | {unit} |");
         }
         if !self.ratios.is_empty() {
             text.push_str("\n| ratio of medians | value | target |\n|---|---:|---|\n");
         }
-        for Ratio { what, value, target } in &self.ratios {
-            _ = writeln!(text, "| {what} | {} | {} |", figure(*value), target.as_deref().unwrap_or(""));
+        for Ratio {
+            what,
+            value,
+            target,
+        } in &self.ratios
+        {
+            _ = writeln!(
+                text,
+                "| {what} | {} | {} |",
+                figure(*value),
+                target.as_deref().unwrap_or("")
+            );
         }
         text
     }
 
     fn json(&self) -> Value {
-        let ratio =
-            |ratio: &Ratio| json!({ "what": ratio.what, "value": ratio.value, "target": ratio.target });
+        let ratio = |ratio: &Ratio| json!({ "what": ratio.what, "value": ratio.value, "target": ratio.target });
         json!({
             "name": self.name,
             "title": self.title,
@@ -128,8 +162,12 @@ impl Report<'_> {
 
     /// Returns the report as JSON, with full precision.
     pub fn json(&self) -> Value {
-        let facts: serde_json::Map<String, Value> =
-            self.machine.facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let facts: serde_json::Map<String, Value> = self
+            .machine
+            .facts
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect();
         json!({ "machine": facts, "sections": self.sections.iter().map(Section::json).collect::<Vec<_>>() })
     }
 }
@@ -175,29 +213,81 @@ mod tests {
 
     #[test]
     fn figures_have_three_significant_digits() {
-        let figures = [0.012_34, 1.234, 12.34, 123.4, 999.9, 1_234_567.8, -1234.0, 0.0].map(figure);
-        assert_eq!(figures, ["0.0123", "1.23", "12.3", "123", "1000", "1,234,568", "-1,234", "0"]);
+        let figures = [
+            0.012_34,
+            1.234,
+            12.34,
+            123.4,
+            999.9,
+            1_234_567.8,
+            -1234.0,
+            0.0,
+        ]
+        .map(figure);
+        assert_eq!(
+            figures,
+            [
+                "0.0123",
+                "1.23",
+                "12.3",
+                "123",
+                "1000",
+                "1,234,568",
+                "-1,234",
+                "0"
+            ]
+        );
     }
 
     fn section() -> Section {
-        let rows = vec![Row::new("ours", "ms", &[1.0, 2.0, 4.0]), Row::new("theirs", "ms", &[60.0])];
-        let ratios = vec![Ratio::new("theirs over ours", &rows[1], &rows[0], Some("at least 20"))];
-        Section { name: "x", title: "Steps".to_owned(), about: "Method.".to_owned(), rows, ratios }
+        let rows = vec![
+            Row::new("ours", "ms", &[1.0, 2.0, 4.0]),
+            Row::new("theirs", "ms", &[60.0]),
+        ];
+        let ratios = vec![Ratio::new(
+            "theirs over ours",
+            &rows[1],
+            &rows[0],
+            Some("at least 20"),
+        )];
+        Section {
+            name: "x",
+            title: "Steps".to_owned(),
+            about: "Method.".to_owned(),
+            rows,
+            ratios,
+        }
     }
 
     #[test]
     fn section_body_lists_rows_and_ratios() {
         let body = section().body();
         assert!(body.starts_with("Method.\n\n| measurement |"), "{body}");
-        assert!(body.contains("\n| ours | 2.00 | 1.00 | 4.00 | ms |\n"), "{body}");
-        assert!(body.ends_with("\n| theirs over ours | 30.0 | at least 20 |\n"), "{body}");
+        assert!(
+            body.contains("\n| ours | 2.00 | 1.00 | 4.00 | ms |\n"),
+            "{body}"
+        );
+        assert!(
+            body.ends_with("\n| theirs over ours | 30.0 | at least 20 |\n"),
+            "{body}"
+        );
     }
 
     #[test]
     fn reports_name_the_machine() {
-        let machine = Machine { paths: Paths::default(), facts: vec![("processor", "an abacus".to_owned())] };
-        let report = Report { machine: &machine, sections: &[section()] };
-        assert!(report.markdown().contains("- processor: an abacus\n\n## Steps\n\nMethod."));
+        let machine = Machine {
+            paths: Paths::default(),
+            facts: vec![("processor", "an abacus".to_owned())],
+        };
+        let report = Report {
+            machine: &machine,
+            sections: &[section()],
+        };
+        assert!(
+            report
+                .markdown()
+                .contains("- processor: an abacus\n\n## Steps\n\nMethod.")
+        );
         let json = report.json();
         assert_eq!(json["machine"]["processor"], "an abacus");
         assert_eq!(json["sections"][0]["ratios"][0]["value"], 30.0);

@@ -31,8 +31,10 @@ const WINDOW: Duration = Duration::from_secs(2);
 const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Models, their number of parameters, and the target of the ratio.
-const MODELS: [(&str, usize, Option<&str>); 2] =
-    [("softmax", 7_850, Some("at most 1.25")), ("mlp", 101_770, None)];
+const MODELS: [(&str, usize, Option<&str>); 2] = [
+    ("softmax", 7_850, Some("at most 1.25")),
+    ("mlp", 101_770, None),
+];
 
 const ABOUT: &str = "\
 64 clients on loopback send an update as soon as they receive a task, without computing it. The echo is \
@@ -58,15 +60,29 @@ pub fn run(_: &Machine) -> Result<Section> {
         let Measurement { server, echo } = measure(model, directions)?;
         let cpu = [("server", &server), ("echo", &echo)].map(|(name, contender)| {
             let of = format!("{name}, {model}, d = {directions}");
-            rows.push(Row::new(format!("{of}: exchanges"), "per s", &contender.per_s));
-            Row::new(format!("{of}: CPU time per exchange"), "µs", &contender.cpu_us)
+            rows.push(Row::new(
+                format!("{of}: exchanges"),
+                "per s",
+                &contender.per_s,
+            ));
+            Row::new(
+                format!("{of}: CPU time per exchange"),
+                "µs",
+                &contender.cpu_us,
+            )
         });
         let what = format!("{model}: CPU time, server over echo");
         ratios.push(Ratio::new(what, &cpu[0], &cpu[1], target));
         rows.extend(cpu);
     }
     let title = "The server next to a bare echo".to_owned();
-    Ok(Section { name: NAME, title, about: ABOUT.to_owned(), rows, ratios })
+    Ok(Section {
+        name: NAME,
+        title,
+        about: ABOUT.to_owned(),
+        rows,
+        ratios,
+    })
 }
 
 /// The samples of one contender.
@@ -88,17 +104,40 @@ struct Measurement {
 fn measure(model: &str, directions: usize) -> Result<Measurement> {
     let never = u32::MAX.to_string();
     // A run without an end or evaluations, with negligible steps and no limit of joins.
-    let settings =
-        ["--schedule", "constant", "--alpha", "1e-9", "--rule", "plain", "--evaluate-every", &never];
+    let settings = [
+        "--schedule",
+        "constant",
+        "--alpha",
+        "1e-9",
+        "--rule",
+        "plain",
+        "--evaluate-every",
+        &never,
+    ];
     let settings = [&settings[..], &["--joins-per-minute", "1000000"]].concat();
     let server = ServerProcess::start(&[&["--model", model], &settings[..]].concat());
-    let options = LoadOptions { address: server.address(), clients: CLIENTS, directions };
+    let options = LoadOptions {
+        address: server.address(),
+        clients: CLIENTS,
+        directions,
+    };
     let echo = Echo::start(reply_bytes(&server, options)?)?;
-    let echo_options = LoadOptions { address: echo.address, ..options };
+    let echo_options = LoadOptions {
+        address: echo.address,
+        ..options
+    };
     let mut measurement = Measurement::default();
     for _ in 0..ROUNDS {
-        sample(&mut measurement.server, server.id(), Load::volunteers(options)?)?;
-        sample(&mut measurement.echo, echo.id(), Load::echo_clients(echo_options)?)?;
+        sample(
+            &mut measurement.server,
+            server.id(),
+            Load::volunteers(options)?,
+        )?;
+        sample(
+            &mut measurement.echo,
+            echo.id(),
+            Load::echo_clients(echo_options)?,
+        )?;
     }
     Ok(measurement)
 }
@@ -109,7 +148,9 @@ fn sample(contender: &mut Contender, process: u32, mut load: Load) -> Result<()>
     let (exchanges, time) = load.count(WINDOW)?;
     let busy = cpu_time(process)?.saturating_sub(before);
     contender.per_s.push(exchanges as f64 / time.as_secs_f64());
-    contender.cpu_us.push(busy.as_secs_f64() * 1e6 / exchanges as f64);
+    contender
+        .cpu_us
+        .push(busy.as_secs_f64() * 1e6 / exchanges as f64);
     Ok(())
 }
 
@@ -122,7 +163,10 @@ fn reply_bytes(server: &ServerProcess, options: LoadOptions) -> Result<u64> {
     let after = server.status();
     let growth = |path: &str| -> Result<u64> {
         let count = |status: &Value| status.pointer(path).and_then(Value::as_u64);
-        count(&after).zip(count(&before)).map(|(after, before)| after - before).context("no such count")
+        count(&after)
+            .zip(count(&before))
+            .map(|(after, before)| after - before)
+            .context("no such count")
     };
     Ok(growth("/traffic/sent_bytes")? / growth("/accepted")?.max(1))
 }

@@ -17,7 +17,11 @@ const WORKERS: usize = 8;
 /// Workloads: name, settings, and goals as accuracies in percent.
 const WORKLOADS: [(&str, &[&str], &[u32]); 3] = [
     ("softmax", &["--model", "softmax"], &[80, 90]),
-    ("softmax, zeroth order", &["--model", "softmax", "--order", "zeroth"], &[80]),
+    (
+        "softmax, zeroth order",
+        &["--model", "softmax", "--order", "zeroth"],
+        &[80],
+    ),
     ("mlp", &["--model", "mlp"], &[80, 90, 95]),
 ];
 
@@ -39,13 +43,23 @@ machine's cores. More cores, or volunteers on other machines, help until the coo
 pub fn run(machine: &Machine) -> Result<Section> {
     let mut data = vec![("built-in digits", None)];
     data.extend(
-        machine.paths.data.as_ref().map(|folder| ("all of MNIST", Some(folder.display().to_string()))),
+        machine
+            .paths
+            .data
+            .as_ref()
+            .map(|folder| ("all of MNIST", Some(folder.display().to_string()))),
     );
     let mut rows = Vec::new();
     for (data, folder) in &data {
         for (workload, settings, goals) in WORKLOADS {
             let mut arguments = settings.to_vec();
-            arguments.extend(folder.as_deref().map(|folder| ["--data", folder]).into_iter().flatten());
+            arguments.extend(
+                folder
+                    .as_deref()
+                    .map(|folder| ["--data", folder])
+                    .into_iter()
+                    .flatten(),
+            );
             let mut runs = Vec::new();
             for round in 1..=RUNS {
                 eprintln!("  {workload}, {data}, run {round} of {RUNS}");
@@ -55,7 +69,13 @@ pub fn run(machine: &Machine) -> Result<Section> {
         }
     }
     let title = "Time to an accuracy".to_owned();
-    Ok(Section { name: NAME, title, about: ABOUT.to_owned(), rows, ratios: Vec::new() })
+    Ok(Section {
+        name: NAME,
+        title,
+        about: ABOUT.to_owned(),
+        rows,
+        ratios: Vec::new(),
+    })
 }
 
 /// An evaluation: seconds since the first accepted update, and the held-out accuracy, 0 to 1.
@@ -64,18 +84,31 @@ type Point = (f64, f64);
 /// Returns the evaluations of one complete run.
 fn history(machine: &Machine, settings: &[&str]) -> Result<Vec<Point>> {
     let status = run_to_end(machine, settings, WORKERS, &[]);
-    let points = status["held_out"]["history"].as_array().context("the status has no history")?;
+    let points = status["held_out"]["history"]
+        .as_array()
+        .context("the status has no history")?;
     let point = |point: &Value| Some((point["elapsed_s"].as_f64()?, point["accuracy"].as_f64()?));
-    points.iter().map(|found| point(found).context("the history has a malformed point")).collect()
+    points
+        .iter()
+        .map(|found| point(found).context("the history has a malformed point"))
+        .collect()
 }
 
 /// Returns a row for each goal that was reached, and rows for the complete run.
 fn summarize(what: &str, goals: &[u32], runs: &[Vec<Point>]) -> Vec<Row> {
     let reached = |goal: u32| -> Option<Row> {
-        let of = |run: &Vec<Point>| run.iter().find(|point| point.1 * 100.0 >= f64::from(goal)).map(|p| p.0);
+        let of = |run: &Vec<Point>| {
+            run.iter()
+                .find(|point| point.1 * 100.0 >= f64::from(goal))
+                .map(|p| p.0)
+        };
         let times: Vec<f64> = runs.iter().filter_map(of).collect();
         let all = times.len() == runs.len();
-        let note = if all { String::new() } else { format!(" ({} of {} runs)", times.len(), runs.len()) };
+        let note = if all {
+            String::new()
+        } else {
+            format!(" ({} of {} runs)", times.len(), runs.len())
+        };
         (!times.is_empty()).then(|| Row::new(format!("{what}: {goal} %{note}"), "s", &times))
     };
     let ends: Vec<Point> = runs.iter().filter_map(|run| run.last().copied()).collect();
@@ -93,10 +126,15 @@ mod tests {
 
     #[test]
     fn goal_time_is_first_evaluation_above() {
-        let runs = [vec![(0.0, 0.1), (1.0, 0.8), (2.0, 0.7), (3.0, 0.91)], vec![(0.0, 0.1), (2.0, 0.85)]];
+        let runs = [
+            vec![(0.0, 0.1), (1.0, 0.8), (2.0, 0.7), (3.0, 0.91)],
+            vec![(0.0, 0.1), (2.0, 0.85)],
+        ];
         let rows = summarize("x", &[80, 90, 95], &runs);
-        let summary: Vec<(&str, f64, f64)> =
-            rows.iter().map(|row| (row.what.as_str(), row.min, row.max)).collect();
+        let summary: Vec<(&str, f64, f64)> = rows
+            .iter()
+            .map(|row| (row.what.as_str(), row.min, row.max))
+            .collect();
         let expected = [
             ("x: 80 %", 1.0, 2.0),
             ("x: 90 % (1 of 2 runs)", 3.0, 3.0),

@@ -18,7 +18,10 @@ pub enum Data {
 impl Data {
     pub fn run(self) -> anyhow::Result<()> {
         let Self::Fetch { folder } = self;
-        let report = mnist_download::fetch(&FetchOptions { folder, ..FetchOptions::default() })?;
+        let report = mnist_download::fetch(&FetchOptions {
+            folder,
+            ..FetchOptions::default()
+        })?;
         println!("{report}");
         Ok(())
     }

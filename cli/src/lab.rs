@@ -85,8 +85,15 @@ pub enum Lab {
 impl Lab {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Run { file, out, seeds, threads, data } => {
-                let scenario = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+            Self::Run {
+                file,
+                out,
+                seeds,
+                threads,
+                data,
+            } => {
+                let scenario =
+                    std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
                 let options = SuiteOptions {
                     scenario,
                     seeds: seeds.map(usize::from),
@@ -95,7 +102,10 @@ impl Lab {
                 };
                 let data = loader::load(data.as_deref())?;
                 let report = suite::run(&options, &data.train, &data.held_out, &out)?;
-                print!("{}", text_table::table(&[(out.display().to_string(), report.summary)]));
+                print!(
+                    "{}",
+                    text_table::table(&[(out.display().to_string(), report.summary)])
+                );
                 if !report.violations.is_empty() {
                     bail!(
                         "the results violate assertions of the scenario:\n{}",
@@ -113,9 +123,16 @@ impl Lab {
                 let results = SuiteResults::read(&dir)?;
                 write_files(&out, |stem| report::report(&results, stem))?;
             }
-            Self::Convergence { out, updates, seeds } => {
+            Self::Convergence {
+                out,
+                updates,
+                seeds,
+            } => {
                 let seeds = (1..=u64::from(seeds)).collect();
-                let options = ConvergenceOptions { seeds, ..ConvergenceOptions::default() };
+                let options = ConvergenceOptions {
+                    seeds,
+                    ..ConvergenceOptions::default()
+                };
                 let rates = convergence::measure(&convergence::cases(updates), &options);
                 write_files(&out, |stem| convergence::document(&rates, &options, stem))?;
             }
@@ -132,17 +149,28 @@ impl Lab {
 }
 
 fn write_comparison(dirs: &[PathBuf], out: &Path) -> anyhow::Result<()> {
-    let results: Vec<SuiteResults> =
-        dirs.iter().map(|dir| SuiteResults::read(dir)).collect::<Result<_, _>>()?;
+    let results: Vec<SuiteResults> = dirs
+        .iter()
+        .map(|dir| SuiteResults::read(dir))
+        .collect::<Result<_, _>>()?;
     let names: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
-    let labelled: Vec<(&str, &SuiteResults)> = names.iter().map(String::as_str).zip(&results).collect();
+    let labelled: Vec<(&str, &SuiteResults)> =
+        names.iter().map(String::as_str).zip(&results).collect();
     write_files(out, |stem| report::comparison(&labelled, stem))
 }
 
 /// Writes a document and its plots. `files` receives the stem of the document's name.
 fn write_files(out: &Path, files: impl FnOnce(&str) -> Vec<File>) -> anyhow::Result<()> {
-    let stem = out.file_stem().and_then(OsStr::to_str).filter(|_| out.extension() == Some(OsStr::new("md")));
-    let Some(stem) = stem else { bail!("--out: expected the name of a .md file, found {}", out.display()) };
+    let stem = out
+        .file_stem()
+        .and_then(OsStr::to_str)
+        .filter(|_| out.extension() == Some(OsStr::new("md")));
+    let Some(stem) = stem else {
+        bail!(
+            "--out: expected the name of a .md file, found {}",
+            out.display()
+        )
+    };
     for File { name, text } in files(stem) {
         let path = out.with_file_name(name);
         std::fs::write(&path, text).with_context(|| path.display().to_string())?;

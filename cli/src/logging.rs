@@ -27,15 +27,22 @@ impl LogFormat {
         let level = std::env::var("FARSIGN_LOG").unwrap_or_default();
         let level = if level.is_empty() { "warn" } else { &level };
         let filter: Targets = level.parse().with_context(|| {
-            format!("FARSIGN_LOG: expected a level like info, or farsign_server=debug, found {level:?}")
+            format!(
+                "FARSIGN_LOG: expected a level like info, or farsign_server=debug, found {level:?}"
+            )
         })?;
-        let log =
-            tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+        let log = tracing_subscriber::fmt::layer()
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal());
         let registry = tracing_subscriber::registry().with(filter);
         match self {
             Self::Text => registry.with(log).init(),
             Self::Json => {
-                let log = log.json().flatten_event(true).with_current_span(false).with_span_list(false);
+                let log = log
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(false)
+                    .with_span_list(false);
                 registry.with(log).init();
             }
         }
@@ -46,7 +53,11 @@ impl LogFormat {
     pub fn report_failure(self, error: &anyhow::Error) {
         match self {
             Self::Json if tracing::enabled!(tracing::Level::ERROR) => {
-                tracing::error!(event = "failed", error = format!("{error:#}"), "program failed");
+                tracing::error!(
+                    event = "failed",
+                    error = format!("{error:#}"),
+                    "program failed"
+                );
             }
             _ => eprintln!("error: {error:#}"),
         }

@@ -72,7 +72,9 @@ impl Command {
             Self::Lab(lab) => lab.run(),
             #[cfg(not(feature = "lab"))]
             Self::Lab { .. } => {
-                anyhow::bail!("this build has no lab; build it with `cargo build --release -p farsign-cli`")
+                anyhow::bail!(
+                    "this build has no lab; build it with `cargo build --release -p farsign-cli`"
+                )
             }
         }
     }

@@ -39,7 +39,12 @@ pub struct Export {
 
 impl Model {
     pub fn run(self) -> anyhow::Result<()> {
-        let Self::Export(Export { state, data, url, out }) = self;
+        let Self::Export(Export {
+            state,
+            data,
+            url,
+            out,
+        }) = self;
         let file = match (url, state) {
             (Some(server), _) => download(&server)?,
             (None, Some(state)) => StateArgs { state, data }.open()?.model_file()?,
@@ -60,14 +65,21 @@ fn download(server: &ServerUrl) -> anyhow::Result<Vec<u8>> {
 impl OpenRun {
     /// Returns the model at the end of the journal as a safetensors file, with its held-out accuracy.
     fn model_file(&self) -> anyhow::Result<Vec<u8>> {
-        let run = replay(&self.log, self.config.optimizer_options(), self.log.newest_checkpoint()?)?;
+        let run = replay(
+            &self.log,
+            self.config.optimizer_options(),
+            self.log.newest_checkpoint()?,
+        )?;
         let accepted = run.accepted();
         let model = TrainedModel {
             run: &self.config.run,
             data_name: &self.data.name,
             version: self.log.counters().version,
             accepted,
-            held_out: Some(HeldOutAccuracy { accuracy: self.accuracy(&run), at_accepted: accepted }),
+            held_out: Some(HeldOutAccuracy {
+                accuracy: self.accuracy(&run),
+                at_accepted: accepted,
+            }),
             x: run.x(),
         };
         Ok(model.to_safetensors())

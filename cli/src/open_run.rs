@@ -38,11 +38,22 @@ impl StateArgs {
     pub fn open(self) -> anyhow::Result<OpenRun> {
         let state_dir = StateDir::lock_existing(&self.state)?;
         let log = state_dir.open_undamaged()?;
-        let settings = resume(Settings { data: self.data, ..Settings::default() }, log.identity())?;
+        let settings = resume(
+            Settings {
+                data: self.data,
+                ..Settings::default()
+            },
+            log.identity(),
+        )?;
         let data = loader::load(settings.data.as_deref())?;
         verify_dataset(log.identity(), &data.train)?;
         let config = Config::new(&settings, &data.train, log.identity().seed)?;
-        Ok(OpenRun { state_dir, log, config, data })
+        Ok(OpenRun {
+            state_dir,
+            log,
+            config,
+            data,
+        })
     }
 }
 

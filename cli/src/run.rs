@@ -42,9 +42,11 @@ impl Run {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Show(state) => state.open()?.show(),
-            Self::Unlearn { state, volunteer, method } => {
-                state.open()?.unlearn(VolunteerId(volunteer), method)
-            }
+            Self::Unlearn {
+                state,
+                volunteer,
+                method,
+            } => state.open()?.unlearn(VolunteerId(volunteer), method),
         }
     }
 }
@@ -54,28 +56,54 @@ impl OpenRun {
         let oldest = self.log.oldest_checkpoint()?;
         let first_update = oldest.state.accepted + 1;
         let run = replay(&self.log, self.config.optimizer_options(), oldest)?;
-        println!("run         {:016x}, {}", self.log.identity().run_id, self.config.run.architecture);
+        println!(
+            "run         {:016x}, {}",
+            self.log.identity().run_id,
+            self.config.run.architecture
+        );
         println!("accepted    {}", run.accepted());
         println!("progress    {}", percent(run.progress()));
         println!("accuracy    {}", self.accuracy_percent(&run));
-        println!("journal     {} bytes, from update {first_update}", self.log.bytes());
+        println!(
+            "journal     {} bytes, from update {first_update}",
+            self.log.bytes()
+        );
         println!("parameters  {}", hexadecimal(parameters_digest(run.x())));
         Ok(())
     }
 
     fn unlearn(self, volunteer: VolunteerId, method: Option<Method>) -> anyhow::Result<()> {
         let unlearned = unlearn(&self.log, &self.config.optimizer_options(), volunteer)?;
-        let Unlearned { updates, before_log, original, replayed, subtracted } = unlearned;
+        let Unlearned {
+            updates,
+            before_log,
+            original,
+            replayed,
+            subtracted,
+        } = unlearned;
         if updates == 0 {
-            bail!("expected updates of volunteer {} in the journal, found none", volunteer.0);
+            bail!(
+                "expected updates of volunteer {} in the journal, found none",
+                volunteer.0
+            );
         }
-        println!("volunteer   {}, with {updates} of {} updates", volunteer.0, original.accepted());
+        println!(
+            "volunteer   {}, with {updates} of {} updates",
+            volunteer.0,
+            original.accepted()
+        );
         if before_log > 0 {
-            println!("journal     starts at update {}; earlier updates cannot be unlearned", before_log + 1);
+            println!(
+                "journal     starts at update {}; earlier updates cannot be unlearned",
+                before_log + 1
+            );
         }
         println!("current     {}", self.accuracy_percent(&original));
         println!("replay      {}", self.accuracy_percent(&replayed));
-        println!("subtract    {}", percent(subtracted.as_ref().map(|run| self.accuracy(run).into())));
+        println!(
+            "subtract    {}",
+            percent(subtracted.as_ref().map(|run| self.accuracy(run).into()))
+        );
         match method {
             None => Ok(()),
             Some(Method::Replay) => self.replace(&replayed),
@@ -90,8 +118,11 @@ impl OpenRun {
     /// Archives the current run and continues from another model.
     fn replace(self, run: &FarSign) -> anyhow::Result<()> {
         let Self { state_dir, log, .. } = self;
-        let checkpoint =
-            Checkpoint { position: log.position(), counters: log.counters(), state: run.state() };
+        let checkpoint = Checkpoint {
+            position: log.position(),
+            counters: log.counters(),
+            state: run.state(),
+        };
         let archived = state_dir.replace(log, &checkpoint)?;
         println!("The previous run is archived as {}.", archived.display());
         println!("The run continues without the volunteer.");
@@ -104,5 +135,7 @@ impl OpenRun {
 }
 
 fn percent(fraction: Option<f64>) -> String {
-    fraction.map_or("–".to_owned(), |fraction| format!("{:.2} %", 100.0 * fraction))
+    fraction.map_or("–".to_owned(), |fraction| {
+        format!("{:.2} %", 100.0 * fraction)
+    })
 }

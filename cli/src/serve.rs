@@ -75,10 +75,15 @@ impl Serve {
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<Settings> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("could not read {}", path.display()))?;
     match Settings::from_toml(&text) {
         Ok(settings) => Ok(settings),
-        Err(errors) => bail!("invalid settings in {}:\n  - {}", path.display(), errors.join("\n  - ")),
+        Err(errors) => bail!(
+            "invalid settings in {}:\n  - {}",
+            path.display(),
+            errors.join("\n  - ")
+        ),
     }
 }
 
@@ -93,10 +98,16 @@ fn config(settings: &Settings, data: &TrainAndHeldOut) -> anyhow::Result<Config>
 /// Logs a warning if the operator requested a higher limit.
 fn fit_connection_limit(limits: &mut ConnectionLimits, is_requested: bool) -> anyhow::Result<()> {
     let requested = limits.max_connections;
-    let room = fd_limit::raise_nofile_limit(requested).context("could not read the limit on open files")?;
+    let room = fd_limit::raise_nofile_limit(requested)
+        .context("could not read the limit on open files")?;
     limits.max_connections = requested.min(room);
     if room < requested && is_requested {
-        tracing::warn!(event = "connection_limit_lowered", room, requested, "connection limit lowered");
+        tracing::warn!(
+            event = "connection_limit_lowered",
+            room,
+            requested,
+            "connection limit lowered"
+        );
     }
     Ok(())
 }
@@ -113,7 +124,11 @@ impl Prepared {
     fn new(config: Config, data: TrainAndHeldOut, saved: Option<SavedRun>) -> anyhow::Result<Self> {
         Ok(Self {
             listen: config.listen,
-            scheme: if config.tls.is_some() { "https" } else { "http" },
+            scheme: if config.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            },
             seed: config.seed,
             server: Server::resume(config, data, saved)?,
         })
@@ -123,7 +138,11 @@ impl Prepared {
 /// Prepares a server of the run in a state directory, or of a new run there.
 fn prepare_saved(path: &Path, settings: Settings, fresh: bool) -> anyhow::Result<Prepared> {
     let state_dir = StateDir::lock(path)?;
-    let log = if !fresh && state_dir.has_run() { Some(open(&state_dir)?) } else { None };
+    let log = if !fresh && state_dir.has_run() {
+        Some(open(&state_dir)?)
+    } else {
+        None
+    };
     let settings = match &log {
         Some(log) => resume(settings, log.identity())?,
         None => settings,
@@ -140,15 +159,24 @@ fn prepare_saved(path: &Path, settings: Settings, fresh: bool) -> anyhow::Result
         state_dir.create(&config.run_identity(), &config.initial_checkpoint())?
     };
     let is_new = log.position().sequence == 0;
-    let run = SavedRun::restore(log, Some(state_dir), config.optimizer_options(), config.store)?;
+    let run = SavedRun::restore(
+        log,
+        Some(state_dir),
+        config.optimizer_options(),
+        config.store,
+    )?;
     if is_new {
         println!("The run is saved in {}.", path.display());
     } else {
         let accepted = run.optimizer.accepted();
         let progress = run.optimizer.progress();
-        let progress =
-            progress.map_or(String::new(), |fraction| format!(", {:.1} % of the run", 100.0 * fraction));
-        println!("Resumed from {}: {accepted} accepted updates{progress}.", path.display());
+        let progress = progress.map_or(String::new(), |fraction| {
+            format!(", {:.1} % of the run", 100.0 * fraction)
+        });
+        println!(
+            "Resumed from {}: {accepted} accepted updates{progress}.",
+            path.display()
+        );
     }
     Prepared::new(config, data, Some(run))
 }
@@ -156,24 +184,44 @@ fn prepare_saved(path: &Path, settings: Settings, fresh: bool) -> anyhow::Result
 /// Opens the log of a state directory, from the backup if the log is damaged.
 fn open(state_dir: &StateDir) -> anyhow::Result<Log> {
     let OpenedRun { log, recovered } = state_dir.open()?;
-    if let Some(RecoveredRun { cause, archived, accepted }) = recovered {
+    if let Some(RecoveredRun {
+        cause,
+        archived,
+        accepted,
+    }) = recovered
+    {
         let archived = archived.map(|file| file.display().to_string());
-        tracing::warn!(event = "recovered", accepted, cause, archived, "run recovered from backup");
-        println!("The saved run was damaged. It continues from its last checkpoint; later updates are lost.");
+        tracing::warn!(
+            event = "recovered",
+            accepted,
+            cause,
+            archived,
+            "run recovered from backup"
+        );
+        println!(
+            "The saved run was damaged. It continues from its last checkpoint; later updates are lost."
+        );
     }
     Ok(log)
 }
 
 async fn serve(prepared: Prepared, log_format: LogFormat, started: Instant) -> anyhow::Result<()> {
-    let Prepared { server, listen, scheme, seed } = prepared;
+    let Prepared {
+        server,
+        listen,
+        scheme,
+        seed,
+    } = prepared;
     let state = server.state();
-    let listener = listener::bind(listen)
-        .with_context(|| format!("could not listen on {listen}; choose another --listen HOST:PORT"))?;
+    let listener = listener::bind(listen).with_context(|| {
+        format!("could not listen on {listen}; choose another --listen HOST:PORT")
+    })?;
     let address = listener.local_addr()?;
     let mut signals = StopSignals::new()?;
     print_welcome(&state, &format!("{scheme}://{address}"), seed);
     log_started(&state, address, started.elapsed());
-    let status_task = (log_format == LogFormat::Text).then(|| tokio::spawn(show_status(Arc::clone(&state))));
+    let status_task =
+        (log_format == LogFormat::Text).then(|| tokio::spawn(show_status(Arc::clone(&state))));
     let stop_requested = async move {
         signals.recv().await;
         tokio::spawn(async move {
@@ -181,8 +229,15 @@ async fn serve(prepared: Prepared, log_format: LogFormat, started: Instant) -> a
             std::process::exit(130); // a second signal ends the process at once
         });
     };
-    server.run(listener, stop_requested).await.context("the server failed")?;
-    tracing::info!(event = "stopped", accepted = state.coordinator.snapshot().accepted, "server stopped");
+    server
+        .run(listener, stop_requested)
+        .await
+        .context("the server failed")?;
+    tracing::info!(
+        event = "stopped",
+        accepted = state.coordinator.snapshot().accepted,
+        "server stopped"
+    );
     if let Some(status_task) = status_task {
         status_task.abort();
         StatusLine::default().finish(&format!("Stopped. {}", status_text(&state)));
@@ -223,9 +278,16 @@ async fn show_status(state: Arc<AppState>) {
 
 fn status_text(state: &AppState) -> String {
     let status = Status::collect(state);
-    let accuracy = status.held_out.accuracy.map_or("–".to_owned(), |a| format!("{:.1} %", 100.0 * a));
+    let accuracy = status
+        .held_out
+        .accuracy
+        .map_or("–".to_owned(), |a| format!("{:.1} %", 100.0 * a));
     let rejected: u64 = status.rejected.values().sum();
-    let finished = if state.coordinator.snapshot().is_finished() { " · the model is finished" } else { "" };
+    let finished = if state.coordinator.snapshot().is_finished() {
+        " · the model is finished"
+    } else {
+        ""
+    };
     format!(
         "accepted {} · {:.0} per second · accuracy {accuracy} · volunteers {} · rejected {rejected}{finished}",
         status.accepted,

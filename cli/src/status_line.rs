@@ -18,8 +18,8 @@ pub struct StatusLine {
 impl Default for StatusLine {
     fn default() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style =
-                ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is constant");
+            let style = ProgressStyle::with_template("{spinner} {wide_msg}")
+                .expect("the template is constant");
             ProgressBar::new_spinner().with_style(style)
         });
         Self { bar, logged: None }
@@ -34,7 +34,10 @@ impl StatusLine {
                 bar.set_message(line);
                 bar.tick();
             }
-            None if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) => {
+            None if self
+                .logged
+                .is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) =>
+            {
                 eprintln!("{line}");
                 self.logged = Some(Instant::now());
             }

@@ -66,7 +66,10 @@ impl Volunteer {
             secret: self.identity.as_deref().map(load_or_create).transpose()?,
             token: self.join_token,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
         let (stop, stopping) = watch::channel(false);
         runtime.spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
@@ -88,7 +91,9 @@ fn report_event(index: usize, event: WorkerEvent) {
             let delay_s = f64::from(delay_ms) / 1000.0;
             eprintln!("worker {index}: {cause}; retrying in {delay_s:.1} s");
         }
-        WorkerEvent::Rejected(reason) => eprintln!("worker {index}: an update was rejected: {reason}"),
+        WorkerEvent::Rejected(reason) => {
+            eprintln!("worker {index}: an update was rejected: {reason}")
+        }
         WorkerEvent::Joined => tracing::debug!(event = "worker_joined", index, "worker joined"),
     }
 }
@@ -110,7 +115,10 @@ async fn show_status(stats: Arc<FleetStats>, workers: usize) {
 
 fn summarize(exits: &[WorkerExit], stats: &FleetStats) -> anyhow::Result<()> {
     let rejected = stats.rejected.load(Ordering::Relaxed);
-    println!("{} updates accepted, {rejected} rejected.", stats.accepted());
+    println!(
+        "{} updates accepted, {rejected} rejected.",
+        stats.accepted()
+    );
     let mut counts = stats.malicious_updates_per_ejection();
     counts.sort_unstable();
     if let Some(max) = counts.last() {

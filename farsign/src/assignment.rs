@@ -115,16 +115,21 @@ impl Assigner {
     ) -> Assignment {
         let (minibatch_seed, held_seed) = match self.options.rule {
             Rule::Plain => (draw(), None),
-            Rule::Vote { direction_seed, .. } => {
-                (self.window_seed(accepted / self.options.minibatch_window, &mut draw), Some(direction_seed))
-            }
+            Rule::Vote { direction_seed, .. } => (
+                self.window_seed(accepted / self.options.minibatch_window, &mut draw),
+                Some(direction_seed),
+            ),
         };
         let mut reset_momentum = !volunteer.started;
         volunteer.started = true;
         if volunteer.tasks_left == 0 {
             let zeroth = matches!(self.options.order, Order::Zeroth { .. });
             volunteer.direction_seed = held_seed.unwrap_or_else(&mut draw);
-            volunteer.tasks_left = if zeroth { self.options.direction_reuse } else { 1 };
+            volunteer.tasks_left = if zeroth {
+                self.options.direction_reuse
+            } else {
+                1
+            };
             reset_momentum |= zeroth && held_seed.is_none();
         }
         volunteer.tasks_left -= 1;
@@ -136,7 +141,12 @@ impl Assigner {
             volunteer.until_reset -= 1;
         }
         let direction_seed = volunteer.direction_seed;
-        Assignment { minibatch_seed, direction_seed, coin_seed: draw(), reset_momentum }
+        Assignment {
+            minibatch_seed,
+            direction_seed,
+            coin_seed: draw(),
+            reset_momentum,
+        }
     }
 
     fn window_seed(&mut self, number: u64, draw: &mut impl FnMut() -> u64) -> u64 {
@@ -161,7 +171,13 @@ mod tests {
         tasks: u64,
         resets: Option<ResetInterval>,
     ) -> Vec<Assignment> {
-        let options = AssignmentOptions { order, rule, minibatch_window: 25, direction_reuse: 3, resets };
+        let options = AssignmentOptions {
+            order,
+            rule,
+            minibatch_window: 25,
+            direction_reuse: 3,
+            resets,
+        };
         let mut assigner = Assigner::new(options);
         let mut volunteer = VolunteerAssignment::default();
         let mut next = 0;
@@ -169,7 +185,9 @@ mod tests {
             next += 1;
             next
         };
-        (0..tasks).map(|n| assigner.assign(&mut volunteer, n, &mut draw)).collect()
+        (0..tasks)
+            .map(|n| assigner.assign(&mut volunteer, n, &mut draw))
+            .collect()
     }
 
     fn distinct(seeds: impl Iterator<Item = u64>) -> usize {
@@ -190,23 +208,40 @@ mod tests {
     fn regular_resets_cover_their_interval() {
         let resets = Some(ResetInterval { min: 4, max: 12 });
         let tasks = assign_with_resets(Order::First, Rule::Plain, 2000, resets);
-        let at: Vec<usize> = (0..tasks.len()).filter(|n| tasks[*n].reset_momentum).collect();
-        let distances: std::collections::BTreeSet<_> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let at: Vec<usize> = (0..tasks.len())
+            .filter(|n| tasks[*n].reset_momentum)
+            .collect();
+        let distances: std::collections::BTreeSet<_> =
+            at.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert_eq!((at[0], distances), (0, (4..=12).collect()));
     }
 
     #[test]
     fn vote_shares_minibatches_and_directions() {
-        let tasks = assign(Order::First, Rule::Vote { gamma: 0.04, direction_seed: 77 }, 60);
+        let tasks = assign(
+            Order::First,
+            Rule::Vote {
+                gamma: 0.04,
+                direction_seed: 77,
+            },
+            60,
+        );
         assert!(tasks.iter().all(|t| t.direction_seed == 77));
         for (n, pair) in tasks.windows(2).enumerate() {
-            assert_eq!(pair[0].minibatch_seed == pair[1].minibatch_seed, (n + 1) % 25 != 0, "update {n}");
+            assert_eq!(
+                pair[0].minibatch_seed == pair[1].minibatch_seed,
+                (n + 1) % 25 != 0,
+                "update {n}"
+            );
         }
     }
 
     #[test]
     fn restored_assigner_keeps_window() {
-        let rule = Rule::Vote { gamma: 0.04, direction_seed: 77 };
+        let rule = Rule::Vote {
+            gamma: 0.04,
+            direction_seed: 77,
+        };
         let options = AssignmentOptions {
             order: Order::First,
             rule,
@@ -218,7 +253,10 @@ mod tests {
         let before = assigner.assign(&mut VolunteerAssignment::default(), 30, || 5);
         let mut restored = Assigner::restore(options, assigner.window());
         let after = restored.assign(&mut VolunteerAssignment::default(), 31, || 6);
-        assert_eq!((before.minibatch_seed, after.minibatch_seed, after.coin_seed), (5, 5, 6));
+        assert_eq!(
+            (before.minibatch_seed, after.minibatch_seed, after.coin_seed),
+            (5, 5, 6)
+        );
     }
 
     #[test]
@@ -226,7 +264,11 @@ mod tests {
         let tasks = assign(Order::Zeroth { delta: 1e-3 }, Rule::Plain, 12);
         for (n, task) in tasks.iter().enumerate() {
             assert_eq!(task.reset_momentum, n % 3 == 0, "task {n}");
-            assert_eq!(task.direction_seed, tasks[n - n % 3].direction_seed, "task {n}");
+            assert_eq!(
+                task.direction_seed,
+                tasks[n - n % 3].direction_seed,
+                "task {n}"
+            );
         }
         assert_eq!(distinct(tasks.iter().map(|t| t.direction_seed)), 4);
     }

@@ -49,9 +49,14 @@ impl FromStr for VolunteerIdentity {
     type Err = ParseIdentityError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdentityError> {
-        let wrong = || ParseIdentityError { found: text.to_owned() };
+        let wrong = || ParseIdentityError {
+            found: text.to_owned(),
+        };
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = digits.then(|| u128::from_str_radix(text, 16).ok()).flatten().ok_or_else(wrong)?;
+        let number = digits
+            .then(|| u128::from_str_radix(text, 16).ok())
+            .flatten()
+            .ok_or_else(wrong)?;
         Ok(number.into())
     }
 }
@@ -66,8 +71,17 @@ mod tests {
         assert_eq!(identity.to_string().len(), 32);
         assert_eq!(identity.to_string().parse(), Ok(identity));
         assert_ne!(identity, VolunteerIdentity::from(Secret([8; 16])));
-        assert!(!identity.to_string().contains("0707"), "not the secret itself");
-        for wrong in ["", "0", "+0000000000000000000000000000000", &"g".repeat(32), &"0".repeat(33)] {
+        assert!(
+            !identity.to_string().contains("0707"),
+            "not the secret itself"
+        );
+        for wrong in [
+            "",
+            "0",
+            "+0000000000000000000000000000000",
+            &"g".repeat(32),
+            &"0".repeat(33),
+        ] {
             assert!(wrong.parse::<VolunteerIdentity>().is_err(), "{wrong:?}");
         }
     }

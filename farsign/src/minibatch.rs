@@ -67,7 +67,9 @@ impl SparseRows {
     pub fn transpose(&self, columns: usize, out: &mut Self) {
         out.starts.clear();
         out.starts.resize(columns + 1, 0);
-        self.columns.iter().for_each(|&c| out.starts[c as usize + 1] += 1);
+        self.columns
+            .iter()
+            .for_each(|&c| out.starts[c as usize + 1] += 1);
         (1..=columns).for_each(|c| out.starts[c] += out.starts[c - 1]);
         out.columns.resize(self.columns.len(), 0);
         out.values.resize(self.values.len(), 0.0);
@@ -136,7 +138,12 @@ impl Minibatch {
 
     /// Fills the minibatch from the index: copies first and then converts. Images are scattered in memory, and a
     /// processor prefetches the next ones while it copies, but not while it converts.
-    fn fill_from(&mut self, pixel_index: &PixelIndex, data: &Dataset, indices: impl Iterator<Item = usize>) {
+    fn fill_from(
+        &mut self,
+        pixel_index: &PixelIndex,
+        data: &Dataset,
+        indices: impl Iterator<Item = usize>,
+    ) {
         self.pixels.clear();
         self.bytes.clear();
         for index in indices {
@@ -146,8 +153,12 @@ impl Minibatch {
             self.inputs.starts.push(self.pixels.len() as u32);
             self.labels.push(data.label(index));
         }
-        self.inputs.columns.extend(self.pixels.iter().map(|&pixel| u32::from(pixel)));
-        self.inputs.values.extend(self.bytes.iter().map(|&byte| scaled(byte)));
+        self.inputs
+            .columns
+            .extend(self.pixels.iter().map(|&pixel| u32::from(pixel)));
+        self.inputs
+            .values
+            .extend(self.bytes.iter().map(|&byte| scaled(byte)));
     }
 }
 
@@ -164,15 +175,27 @@ mod tests {
     #[test]
     fn pixel_index_preserves_minibatches() {
         let mut stream = Stream::new(3);
-        let images = (0..40 * 6).map(|_| (stream.below(2) * stream.below(256)) as u8).collect();
+        let images = (0..40 * 6)
+            .map(|_| (stream.below(2) * stream.below(256)) as u8)
+            .collect();
         let labels = (0..40).map(|n| n % 5).collect();
-        let data = Dataset::from_parts(DatasetParts { rows: 2, cols: 3, images, labels }).unwrap();
+        let data = Dataset::from_parts(DatasetParts {
+            rows: 2,
+            cols: 3,
+            images,
+            labels,
+        })
+        .unwrap();
         let mut plain = Minibatch::default();
         let mut indexed = Minibatch::default();
         for seed in 0..20 {
             plain.draw(&data, seed, 9);
             indexed.draw(&data.clone().indexed(), seed, 9);
-            assert_eq!((&plain.inputs, &plain.labels), (&indexed.inputs, &indexed.labels), "seed {seed}");
+            assert_eq!(
+                (&plain.inputs, &plain.labels),
+                (&indexed.inputs, &indexed.labels),
+                "seed {seed}"
+            );
         }
     }
 
@@ -183,14 +206,21 @@ mod tests {
         let mut columns = SparseRows::default();
         rows.clear();
         for row in dense {
-            row.iter().enumerate().filter(|(_, v)| **v != 0.0).for_each(|(c, &v)| rows.push(c, v));
+            row.iter()
+                .enumerate()
+                .filter(|(_, v)| **v != 0.0)
+                .for_each(|(c, &v)| rows.push(c, v));
             rows.end_row();
         }
         for _ in 0..2 {
             rows.transpose(4, &mut columns); // twice: the buffers are reused
             let found: Vec<_> = (0..columns.rows()).map(|c| columns.row(c)).collect();
-            let expected: [(&[u32], &[f32]); 4] =
-                [(&[2], &[3.0]), (&[0], &[1.0]), (&[0, 2], &[2.0, 4.0]), (&[], &[])];
+            let expected: [(&[u32], &[f32]); 4] = [
+                (&[2], &[3.0]),
+                (&[0], &[1.0]),
+                (&[0, 2], &[2.0, 4.0]),
+                (&[], &[]),
+            ];
             assert_eq!(found, expected);
         }
     }

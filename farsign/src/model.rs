@@ -74,7 +74,10 @@ impl Architecture {
         if !(2..=256).contains(&classes) {
             return Err(ArchitectureError::Classes { found: classes });
         }
-        let found = widths.windows(2).map(|w| (w[0] as u64 + 1) * w[1] as u64).sum();
+        let found = widths
+            .windows(2)
+            .map(|w| (w[0] as u64 + 1) * w[1] as u64)
+            .sum();
         if found > Self::MAX_PARAMETERS {
             return Err(ArchitectureError::Parameters { found });
         }
@@ -110,7 +113,12 @@ impl Architecture {
             let weights = start..start + inputs * outputs;
             let biases = weights.end..weights.end + outputs;
             start = biases.end;
-            Layer { inputs, outputs, weights, biases }
+            Layer {
+                inputs,
+                outputs,
+                weights,
+                biases,
+            }
         };
         self.widths.windows(2).map(layer).collect()
     }
@@ -127,7 +135,9 @@ impl Architecture {
         let mut stream = Stream::new(seed);
         for layer in self.layers() {
             let bound = (6.0 / layer.inputs as f32).sqrt();
-            x[layer.weights].iter_mut().for_each(|w| *w = bound * (2.0 * stream.unit() - 1.0));
+            x[layer.weights]
+                .iter_mut()
+                .for_each(|w| *w = bound * (2.0 * stream.unit() - 1.0));
         }
         x
     }
@@ -135,7 +145,11 @@ impl Architecture {
 
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.widths.len() == 2 { "softmax " } else { "mlp " })?;
+        f.write_str(if self.widths.len() == 2 {
+            "softmax "
+        } else {
+            "mlp "
+        })?;
         let widths: Vec<String> = self.widths.iter().map(ToString::to_string).collect();
         f.write_str(&widths.join("-"))
     }
@@ -153,7 +167,10 @@ mod tests {
         let mut next = 0;
         for layer in mlp.layers() {
             assert_eq!(layer.weights, next..next + layer.inputs * layer.outputs);
-            assert_eq!(layer.biases, layer.weights.end..layer.weights.end + layer.outputs);
+            assert_eq!(
+                layer.biases,
+                layer.weights.end..layer.weights.end + layer.outputs
+            );
             next = layer.biases.end;
         }
         assert_eq!(next, mlp.parameters());
@@ -163,9 +180,15 @@ mod tests {
     fn invalid_architectures_are_rejected() {
         let new = |widths: &[usize]| Architecture::new(widths.to_vec());
         assert_eq!(new(&[784]), Err(ArchitectureError::Depth { found: 1 }));
-        assert_eq!(new(&[784, 0, 10]), Err(ArchitectureError::Width { found: 0 }));
+        assert_eq!(
+            new(&[784, 0, 10]),
+            Err(ArchitectureError::Width { found: 0 })
+        );
         assert_eq!(new(&[784, 1]), Err(ArchitectureError::Classes { found: 1 }));
         let found = ((1u64 << 20) + 1) * 256;
-        assert_eq!(new(&[1 << 20, 256]), Err(ArchitectureError::Parameters { found }));
+        assert_eq!(
+            new(&[1 << 20, 256]),
+            Err(ArchitectureError::Parameters { found })
+        );
     }
 }

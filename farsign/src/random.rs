@@ -64,7 +64,11 @@ mod tests {
         for seed in [0, 1, 42, u64::MAX] {
             let mut stream = Stream::new(seed);
             for i in 1..=10 {
-                assert_eq!(stream.bits(), splitmix64_by_definition(seed, i), "seed {seed}, output {i}");
+                assert_eq!(
+                    stream.bits(),
+                    splitmix64_by_definition(seed, i),
+                    "seed {seed}, output {i}"
+                );
             }
         }
     }

@@ -39,7 +39,10 @@ impl UnverifiedUpdates {
     pub fn rollback_steps(&self) -> impl Iterator<Item = Step> + '_ {
         let mut fraction = 1.0;
         self.0.iter().map(move |(_, step)| {
-            let reverse = Step { scale: -fraction * step.scale, ..step.clone() };
+            let reverse = Step {
+                scale: -fraction * step.scale,
+                ..step.clone()
+            };
             fraction *= 1.0 - DECAY;
             reverse
         })
@@ -52,7 +55,15 @@ mod tests {
 
     fn updates(count: u64) -> UnverifiedUpdates {
         let mut updates = UnverifiedUpdates::default();
-        (1..=count).for_each(|n| updates.push(TaskId(n), &Step { scale: n as f32, ..Step::default() }));
+        (1..=count).for_each(|n| {
+            updates.push(
+                TaskId(n),
+                &Step {
+                    scale: n as f32,
+                    ..Step::default()
+                },
+            )
+        });
         updates
     }
 

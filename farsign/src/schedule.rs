@@ -57,9 +57,15 @@ impl StepSize {
             Decay::Constant => 1.0,
             Decay::Cosine { .. } => {
                 let progress = self.progress(weight).unwrap_or(1.0);
-                if progress < 1.0 { 0.5 + 0.5 * math::cos(std::f64::consts::PI * progress) } else { 0.0 }
+                if progress < 1.0 {
+                    0.5 + 0.5 * math::cos(std::f64::consts::PI * progress)
+                } else {
+                    0.0
+                }
             }
-            Decay::PowerLaw { offset, exponent } => 1.0 / math::pow(1.0 + weight / offset, exponent),
+            Decay::PowerLaw { offset, exponent } => {
+                1.0 / math::pow(1.0 + weight / offset, exponent)
+            }
         };
         (self.initial * factor) as f32
     }
@@ -67,7 +73,11 @@ impl StepSize {
     /// Returns the completed fraction of the schedule, 0 to 1; `None` if the schedule has no end.
     pub fn progress(&self, weight: f64) -> Option<f64> {
         match self.decay {
-            Decay::Cosine { horizon } => Some(if weight < horizon { weight / horizon } else { 1.0 }),
+            Decay::Cosine { horizon } => Some(if weight < horizon {
+                weight / horizon
+            } else {
+                1.0
+            }),
             Decay::Constant | Decay::PowerLaw { .. } => None,
         }
     }
@@ -79,14 +89,23 @@ mod tests {
 
     #[test]
     fn step_size_follows_decay_equations() {
-        let at = |decay, weight| StepSize { initial: 0.5, decay }.at(weight);
+        let at = |decay, weight| {
+            StepSize {
+                initial: 0.5,
+                decay,
+            }
+            .at(weight)
+        };
         assert_eq!(at(Decay::Constant, 1e9), 0.5);
         let cosine = Decay::Cosine { horizon: 100.0 };
         assert_eq!(at(cosine, 0.0), 0.5);
         assert!((at(cosine, 50.0) - 0.25).abs() < 1e-6);
         assert_eq!(at(cosine, 100.0), 0.0);
         assert_eq!(at(cosine, 101.0), 0.0);
-        let power = Decay::PowerLaw { offset: 10.0, exponent: 0.75 };
+        let power = Decay::PowerLaw {
+            offset: 10.0,
+            exponent: 0.75,
+        };
         assert_eq!(at(power, 0.0), 0.5);
         assert!((at(power, 150.0) - 0.5 / 8.0).abs() < 1e-6);
     }

@@ -87,7 +87,8 @@ impl SignBits {
             #[inline(always)]
             || {
                 for block in blocks {
-                    self.bytes.extend_from_slice(&pack_signs(block, coins.bits()).to_le_bytes());
+                    self.bytes
+                        .extend_from_slice(&pack_signs(block, coins.bits()).to_le_bytes());
                 }
             },
         );
@@ -95,7 +96,8 @@ impl SignBits {
             let mut block = [1.0; WORD];
             block[..rest.len()].copy_from_slice(rest);
             let bits = pack_signs(&block, coins.bits()) & ((1 << rest.len()) - 1);
-            self.bytes.extend_from_slice(&bits.to_le_bytes()[..rest.len().div_ceil(8)]);
+            self.bytes
+                .extend_from_slice(&bits.to_le_bytes()[..rest.len().div_ceil(8)]);
         }
     }
 
@@ -108,7 +110,10 @@ impl SignBits {
         {
             *last &= (1 << (self.count % 8)) - 1;
         }
-        Self { count: self.count, bytes }
+        Self {
+            count: self.count,
+            bytes,
+        }
     }
 
     /// Accumulates the signs into `out`, `[K]`: `out[k] <- combine(out[k], s_k)`.
@@ -200,7 +205,9 @@ fn combine_signs(bytes: &[u8], out: &mut [f32], combine: impl Fn(f32, f32) -> f3
 }
 
 fn unpack_signs(bytes: &[u8]) -> impl Iterator<Item = f32> {
-    bytes.iter().flat_map(|byte| (0..8).map(move |bit| if byte >> bit & 1 == 1 { 1.0 } else { -1.0 }))
+    bytes
+        .iter()
+        .flat_map(|byte| (0..8).map(move |bit| if byte >> bit & 1 == 1 { 1.0 } else { -1.0 }))
 }
 
 #[cfg(all(test, not(target_family = "wasm")))] // proptest does not run in a browser
@@ -267,7 +274,10 @@ mod tests {
         let mut bits = SignBits::default();
         bits.copy_from(&zeros, 7);
         let sum: f32 = bits.iter().sum();
-        assert!(sum.abs() < 500.0, "coins of seed 7 are biased: {sum} of 10000");
+        assert!(
+            sum.abs() < 500.0,
+            "coins of seed 7 are biased: {sum} of 10000"
+        );
         let mut other = SignBits::default();
         other.copy_from(&zeros, 8);
         assert_ne!(bits, other);
@@ -276,8 +286,20 @@ mod tests {
     #[test]
     fn wrong_length_and_spare_bits_rejected() {
         let read = |bytes: &[u8], count| SignBits::from_bytes(bytes, count);
-        assert_eq!(read(&[0, 0], 8), Err(SignBitsError::Length { expected: 1, found: 2 }));
-        assert_eq!(read(&[], 1), Err(SignBitsError::Length { expected: 1, found: 0 }));
+        assert_eq!(
+            read(&[0, 0], 8),
+            Err(SignBitsError::Length {
+                expected: 1,
+                found: 2
+            })
+        );
+        assert_eq!(
+            read(&[], 1),
+            Err(SignBitsError::Length {
+                expected: 1,
+                found: 0
+            })
+        );
         assert_eq!(read(&[0b1000], 3), Err(SignBitsError::Spare { found: 8 }));
         assert!(read(&[0b0111], 3).is_ok());
     }

@@ -39,7 +39,11 @@ impl UpdateComputer {
     pub fn new(settings: RunSettings) -> Self {
         let count = settings.directions.count();
         let d = settings.directions.parameters();
-        let estimates = if settings.order == Order::First { d } else { count };
+        let estimates = if settings.order == Order::First {
+            d
+        } else {
+            count
+        };
         Self {
             kernel: Kernel::new(&settings.architecture),
             directions: Directions::new(settings.directions, 0),
@@ -62,7 +66,8 @@ impl UpdateComputer {
     ///
     /// `None` if the estimate is not finite: no honest update exists then.
     pub fn compute(&mut self, task: &Task, x: &[f32], data: &Dataset) -> Option<&SignBits> {
-        self.batch.draw(data, task.minibatch_seed, self.settings.batch as usize);
+        self.batch
+            .draw(data, task.minibatch_seed, self.settings.batch as usize);
         self.directions.reseed(task.direction_seed);
         if task.reset_momentum {
             self.momentum.reset();
@@ -99,7 +104,10 @@ impl UpdateComputer {
     fn estimate(&mut self, x: &[f32]) -> bool {
         let finite = match self.settings.order {
             // An infinite loss can have a finite gradient.
-            Order::First => self.kernel.loss_and_gradient(x, &self.batch, &mut self.estimate).is_finite(),
+            Order::First => self
+                .kernel
+                .loss_and_gradient(x, &self.batch, &mut self.estimate)
+                .is_finite(),
             Order::Zeroth { delta } => {
                 let kernel = &mut self.kernel;
                 let batch = &self.batch;
@@ -110,6 +118,10 @@ impl UpdateComputer {
             }
         };
         // Without an early exit, which would prevent vectorisation.
-        finite && self.estimate.iter().fold(true, |all, g| all & g.is_finite())
+        finite
+            && self
+                .estimate
+                .iter()
+                .fold(true, |all, g| all & g.is_finite())
     }
 }

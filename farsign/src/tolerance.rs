@@ -71,7 +71,10 @@ impl Tolerance {
     /// Computes the estimate from `accuracy`, the mean of `l_k` over coordinates, 0 to 1.
     fn from_accuracy(accuracy: f64) -> Self {
         let p = (1.0 - accuracy) / 2.0;
-        Self { sign_error: p, tolerated_fraction: (1.0 - 2.0 * p) / (2.0 - 2.0 * p) }
+        Self {
+            sign_error: p,
+            tolerated_fraction: (1.0 - 2.0 * p) / (2.0 - 2.0 * p),
+        }
     }
 }
 
@@ -134,7 +137,9 @@ impl AgreementEstimator {
         let coordinates = match () {
             () if !comparable => Vec::new(),
             () if d <= SAMPLED_COORDINATES => (0..d as u32).collect(),
-            () => (0..SAMPLED_COORDINATES).map(|_| stream.below(d as u64) as u32).collect(),
+            () => (0..SAMPLED_COORDINATES)
+                .map(|_| stream.below(d as u64) as u32)
+                .collect(),
         };
         Self {
             coordinates,
@@ -161,9 +166,14 @@ impl AgreementEstimator {
         if self.coordinates.is_empty() {
             return None;
         }
-        let observation = Observation { volunteer, update, sample: self.sample(signs) };
+        let observation = Observation {
+            volunteer,
+            update,
+            sample: self.sample(signs),
+        };
         self.compare_with_stale(&observation, computed_at);
-        self.latest.retain(|other| other.volunteer != volunteer && update - other.update <= MAX_STALENESS);
+        self.latest
+            .retain(|other| other.volunteer != volunteer && update - other.update <= MAX_STALENESS);
         self.latest.insert(0, observation);
         self.latest.truncate(4);
         if self.applied.len() == HISTORY_CAPACITY {
@@ -171,9 +181,12 @@ impl AgreementEstimator {
         }
         self.applied.push_back(observation);
         if let [a, b, c, d] = self.latest[..] {
-            self.fours.push(self.agreement(&[a.sample, b.sample, c.sample, d.sample]));
+            self.fours
+                .push(self.agreement(&[a.sample, b.sample, c.sample, d.sample]));
         }
-        let [a, b, ..] = self.latest[..] else { return None };
+        let [a, b, ..] = self.latest[..] else {
+            return None;
+        };
         let agreement = self.agreement(&[a.sample, b.sample]);
         self.pairs.push(agreement);
         Some(f64::midpoint(1.0, agreement))
@@ -181,12 +194,18 @@ impl AgreementEstimator {
 
     /// Compares an update with the one that was applied at the parameters it was computed at.
     fn compare_with_stale(&mut self, observation: &Observation, computed_at: u64) {
-        let oldest = self.applied.front().map_or(observation.update, |oldest| oldest.update);
-        let applied = (computed_at + 1).checked_sub(oldest).and_then(|at| self.applied.get(at as usize));
+        let oldest = self
+            .applied
+            .front()
+            .map_or(observation.update, |oldest| oldest.update);
+        let applied = (computed_at + 1)
+            .checked_sub(oldest)
+            .and_then(|at| self.applied.get(at as usize));
         if let Some(applied) = applied
             && applied.volunteer != observation.volunteer
         {
-            self.stale.push(self.agreement(&[observation.sample, applied.sample]));
+            self.stale
+                .push(self.agreement(&[observation.sample, applied.sample]));
         }
     }
 
@@ -214,7 +233,12 @@ impl AgreementEstimator {
 
     /// Returns the mean of the product of the signs, -1 to 1.
     fn agreement(&self, samples: &[Sample]) -> f64 {
-        let word = |n: usize| samples.iter().fold(0, |product, sample| product ^ sample[n]).count_ones();
+        let word = |n: usize| {
+            samples
+                .iter()
+                .fold(0, |product, sample| product ^ sample[n])
+                .count_ones()
+        };
         let minus: u32 = (0..SAMPLED_COORDINATES / 64).map(word).sum();
         1.0 - 2.0 * f64::from(minus) / self.coordinates.len() as f64
     }
@@ -242,16 +266,31 @@ mod tests {
         fn new(d: usize, seed: u64) -> Self {
             let mut stream = Stream::new(seed);
             let truth = (0..d).map(|_| stream.unit() - 0.5).collect();
-            Self { stream, truth, updates: 0 }
+            Self {
+                stream,
+                truth,
+                updates: 0,
+            }
         }
 
         fn send(&mut self, estimator: &mut AgreementEstimator, volunteer: u64, error: f32) {
-            let vote = |truth: &f32| if self.stream.unit() < error { -truth } else { *truth };
+            let vote = |truth: &f32| {
+                if self.stream.unit() < error {
+                    -truth
+                } else {
+                    *truth
+                }
+            };
             let votes: Vec<f32> = self.truth.iter().map(vote).collect();
             let mut signs = SignBits::default();
             signs.copy_from(&votes, 0);
             self.updates += 1;
-            estimator.observe(VolunteerId(volunteer), self.updates, self.updates - 1, &signs);
+            estimator.observe(
+                VolunteerId(volunteer),
+                self.updates,
+                self.updates - 1,
+                &signs,
+            );
         }
 
         fn send_all(&mut self, estimator: &mut AgreementEstimator, updates: usize, errors: &[f32]) {
@@ -264,8 +303,15 @@ mod tests {
 
     #[test]
     fn tolerance_estimate_matches_simulated_error() {
-        for (seed, (error, tolerated)) in
-            [(0.0, 0.5), (0.1, 0.444), (0.2, 0.375), (0.3, 0.286), (0.4, 0.167)].into_iter().enumerate()
+        for (seed, (error, tolerated)) in [
+            (0.0, 0.5),
+            (0.1, 0.444),
+            (0.2, 0.375),
+            (0.3, 0.286),
+            (0.4, 0.167),
+        ]
+        .into_iter()
+        .enumerate()
         {
             for d in [100, D] {
                 let mut estimator = estimator(d);
@@ -294,24 +340,42 @@ mod tests {
 
     #[test]
     fn clear_coordinates_do_not_hide_others() {
-        for (seed, (clear, fraction)) in [(0.1, 0.5), (0.0, 0.2), (0.2, 0.7)].into_iter().enumerate() {
+        for (seed, (clear, fraction)) in
+            [(0.1, 0.5), (0.0, 0.2), (0.2, 0.7)].into_iter().enumerate()
+        {
             let mut estimator = estimator(D);
             let mut volunteers = SimulatedVolunteers::new(D, seed as u64);
             for _ in 0..1500 {
                 let volunteer = volunteers.stream.below(6);
                 let mut signs = SignBits::default();
                 let vote = |(k, truth): (usize, &f32)| {
-                    let error = if (k as f32) < fraction * D as f32 { clear } else { 0.5 };
-                    if volunteers.stream.unit() < error { -truth } else { *truth }
+                    let error = if (k as f32) < fraction * D as f32 {
+                        clear
+                    } else {
+                        0.5
+                    };
+                    if volunteers.stream.unit() < error {
+                        -truth
+                    } else {
+                        *truth
+                    }
                 };
                 let votes: Vec<f32> = volunteers.truth.iter().enumerate().map(vote).collect();
                 signs.copy_from(&votes, 0);
                 volunteers.updates += 1;
-                estimator.observe(VolunteerId(volunteer), volunteers.updates, volunteers.updates - 1, &signs);
+                estimator.observe(
+                    VolunteerId(volunteer),
+                    volunteers.updates,
+                    volunteers.updates - 1,
+                    &signs,
+                );
             }
             let error = f64::from(fraction * clear + (1.0 - fraction) * 0.5);
             let tolerance = estimator.tolerance().unwrap();
-            assert!((tolerance.sign_error - error).abs() < 0.03, "seed {seed}: {tolerance:?} for {error}");
+            assert!(
+                (tolerance.sign_error - error).abs() < 0.03,
+                "seed {seed}: {tolerance:?} for {error}"
+            );
         }
     }
 
@@ -331,7 +395,11 @@ mod tests {
             let votes: Vec<f32> = seen.iter().map(vote).collect();
             signs.copy_from(&votes, 0);
             if update > 1000 {
-                wrong += votes.iter().zip(&truth).filter(|(vote, truth)| vote != truth).count();
+                wrong += votes
+                    .iter()
+                    .zip(&truth)
+                    .filter(|(vote, truth)| vote != truth)
+                    .count();
             }
             estimator.observe(
                 VolunteerId(update % 31),
@@ -351,7 +419,10 @@ mod tests {
         let error = wrong as f64 / (1000 * D) as f64;
         assert!(error > 0.18, "staleness adds to the error: {error}");
         let tolerance = estimator.tolerance().unwrap();
-        assert!((tolerance.sign_error - error).abs() < 0.03, "seed 7: {tolerance:?} for {error}");
+        assert!(
+            (tolerance.sign_error - error).abs() < 0.03,
+            "seed 7: {tolerance:?} for {error}"
+        );
     }
 
     #[test]
@@ -360,8 +431,17 @@ mod tests {
         let mut volunteers = SimulatedVolunteers::new(D, 2);
         volunteers.send_all(&mut estimator, 1000, &[0.5; 5]);
         let tolerance = estimator.tolerance().unwrap();
-        assert!(tolerance.sign_error > 0.44 && tolerance.tolerated_fraction < 0.11, "{tolerance:?}");
-        assert_eq!(Tolerance::from_accuracy(0.0), Tolerance { sign_error: 0.5, tolerated_fraction: 0.0 });
+        assert!(
+            tolerance.sign_error > 0.44 && tolerance.tolerated_fraction < 0.11,
+            "{tolerance:?}"
+        );
+        assert_eq!(
+            Tolerance::from_accuracy(0.0),
+            Tolerance {
+                sign_error: 0.5,
+                tolerated_fraction: 0.0
+            }
+        );
     }
 
     #[test]
@@ -372,7 +452,10 @@ mod tests {
         SimulatedVolunteers::new(D, 3).send_all(&mut mixed, 1000, &[0.1, 0.1, 0.1, 0.1, 0.9]);
         let honest = honest.tolerance().unwrap();
         let mixed = mixed.tolerance().unwrap();
-        assert!(mixed.tolerated_fraction < honest.tolerated_fraction - 0.05, "{honest:?} and {mixed:?}");
+        assert!(
+            mixed.tolerated_fraction < honest.tolerated_fraction - 0.05,
+            "{honest:?} and {mixed:?}"
+        );
     }
 
     #[test]
@@ -388,18 +471,35 @@ mod tests {
     #[test]
     fn incomparable_updates_give_no_estimate() {
         let hadamard = DirectionFamily::Hadamard { block: 8 };
-        let vote = Rule::Vote { gamma: 0.1, direction_seed: 1 };
+        let vote = Rule::Vote {
+            gamma: 0.1,
+            direction_seed: 1,
+        };
         let runs = [
-            (DirectionFamily::Coordinate, D - 1, Order::First, Rule::Plain),
+            (
+                DirectionFamily::Coordinate,
+                D - 1,
+                Order::First,
+                Rule::Plain,
+            ),
             (hadamard, D, Order::First, Rule::Plain),
-            (DirectionFamily::Coordinate, D, Order::Zeroth { delta: 0.1 }, Rule::Plain),
+            (
+                DirectionFamily::Coordinate,
+                D,
+                Order::Zeroth { delta: 0.1 },
+                Rule::Plain,
+            ),
             (DirectionFamily::Coordinate, D, Order::First, vote),
         ];
         for (family, count, order, rule) in runs {
             let mut estimator =
                 AgreementEstimator::new(DirectionSpec::new(family, count, D).unwrap(), order, rule);
             SimulatedVolunteers::new(count, 5).send_all(&mut estimator, 500, &[0.1; 5]);
-            assert_eq!(estimator.tolerance(), None, "{family:?}, {count} of {D}, {order:?}, {rule:?}");
+            assert_eq!(
+                estimator.tolerance(),
+                None,
+                "{family:?}, {count} of {D}, {order:?}, {rule:?}"
+            );
         }
     }
 }

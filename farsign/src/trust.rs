@@ -76,7 +76,11 @@ impl TrustMean {
         self.0 += EMA_RATE * (trust - self.0);
         let mean = if self.0 > MIN_MEAN { self.0 } else { MIN_MEAN };
         let relative = trust / mean;
-        if relative < MAX_RELATIVE { relative } else { MAX_RELATIVE }
+        if relative < MAX_RELATIVE {
+            relative
+        } else {
+            MAX_RELATIVE
+        }
     }
 }
 
@@ -100,14 +104,27 @@ mod tests {
     fn newcomer_weight_shrinks_beside_trusted() {
         let mut mean = TrustMean::default();
         assert_eq!(mean.relative(Trust::default()), 0.2);
-        (0..400).for_each(|_| _ = mean.relative(Trust { passed: PROBATION_VERIFICATIONS }));
-        assert!(mean.relative(Trust { passed: PROBATION_VERIFICATIONS }) < 1.01);
+        (0..400).for_each(|_| {
+            _ = mean.relative(Trust {
+                passed: PROBATION_VERIFICATIONS,
+            })
+        });
+        assert!(
+            mean.relative(Trust {
+                passed: PROBATION_VERIFICATIONS
+            }) < 1.01
+        );
         assert!(mean.relative(Trust::default()) < 0.06);
     }
 
     #[test]
     fn first_trusted_volunteer_is_capped() {
         let mut mean = TrustMean::default();
-        assert_eq!(mean.relative(Trust { passed: PROBATION_VERIFICATIONS }), MAX_RELATIVE);
+        assert_eq!(
+            mean.relative(Trust {
+                passed: PROBATION_VERIFICATIONS
+            }),
+            MAX_RELATIVE
+        );
     }
 }

@@ -86,7 +86,10 @@ pub enum Sampled {
 impl VerificationChain {
     /// Creates the chain after a reset, with `gap` updates before the verified one.
     pub fn after(gap: Option<u32>) -> Self {
-        Self { gap, ..Self::default() }
+        Self {
+            gap,
+            ..Self::default()
+        }
     }
 
     /// Returns whether a later update will be verified.
@@ -118,8 +121,14 @@ impl VerificationChain {
         can_verify: bool,
         next: impl FnOnce() -> Option<u32>,
     ) -> Sampled {
-        let (Some(gap), Some((task, x))) = (self.gap, self.open.take()) else { return Sampled::No };
-        self.updates.push(VerifiableUpdate { task, x, signs: signs.clone() });
+        let (Some(gap), Some((task, x))) = (self.gap, self.open.take()) else {
+            return Sampled::No;
+        };
+        self.updates.push(VerifiableUpdate {
+            task,
+            x,
+            signs: signs.clone(),
+        });
         if gap > 0 {
             self.gap = Some(gap - 1);
             return Sampled::No;
@@ -135,7 +144,11 @@ impl VerificationChain {
     fn take_segment(&mut self) -> ChainSegment {
         let updates = std::mem::take(&mut self.updates);
         let reset = self.reset.unwrap_or(updates[0].task.id);
-        ChainSegment { updates, momentum: self.momentum.take(), reset }
+        ChainSegment {
+            updates,
+            momentum: self.momentum.take(),
+            reset,
+        }
     }
 }
 
@@ -149,7 +162,10 @@ pub struct Recomputer {
 impl Recomputer {
     /// Creates a recomputer for a run's settings and training data.
     pub fn new(settings: RunSettings, data: Arc<Dataset>) -> Self {
-        Self { computer: UpdateComputer::new(settings), data }
+        Self {
+            computer: UpdateComputer::new(settings),
+            data,
+        }
     }
 
     /// Recomputes a segment. Returns the position of the first update that differs, `None` if all are correct, and the
@@ -164,7 +180,11 @@ impl Recomputer {
     ///
     /// Each task must follow the one before it. The first must follow the task that left `momentum`, unless it resets
     /// the momentum.
-    pub fn first_mismatch(&mut self, updates: &[VerifiableUpdate], momentum: &mut Momentum) -> Option<usize> {
+    pub fn first_mismatch(
+        &mut self,
+        updates: &[VerifiableUpdate],
+        momentum: &mut Momentum,
+    ) -> Option<usize> {
         self.computer.swap_momentum(momentum);
         let mismatch = updates.iter().position(|update| {
             self.computer.compute(&update.task, &update.x, &self.data) != Some(&update.signs)
@@ -183,12 +203,20 @@ mod tests {
     #[test]
     fn updates_are_sampled_uniformly() {
         let mut stream = Stream::new(5);
-        let gaps: Vec<_> = (0..100_000).map(|_| sample_gap(0.1, stream.bits())).collect();
+        let gaps: Vec<_> = (0..100_000)
+            .map(|_| sample_gap(0.1, stream.bits()))
+            .collect();
         // At every position, a tenth of the gaps that reach it end there.
         for position in 0..12 {
-            let later = gaps.iter().filter(|p| p.is_none_or(|p| p >= position)).count() as f64;
+            let later = gaps
+                .iter()
+                .filter(|p| p.is_none_or(|p| p >= position))
+                .count() as f64;
             let here = gaps.iter().filter(|p| **p == Some(position)).count() as f64;
-            assert!((here / later - 0.1).abs() < 0.01, "seed 5, position {position}: {here} of {later}");
+            assert!(
+                (here / later - 0.1).abs() < 0.01,
+                "seed 5, position {position}: {here} of {later}"
+            );
         }
         assert_eq!(sample_gap(1.0, u64::MAX), Some(0));
         assert_eq!(sample_gap(1.0, 0), Some(0));
@@ -215,7 +243,11 @@ mod tests {
         let segment = |n| {
             chain.on_task(&task(n), Arc::from([0.5f32]));
             match chain.on_update(&SignBits::default(), can_verify(n), &mut next) {
-                Sampled::Verify(segment) => segment.updates.iter().map(|update| update.task.id.0).collect(),
+                Sampled::Verify(segment) => segment
+                    .updates
+                    .iter()
+                    .map(|update| update.task.id.0)
+                    .collect(),
                 Sampled::No | Sampled::Deferred | Sampled::Skipped => Vec::new(),
             }
         };
@@ -227,7 +259,18 @@ mod tests {
         let mut chain = VerificationChain::after(Some(2));
         let mut next = [Some(1), None].into_iter();
         let segments = segments(&mut chain, 1..=7, |_| true, || next.next().unwrap());
-        assert_eq!(segments, [vec![], vec![], vec![1, 2, 3], vec![], vec![4, 5], vec![], vec![]]);
+        assert_eq!(
+            segments,
+            [
+                vec![],
+                vec![],
+                vec![1, 2, 3],
+                vec![],
+                vec![4, 5],
+                vec![],
+                vec![]
+            ]
+        );
         assert!(!chain.is_recording());
     }
 
@@ -248,7 +291,10 @@ mod tests {
                 let mut chain = VerificationChain::after(sample_gap(probability, stream.bits()));
                 let next = || sample_gap(probability, stream.bits());
                 let segments = segments(&mut chain, 1..=12, |_| true, next);
-                segments.into_iter().flatten().for_each(|n| covered[n as usize - 1] += 1);
+                segments
+                    .into_iter()
+                    .flatten()
+                    .for_each(|n| covered[n as usize - 1] += 1);
             }
             for (position, covered) in covered.into_iter().enumerate() {
                 let chances = 12 - position as i32; // updates whose sampling covers this position

@@ -125,7 +125,10 @@ struct Session {
 impl Volunteer {
     /// Creates a volunteer with its training data.
     pub fn new(data: Arc<Dataset>) -> Self {
-        Self { data, session: None }
+        Self {
+            data,
+            session: None,
+        }
     }
 
     /// Processes a frame from the server and appends its events to `events`.
@@ -166,7 +169,11 @@ impl Volunteer {
     /// # Errors
     ///
     /// Returns the errors of [`Volunteer::compute_update`].
-    pub fn compute_update_on(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
+    pub fn compute_update_on(
+        &mut self,
+        task: &Task,
+        data: &Dataset,
+    ) -> Result<&SignBits, VolunteerError> {
         self.session()?.compute_update(task, data)
     }
 
@@ -188,7 +195,9 @@ impl Volunteer {
 
     /// Returns the number of parameters of the model, `d`; `None` before the welcome.
     pub fn parameters(&self) -> Option<usize> {
-        self.session.as_ref().map(|session| session.computer.settings().directions.parameters())
+        self.session
+            .as_ref()
+            .map(|session| session.computer.settings().directions.parameters())
     }
 
     /// Returns the version of the current snapshot; `None` without one.
@@ -216,7 +225,12 @@ impl Volunteer {
 impl Session {
     fn new(settings: RunSettings) -> Self {
         let x = Vec::with_capacity(settings.directions.parameters());
-        Self { computer: UpdateComputer::new(settings), x, version: None, step: Step::default() }
+        Self {
+            computer: UpdateComputer::new(settings),
+            x,
+            version: None,
+            step: Step::default(),
+        }
     }
 
     fn take_snapshot(&mut self, snapshot: SnapshotBody<'_>) -> Result<(), VolunteerError> {
@@ -252,6 +266,8 @@ impl Session {
     fn compute_update(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
         self.require_version(task.snapshot_version)?;
         let signs = self.computer.compute(task, &self.x, data);
-        signs.ok_or(VolunteerError::NonFinite { version: task.snapshot_version })
+        signs.ok_or(VolunteerError::NonFinite {
+            version: task.snapshot_version,
+        })
     }
 }

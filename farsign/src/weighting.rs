@@ -63,13 +63,20 @@ pub struct SenderState {
 pub enum ActivityError {
     /// An update beyond the accepted ones, or update 0.
     #[error("expected a last update of at most {accepted} for volunteer {}, found {found}", volunteer.0)]
-    UnknownUpdate { volunteer: VolunteerId, accepted: u64, found: u64 },
+    UnknownUpdate {
+        volunteer: VolunteerId,
+        accepted: u64,
+        found: u64,
+    },
     /// A volunteer that occurs twice.
     #[error("expected each volunteer once, found {} twice", volunteer.0)]
     Duplicate { volunteer: VolunteerId },
     /// An update attributed to two volunteers.
     #[error("expected update {update} from one volunteer, found {} and {}", volunteers[0].0, volunteers[1].0)]
-    Shared { update: u64, volunteers: [VolunteerId; 2] },
+    Shared {
+        update: u64,
+        volunteers: [VolunteerId; 2],
+    },
 }
 
 /// The activity of all senders, counted in accepted updates.
@@ -84,7 +91,13 @@ impl Activity {
     /// Adds a volunteer after `accepted` updates of the run.
     pub fn join(&mut self, volunteer: VolunteerId, accepted: u64) {
         self.leave(volunteer);
-        self.senders.insert(volunteer, Sender { last: accepted, sent: false });
+        self.senders.insert(
+            volunteer,
+            Sender {
+                last: accepted,
+                sent: false,
+            },
+        );
     }
 
     /// Removes a volunteer.
@@ -100,20 +113,40 @@ impl Activity {
     ///
     /// `update` is the number of the update, from 1, each number once. An unknown volunteer joins with this update.
     pub fn record(&mut self, volunteer: VolunteerId, update: u64, trust: f32) -> f32 {
-        let unknown = Sender { last: update - 1, sent: false };
-        let sender = self.senders.insert(volunteer, Sender { last: update, sent: true }).unwrap_or(unknown);
+        let unknown = Sender {
+            last: update - 1,
+            sent: false,
+        };
+        let sender = self
+            .senders
+            .insert(
+                volunteer,
+                Sender {
+                    last: update,
+                    sent: true,
+                },
+            )
+            .unwrap_or(unknown);
         if sender.sent {
             self.active.remove(&sender.last);
         }
         self.active.insert(update, volunteer);
         self.expire(update);
         let weight = trust * ((update - sender.last) as f32 / self.active.len() as f32);
-        if weight < WEIGHT_CAP { weight } else { WEIGHT_CAP }
+        if weight < WEIGHT_CAP {
+            weight
+        } else {
+            WEIGHT_CAP
+        }
     }
 
     /// Returns the state that determines all later weights, in order of volunteers.
     pub fn state(&self) -> Vec<SenderState> {
-        let state = |(&volunteer, &Sender { last, sent }): (&_, &_)| SenderState { volunteer, last, sent };
+        let state = |(&volunteer, &Sender { last, sent }): (&_, &_)| SenderState {
+            volunteer,
+            last,
+            sent,
+        };
         let mut senders: Vec<SenderState> = self.senders.iter().map(state).collect();
         senders.sort_unstable_by_key(|sender| sender.volunteer);
         senders
@@ -126,15 +159,31 @@ impl Activity {
     /// Returns an error if the state is inconsistent.
     pub fn restore(state: &[SenderState], accepted: u64) -> Result<Self, ActivityError> {
         let mut activity = Self::default();
-        for &SenderState { volunteer, last, sent } in state {
+        for &SenderState {
+            volunteer,
+            last,
+            sent,
+        } in state
+        {
             if last > accepted || (sent && last == 0) {
-                return Err(ActivityError::UnknownUpdate { volunteer, accepted, found: last });
+                return Err(ActivityError::UnknownUpdate {
+                    volunteer,
+                    accepted,
+                    found: last,
+                });
             }
-            if activity.senders.insert(volunteer, Sender { last, sent }).is_some() {
+            if activity
+                .senders
+                .insert(volunteer, Sender { last, sent })
+                .is_some()
+            {
                 return Err(ActivityError::Duplicate { volunteer });
             }
             if sent && let Some(other) = activity.active.insert(last, volunteer) {
-                return Err(ActivityError::Shared { update: last, volunteers: [other, volunteer] });
+                return Err(ActivityError::Shared {
+                    update: last,
+                    volunteers: [other, volunteer],
+                });
             }
         }
         Ok(activity)
@@ -181,7 +230,10 @@ mod tests {
     #[test]
     fn equal_senders_have_weight_one() {
         let total = weights(4000, |n| n % 8);
-        assert!(total.values().all(|w| (w - 375.0).abs() < 1e-3), "{total:?}");
+        assert!(
+            total.values().all(|w| (w - 375.0).abs() < 1e-3),
+            "{total:?}"
+        );
     }
 
     #[test]
@@ -207,7 +259,10 @@ mod tests {
                 honest += activity.record(VolunteerId(n % 10), n, 1.0);
             }
         }
-        assert!(churner < 0.2 * honest / 9.0, "churner {churner}, honest {honest} (nine of them)");
+        assert!(
+            churner < 0.2 * honest / 9.0,
+            "churner {churner}, honest {honest} (nine of them)"
+        );
     }
 
     #[test]
@@ -233,7 +288,10 @@ mod tests {
         let mut activity = Activity::default();
         (1..=4).for_each(|n| _ = activity.record(VolunteerId(n), n, 1.0));
         let mut trusted = activity.clone();
-        assert_eq!(activity.record(VolunteerId(1), 5, 0.25), 0.25 * trusted.record(VolunteerId(1), 5, 1.0));
+        assert_eq!(
+            activity.record(VolunteerId(1), 5, 0.25),
+            0.25 * trusted.record(VolunteerId(1), 5, 1.0)
+        );
         (6..100).for_each(|n| _ = activity.record(VolunteerId(1), n, 1.0));
         // A gap of 97 among four is a weight of 24.25; a tenth of that is under the cap, a half is not.
         let gap = |trust| activity.clone().record(VolunteerId(3), 100, trust);

@@ -48,7 +48,11 @@ pub struct DataPartition<'a> {
 impl DataPartition<'_> {
     /// Returns the training data of a worker.
     pub fn shard(&self, worker: usize) -> Arc<Dataset> {
-        Arc::clone(self.shards.as_ref().map_or(&self.data.train, |shards| &shards[worker]))
+        Arc::clone(
+            self.shards
+                .as_ref()
+                .map_or(&self.data.train, |shards| &shards[worker]),
+        )
     }
 
     /// Returns the training data of a worker with flipped labels.
@@ -68,22 +72,33 @@ impl ExperimentData {
     ///
     /// # Errors
     /// Returns an error if the data do not fit the model, are too few, or a method has impossible directions.
-    pub fn new(scenario: &Scenario, train: &Dataset, test: &Dataset) -> Result<Self, ScenarioError> {
+    pub fn new(
+        scenario: &Scenario,
+        train: &Dataset,
+        test: &Dataset,
+    ) -> Result<Self, ScenarioError> {
         let mut widths = vec![train.pixels()];
         widths.extend(&scenario.model.hidden);
         widths.push(train.classes());
-        let architecture = Architecture::new(widths)
-            .map_err(|error| ScenarioError { mistakes: vec![format!("model.hidden: {error}")] })?;
+        let architecture = Architecture::new(widths).map_err(|error| ScenarioError {
+            mistakes: vec![format!("model.hidden: {error}")],
+        })?;
         let mut mistakes = impossible_directions(scenario, architecture.parameters());
         if train.len() < 2 * scenario.fleet.workers {
-            mistakes
-                .push(format!("expected two training images for each worker, found {} images", train.len()));
+            mistakes.push(format!(
+                "expected two training images for each worker, found {} images",
+                train.len()
+            ));
         }
         if !mistakes.is_empty() {
             return Err(ScenarioError { mistakes });
         }
         let tenth = (train.len() / 10).max(1);
-        let held_back = if train.len() < 6 * MAX_VALIDATION { tenth } else { MAX_VALIDATION };
+        let held_back = if train.len() < 6 * MAX_VALIDATION {
+            tenth
+        } else {
+            MAX_VALIDATION
+        };
         let end = train.len() - held_back;
         let curve = scenario.run.curve_images.min(test.len());
         let part = |data: &Dataset, range: Range<usize>| Arc::new(data.select(range).indexed());
@@ -104,7 +119,11 @@ impl ExperimentData {
     pub fn partition(&self, seed: u64) -> DataPartition<'_> {
         let shards = (self.split != DataSplit::Shared).then(|| {
             let mut created = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(created.entry(seed).or_insert_with(|| self.create_shards(seed)))
+            Arc::clone(
+                created
+                    .entry(seed)
+                    .or_insert_with(|| self.create_shards(seed)),
+            )
         });
         DataPartition { data: self, shards }
     }
@@ -124,25 +143,35 @@ impl ExperimentData {
             if weights.iter().sum::<f64>() == 0.0 {
                 // A tiny concentration makes all weights underflow. In the limit, one worker owns the class.
                 let owner = rng.uniform_below(self.workers);
-                weights = (0..self.workers).map(|worker| f64::from(u8::from(worker == owner))).collect();
+                weights = (0..self.workers)
+                    .map(|worker| f64::from(u8::from(worker == owner)))
+                    .collect();
             }
             distribute(&images, &weights, &mut owners);
         }
         // A worker without images receives one from the largest shard, so every worker can train.
         while let Some(empty) = owners.iter().position(Vec::is_empty) {
-            let largest =
-                (0..owners.len()).max_by_key(|&index| owners[index].len()).expect("there are workers");
-            let image = owners[largest].pop().expect("there are more images than workers");
+            let largest = (0..owners.len())
+                .max_by_key(|&index| owners[index].len())
+                .expect("there are workers");
+            let image = owners[largest]
+                .pop()
+                .expect("there are more images than workers");
             owners[empty].push(image);
         }
-        owners.into_iter().map(|own| Arc::new(self.train.select(own.into_iter()).indexed())).collect()
+        owners
+            .into_iter()
+            .map(|own| Arc::new(self.train.select(own.into_iter()).indexed()))
+            .collect()
     }
 }
 
 /// Returns a mistake for each method whose family has no directions for this number of parameters.
 fn impossible_directions(scenario: &Scenario, parameters: usize) -> Vec<String> {
     let mistake = |method: &Method| {
-        let MethodKind::FarSign(far_sign) = &method.kind else { return None };
+        let MethodKind::FarSign(far_sign) = &method.kind else {
+            return None;
+        };
         let error = far_sign.direction_spec(parameters).err()?;
         Some(format!("methods.{}.directions: {error}", method.name))
     };
@@ -187,16 +216,26 @@ mod tests {
     #[test]
     fn shards_contain_each_image_once() {
         let dirichlet = |alpha| DataSplit::Dirichlet { alpha };
-        for split in [DataSplit::Iid, dirichlet(0.3), dirichlet(1e-4), dirichlet(1e-9), dirichlet(1e6)] {
+        for split in [
+            DataSplit::Iid,
+            dirichlet(0.3),
+            dirichlet(1e-4),
+            dirichlet(1e-9),
+            dirichlet(1e6),
+        ] {
             let data = data(split);
             let partition = data.partition(4);
             let mut distributed: Vec<Vec<u8>> = (0..data.workers)
                 .flat_map(|worker| {
                     let own = partition.shard(worker);
-                    (0..own.len()).map(|n| own.image(n).to_vec()).collect::<Vec<_>>()
+                    (0..own.len())
+                        .map(|n| own.image(n).to_vec())
+                        .collect::<Vec<_>>()
                 })
                 .collect();
-            let mut all: Vec<Vec<u8>> = (0..data.train.len()).map(|n| data.train.image(n).to_vec()).collect();
+            let mut all: Vec<Vec<u8>> = (0..data.train.len())
+                .map(|n| data.train.image(n).to_vec())
+                .collect();
             distributed.sort_unstable();
             all.sort_unstable();
             assert!(distributed == all, "{split:?} of seed 4");
@@ -211,13 +250,18 @@ mod tests {
             let fraction = |worker| {
                 let own = partition.shard(worker);
                 let mut counts = [0; 10];
-                own.labels().iter().for_each(|label| counts[usize::from(*label)] += 1);
+                own.labels()
+                    .iter()
+                    .for_each(|label| counts[usize::from(*label)] += 1);
                 f64::from(counts.into_iter().max().unwrap()) / own.len() as f64
             };
             (0..data.workers).map(fraction).sum::<f64>() / data.workers as f64
         };
         let random = largest_class(DataSplit::Iid);
         let skewed = largest_class(DataSplit::Dirichlet { alpha: 0.3 });
-        assert!(random < 0.3 && skewed > 0.35, "largest class {random} and {skewed} of a shard");
+        assert!(
+            random < 0.3 && skewed > 0.35,
+            "largest class {random} and {skewed} of a shard"
+        );
     }
 }

@@ -152,12 +152,22 @@ impl<'a> MetricsRecorder<'a> {
         if accuracy >= TARGET_ACCURACY && self.metrics.target_s.is_none() {
             self.metrics.target_s = Some(time_s);
         }
-        self.metrics.curve.push(CurvePoint { updates, time_s, accuracy, loss });
+        self.metrics.curve.push(CurvePoint {
+            updates,
+            time_s,
+            accuracy,
+            loss,
+        });
     }
 
     /// Records the end of the run.
     pub fn end(&mut self, now_us: u64, x: &[f32]) {
-        if self.metrics.curve.last().is_none_or(|last| last.updates != self.received()) {
+        if self
+            .metrics
+            .curve
+            .last()
+            .is_none_or(|last| last.updates != self.received())
+        {
             self.point(self.received(), now_us, x);
         }
         let data = match self.split {
@@ -172,7 +182,11 @@ impl<'a> MetricsRecorder<'a> {
     }
 
     /// Records the server's verification and its weights: of attackers' updates, and of all updates.
-    pub fn on_server_stats(&mut self, verification: VerificationStats, weights: Option<(f64, f64)>) {
+    pub fn on_server_stats(
+        &mut self,
+        verification: VerificationStats,
+        weights: Option<(f64, f64)>,
+    ) {
         self.metrics.verification = verification;
         self.metrics.weight = weights.map(|(_, all)| all);
         let fraction = |(byzantine, all): (f64, f64)| if all > 0.0 { byzantine / all } else { 0.0 };

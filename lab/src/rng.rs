@@ -110,7 +110,11 @@ mod tests {
     fn distributions_match_moments() {
         let mut rng = SimRng::new(7, RngStream::Fleet, 0);
         let near = |found: (f64, f64), mean: f64, variance: f64| {
-            assert!((found.0 - mean).abs() < 0.05 * (1.0 + mean), "seed 7: mean {} for {mean}", found.0);
+            assert!(
+                (found.0 - mean).abs() < 0.05 * (1.0 + mean),
+                "seed 7: mean {} for {mean}",
+                found.0
+            );
             assert!(
                 (found.1 - variance).abs() < 0.1 * (1.0 + variance),
                 "seed 7: {} for {variance}",

@@ -17,8 +17,15 @@ impl MeanStd {
         let count = values.clone().count() as f64;
         let mean = values.clone().sum::<f64>() / count;
         let squares: f64 = values.map(|value| (value - mean) * (value - mean)).sum();
-        let deviation = if count > 1.0 { (squares / (count - 1.0)).sqrt() } else { 0.0 };
-        Self { mean: rounded(mean), deviation: rounded(deviation) }
+        let deviation = if count > 1.0 {
+            (squares / (count - 1.0)).sqrt()
+        } else {
+            0.0
+        };
+        Self {
+            mean: rounded(mean),
+            deviation: rounded(deviation),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use crate::scenario::Scenario;
 
 /// Returns a scenario of a few short runs.
 pub fn scenario() -> Scenario {
-    Scenario::from_toml(include_str!("../testdata/small.toml")).unwrap_or_else(|error| panic!("{error}"))
+    Scenario::from_toml(include_str!("../testdata/small.toml"))
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Returns the built-in training and held-out digits.
@@ -20,8 +21,14 @@ fn read(prefix: &str, train: Option<&Dataset>) -> Dataset {
     let images = file(&format!("{prefix}-images-idx3-ubyte"));
     let labels = file(&format!("{prefix}-labels-idx1-ubyte"));
     let pair = IdxPair {
-        images: IdxFile { name: "images", bytes: &images },
-        labels: IdxFile { name: "labels", bytes: &labels },
+        images: IdxFile {
+            name: "images",
+            bytes: &images,
+        },
+        labels: IdxFile {
+            name: "labels",
+            bytes: &labels,
+        },
     };
     let data = match train {
         None => Dataset::training(pair),

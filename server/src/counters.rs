@@ -33,18 +33,32 @@ impl Counters {
     /// Returns the number of rejected updates for every reason.
     pub fn rejected_by_reason(&self) -> BTreeMap<&'static str, u64> {
         let names = RejectReason::ALL.iter().map(|reason| reason.name());
-        names.zip(self.rejected_updates.iter().map(|count| count.load(Ordering::Relaxed))).collect()
+        names
+            .zip(
+                self.rejected_updates
+                    .iter()
+                    .map(|count| count.load(Ordering::Relaxed)),
+            )
+            .collect()
     }
 
     /// Returns the number of sessions that the server ended, for every reason.
     pub fn sessions_ended_by_reason(&self) -> BTreeMap<&'static str, u64> {
         let names = GoodbyeReason::ALL.iter().map(|reason| reason.name());
-        names.zip(self.sessions_ended.iter().map(|count| count.load(Ordering::Relaxed))).collect()
+        names
+            .zip(
+                self.sessions_ended
+                    .iter()
+                    .map(|count| count.load(Ordering::Relaxed)),
+            )
+            .collect()
     }
 }
 
 fn index_of<T: PartialEq>(all: &[T], reason: T) -> usize {
-    all.iter().position(|other| *other == reason).expect("ALL lists every reason")
+    all.iter()
+        .position(|other| *other == reason)
+        .expect("ALL lists every reason")
 }
 
 /// Counters of verification since the server started.

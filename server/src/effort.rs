@@ -62,7 +62,9 @@ impl FromStr for Effort {
     fn from_str(text: &str) -> Result<Self, ParseEffortError> {
         match text.parse() {
             Ok(percent @ 1..=100) => Ok(Self(percent)),
-            _ => Err(ParseEffortError { found: text.to_owned() }),
+            _ => Err(ParseEffortError {
+                found: text.to_owned(),
+            }),
         }
     }
 }
@@ -78,7 +80,10 @@ mod tests {
     #[test]
     fn delay_is_proportional_to_work() {
         let worked = Duration::from_millis(20);
-        assert_eq!(effort("25").delay_after(worked), Some(Duration::from_millis(60)));
+        assert_eq!(
+            effort("25").delay_after(worked),
+            Some(Duration::from_millis(60))
+        );
         assert_eq!(effort("50").delay_after(worked), Some(worked));
         assert_eq!(effort("100").delay_after(worked), None);
     }
@@ -91,7 +96,12 @@ mod tests {
     #[test]
     fn effort_outside_1_to_100_fails() {
         for text in ["", "0", "101", "-1", "25.5", "25 %", "all"] {
-            assert_eq!(text.parse::<Effort>(), Err(ParseEffortError { found: text.to_owned() }));
+            assert_eq!(
+                text.parse::<Effort>(),
+                Err(ParseEffortError {
+                    found: text.to_owned()
+                })
+            );
         }
     }
 }

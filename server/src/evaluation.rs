@@ -43,7 +43,12 @@ pub struct History {
 
 impl Default for History {
     fn default() -> Self {
-        Self { points: Vec::with_capacity(MAX_POINTS), newest: None, stride: 1, seen: 0 }
+        Self {
+            points: Vec::with_capacity(MAX_POINTS),
+            newest: None,
+            stride: 1,
+            seen: 0,
+        }
     }
 }
 
@@ -73,7 +78,10 @@ impl History {
     /// Returns the stored evaluations, the newest last.
     pub fn points(&self) -> Vec<Point> {
         let mut points = self.points.clone();
-        points.extend(self.newest.filter(|newest| self.points.last() != Some(newest)));
+        points.extend(
+            self.newest
+                .filter(|newest| self.points.last() != Some(newest)),
+        );
         points
     }
 }
@@ -126,7 +134,8 @@ impl Evaluator {
                 let started = Instant::now();
                 let elapsed_s = training_since.map_or(0.0, |since| (started - since).as_secs_f64());
                 let evaluator = Arc::clone(&evaluator);
-                let work = tokio::task::spawn_blocking(move || evaluator.evaluate(&snapshot, elapsed_s));
+                let work =
+                    tokio::task::spawn_blocking(move || evaluator.evaluate(&snapshot, elapsed_s));
                 if work.await.is_err() {
                     tracing::error!(event = "evaluation_failed", "evaluation panicked");
                 }
@@ -141,7 +150,12 @@ impl Evaluator {
     fn evaluate(&self, snapshot: &Snapshot, elapsed_s: f64) {
         let Evaluation { accuracy, loss } =
             Kernel::new(&self.architecture).evaluate(&snapshot.x, &self.held_out);
-        self.history.push(Point { accepted: snapshot.accepted, elapsed_s, accuracy, loss });
+        self.history.push(Point {
+            accepted: snapshot.accepted,
+            elapsed_s,
+            accuracy,
+            loss,
+        });
     }
 }
 
@@ -153,14 +167,32 @@ mod tests {
     fn history_is_thinned_evenly() {
         let mut history = History::default();
         for n in 0..100_003 {
-            history.push(Point { accepted: n, elapsed_s: n as f64, accuracy: 0.5, loss: 1.0 });
+            history.push(Point {
+                accepted: n,
+                elapsed_s: n as f64,
+                accuracy: 0.5,
+                loss: 1.0,
+            });
             assert!(history.points().len() <= MAX_POINTS + 1);
         }
         let points = history.points();
-        assert!(points.len() > MAX_POINTS / 2, "{} points are too few", points.len());
-        assert_eq!((points[0].accepted, points[points.len() - 1].accepted), (0, 100_002));
-        let gaps: Vec<u64> = points.windows(2).map(|p| p[1].accepted - p[0].accepted).collect();
+        assert!(
+            points.len() > MAX_POINTS / 2,
+            "{} points are too few",
+            points.len()
+        );
+        assert_eq!(
+            (points[0].accepted, points[points.len() - 1].accepted),
+            (0, 100_002)
+        );
+        let gaps: Vec<u64> = points
+            .windows(2)
+            .map(|p| p[1].accepted - p[0].accepted)
+            .collect();
         let inner = &gaps[..gaps.len() - 1];
-        assert!(inner.iter().all(|gap| gap == &inner[0]), "gaps differ: {gaps:?}");
+        assert!(
+            inner.iter().all(|gap| gap == &inner[0]),
+            "gaps differ: {gaps:?}"
+        );
     }
 }

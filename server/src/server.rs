@@ -44,7 +44,11 @@ impl Server {
     ///
     /// # Errors
     /// Returns an error if a thread cannot be started.
-    pub fn resume(config: Config, data: TrainAndHeldOut, saved: Option<SavedRun>) -> std::io::Result<Self> {
+    pub fn resume(
+        config: Config,
+        data: TrainAndHeldOut,
+        saved: Option<SavedRun>,
+    ) -> std::io::Result<Self> {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(config.admission.clone()));
         let journal = saved.as_ref().map(|saved| saved.writer.counters());
@@ -53,7 +57,8 @@ impl Server {
             counters: Arc::clone(&counters),
             admission: Arc::clone(&admission),
         };
-        let (coordinator, handle) = Coordinator::start(config.coordinator_options(), services, saved)?;
+        let (coordinator, handle) =
+            Coordinator::start(config.coordinator_options(), services, saved)?;
         let (stop, shutdown) = watch::channel(false);
         let state = AppState {
             run: Arc::new(config.run.clone()),
@@ -94,16 +99,33 @@ impl Server {
     ///
     /// # Errors
     /// Returns an error if the listener failed or the run could not be saved.
-    pub async fn run(self, socket: TcpListener, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
-        let Self { state, coordinator, listener, router, evaluate_every, drain_timeout, stop } = self;
+    pub async fn run(
+        self,
+        socket: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> std::io::Result<()> {
+        let Self {
+            state,
+            coordinator,
+            listener,
+            router,
+            evaluate_every,
+            drain_timeout,
+            stop,
+        } = self;
         let mut coordinator = tokio::spawn(coordinator.run());
         let background = [
             tokio::spawn(evaluate(Arc::clone(&state), evaluate_every)),
             tokio::spawn(sample_throughput(Arc::clone(&state))),
             tokio::spawn(persist_bans(Arc::clone(&state))),
         ];
-        let listener = Listener::new(listener, Arc::clone(&state.connections), state.shutdown.clone());
-        let mut serve = tokio::spawn(listener.serve(socket, http::router(Arc::clone(&state), router)));
+        let listener = Listener::new(
+            listener,
+            Arc::clone(&state.connections),
+            state.shutdown.clone(),
+        );
+        let mut serve =
+            tokio::spawn(listener.serve(socket, http::router(Arc::clone(&state), router)));
         let mut stopped_early = None;
         let result = tokio::select! {
             ended = &mut serve => ended.map_err(std::io::Error::other),
@@ -113,11 +135,25 @@ impl Server {
                 Ok(())
             }
         };
-        tracing::info!(event = "stopping", sessions = state.session_count(), "shutting down");
+        tracing::info!(
+            event = "stopping",
+            sessions = state.session_count(),
+            "shutting down"
+        );
         stop.send_replace(true);
         let deadline = Instant::now() + drain_timeout;
-        if timeout_at(deadline.into(), state.admission.sessions().wait_until_idle()).await.is_err() {
-            tracing::warn!(event = "drain_timeout", sessions = state.session_count(), "drain timed out");
+        if timeout_at(
+            deadline.into(),
+            state.admission.sessions().wait_until_idle(),
+        )
+        .await
+        .is_err()
+        {
+            tracing::warn!(
+                event = "drain_timeout",
+                sessions = state.session_count(),
+                "drain timed out"
+            );
         }
         if !serve.is_finished() {
             _ = timeout_at(deadline.into(), &mut serve).await; // responses in progress
@@ -134,7 +170,9 @@ impl Server {
             coordinator.await
         };
         state.admission.save_bans().await; // includes bans added during the shutdown
-        ended.map_err(std::io::Error::other)?.map_err(training_stopped)?;
+        ended
+            .map_err(std::io::Error::other)?
+            .map_err(training_stopped)?;
         result
     }
 }
@@ -162,6 +200,8 @@ async fn sample_throughput(state: Arc<AppState>) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     loop {
         let now = second.tick().await;
-        state.throughput.sample(now.into_std(), state.coordinator.snapshot().accepted);
+        state
+            .throughput
+            .sample(now.into_std(), state.coordinator.snapshot().accepted);
     }
 }

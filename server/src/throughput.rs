@@ -28,9 +28,15 @@ impl ThroughputMeter {
     /// Returns the accepted updates per second; 0 before the second sample.
     pub fn rate(&self) -> f64 {
         let samples = self.samples.lock();
-        let (Some(oldest), Some(newest)) = (samples.front(), samples.back()) else { return 0.0 };
+        let (Some(oldest), Some(newest)) = (samples.front(), samples.back()) else {
+            return 0.0;
+        };
         let span: Duration = newest.0 - oldest.0;
-        if span.is_zero() { 0.0 } else { (newest.1 - oldest.1) as f64 / span.as_secs_f64() }
+        if span.is_zero() {
+            0.0
+        } else {
+            (newest.1 - oldest.1) as f64 / span.as_secs_f64()
+        }
     }
 }
 
@@ -44,7 +50,9 @@ mod tests {
         let start = Instant::now();
         assert_eq!(meter.rate(), 0.0);
         let at = |second: u64| start + Duration::from_secs(second);
-        (0..=30).for_each(|second| meter.sample(at(second), if second < 20 { 0 } else { (second - 20) * 7 }));
+        (0..=30).for_each(|second| {
+            meter.sample(at(second), if second < 20 { 0 } else { (second - 20) * 7 })
+        });
         assert_eq!(meter.rate(), 7.0);
     }
 }

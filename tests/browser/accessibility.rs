@@ -20,11 +20,23 @@ fn load_axe() -> Option<String> {
 
 /// Returns the violations that axe-core finds, one line for each rule.
 async fn violations(page: &Page, axe: &str) -> Vec<String> {
-    let found = page.run(&format!("{axe}; return axe.run().then(({{ violations }}) => violations)")).await;
+    let found = page
+        .run(&format!(
+            "{axe}; return axe.run().then(({{ violations }}) => violations)"
+        ))
+        .await;
     let line = |violation: &Value| {
-        let nodes =
-            violation["nodes"].as_array().into_iter().flatten().map(|node| node["target"].to_string());
-        format!("{}: {} {:?}", violation["id"], violation["help"], nodes.collect::<Vec<_>>())
+        let nodes = violation["nodes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|node| node["target"].to_string());
+        format!(
+            "{}: {} {:?}",
+            violation["id"],
+            violation["help"],
+            nodes.collect::<Vec<_>>()
+        )
     };
     found.as_array().expect("a list").iter().map(line).collect()
 }
@@ -36,7 +48,8 @@ async fn violations_on_all_screens(page: &Page, axe: &str) -> Vec<String> {
         let feature = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         page.devtool("Emulation.setEmulatedMedia", &feature);
         for width in [1280, 320] {
-            let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+            let metrics =
+                json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
             page.devtool("Emulation.setDeviceMetricsOverride", &metrics);
             let here = violations(page, axe).await.into_iter();
             found.extend(here.map(|violation| format!("{scheme}, {width} pixels: {violation}")));
@@ -47,9 +60,18 @@ async fn violations_on_all_screens(page: &Page, axe: &str) -> Vec<String> {
 
 /// Expects no violations on any screen, and a page that fits the smallest phone.
 async fn expect_accessible(page: &Page, axe: &str, state: &str) {
-    assert_eq!(violations_on_all_screens(page, axe).await, Vec::<String>::new(), "{state}");
-    let width = page.run("return document.documentElement.scrollWidth").await;
-    assert!(width.as_u64() <= Some(320), "{state}: {width} pixels on a screen of 320");
+    assert_eq!(
+        violations_on_all_screens(page, axe).await,
+        Vec::<String>::new(),
+        "{state}"
+    );
+    let width = page
+        .run("return document.documentElement.scrollWidth")
+        .await;
+    assert!(
+        width.as_u64() <= Some(320),
+        "{state}: {width} pixels on a screen of 320"
+    );
 }
 
 #[test]
@@ -60,12 +82,18 @@ fn volunteer_page_is_accessible() {
     let Some(axe) = load_axe() else { return };
     test_page(&["--model", "softmax"], async |page, _| {
         page.wait_for("idle").await;
-        assert_eq!(violations_on_all_screens(page, &axe).await, Vec::<String>::new(), "idle");
-        page.run("for (const part of document.querySelectorAll('details')) part.open = true").await;
+        assert_eq!(
+            violations_on_all_screens(page, &axe).await,
+            Vec::<String>::new(),
+            "idle"
+        );
+        page.run("for (const part of document.querySelectorAll('details')) part.open = true")
+            .await;
         page.press("example").await;
         page.press("start").await;
         page.wait_for("working").await;
-        page.wait_until_true("document.getElementById('prediction').dataset.best !== ''").await;
+        page.wait_until_true("document.getElementById('prediction').dataset.best !== ''")
+            .await;
         let found = violations(page, &axe).await;
         assert!(found.is_empty(), "working: {found:#?}");
     });

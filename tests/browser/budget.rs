@@ -11,10 +11,23 @@ const MAX_BYTES: usize = 300_000;
 
 /// Returns the files under `www/` that browsers load.
 fn page_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let entries = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path());
     let loaded = ["html", "css", "js", "svg", "wasm"];
-    let files = entries.flat_map(|path| if path.is_dir() { page_files(&path) } else { vec![path] });
-    files.filter(|path| path.extension().is_some_and(|e| loaded.iter().any(|l| e == *l))).collect()
+    let files = entries.flat_map(|path| {
+        if path.is_dir() {
+            page_files(&path)
+        } else {
+            vec![path]
+        }
+    });
+    files
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|e| loaded.iter().any(|l| e == *l))
+        })
+        .collect()
 }
 
 #[test]
@@ -22,11 +35,18 @@ fn compressed_pages_fit_the_budget() {
     let www = Path::new(env!("CARGO_MANIFEST_DIR")).join("../www");
     let compressed = |path: &PathBuf| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(&fs::read(path).expect("a file of the page")).expect("a write to memory");
+        encoder
+            .write_all(&fs::read(path).expect("a file of the page"))
+            .expect("a write to memory");
         encoder.finish().expect("a write to memory").len()
     };
     let files = page_files(&www);
-    assert!(files.iter().any(|path| path.ends_with("pkg/farsign_worker_bg.wasm")), "{files:?}");
+    assert!(
+        files
+            .iter()
+            .any(|path| path.ends_with("pkg/farsign_worker_bg.wasm")),
+        "{files:?}"
+    );
     let bytes: usize = files.iter().map(compressed).sum();
     println!("{} files, {bytes} bytes compressed", files.len());
     assert!(bytes < MAX_BYTES, "{bytes} bytes compressed: {files:#?}");

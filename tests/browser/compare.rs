@@ -52,14 +52,18 @@ pub fn write_file(folder: &TempDir, name: &str, text: &str) -> PathBuf {
 /// Opens the page, and waits until it is ready.
 pub async fn open(page: &Page, server: &ServerProcess, query: &str) {
     page.wait_for("idle").await;
-    page.go_to(&format!("http://{}/compare/{query}", server.address())).await;
-    page.wait_until_true("'ready' in document.documentElement.dataset").await;
+    page.go_to(&format!("http://{}/compare/{query}", server.address()))
+        .await;
+    page.wait_until_true("'ready' in document.documentElement.dataset")
+        .await;
 }
 
 /// Waits for a message that starts with this text.
 pub async fn wait_for_message(page: &Page, text: &str) {
-    page.wait_until_true(&format!("document.getElementById('message').textContent.startsWith({text:?})"))
-        .await;
+    page.wait_until_true(&format!(
+        "document.getElementById('message').textContent.startsWith({text:?})"
+    ))
+    .await;
 }
 
 /// Returns the texts of the table by row.
@@ -70,9 +74,14 @@ async fn table(page: &Page) -> Vec<Vec<String>> {
              return rows.map((row) => [...row.cells].map((cell) => cell.innerText))",
         )
         .await;
-    let text = |cell: &Value| cell.as_str().expect("a text").replace(['\u{a0}', '\n'], " ");
+    let text = |cell: &Value| {
+        cell.as_str()
+            .expect("a text")
+            .replace(['\u{a0}', '\n'], " ")
+    };
     let rows = rows.as_array().expect("rows").iter();
-    rows.map(|row| row.as_array().expect("cells").iter().map(text).collect()).collect()
+    rows.map(|row| row.as_array().expect("cells").iter().map(text).collect())
+        .collect()
 }
 
 /// Returns the labels of the curves, and whether each is shown.
@@ -86,7 +95,9 @@ async fn legend(page: &Page) -> Value {
 
 /// Returns the text alternative of the chart.
 async fn chart_label(page: &Page) -> String {
-    let label = page.run("return document.getElementById('chart').getAttribute('aria-label')").await;
+    let label = page
+        .run("return document.getElementById('chart').getAttribute('aria-label')")
+        .await;
     label.as_str().expect("a text").replace('\u{a0}', " ")
 }
 
@@ -95,17 +106,63 @@ fn lab_and_server_curves_are_compared() {
     let folder = tempfile::tempdir().expect("a folder");
     test_page(&["--model", "softmax"], async |page, server| {
         open(page, server, "").await;
-        page.choose_files("choose", &[lab_file(&folder), history_file(&folder)]).await;
+        page.choose_files("choose", &[lab_file(&folder), history_file(&folder)])
+            .await;
         wait_for_message(page, "Opened curves (2 methods, 8 runs)").await;
-        assert_eq!(legend(page).await, json!([["plain", true], ["vote", true], ["history", true]]));
+        assert_eq!(
+            legend(page).await,
+            json!([["plain", true], ["vote", true], ["history", true]])
+        );
         let rows = table(page).await;
-        let header = ["Curve", "Accuracy", "Loss", "Updates", "Time", "Seeds", "Worst at 30 %"];
+        let header = [
+            "Curve",
+            "Accuracy",
+            "Loss",
+            "Updates",
+            "Time",
+            "Seeds",
+            "Worst at 30 %",
+        ];
         assert_eq!(rows[0], header);
-        let plain = ["plain", "85.0 ± 7.1 %", "0.500 ± 0.141", "200", "11 s", "2", "60.5 % flooding"];
+        let plain = [
+            "plain",
+            "85.0 ± 7.1 %",
+            "0.500 ± 0.141",
+            "200",
+            "11 s",
+            "2",
+            "60.5 % flooding",
+        ];
         assert_eq!(rows[1], plain);
-        assert_eq!(rows[2], ["vote", "75.0 ± 0.0 %", "0.800 ± 0.000", "200", "10 s", "2", "–"]);
-        assert_eq!(rows[3], ["history", "90.2 %", "0.400", "3,000", "3 min 20 s", "1", "–"]);
-        assert!(chart_label(page).await.starts_with("Held-out accuracy over updates. plain ends at 85.0"));
+        assert_eq!(
+            rows[2],
+            [
+                "vote",
+                "75.0 ± 0.0 %",
+                "0.800 ± 0.000",
+                "200",
+                "10 s",
+                "2",
+                "–"
+            ]
+        );
+        assert_eq!(
+            rows[3],
+            [
+                "history",
+                "90.2 %",
+                "0.400",
+                "3,000",
+                "3 min 20 s",
+                "1",
+                "–"
+            ]
+        );
+        assert!(
+            chart_label(page)
+                .await
+                .starts_with("Held-out accuracy over updates. plain ends at 85.0")
+        );
     });
 }
 
@@ -117,16 +174,30 @@ fn attack_fraction_and_axes_select_curves() {
         page.choose_files("choose", &[lab_file(&folder)]).await;
         wait_for_message(page, "Opened").await;
         page.set("attack", "value = 'sign-flip'", "change").await;
-        assert_eq!(page.run("return document.getElementById('fraction').value").await, "0.3");
+        assert_eq!(
+            page.run("return document.getElementById('fraction').value")
+                .await,
+            "0.3"
+        );
         let rows = table(page).await;
         assert_eq!(rows[1][..3], ["plain", "71.0 ± 1.4 %", "0.900 ± 0.000"]);
         assert_eq!(rows[2][..3], ["vote", "–", "–"], "no run under this attack");
         page.set("attack", "value = 'worst'", "change").await;
-        page.run("document.querySelector('input[value=loss]').click()").await;
-        page.run("document.querySelector('input[value=seconds]').click()").await;
+        page.run("document.querySelector('input[value=loss]').click()")
+            .await;
+        page.run("document.querySelector('input[value=seconds]').click()")
+            .await;
         let rows = table(page).await;
-        assert_eq!(rows[1][..3], ["plain: flooding", "60.5 ± 0.7 %", "–"], "one loss is not finite");
-        assert!(chart_label(page).await.starts_with("Held-out loss over seconds. plain: flooding ends at –"));
+        assert_eq!(
+            rows[1][..3],
+            ["plain: flooding", "60.5 ± 0.7 %", "–"],
+            "one loss is not finite"
+        );
+        assert!(
+            chart_label(page)
+                .await
+                .starts_with("Held-out loss over seconds. plain: flooding ends at –")
+        );
     });
 }
 
@@ -139,7 +210,8 @@ fn curves_hide_and_files_rename_close() {
         wait_for_message(page, "Opened").await;
         page.choose_files("choose", &[lab_file(&folder)]).await;
         wait_for_message(page, "Opened curves 2").await;
-        page.run("document.querySelectorAll('#legend input')[3].click()").await;
+        page.run("document.querySelectorAll('#legend input')[3].click()")
+            .await;
         let names = json!([
             ["plain (curves)", true],
             ["vote (curves)", true],
@@ -155,8 +227,12 @@ fn curves_hide_and_files_rename_close() {
         )
         .await;
         assert_eq!(legend(page).await[2], json!(["plain (larger)", true]));
-        page.run("document.querySelector('#files button').click()").await;
-        assert_eq!(legend(page).await, json!([["plain", true], ["vote", false]]));
+        page.run("document.querySelector('#files button').click()")
+            .await;
+        assert_eq!(
+            legend(page).await,
+            json!([["plain", true], ["vote", false]])
+        );
     });
 }
 
@@ -170,8 +246,14 @@ fn invalid_csv_reports_line() {
         invalid("empty.csv", ""),
         invalid("head.csv", CURVES_HEADER),
         invalid("short.csv", &format!("{head}\nplain,none,0,1,0\n")),
-        invalid("accuracy.csv", &format!("{head}\nplain,none,0,1,0,0.0,1.5,2.3\n")),
-        invalid("back.csv", "accepted,elapsed_s,accuracy,loss\n5,1,0.1,2\n4,2,0.2,1\n"),
+        invalid(
+            "accuracy.csv",
+            &format!("{head}\nplain,none,0,1,0,0.0,1.5,2.3\n"),
+        ),
+        invalid(
+            "back.csv",
+            "accepted,elapsed_s,accuracy,loss\n5,1,0.1,2\n4,2,0.2,1\n",
+        ),
         history_file(&folder),
     ];
     test_page(&["--model", "softmax"], async |page, server| {
@@ -202,19 +284,24 @@ fn invalid_csv_reports_line() {
 fn link_and_button_open_own_history() {
     test_page(&["--model", "softmax"], async |page, server| {
         page.start_at_full_effort().await;
-        page.wait_until("a curve", |state| state.count("own-accepted") > 300.0).await;
+        page.wait_until("a curve", |state| state.count("own-accepted") > 300.0)
+            .await;
         page.press("stop").await;
         page.wait_for("stopped").await;
         page.reload().await;
         open(page, server, "?run=../api/v1/history.csv").await;
         wait_for_message(page, "Opened history (").await;
-        let accepted = table(page).await[1][3].replace(',', "").parse::<u64>().expect("a number of updates");
+        let accepted = table(page).await[1][3]
+            .replace(',', "")
+            .parse::<u64>()
+            .expect("a number of updates");
         assert!(
             (1..=server.status()["accepted"].as_u64().expect("a count")).contains(&accepted),
             "{accepted}"
         );
         page.press("own-history").await;
-        page.wait_until_true("document.querySelectorAll('#legend li').length === 2").await;
+        page.wait_until_true("document.querySelectorAll('#legend li').length === 2")
+            .await;
     });
 }
 
@@ -237,10 +324,18 @@ fn dropped_files_open() {
 #[test]
 fn link_opens_only_own_server() {
     test_page(&["--model", "softmax"], async |page, server| {
-        open(page, server, "?run=/api/v1/status&run=https://example.org/history.csv").await;
+        open(
+            page,
+            server,
+            "?run=/api/v1/status&run=https://example.org/history.csv",
+        )
+        .await;
         wait_for_message(page, "No file was opened.").await;
         let errors = page.text("errors").await;
-        assert!(errors.contains("status, line 1: expected the columns"), "{errors}");
+        assert!(
+            errors.contains("status, line 1: expected the columns"),
+            "{errors}"
+        );
         let other = format!(
             "https://example.org/history.csv: expected an address of http://{}, found another.",
             server.address()

@@ -10,9 +10,13 @@ fn missing_simd_is_reported() {
     test_page(&[], async |page, _| {
         page.wait_for("idle").await;
         page.reload_with("WebAssembly.validate = () => false").await;
-        page.wait_until_true("document.getElementById('status').dataset.state === 'unsupported'").await;
+        page.wait_until_true("document.getElementById('status').dataset.state === 'unsupported'")
+            .await;
         let state = page.state().await;
-        assert!(state.text("detail").contains("WebAssembly SIMD"), "{state:?}");
+        assert!(
+            state.text("detail").contains("WebAssembly SIMD"),
+            "{state:?}"
+        );
         assert!(state.buttons().is_empty(), "{state:?}");
     });
 }
@@ -32,6 +36,7 @@ fn page_works_without_storage() {
         .await;
         page.set_effort(50).await;
         page.press("start").await;
-        page.wait_until("updates", |state| state.count("own-accepted") > 10.0).await;
+        page.wait_until("updates", |state| state.count("own-accepted") > 10.0)
+            .await;
     });
 }

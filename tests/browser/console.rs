@@ -21,9 +21,12 @@ async fn run_in_worker(page: &Page, script: &str) {
 fn page_and_worker_errors_are_recorded() {
     let messages = console_messages_during(&[], async |page, _| {
         page.wait_for("idle").await;
-        page.run("console.log('quiet'); console.error('page error'); console.warn('page warning')").await;
-        page.run("setTimeout(() => { throw new Error('page exception') })").await;
-        page.run("Promise.reject(new Error('page rejection'))").await;
+        page.run("console.log('quiet'); console.error('page error'); console.warn('page warning')")
+            .await;
+        page.run("setTimeout(() => { throw new Error('page exception') })")
+            .await;
+        page.run("Promise.reject(new Error('page rejection'))")
+            .await;
         // The product's own worker with an unknown command.
         page.run(
             "return new Promise((done) => {
@@ -34,8 +37,11 @@ fn page_and_worker_errors_are_recorded() {
         )
         .await;
         page.go_to("about:blank").await;
-        run_in_worker(page, "console.error('worker error'); console.warn('worker warning'); postMessage(0)")
-            .await;
+        run_in_worker(
+            page,
+            "console.error('worker error'); console.warn('worker warning'); postMessage(0)",
+        )
+        .await;
         run_in_worker(page, "throw new Error('worker exception')").await;
         run_in_worker(
             page,
@@ -57,11 +63,16 @@ fn page_and_worker_errors_are_recorded() {
         ("WARNING", "worker warning"),
         ("SEVERE", "Error: worker rejection"),
     ];
-    let further = if Kind::chosen() == Kind::Chromium { &of_chromium[..] } else { &[] };
+    let further = if Kind::chosen() == Kind::Chromium {
+        &of_chromium[..]
+    } else {
+        &[]
+    };
     let expected = [&of_both, further].concat();
     for &(level, text) in &expected {
-        let is_recorded =
-            messages.iter().any(|message| message.level == level && message.text.contains(text));
+        let is_recorded = messages
+            .iter()
+            .any(|message| message.level == level && message.text.contains(text));
         assert!(is_recorded, "no {level} {text:?} in {messages:#?}");
     }
     assert_eq!(messages.len(), expected.len(), "{messages:#?}");
@@ -71,7 +82,8 @@ fn page_and_worker_errors_are_recorded() {
 #[should_panic(expected = "the console has messages")]
 fn page_exception_fails_a_test() {
     test_page(&[], async |page, _| {
-        page.run("setTimeout(() => { throw new Error('on purpose') })").await;
+        page.run("setTimeout(() => { throw new Error('on purpose') })")
+            .await;
     });
 }
 

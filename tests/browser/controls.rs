@@ -5,15 +5,25 @@ use farsign_tests::server_process::ServerProcess;
 use crate::page::{test_page, test_page_with_outage};
 
 fn accepted(server: &ServerProcess) -> u64 {
-    server.status()["accepted"].as_u64().expect("the number of accepted updates")
+    server.status()["accepted"]
+        .as_u64()
+        .expect("the number of accepted updates")
 }
 
 /// Waits for the end of all connections, and expects no updates for a second.
 fn expect_no_updates(server: &ServerProcess) {
-    let left = server.wait_until("the end of the connection", |s| s["volunteers"]["connected"] == 0);
-    let uptime = |status: &serde_json::Value| status["run"]["uptime_s"].as_f64().expect("the uptime");
-    let later = server.wait_until("a second without volunteers", |s| uptime(s) > uptime(&left) + 1.0);
-    assert_eq!(later["accepted"], left["accepted"], "updates without volunteers");
+    let left = server.wait_until("the end of the connection", |s| {
+        s["volunteers"]["connected"] == 0
+    });
+    let uptime =
+        |status: &serde_json::Value| status["run"]["uptime_s"].as_f64().expect("the uptime");
+    let later = server.wait_until("a second without volunteers", |s| {
+        uptime(s) > uptime(&left) + 1.0
+    });
+    assert_eq!(
+        later["accepted"], left["accepted"],
+        "updates without volunteers"
+    );
     assert_eq!(later["volunteers"]["connected"], 0);
 }
 
@@ -30,7 +40,9 @@ fn buttons_pause_resume_and_stop() {
 
         let before = accepted(server);
         page.press("start").await;
-        let status = server.wait_until("more updates", |s| s["accepted"].as_u64() > Some(before + 10));
+        let status = server.wait_until("more updates", |s| {
+            s["accepted"].as_u64() > Some(before + 10)
+        });
         assert_eq!(status["volunteers"]["connected"], 1);
         assert_eq!(page.wait_for("working").await.buttons(), ["pause", "stop"]);
 
@@ -43,7 +55,10 @@ fn buttons_pause_resume_and_stop() {
 
         // The page adds up both workers.
         page.press("start").await;
-        page.wait_until("updates of the new worker", |state| state.count("own-accepted") > own + 10.0).await;
+        page.wait_until("updates of the new worker", |state| {
+            state.count("own-accepted") > own + 10.0
+        })
+        .await;
         assert!(page.state().await.count("own-accepted") <= accepted(server) as f64);
     });
 }
@@ -52,22 +67,41 @@ fn buttons_pause_resume_and_stop() {
 fn page_reconnects_after_server_restart() {
     let folder = tempfile::tempdir().expect("a folder for the run");
     let state_dir = folder.path().join("run").display().to_string();
-    let arguments = ["--model", "softmax", "--schedule", "constant", "--state", &state_dir];
+    let arguments = [
+        "--model",
+        "softmax",
+        "--schedule",
+        "constant",
+        "--state",
+        &state_dir,
+    ];
     test_page_with_outage(&arguments, async |page, server| {
         page.press("start").await;
-        page.wait_until("updates", |state| state.count("own-accepted") > 10.0).await;
+        page.wait_until("updates", |state| state.count("own-accepted") > 10.0)
+            .await;
 
         server.kill();
         let state = page.wait_for("reconnecting").await;
-        assert_eq!(state.text("detail"), "The connection to the server was lost.");
-        let state = page.wait_until("a countdown", |state| !state.text("countdown").is_empty()).await;
+        assert_eq!(
+            state.text("detail"),
+            "The connection to the server was lost."
+        );
+        let state = page
+            .wait_until("a countdown", |state| !state.text("countdown").is_empty())
+            .await;
         assert_eq!(state.buttons(), ["pause", "stop"]);
         let own = state.count("own-accepted");
 
         server.restart();
-        assert!(accepted(server) as f64 >= own, "an acknowledged update is lost");
+        assert!(
+            accepted(server) as f64 >= own,
+            "an acknowledged update is lost"
+        );
         page.wait_for("working").await;
-        page.wait_until("more updates", |state| state.count("own-accepted") > own + 10.0).await;
+        page.wait_until("more updates", |state| {
+            state.count("own-accepted") > own + 10.0
+        })
+        .await;
         let status = server.status();
         assert_eq!(status["volunteers"]["connected"], 1);
         assert!(status["accepted"].as_f64() >= Some(page.state().await.count("own-accepted")));

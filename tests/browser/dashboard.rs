@@ -12,14 +12,24 @@ use crate::page::{Page, console_messages_during, test_page};
 pub const TOKEN: &str = "an admin token of the tests";
 
 /// Arguments of a server with the token, for many volunteers.
-pub const ARGUMENTS: [&str; 8] =
-    ["--model", "softmax", "--rule", "plain", "--admin-token", TOKEN, "--max-volunteers-per-address", "3000"];
+pub const ARGUMENTS: [&str; 8] = [
+    "--model",
+    "softmax",
+    "--rule",
+    "plain",
+    "--admin-token",
+    TOKEN,
+    "--max-volunteers-per-address",
+    "3000",
+];
 
 /// Opens the dashboard, and signs in if there is a token.
 pub async fn open(page: &Page, server: &ServerProcess, token: Option<&str>) {
     page.wait_for("idle").await;
-    page.go_to(&format!("http://{}/dashboard", server.address())).await;
-    page.wait_until_true("document.getElementById('accuracy').dataset.value !== ''").await;
+    page.go_to(&format!("http://{}/dashboard", server.address()))
+        .await;
+    page.wait_until_true("document.getElementById('accuracy').dataset.value !== ''")
+        .await;
     if let Some(token) = token {
         sign_in(page, token).await;
     }
@@ -27,12 +37,18 @@ pub async fn open(page: &Page, server: &ServerProcess, token: Option<&str>) {
 
 /// Signs in with a token.
 pub async fn sign_in(page: &Page, token: &str) {
-    page.set("token", &format!("value = {token:?}"), "input").await;
-    page.run("document.getElementById('access-form').requestSubmit()").await;
+    page.set("token", &format!("value = {token:?}"), "input")
+        .await;
+    page.run("document.getElementById('access-form').requestSubmit()")
+        .await;
 }
 
 async fn is_visible(page: &Page, id: &str) -> bool {
-    page.run(&format!("return document.getElementById('{id}').checkVisibility()")).await == true
+    page.run(&format!(
+        "return document.getElementById('{id}').checkVisibility()"
+    ))
+    .await
+        == true
 }
 
 /// Returns the ids of the rows in order.
@@ -40,32 +56,49 @@ async fn row_ids(page: &Page) -> Vec<u64> {
     let ids = page
         .run("return [...document.querySelectorAll('#volunteer-table tbody tr')].map((row) => Number(row.dataset.id))")
         .await;
-    ids.as_array().expect("rows").iter().filter_map(Value::as_u64).collect()
+    ids.as_array()
+        .expect("rows")
+        .iter()
+        .filter_map(Value::as_u64)
+        .collect()
 }
 
 /// Waits until the table has this many rows.
 pub async fn wait_for_rows(page: &Page, count: usize) {
-    let script = format!("document.querySelectorAll('#volunteer-table tbody tr').length === {count}");
+    let script =
+        format!("document.querySelectorAll('#volunteer-table tbody tr').length === {count}");
     page.wait_until_true(&script).await;
 }
 
 /// Clicks an action of a row, and confirms it with a choice.
 pub async fn act(page: &Page, row: u64, action: &str, choice: &str) {
-    page.run(&format!("document.querySelector('tr[data-id=\"{row}\"] [data-action=\"{action}\"]').click()"))
-        .await;
-    page.run(&format!("document.querySelector('#confirm button[value=\"{choice}\"]').click()")).await;
+    page.run(&format!(
+        "document.querySelector('tr[data-id=\"{row}\"] [data-action=\"{action}\"]').click()"
+    ))
+    .await;
+    page.run(&format!(
+        "document.querySelector('#confirm button[value=\"{choice}\"]').click()"
+    ))
+    .await;
 }
 
 async fn wait_for_note(page: &Page, text: &str) {
-    page.wait_until_true(&format!("document.getElementById('action-note').textContent.includes({text:?})"))
-        .await;
+    page.wait_until_true(&format!(
+        "document.getElementById('action-note').textContent.includes({text:?})"
+    ))
+    .await;
 }
 
 #[test]
 fn public_status_needs_no_token() {
     test_page(&ARGUMENTS, async |page, server| {
         open(page, server, None).await;
-        for (id, expected) in [("access", true), ("run", false), ("volunteers", false), ("ejected", false)] {
+        for (id, expected) in [
+            ("access", true),
+            ("run", false),
+            ("volunteers", false),
+            ("ejected", false),
+        ] {
             assert_eq!(is_visible(page, id).await, expected, "{id}");
         }
         assert_eq!(page.text("rule").await, "Plain, first order");
@@ -76,12 +109,17 @@ fn public_status_needs_no_token() {
 fn wrong_token_is_rejected() {
     let messages = console_messages_during(&ARGUMENTS, async |page, server| {
         open(page, server, Some("another token")).await;
-        page.wait_until_true("document.getElementById('access-note').textContent.startsWith('This is not')")
-            .await;
+        page.wait_until_true(
+            "document.getElementById('access-note').textContent.startsWith('This is not')",
+        )
+        .await;
         assert!(!is_visible(page, "volunteers").await);
     });
     // The browser reports the rejected request; the page adds nothing.
-    assert!(messages.iter().all(|message| message.text.contains("401")), "{messages:?}");
+    assert!(
+        messages.iter().all(|message| message.text.contains("401")),
+        "{messages:?}"
+    );
 }
 
 #[test]
@@ -94,13 +132,17 @@ fn operator_sorts_finds_throttles_ejects_bans() {
         assert_eq!(page.text("page-range").await, "1 to 50");
         page.press("next-page").await;
         wait_for_rows(page, 10).await;
-        page.run("document.querySelector('th[data-key=id] button').click()").await;
-        page.wait_until_true("document.querySelector('#volunteer-table tbody tr')?.dataset.id === '60'")
+        page.run("document.querySelector('th[data-key=id] button').click()")
             .await;
+        page.wait_until_true(
+            "document.querySelector('#volunteer-table tbody tr')?.dataset.id === '60'",
+        )
+        .await;
 
         page.set("find", "value = '17'", "input").await;
         wait_for_rows(page, 1).await;
-        page.run("document.querySelector('tr[data-id=\"17\"] [data-action=\"effort\"]').click()").await;
+        page.run("document.querySelector('tr[data-id=\"17\"] [data-action=\"effort\"]').click()")
+            .await;
         wait_for_note(page, "Volunteer 17 now works at 25").await;
         page.wait_until_true(
             "document.querySelector('tr[data-id=\"17\"]').textContent.includes('25\u{a0}%')",
@@ -117,11 +159,18 @@ fn operator_sorts_finds_throttles_ejects_bans() {
         wait_for_rows(page, 50).await;
         act(page, 18, "ban", "address").await; // the address of all volunteers
         wait_for_note(page, "Banned the address").await;
-        page.wait_until_true("document.getElementById('volunteers-note').textContent === '0'").await;
-        page.run("document.querySelector('#bans').open = true").await;
-        page.wait_until_true("document.getElementById('ban-list').textContent.includes('127.0.0.1')").await;
-        page.run("document.querySelector('#ban-list button').click()").await;
-        page.wait_until_true("document.getElementById('ban-list').textContent === 'No bans.'").await;
+        page.wait_until_true("document.getElementById('volunteers-note').textContent === '0'")
+            .await;
+        page.run("document.querySelector('#bans').open = true")
+            .await;
+        page.wait_until_true(
+            "document.getElementById('ban-list').textContent.includes('127.0.0.1')",
+        )
+        .await;
+        page.run("document.querySelector('#ban-list button').click()")
+            .await;
+        page.wait_until_true("document.getElementById('ban-list').textContent === 'No bans.'")
+            .await;
     });
 }
 
@@ -129,12 +178,16 @@ fn operator_sorts_finds_throttles_ejects_bans() {
 fn run_pauses_and_resumes() {
     test_page(&ARGUMENTS, async |page, server| {
         open(page, server, Some(TOKEN)).await;
-        page.wait_until_true("!document.getElementById('run').hidden").await;
+        page.wait_until_true("!document.getElementById('run').hidden")
+            .await;
         page.press("pause").await;
-        page.run("document.querySelector('#confirm button[value=yes]').click()").await;
-        page.wait_until_true("document.getElementById('state').textContent === 'Paused.'").await;
+        page.run("document.querySelector('#confirm button[value=yes]').click()")
+            .await;
+        page.wait_until_true("document.getElementById('state').textContent === 'Paused.'")
+            .await;
         page.press("pause").await;
-        page.wait_until_true("document.getElementById('state').textContent === 'Training.'").await;
+        page.wait_until_true("document.getElementById('state').textContent === 'Training.'")
+            .await;
     });
 }
 
@@ -142,14 +195,21 @@ fn run_pauses_and_resumes() {
 fn dashboard_survives_server_restart() {
     let messages = console_messages_during(&ARGUMENTS, async |page, server| {
         open(page, server, Some(TOKEN)).await;
-        page.wait_until_true("!document.getElementById('volunteers').hidden").await;
+        page.wait_until_true("!document.getElementById('volunteers').hidden")
+            .await;
         server.kill();
         server.restart();
         let _clients = LoadClients::join(server.address(), 4, Duration::from_millis(100));
         wait_for_rows(page, 4).await;
     });
-    let is_lost_connection = |text: &str| text.contains("net::ERR_") || text.contains("NetworkError");
-    assert!(messages.iter().all(|message| is_lost_connection(&message.text)), "{messages:?}");
+    let is_lost_connection =
+        |text: &str| text.contains("net::ERR_") || text.contains("NetworkError");
+    assert!(
+        messages
+            .iter()
+            .all(|message| is_lost_connection(&message.text)),
+        "{messages:?}"
+    );
 }
 
 /// Clicks the column headings, and returns in ms the longest time from a click to the next frame, and the longest task of
@@ -193,14 +253,21 @@ const BYTES_PER_S: &str = "
 #[test]
 #[ignore = "a measurement of half a minute"]
 fn dashboard_latency_with_2000_volunteers() {
-    let capacity =
-        ["--max-volunteers", "3000", "--max-connections", "4000", "--max-connections-per-address", "4000"];
+    let capacity = [
+        "--max-volunteers",
+        "3000",
+        "--max-connections",
+        "4000",
+        "--max-connections-per-address",
+        "4000",
+    ];
     let join_rate = ["--joins-per-minute", "100000"];
     let arguments = [&ARGUMENTS[..], &capacity, &join_rate].concat();
     test_page(&arguments, async |page, server| {
         let clients = LoadClients::join(server.address(), 2000, Duration::from_secs(10));
         open(page, server, Some(TOKEN)).await;
-        page.wait_until_true("document.getElementById('volunteers-note').textContent === '2,000'").await;
+        page.wait_until_true("document.getElementById('volunteers-note').textContent === '2,000'")
+            .await;
         let latency = page.run(CLICK_LATENCY).await;
         let bytes_per_s = page.run(&BYTES_PER_S.replace("TOKEN", TOKEN)).await;
         println!("slowest click and longest task, ms: {latency}");
@@ -209,7 +276,12 @@ fn dashboard_latency_with_2000_volunteers() {
             clients.accepted()
         );
         assert!(latency[0].as_f64() < Some(100.0), "{latency}");
-        let sum: f64 = bytes_per_s.as_array().into_iter().flatten().filter_map(Value::as_f64).sum();
+        let sum: f64 = bytes_per_s
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_f64)
+            .sum();
         assert!(sum < 50_000.0, "{bytes_per_s}");
     });
 }

@@ -19,14 +19,24 @@ fn demo_signs_resist_minority_of_cheaters() {
         let all = |cheaters: usize, way: usize, is_met: fn(f64) -> bool| {
             let runs = remaining[cheaters].as_array().expect("runs");
             assert_eq!(runs.len(), 8);
-            runs.iter().all(|run| is_met(run[way].as_f64().expect("a number")))
+            runs.iter()
+                .all(|run| is_met(run[way].as_f64().expect("a number")))
         };
         assert!(
             all(0, 0, |left| left < 0.2) && all(0, 1, |left| left < 0.2),
             "without cheaters: {remaining}"
         );
-        assert!(all(1, 0, |left| left > 10.0), "six cheaters against averages: {remaining}");
-        assert!(all(1, 1, |left| left < 0.2), "six cheaters against signs: {remaining}");
-        assert!(all(2, 1, |left| left > 1.0), "a majority of cheaters: {remaining}");
+        assert!(
+            all(1, 0, |left| left > 10.0),
+            "six cheaters against averages: {remaining}"
+        );
+        assert!(
+            all(1, 1, |left| left < 0.2),
+            "six cheaters against signs: {remaining}"
+        );
+        assert!(
+            all(2, 1, |left| left > 1.0),
+            "a majority of cheaters: {remaining}"
+        );
     });
 }

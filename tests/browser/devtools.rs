@@ -35,17 +35,36 @@ pub struct DevTools {
 impl DevTools {
     /// Connects to the worker in the browser with this profile.
     pub async fn connect(profile: &Path) -> Self {
-        let file = fs::read_to_string(profile.join("DevToolsActivePort")).expect("the browser's address");
+        let file =
+            fs::read_to_string(profile.join("DevToolsActivePort")).expect("the browser's address");
         let (port, path) = file.trim().split_once('\n').expect("a port and a path");
-        let (socket, _) = connect_async(format!("ws://127.0.0.1:{port}{path}")).await.expect("a connection");
-        let mut devtools = Self { socket, calls: 0, worker: Value::Null };
-        let targets = devtools.call(&Value::Null, "Target.getTargets", json!({})).await;
-        let targets = targets["targetInfos"].as_array().expect("a list of targets");
-        let page = targets.iter().find(|target| target["type"] == "page").expect("a page");
+        let (socket, _) = connect_async(format!("ws://127.0.0.1:{port}{path}"))
+            .await
+            .expect("a connection");
+        let mut devtools = Self {
+            socket,
+            calls: 0,
+            worker: Value::Null,
+        };
+        let targets = devtools
+            .call(&Value::Null, "Target.getTargets", json!({}))
+            .await;
+        let targets = targets["targetInfos"]
+            .as_array()
+            .expect("a list of targets");
+        let page = targets
+            .iter()
+            .find(|target| target["type"] == "page")
+            .expect("a page");
         let attach = json!({ "targetId": page["targetId"], "flatten": true });
-        let page = devtools.call(&Value::Null, "Target.attachToTarget", attach).await;
-        let follow = json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true });
-        devtools.call(&page["sessionId"], "Target.setAutoAttach", follow).await;
+        let page = devtools
+            .call(&Value::Null, "Target.attachToTarget", attach)
+            .await;
+        let follow =
+            json!({ "autoAttach": true, "waitForDebuggerOnStart": false, "flatten": true });
+        devtools
+            .call(&page["sessionId"], "Target.setAutoAttach", follow)
+            .await;
         while devtools.worker.is_null() {
             _ = devtools.next().await;
         }
@@ -55,12 +74,18 @@ impl DevTools {
     /// Returns the worker's memory use between two tasks, after a garbage collection.
     pub async fn memory(&mut self) -> Memory {
         let worker = self.worker.clone();
-        self.call(&worker, "HeapProfiler.collectGarbage", json!({})).await;
+        self.call(&worker, "HeapProfiler.collectGarbage", json!({}))
+            .await;
         let heap = self.call(&worker, "Runtime.getHeapUsage", json!({})).await;
         let expression = json!({ "expression": WASM_BYTES, "awaitPromise": true });
         let wasm = self.call(&worker, "Runtime.evaluate", expression).await;
-        let wasm_bytes = wasm["result"]["value"].as_u64().unwrap_or_else(|| panic!("no size in {wasm:#}"));
-        Memory { wasm_bytes, heap_bytes: heap["usedSize"].as_f64().expect("a size") as u64 }
+        let wasm_bytes = wasm["result"]["value"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no size in {wasm:#}"));
+        Memory {
+            wasm_bytes,
+            heap_bytes: heap["usedSize"].as_f64().expect("a size") as u64,
+        }
     }
 
     async fn call(&mut self, session: &Value, method: &str, params: Value) -> Value {
@@ -69,7 +94,10 @@ impl DevTools {
         if !session.is_null() {
             request["sessionId"] = session.clone();
         }
-        self.socket.send(Message::text(request.to_string())).await.expect("a DevTools connection");
+        self.socket
+            .send(Message::text(request.to_string()))
+            .await
+            .expect("a DevTools connection");
         loop {
             let mut message = self.next().await;
             if message["id"] == self.calls {
@@ -81,7 +109,12 @@ impl DevTools {
 
     /// Receives a message, and notes the session of an attached worker.
     async fn next(&mut self) -> Value {
-        let message = self.socket.next().await.expect("a message").expect("a DevTools connection");
+        let message = self
+            .socket
+            .next()
+            .await
+            .expect("a message")
+            .expect("a DevTools connection");
         let message: Value = serde_json::from_str(message.to_text().unwrap_or("{}")).expect("JSON");
         if message["method"] == "Target.attachedToTarget"
             && message["params"]["targetInfo"]["type"] == "worker"

@@ -24,7 +24,8 @@ async fn train(page: &Page) {
 /// Draws an image of MNIST with a square for each pixel, and returns the digit that the page recognizes.
 async fn recognize(page: &Page, image: &[u8]) -> u64 {
     page.press("clear").await;
-    page.wait_until_true("document.getElementById('prediction').dataset.best === ''").await;
+    page.wait_until_true("document.getElementById('prediction').dataset.best === ''")
+        .await;
     page.run(&format!(
         "const canvas = document.getElementById('drawing');
          const context = canvas.getContext('2d');
@@ -35,26 +36,45 @@ async fn recognize(page: &Page, image: &[u8]) -> u64 {
          canvas.dispatchEvent(new Event('drawn'));"
     ))
     .await;
-    page.wait_until_true("document.getElementById('prediction').dataset.best !== ''").await;
-    let best = page.run("return document.getElementById('prediction').dataset.best").await;
-    best.as_str().and_then(|digit| digit.parse().ok()).expect("a digit")
+    page.wait_until_true("document.getElementById('prediction').dataset.best !== ''")
+        .await;
+    let best = page
+        .run("return document.getElementById('prediction').dataset.best")
+        .await;
+    best.as_str()
+        .and_then(|digit| digit.parse().ok())
+        .expect("a digit")
 }
 
 /// Returns the digits that the server's current model recognizes in the first images.
 fn expected_digits(server: &ServerProcess, data: &Dataset) -> Vec<u64> {
     let url = format!("http://{}/api/v1/model", server.address());
-    let frame = ureq::get(&url).call().expect("a response").body_mut().read_to_vec();
+    let frame = ureq::get(&url)
+        .call()
+        .expect("a response")
+        .body_mut()
+        .read_to_vec();
     let frame = frame.expect("a body");
-    let Some(Ok(ServerRecord::Snapshot(snapshot))) = read_server_frame(&frame).expect("a frame").next()
+    let Some(Ok(ServerRecord::Snapshot(snapshot))) =
+        read_server_frame(&frame).expect("a frame").next()
     else {
         panic!("expected a snapshot")
     };
     let (mut x, mut batch) = (Vec::new(), Minibatch::default());
     snapshot.unpack(&mut x).expect("finite parameters");
     batch.slice(data, 0..DRAWN);
-    let mut kernel = Kernel::new(&Architecture::new(vec![784, 128, 10]).expect("the default model"));
-    let likeliest = |row: &[f32]| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0) as u64;
-    kernel.probabilities(&x, &batch.inputs).chunks_exact(10).map(likeliest).collect()
+    let mut kernel =
+        Kernel::new(&Architecture::new(vec![784, 128, 10]).expect("the default model"));
+    let likeliest = |row: &[f32]| {
+        (0..10)
+            .max_by(|&a, &b| row[a].total_cmp(&row[b]))
+            .unwrap_or(0) as u64
+    };
+    kernel
+        .probabilities(&x, &batch.inputs)
+        .chunks_exact(10)
+        .map(likeliest)
+        .collect()
 }
 
 #[test]
@@ -66,7 +86,12 @@ fn page_recognizes_digits_like_the_model() {
         let mut correct = 0;
         for (index, expected) in expected.into_iter().enumerate() {
             let found = recognize(page, data.image(index)).await;
-            assert_eq!(found, expected, "digit {index}, which is a {}", data.label(index));
+            assert_eq!(
+                found,
+                expected,
+                "digit {index}, which is a {}",
+                data.label(index)
+            );
             correct += usize::from(found == u64::from(data.label(index)));
         }
         assert!(correct >= 17, "only {correct} of {DRAWN} are correct");
@@ -77,14 +102,18 @@ fn page_recognizes_digits_like_the_model() {
 fn prediction_follows_the_shared_model() {
     test_page(&["--schedule", "constant"], async |page, _| {
         page.press("example").await;
-        page.wait_until_true("document.getElementById('prediction').dataset.best !== ''").await;
+        page.wait_until_true("document.getElementById('prediction').dataset.best !== ''")
+            .await;
         page.wait_for("idle").await;
         let before = page.text("prediction").await;
         page.start_at_full_effort().await;
         // The page fetches models only while the panel is visible.
-        page.run("document.getElementById('draw').scrollIntoView()").await;
-        page.wait_until_true(&format!("document.getElementById('prediction').textContent !== {before:?}"))
+        page.run("document.getElementById('draw').scrollIntoView()")
             .await;
+        page.wait_until_true(&format!(
+            "document.getElementById('prediction').textContent !== {before:?}"
+        ))
+        .await;
     });
 }
 
@@ -105,10 +134,13 @@ fn inference_worker_load_is_retried() {
         .await;
         page.wait_for("idle").await;
         page.press("example").await;
-        page.wait_until_true("document.getElementById('drawing-note').textContent.endsWith('Not today.')")
-            .await;
+        page.wait_until_true(
+            "document.getElementById('drawing-note').textContent.endsWith('Not today.')",
+        )
+        .await;
         page.run("broken = false").await;
-        page.wait_until_true("document.getElementById('prediction').dataset.best !== ''").await;
+        page.wait_until_true("document.getElementById('prediction').dataset.best !== ''")
+            .await;
         assert_eq!(
             page.text("drawing-note").await,
             "Your drawing is read on your device and never leaves this page."
@@ -137,7 +169,11 @@ fn pointer_and_arrow_keys_draw() {
              at('pointerup', 50, 150);",
         )
         .await;
-        let after_pointer = page.run(&format!("return {inked}")).await.as_u64().expect("a count");
+        let after_pointer = page
+            .run(&format!("return {inked}"))
+            .await
+            .as_u64()
+            .expect("a count");
         assert!(after_pointer > 1000, "{after_pointer} pixels of ink");
         page.run(
             "const canvas = document.getElementById('drawing');

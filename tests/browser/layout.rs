@@ -29,7 +29,8 @@ fn volunteer_page_layout_is_stable() {
         return;
     }
     test_page(&[], async |page, _| {
-        page.run("document.getElementById('start').scrollIntoView()").await;
+        page.run("document.getElementById('start').scrollIntoView()")
+            .await;
         page.press("start").await;
         page.wait_until("progress", |state| {
             state.count("own-accepted") > 200.0 && state.value("accuracy") > Some(0.8)
@@ -74,10 +75,16 @@ fn volunteer_page_fits_all_screens() {
     }
     test_page(&[], async |page, _| {
         for width in [320, 390, 768, 1024, 1920] {
-            let metrics = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+            let metrics =
+                json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
             page.devtool("Emulation.setDeviceMetricsOverride", &metrics);
-            let content = page.run("return document.documentElement.scrollWidth").await;
-            assert!(content.as_u64() <= Some(width), "{content} pixels on a screen of {width}");
+            let content = page
+                .run("return document.documentElement.scrollWidth")
+                .await;
+            assert!(
+                content.as_u64() <= Some(width),
+                "{content} pixels on a screen of {width}"
+            );
         }
     });
 }

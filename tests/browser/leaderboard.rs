@@ -13,55 +13,90 @@ fn leaderboard(server: &ServerProcess) -> Value {
 }
 
 fn wait_for_name(server: &ServerProcess, name: &str) {
-    let find = || leaderboard(server)["people"].as_array()?.iter().find(|row| row["name"] == name).cloned();
+    let find = || {
+        leaderboard(server)["people"]
+            .as_array()?
+            .iter()
+            .find(|row| row["name"] == name)
+            .cloned()
+    };
     wait_for_some("the name on the leaderboard", find);
 }
 
 async fn submit_name(page: &Page, name: &str) {
-    page.set("name", &format!("value = {name:?}"), "input").await;
-    page.run("document.getElementById('name-form').requestSubmit()").await;
+    page.set("name", &format!("value = {name:?}"), "input")
+        .await;
+    page.run("document.getElementById('name-form').requestSubmit()")
+        .await;
 }
 
 /// Returns the keys that the browser stores for the page.
 async fn stored_keys(page: &Page) -> Vec<String> {
-    let keys =
-        page.run("return Object.keys(localStorage).filter((name) => name.startsWith('farsign-'))").await;
-    keys.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    let keys = page
+        .run("return Object.keys(localStorage).filter((name) => name.startsWith('farsign-'))")
+        .await;
+    keys.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn only_volunteer(server: &ServerProcess) -> Value {
-    server.wait_until("one session", |status| status["volunteers"]["connected"] == 1);
+    server.wait_until("one session", |status| {
+        status["volunteers"]["connected"] == 1
+    });
     server.get_json("/api/v1/admin/volunteers", ADMIN_TOKEN)[0].take()
 }
 
 #[test]
 fn set_name_and_delete_data() {
     test_page(
-        &["--model", "softmax", "--admin-token", ADMIN_TOKEN, "--schedule", "constant"],
+        &[
+            "--model",
+            "softmax",
+            "--admin-token",
+            ADMIN_TOKEN,
+            "--schedule",
+            "constant",
+        ],
         async |page, server| {
             page.press("start").await;
-            page.wait_until("updates", |state| state.count("own-accepted") > 10.0).await;
+            page.wait_until("updates", |state| state.count("own-accepted") > 10.0)
+                .await;
             assert_eq!(leaderboard(server)["named"], 0, "a name without consent");
             submit_name(page, " Ada  Lovelace ").await;
-            page.wait_until_true("document.getElementById('leaders').textContent.includes('Ada Lovelace')")
-                .await;
+            page.wait_until_true(
+                "document.getElementById('leaders').textContent.includes('Ada Lovelace')",
+            )
+            .await;
             let leader = leaderboard(server)["people"][0].take();
             assert_eq!(leader["name"], "Ada Lovelace");
             assert!(leader["accepted"].as_u64() > Some(10), "{leader}");
             let before = only_volunteer(server);
 
-            page.run("document.querySelector('.clear-data').open = true").await;
-            page.press("clear-data").await;
-            page.wait_until_true("document.getElementById('clear-note').textContent.startsWith('Done.')")
+            page.run("document.querySelector('.clear-data').open = true")
                 .await;
+            page.press("clear-data").await;
+            page.wait_until_true(
+                "document.getElementById('clear-note').textContent.startsWith('Done.')",
+            )
+            .await;
             assert_eq!(page.wait_for("stopped").await.buttons(), ["start"]);
             assert_eq!(stored_keys(page).await, Vec::<String>::new());
             assert_eq!(leaderboard(server)["named"], 0);
-            server.wait_until("the end of the session", |status| status["volunteers"]["connected"] == 0);
+            server.wait_until("the end of the session", |status| {
+                status["volunteers"]["connected"] == 0
+            });
 
             page.press("start").await;
             page.wait_for("working").await;
-            assert_ne!(only_volunteer(server)["identity"], before["identity"], "the identity is new");
+            assert_ne!(
+                only_volunteer(server)["identity"],
+                before["identity"],
+                "the identity is new"
+            );
         },
     );
 }
@@ -70,8 +105,10 @@ fn set_name_and_delete_data() {
 fn name_survives_server_restart() {
     test_page_with_outage(&["--model", "softmax"], async |page, server| {
         submit_name(page, "Bob").await;
-        page.wait_until_true("document.getElementById('name-note').textContent.includes('first accepted')")
-            .await;
+        page.wait_until_true(
+            "document.getElementById('name-note').textContent.includes('first accepted')",
+        )
+        .await;
         page.press("start").await;
         wait_for_name(server, "Bob");
         server.kill();
@@ -83,17 +120,28 @@ fn name_survives_server_restart() {
 
 #[test]
 fn ejection_shows_its_reason() {
-    test_page(&["--model", "softmax", "--admin-token", ADMIN_TOKEN], async |page, server| {
-        page.press("start").await;
-        page.wait_for("working").await;
-        let url =
-            format!("http://{}/api/v1/admin/volunteers/{}", server.address(), only_volunteer(server)["id"]);
-        let response = ureq::delete(&url).header("authorization", format!("Bearer {ADMIN_TOKEN}")).call();
-        assert_eq!(response.expect("a response").status(), 204);
-        let state = page.wait_for("ejected").await;
-        assert!(state.text("detail").to_lowercase().contains("operator"), "{state:?}");
-        assert_eq!(state.buttons(), ["start"]);
-        page.press("start").await;
-        page.wait_for("working").await;
-    });
+    test_page(
+        &["--model", "softmax", "--admin-token", ADMIN_TOKEN],
+        async |page, server| {
+            page.press("start").await;
+            page.wait_for("working").await;
+            let url = format!(
+                "http://{}/api/v1/admin/volunteers/{}",
+                server.address(),
+                only_volunteer(server)["id"]
+            );
+            let response = ureq::delete(&url)
+                .header("authorization", format!("Bearer {ADMIN_TOKEN}"))
+                .call();
+            assert_eq!(response.expect("a response").status(), 204);
+            let state = page.wait_for("ejected").await;
+            assert!(
+                state.text("detail").to_lowercase().contains("operator"),
+                "{state:?}"
+            );
+            assert_eq!(state.buttons(), ["start"]);
+            page.press("start").await;
+            page.wait_for("working").await;
+        },
+    );
 }

@@ -14,16 +14,35 @@ fn worker_memory_is_flat() {
     if needs_chromium("only Chromium exposes the heap of a worker") {
         return;
     }
-    let arguments = ["--model", "softmax", "--batch", "16", "--schedule", "constant"];
+    let arguments = [
+        "--model",
+        "softmax",
+        "--batch",
+        "16",
+        "--schedule",
+        "constant",
+    ];
     test_page(&arguments, async |page, _| {
         page.start_at_full_effort().await;
-        page.wait_until("the first tasks", |state| state.count("own-accepted") >= WARM_TASKS).await;
+        page.wait_until("the first tasks", |state| {
+            state.count("own-accepted") >= WARM_TASKS
+        })
+        .await;
         let mut devtools = page.devtools().await;
         let before = devtools.memory().await;
-        page.wait_until("thousands of tasks", |state| state.count("own-accepted") >= TASKS).await;
+        page.wait_until("thousands of tasks", |state| {
+            state.count("own-accepted") >= TASKS
+        })
+        .await;
         let after = devtools.memory().await;
-        assert_eq!(after.wasm_bytes, before.wasm_bytes, "the Wasm memory has grown");
+        assert_eq!(
+            after.wasm_bytes, before.wasm_bytes,
+            "the Wasm memory has grown"
+        );
         let max = before.heap_bytes + HEAP_TOLERANCE_BYTES;
-        assert!(after.heap_bytes <= max, "the heap has grown: {before:?}, {after:?}");
+        assert!(
+            after.heap_bytes <= max,
+            "the heap has grown: {before:?}, {after:?}"
+        );
     });
 }

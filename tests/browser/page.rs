@@ -47,17 +47,26 @@ impl PageState {
 
     /// Returns the number behind a counter; `None` while it is unknown.
     pub fn value(&self, id: &str) -> Option<f64> {
-        self.0["values"].get(id).unwrap_or_else(|| panic!("the page has no counter #{id}")).as_f64()
+        self.0["values"]
+            .get(id)
+            .unwrap_or_else(|| panic!("the page has no counter #{id}"))
+            .as_f64()
     }
 
     /// Returns the number behind a counter that is always known.
     pub fn count(&self, id: &str) -> f64 {
-        self.value(id).unwrap_or_else(|| panic!("#{id} shows no number: {self:?}"))
+        self.value(id)
+            .unwrap_or_else(|| panic!("#{id} shows no number: {self:?}"))
     }
 
     /// Returns the ids of the enabled buttons.
     pub fn buttons(&self) -> Vec<&str> {
-        self.0["buttons"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+        self.0["buttons"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
     }
 }
 
@@ -101,13 +110,23 @@ impl Page {
     /// Waits until a button is enabled, and clicks it.
     pub async fn press(&self, id: &str) {
         let enabled = format!("#{id}:enabled");
-        let button = self.client.wait().at_most(TEST_TIMEOUT).for_element(Locator::Css(&enabled)).await;
-        button.expect("an enabled button").click().await.expect("a click");
+        let button = self
+            .client
+            .wait()
+            .at_most(TEST_TIMEOUT)
+            .for_element(Locator::Css(&enabled))
+            .await;
+        button
+            .expect("an enabled button")
+            .click()
+            .await
+            .expect("a click");
     }
 
     /// Sets the effort, in percent of a core.
     pub async fn set_effort(&self, percent: u32) {
-        self.set("effort", &format!("value = {percent}"), "input").await;
+        self.set("effort", &format!("value = {percent}"), "input")
+            .await;
     }
 
     /// Starts training with a whole core, for tests that wait for many updates.
@@ -128,14 +147,28 @@ impl Page {
 
     /// Selects files in a file input.
     pub async fn choose_files(&self, id: &str, files: &[PathBuf]) {
-        let control = self.client.find(Locator::Id(id)).await.expect("a file input");
-        let paths: Vec<_> = files.iter().map(|path| path.to_str().expect("a path in UTF-8")).collect();
-        control.send_keys(&paths.join("\n")).await.expect("the files are selected");
+        let control = self
+            .client
+            .find(Locator::Id(id))
+            .await
+            .expect("a file input");
+        let paths: Vec<_> = files
+            .iter()
+            .map(|path| path.to_str().expect("a path in UTF-8"))
+            .collect();
+        control
+            .send_keys(&paths.join("\n"))
+            .await
+            .expect("the files are selected");
     }
 
     /// Returns the text of an element.
     pub async fn text(&self, id: &str) -> String {
-        let text = self.run(&format!("return document.getElementById('{id}').textContent")).await;
+        let text = self
+            .run(&format!(
+                "return document.getElementById('{id}').textContent"
+            ))
+            .await;
         text.as_str().expect("an element has text").to_owned()
     }
 
@@ -152,7 +185,10 @@ impl Page {
 
     /// Reloads the page, and runs this script before the page's scripts.
     pub async fn reload_with(&self, script: &str) {
-        self.devtool("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
+        self.devtool(
+            "Page.addScriptToEvaluateOnNewDocument",
+            &json!({ "source": script }),
+        );
         self.client.refresh().await.expect("the page reloads");
     }
 
@@ -169,23 +205,33 @@ impl Page {
     /// Opens an address in another tab, and continues there.
     pub async fn open_tab(&self, url: &str) {
         let tab = self.client.new_window(true).await.expect("a tab opens");
-        self.client.switch_to_window(tab.handle).await.expect("the tab is open");
+        self.client
+            .switch_to_window(tab.handle)
+            .await
+            .expect("the tab is open");
         self.go_to(url).await;
     }
 
     /// Hides or shows the window.
     pub async fn hide(&self, hidden: bool) {
-        let done =
-            if hidden { self.client.minimize_window().await } else { self.client.maximize_window().await };
+        let done = if hidden {
+            self.client.minimize_window().await
+        } else {
+            self.client.maximize_window().await
+        };
         done.expect("the window changes");
-        self.wait_until_true(&format!("document.hidden === {hidden}")).await;
+        self.wait_until_true(&format!("document.hidden === {hidden}"))
+            .await;
     }
 
     /// Waits until a JavaScript expression is true.
     pub async fn wait_until_true(&self, expression: &str) {
         let started = Instant::now();
         while self.run(&format!("return {expression}")).await != true {
-            assert!(started.elapsed() < TEST_TIMEOUT, "timed out waiting for {expression}");
+            assert!(
+                started.elapsed() < TEST_TIMEOUT,
+                "timed out waiting for {expression}"
+            );
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
@@ -197,7 +243,10 @@ impl Page {
 
     /// Runs a script in the page, and returns its result.
     pub async fn run(&self, script: &str) -> Value {
-        self.client.execute(script, Vec::new()).await.expect("the script runs")
+        self.client
+            .execute(script, Vec::new())
+            .await
+            .expect("the script runs")
     }
 }
 
@@ -215,8 +264,17 @@ pub struct ConsoleMessage {
 impl ConsoleMessage {
     /// Parses an entry of Chromium's log.
     fn from_entry(entry: &Value) -> Self {
-        let text = |name: &str| entry[name].as_str().expect("a text of the log entry").to_owned();
-        Self { level: text("level"), source: text("source"), text: text("message") }
+        let text = |name: &str| {
+            entry[name]
+                .as_str()
+                .expect("a text of the log entry")
+                .to_owned()
+        };
+        Self {
+            level: text("level"),
+            source: text("source"),
+            text: text("message"),
+        }
     }
 
     /// Parses a line of Firefox. `None` if it is not an error or a warning, or is of the browser itself.
@@ -233,7 +291,11 @@ impl ConsoleMessage {
         let is_internal = ["resource:", "chrome:", "moz-extension:", "RSLoader:"]
             .iter()
             .any(|scheme| message.starts_with(scheme));
-        let message = Self { level: (*level).into(), source: (*source).into(), text: message.to_owned() };
+        let message = Self {
+            level: (*level).into(),
+            source: (*source).into(),
+            text: message.to_owned(),
+        };
         (!is_internal).then_some(message)
     }
 
@@ -267,15 +329,31 @@ impl BrowserSession {
             Kind::Firefox => firefox_capabilities(&program),
         };
         let connector = HttpConnector::new();
-        let client = Client::with_capabilities_and_connector(&driver.url(), &capabilities, connector).await;
+        let client =
+            Client::with_capabilities_and_connector(&driver.url(), &capabilities, connector).await;
         let client = client.expect("the browser starts");
-        client.goto(&format!("http://{}/", server.address())).await.expect("the page loads");
-        Self { client, driver, server }
+        client
+            .goto(&format!("http://{}/", server.address()))
+            .await
+            .expect("the page loads");
+        Self {
+            client,
+            driver,
+            server,
+        }
     }
 
     async fn session_url(&self) -> String {
-        let session = self.client.session_id().await.expect("a response of the driver");
-        format!("{}/session/{}", self.driver.url(), session.expect("a session"))
+        let session = self
+            .client
+            .session_id()
+            .await
+            .expect("a response of the driver");
+        format!(
+            "{}/session/{}",
+            self.driver.url(),
+            session.expect("a session")
+        )
     }
 
     /// Returns the errors and warnings so far.
@@ -288,11 +366,20 @@ impl BrowserSession {
 
     async fn chromium_messages(&self) -> Vec<ConsoleMessage> {
         // Messages of workers pass through the page's event loop.
-        _ = self.client.execute("return new Promise((done) => setTimeout(done))", Vec::new()).await;
+        _ = self
+            .client
+            .execute("return new Promise((done) => setTimeout(done))", Vec::new())
+            .await;
         let url = format!("{}/se/log", self.session_url().await);
         let entries = send_command(&url, &json!({ "type": "browser" }));
-        let messages = entries.as_array().expect("a list of entries").iter().map(ConsoleMessage::from_entry);
-        messages.filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING")).collect()
+        let messages = entries
+            .as_array()
+            .expect("a list of entries")
+            .iter()
+            .map(ConsoleMessage::from_entry);
+        messages
+            .filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING"))
+            .collect()
     }
 
     /// Returns the messages of Firefox, which writes them to its output instead of the driver. A final marker on each of
@@ -304,16 +391,23 @@ impl BrowserSession {
             "console.error('{console}');
              return new Promise((done) => setTimeout(() => {{ setTimeout(done); throw new Error('{exception}'); }}))"
         );
-        self.client.execute(&script, Vec::new()).await.expect("the script runs");
+        self.client
+            .execute(&script, Vec::new())
+            .await
+            .expect("the script runs");
         let lines = self.driver.wait_for_lines(&MARKERS).iter();
         let messages = lines.filter(|line| !MARKERS.iter().any(|marker| line.contains(marker)));
-        messages.filter_map(|line| ConsoleMessage::from_line(line)).collect()
+        messages
+            .filter_map(|line| ConsoleMessage::from_line(line))
+            .collect()
     }
 }
 
 /// Sends the driver a command that the client library lacks, and returns the result.
 fn send_command(url: &str, command: &Value) -> Value {
-    let mut response = ureq::post(url).send(command.to_string()).expect("a response of the driver");
+    let mut response = ureq::post(url)
+        .send(command.to_string())
+        .expect("a response of the driver");
     let body = response.body_mut().read_to_string().expect("a body");
     let mut body: Value = serde_json::from_str(&body).expect("a body in JSON");
     body["value"].take()
@@ -329,11 +423,20 @@ pub fn console_messages_during(
     static SEQUENCE: Mutex<()> = Mutex::new(());
     let _guard = SEQUENCE.lock().unwrap_or_else(PoisonError::into_inner);
     let started = Instant::now();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let mut session = runtime.block_on(BrowserSession::start(arguments));
     let session_url = runtime.block_on(session.session_url());
-    let page = Page { client: session.client.clone(), profile: session.driver.profile(), session_url };
-    let result = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test(&page, &mut session.server))));
+    let page = Page {
+        client: session.client.clone(),
+        profile: session.driver.profile(),
+        session_url,
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(test(&page, &mut session.server))
+    }));
     let messages = runtime.block_on(session.console_messages());
     if let Err(failure) = result {
         // Firefox outlives its driver.
@@ -342,8 +445,14 @@ pub fn console_messages_during(
         resume_unwind(failure);
     }
     drop(page);
-    let BrowserSession { client, driver, server } = session;
-    runtime.block_on(client.close()).expect("the browser closes");
+    let BrowserSession {
+        client,
+        driver,
+        server,
+    } = session;
+    runtime
+        .block_on(client.close())
+        .expect("the browser closes");
     drop((driver, server));
     println!(
         "{:?}: {:.1} s",
@@ -357,30 +466,43 @@ pub fn console_messages_during(
 pub fn needs_chromium(reason: &str) -> bool {
     let is_skipped = Kind::chosen() == Kind::Firefox;
     if is_skipped {
-        println!("{:?} is SKIPPED in Firefox: {reason}", std::thread::current().name().unwrap_or_default());
+        println!(
+            "{:?} is SKIPPED in Firefox: {reason}",
+            std::thread::current().name().unwrap_or_default()
+        );
     }
     is_skipped
 }
 
 /// The reason of tests that use Chromium's DevTools protocol.
-pub const EMULATION: &str = "screens, colour schemes, networks and frozen tabs are emulated by Chromium";
+pub const EMULATION: &str =
+    "screens, colour schemes, networks and frozen tabs are emulated by Chromium";
 /// The reason of tests that run a script before the page's scripts.
 pub const PRELOADED: &str = "WebDriver has no way to run a script before the page's own";
 
 /// Runs a test on a page, and expects an empty console.
 pub fn test_page(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut ServerProcess)) {
     let messages = console_messages_during(arguments, test);
-    assert!(messages.is_empty(), "the console has messages: {messages:#?}");
+    assert!(
+        messages.is_empty(),
+        "the console has messages: {messages:#?}"
+    );
 }
 
 /// Runs a test on a page whose server becomes unreachable, and expects only the browser's messages about that.
-pub fn test_page_with_outage(arguments: &[&str], test: impl AsyncFnOnce(&Page, &mut ServerProcess)) {
+pub fn test_page_with_outage(
+    arguments: &[&str],
+    test: impl AsyncFnOnce(&Page, &mut ServerProcess),
+) {
     let mut address = None;
     let messages = console_messages_during(arguments, async |page, server| {
         address = Some(server.address());
         test(page, server).await;
     });
     let address = address.expect("the test has run");
-    let others: Vec<_> = messages.iter().filter(|message| !message.is_lost_connection(address)).collect();
+    let others: Vec<_> = messages
+        .iter()
+        .filter(|message| !message.is_lost_connection(address))
+        .collect();
     assert!(others.is_empty(), "the console has messages: {others:#?}");
 }

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::page::{EMULATION, Page, needs_chromium, test_page_with_outage};
 
 async fn wait_for_log(page: &Page, line: &str) {
-    page.wait_until_true(&format!("document.getElementById('log').textContent.includes({line:?})")).await;
+    page.wait_until_true(&format!(
+        "document.getElementById('log').textContent.includes({line:?})"
+    ))
+    .await;
 }
 
 #[test]
@@ -14,16 +17,23 @@ fn frozen_tab_resumes() {
         return;
     }
     // Chromium closes the connections of a frozen tab and logs that.
-    test_page_with_outage(&["--model", "softmax", "--schedule", "constant"], async |page, _| {
-        page.press("start").await;
-        page.wait_until("updates", |state| state.count("own-accepted") > 10.0).await;
-        page.devtool("Page.setWebLifecycleState", &json!({ "state": "frozen" }));
-        page.devtool("Page.setWebLifecycleState", &json!({ "state": "active" }));
-        wait_for_log(page, "The browser froze this tab.").await;
-        wait_for_log(page, "The browser resumed this tab.").await;
-        let before = page.wait_for("working").await.count("own-accepted");
-        page.wait_until("more updates", |state| state.count("own-accepted") > before + 10.0).await;
-    });
+    test_page_with_outage(
+        &["--model", "softmax", "--schedule", "constant"],
+        async |page, _| {
+            page.press("start").await;
+            page.wait_until("updates", |state| state.count("own-accepted") > 10.0)
+                .await;
+            page.devtool("Page.setWebLifecycleState", &json!({ "state": "frozen" }));
+            page.devtool("Page.setWebLifecycleState", &json!({ "state": "active" }));
+            wait_for_log(page, "The browser froze this tab.").await;
+            wait_for_log(page, "The browser resumed this tab.").await;
+            let before = page.wait_for("working").await.count("own-accepted");
+            page.wait_until("more updates", |state| {
+                state.count("own-accepted") > before + 10.0
+            })
+            .await;
+        },
+    );
 }
 
 fn network(offline: bool) -> Value {

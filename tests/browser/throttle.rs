@@ -7,7 +7,8 @@ use crate::page::{PRELOADED, Page, needs_chromium, test_page};
 /// Waits for a hundred updates and for a processor use of at most `max` cores, and returns the use. After a moment in
 /// which the machine is busy with something else, the throttle compensates.
 async fn cores_in_use(page: &Page, max: f64) -> f64 {
-    page.wait_until("an update", |state| state.value("own-cores").is_some()).await;
+    page.wait_until("an update", |state| state.value("own-cores").is_some())
+        .await;
     let before = page.state().await.count("own-accepted");
     let condition = format!("a hundred updates and at most {max} of a core");
     let state = page.wait_until(&condition, |state| {
@@ -36,59 +37,90 @@ fn cores_are_volunteers_and_settings_persist() {
     if needs_chromium(PRELOADED) {
         return;
     }
-    test_page(&["--model", "softmax", "--schedule", "constant"], async |page, server| {
-        page.wait_for("idle").await;
-        page.reload_with("Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 4 })").await;
-        page.set("cores", "value = '3'", "change").await;
-        page.set_effort(20).await;
-        page.press("start").await;
-        server.wait_until("three volunteers", |status| status["volunteers"]["active"] == 3);
-        page.wait_until("three active cores", |state| state.text("detail").starts_with("3 cores")).await;
-        page.set("cores", "value = '1'", "change").await;
-        server.wait_until("one volunteer", |status| status["volunteers"]["connected"] == 1);
-        assert_eq!(
-            page.wait_for("working").await.text("detail"),
-            "Your device is improving the shared model."
-        );
-        page.set("cores", "value = '2'", "change").await;
-        server.wait_until("two volunteers", |status| status["volunteers"]["connected"] == 2);
-        let own = page.state().await.count("own-accepted");
-        assert!(own <= server.status()["accepted"].as_f64().expect("a count"));
+    test_page(
+        &["--model", "softmax", "--schedule", "constant"],
+        async |page, server| {
+            page.wait_for("idle").await;
+            page.reload_with(
+                "Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 4 })",
+            )
+            .await;
+            page.set("cores", "value = '3'", "change").await;
+            page.set_effort(20).await;
+            page.press("start").await;
+            server.wait_until("three volunteers", |status| {
+                status["volunteers"]["active"] == 3
+            });
+            page.wait_until("three active cores", |state| {
+                state.text("detail").starts_with("3 cores")
+            })
+            .await;
+            page.set("cores", "value = '1'", "change").await;
+            server.wait_until("one volunteer", |status| {
+                status["volunteers"]["connected"] == 1
+            });
+            assert_eq!(
+                page.wait_for("working").await.text("detail"),
+                "Your device is improving the shared model."
+            );
+            page.set("cores", "value = '2'", "change").await;
+            server.wait_until("two volunteers", |status| {
+                status["volunteers"]["connected"] == 2
+            });
+            let own = page.state().await.count("own-accepted");
+            assert!(own <= server.status()["accepted"].as_f64().expect("a count"));
 
-        page.reload().await;
-        page.wait_for("idle").await;
-        let settings = page.run("return [effort.value, cores.value]").await;
-        assert_eq!(settings, json!(["20", "2"]));
-        assert!(page.text("own-all-visits").await.contains("With earlier visits"));
-    });
+            page.reload().await;
+            page.wait_for("idle").await;
+            let settings = page.run("return [effort.value, cores.value]").await;
+            assert_eq!(settings, json!(["20", "2"]));
+            assert!(
+                page.text("own-all-visits")
+                    .await
+                    .contains("With earlier visits")
+            );
+        },
+    );
 }
 
 #[test]
 fn hidden_tab_pauses_only_if_chosen() {
-    test_page(&["--model", "softmax", "--schedule", "constant"], async |page, server| {
-        page.press("start").await;
-        page.wait_for("working").await;
-        page.hide(true).await;
-        let accepted = page.state().await.count("own-accepted");
-        page.wait_until("updates while hidden", |state| state.count("own-accepted") > accepted + 10.0).await;
+    test_page(
+        &["--model", "softmax", "--schedule", "constant"],
+        async |page, server| {
+            page.press("start").await;
+            page.wait_for("working").await;
+            page.hide(true).await;
+            let accepted = page.state().await.count("own-accepted");
+            page.wait_until("updates while hidden", |state| {
+                state.count("own-accepted") > accepted + 10.0
+            })
+            .await;
 
-        page.set("pause-when-hidden", "checked = true", "change").await;
-        let state = page.wait_for("waiting").await;
-        assert!(state.text("detail").starts_with("This tab is hidden."), "{state:?}");
-        assert_eq!(state.buttons(), ["pause", "stop"]);
-        server.wait_until("the end of the connection", |status| status["volunteers"]["connected"] == 0);
+            page.set("pause-when-hidden", "checked = true", "change")
+                .await;
+            let state = page.wait_for("waiting").await;
+            assert!(
+                state.text("detail").starts_with("This tab is hidden."),
+                "{state:?}"
+            );
+            assert_eq!(state.buttons(), ["pause", "stop"]);
+            server.wait_until("the end of the connection", |status| {
+                status["volunteers"]["connected"] == 0
+            });
 
-        page.hide(false).await;
-        page.wait_for("working").await;
-        page.hide(true).await;
-        page.wait_for("waiting").await;
-        page.press("pause").await; // overrides the automatic pause
-        page.wait_for("paused").await;
-        page.hide(false).await;
-        assert_eq!(page.state().await.name(), "paused");
-        page.press("start").await;
-        page.wait_for("working").await;
-    });
+            page.hide(false).await;
+            page.wait_for("working").await;
+            page.hide(true).await;
+            page.wait_for("waiting").await;
+            page.press("pause").await; // overrides the automatic pause
+            page.wait_for("paused").await;
+            page.hide(false).await;
+            assert_eq!(page.state().await.name(), "paused");
+            page.press("start").await;
+            page.wait_for("working").await;
+        },
+    );
 }
 
 #[test]
@@ -96,10 +128,12 @@ fn battery_and_metered_connection_pause() {
     if needs_chromium(PRELOADED) {
         return;
     }
-    test_page(&["--model", "softmax", "--schedule", "constant"], async |page, server| {
-        page.wait_for("idle").await;
-        page.reload_with(
-            "const target = () => Object.assign(new EventTarget(), { set(name, value, event) {
+    test_page(
+        &["--model", "softmax", "--schedule", "constant"],
+        async |page, server| {
+            page.wait_for("idle").await;
+            page.reload_with(
+                "const target = () => Object.assign(new EventTarget(), { set(name, value, event) {
                this[name] = value;
                this.dispatchEvent(new Event(event));
              } });
@@ -107,28 +141,49 @@ fn battery_and_metered_connection_pause() {
              window.connection = Object.assign(target(), { saveData: false, type: 'wifi' });
              navigator.getBattery = async () => battery;
              Object.defineProperty(navigator, 'connection', { get: () => connection });",
-        )
-        .await;
-        page.press("start").await;
-        let state = page.wait_for("waiting").await;
-        assert!(state.text("detail").starts_with("This device runs on battery."), "{state:?}");
-        assert_eq!(server.status()["accepted"], 0, "updates on battery");
-        page.run("battery.set('charging', true, 'chargingchange')").await;
-        page.wait_for("working").await;
-        page.press("pause").await;
-        page.wait_for("paused").await;
-        page.run("battery.set('charging', false, 'chargingchange')").await;
-        page.press("start").await; // waits, because the device is on battery again
-        let state = page.wait_for("waiting").await;
-        assert!(state.text("detail").starts_with("This device runs on battery."), "{state:?}");
-        page.run("battery.set('charging', true, 'chargingchange')").await;
-        page.wait_for("working").await;
-        page.run("connection.set('type', 'cellular', 'change')").await;
-        let state = page.wait_for("waiting").await;
-        assert!(state.text("detail").starts_with("This connection is metered."), "{state:?}");
-        page.set("pause-on-metered", "checked = false", "change").await;
-        page.wait_for("working").await;
-        page.press("stop").await;
-        assert_eq!(page.wait_for("stopped").await.buttons(), ["start"]);
-    });
+            )
+            .await;
+            page.press("start").await;
+            let state = page.wait_for("waiting").await;
+            assert!(
+                state
+                    .text("detail")
+                    .starts_with("This device runs on battery."),
+                "{state:?}"
+            );
+            assert_eq!(server.status()["accepted"], 0, "updates on battery");
+            page.run("battery.set('charging', true, 'chargingchange')")
+                .await;
+            page.wait_for("working").await;
+            page.press("pause").await;
+            page.wait_for("paused").await;
+            page.run("battery.set('charging', false, 'chargingchange')")
+                .await;
+            page.press("start").await; // waits, because the device is on battery again
+            let state = page.wait_for("waiting").await;
+            assert!(
+                state
+                    .text("detail")
+                    .starts_with("This device runs on battery."),
+                "{state:?}"
+            );
+            page.run("battery.set('charging', true, 'chargingchange')")
+                .await;
+            page.wait_for("working").await;
+            page.run("connection.set('type', 'cellular', 'change')")
+                .await;
+            let state = page.wait_for("waiting").await;
+            assert!(
+                state
+                    .text("detail")
+                    .starts_with("This connection is metered."),
+                "{state:?}"
+            );
+            page.set("pause-on-metered", "checked = false", "change")
+                .await;
+            page.wait_for("working").await;
+            page.press("stop").await;
+            assert_eq!(page.wait_for("stopped").await.buttons(), ["start"]);
+        },
+    );
 }

@@ -24,8 +24,17 @@ fn start_server(settings: Settings) -> TestServer {
 }
 
 /// Sends a request with an optional token, and returns the status code and the body.
-fn request(server: &TestServer, token: Option<&str>, method: &str, path: &str, body: &str) -> (u16, String) {
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+fn request(
+    server: &TestServer,
+    token: Option<&str>,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> (u16, String) {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
     let url = server.url(&format!("/api/v1/admin/{path}"));
     let token = token.unwrap_or_default();
     let response = match method {
@@ -35,7 +44,10 @@ fn request(server: &TestServer, token: Option<&str>, method: &str, path: &str, b
         _ => agent.post(url).header("authorization", token).send(body),
     };
     let mut response = response.expect("a response");
-    (response.status().as_u16(), response.body_mut().read_to_string().expect("a body"))
+    (
+        response.status().as_u16(),
+        response.body_mut().read_to_string().expect("a body"),
+    )
 }
 
 fn as_operator(server: &TestServer, method: &str, path: &str, body: &str) -> (u16, String) {
@@ -50,12 +62,21 @@ fn get_json(server: &TestServer, path: &str) -> Value {
 
 fn join(server: &TestServer, secret: u8) -> RawClient {
     let mut volunteer = RawClient::connect(server);
-    volunteer.send_hello(&Hello { secret: Some(Secret([secret; 16])), ..Hello::default() });
+    volunteer.send_hello(&Hello {
+        secret: Some(Secret([secret; 16])),
+        ..Hello::default()
+    });
     volunteer
 }
 
 fn assert_ended(volunteer: &mut RawClient, reason: GoodbyeReason) {
-    assert_eq!(volunteer.recv().goodbye, Some(Goodbye { reason, retry_after_ms: None }));
+    assert_eq!(
+        volunteer.recv().goodbye,
+        Some(Goodbye {
+            reason,
+            retry_after_ms: None
+        })
+    );
 }
 
 #[test]
@@ -74,7 +95,13 @@ fn admin_api_requires_token() {
         ("PUT", "effort"),
         ("PUT", "volunteers/1/effort"),
     ] {
-        for token in [None, Some("Bearer "), Some("Bearer wrong"), Some(TOKEN), Some("Basic YTpi")] {
+        for token in [
+            None,
+            Some("Bearer "),
+            Some("Bearer wrong"),
+            Some(TOKEN),
+            Some("Basic YTpi"),
+        ] {
             assert_eq!(
                 request(&open, token, method, path, "address 192.0.2.1").0,
                 401,
@@ -82,7 +109,10 @@ fn admin_api_requires_token() {
             );
         }
         let (code, _) = request(&closed, Some(&bearer), method, path, "address 192.0.2.1");
-        assert_eq!(code, 404, "{method} {path} on a server without an admin token");
+        assert_eq!(
+            code, 404,
+            "{method} {path} on a server without an admin token"
+        );
     }
     assert_eq!(open.status()["run"]["paused"], false);
     assert_eq!(get_json(&open, "bans"), Value::Array(vec![]));
@@ -97,9 +127,18 @@ fn volunteers_are_listed_and_ejected() {
     assert!(volunteer.recv().accepted.is_some());
     let listed = get_json(&server, "volunteers");
     let row = &listed[0];
-    assert_eq!((&row["address"], &row["agent"]), (&"127.0.0.1".into(), &"raw-test".into()));
-    assert_eq!((&row["accepted"], &row["verifications_passed"]), (&1.into(), &0.into()));
-    assert!(row["accepted_per_s"].as_f64() > Some(0.0) && row["trust"].as_f64() > Some(0.0), "{row}");
+    assert_eq!(
+        (&row["address"], &row["agent"]),
+        (&"127.0.0.1".into(), &"raw-test".into())
+    );
+    assert_eq!(
+        (&row["accepted"], &row["verifications_passed"]),
+        (&1.into(), &0.into())
+    );
+    assert!(
+        row["accepted_per_s"].as_f64() > Some(0.0) && row["trust"].as_f64() > Some(0.0),
+        "{row}"
+    );
     let identity = row["identity"].as_str().expect("an identity");
     assert!(
         identity.len() == 32 && !listed.to_string().contains(&"01".repeat(16)),
@@ -107,10 +146,16 @@ fn volunteers_are_listed_and_ejected() {
     );
 
     assert_eq!(as_operator(&server, "DELETE", "volunteers/999", "").0, 404);
-    assert_eq!(as_operator(&server, "DELETE", &format!("volunteers/{}", row["id"]), "").0, 204);
+    assert_eq!(
+        as_operator(&server, "DELETE", &format!("volunteers/{}", row["id"]), "").0,
+        204
+    );
     assert_ended(&mut volunteer, GoodbyeReason::EjectedByOperator);
     assert_eq!(get_json(&server, "volunteers"), Value::Array(vec![]));
-    assert!(join(&server, 1).recv().task.is_some(), "an ejected volunteer may rejoin");
+    assert!(
+        join(&server, 1).recv().task.is_some(),
+        "an ejected volunteer may rejoin"
+    );
 }
 
 #[test]
@@ -118,22 +163,40 @@ fn bans_end_sessions_until_removed() {
     let server = start_server(Settings::default());
     let mut volunteer = join(&server, 1);
     assert!(volunteer.recv().task.is_some());
-    let identity = get_json(&server, "volunteers")[0]["identity"].as_str().expect("an identity").to_owned();
+    let identity = get_json(&server, "volunteers")[0]["identity"]
+        .as_str()
+        .expect("an identity")
+        .to_owned();
     let ban = format!("identity {identity}");
     assert_eq!(as_operator(&server, "POST", "bans", &ban).0, 204);
     assert_ended(&mut volunteer, GoodbyeReason::Banned);
     assert_ended(&mut join(&server, 1), GoodbyeReason::Banned);
     let mut other = join(&server, 2);
-    assert!(other.recv().task.is_some(), "other identities are not banned");
+    assert!(
+        other.recv().task.is_some(),
+        "other identities are not banned"
+    );
 
-    assert_eq!(as_operator(&server, "POST", "bans", "address 127.0.0.1").0, 204);
+    assert_eq!(
+        as_operator(&server, "POST", "bans", "address 127.0.0.1").0,
+        204
+    );
     assert_ended(&mut other, GoodbyeReason::Banned);
     assert_ended(&mut RawClient::connect(&server), GoodbyeReason::Banned);
-    assert_eq!(get_json(&server, "bans"), Value::from(vec!["address 127.0.0.1".to_owned(), ban.clone()]));
+    assert_eq!(
+        get_json(&server, "bans"),
+        Value::from(vec!["address 127.0.0.1".to_owned(), ban.clone()])
+    );
 
     let (code, body) = as_operator(&server, "POST", "bans", "everybody");
-    assert!(code == 400 && body.contains("\"everybody\""), "{code} {body}");
-    assert_eq!(as_operator(&server, "POST", "bans", &"x".repeat(10_000)).0, 413);
+    assert!(
+        code == 400 && body.contains("\"everybody\""),
+        "{code} {body}"
+    );
+    assert_eq!(
+        as_operator(&server, "POST", "bans", &"x".repeat(10_000)).0,
+        413
+    );
     for ban in [ban.as_str(), "address 127.0.0.1"] {
         let path = format!("bans/{}", ban.replace(' ', "/"));
         assert_eq!(as_operator(&server, "DELETE", &path, "").0, 204);
@@ -146,14 +209,25 @@ fn bans_end_sessions_until_removed() {
 fn ban_file_survives_restart() {
     let folder = tempfile::tempdir().unwrap();
     let ban_file = Some(folder.path().join("bans"));
-    let settings = Settings { ban_file: ban_file.clone(), ..Settings::default() };
+    let settings = Settings {
+        ban_file: ban_file.clone(),
+        ..Settings::default()
+    };
     let first = start_server(settings.clone());
-    assert_eq!(as_operator(&first, "POST", "bans", "address 127.0.0.1").0, 204);
+    assert_eq!(
+        as_operator(&first, "POST", "bans", "address 127.0.0.1").0,
+        204
+    );
     wait::wait_for_some("the ban file", || {
-        std::fs::read_to_string(ban_file.as_ref()?).ok().filter(|text| text == "address 127.0.0.1\n")
+        std::fs::read_to_string(ban_file.as_ref()?)
+            .ok()
+            .filter(|text| text == "address 127.0.0.1\n")
     });
     drop(first);
-    assert_ended(&mut RawClient::connect(&start_server(settings)), GoodbyeReason::Banned);
+    assert_ended(
+        &mut RawClient::connect(&start_server(settings)),
+        GoodbyeReason::Banned,
+    );
 }
 
 #[test]
@@ -176,7 +250,10 @@ fn pause_ends_sessions_until_resumed() {
 fn send_update(volunteer: &mut RawClient, task: TaskId) -> Received {
     volunteer.send_update(task, &[&[0; 981][..], &[0]].concat());
     let received = volunteer.recv();
-    assert!(received.accepted.is_some(), "an update is acknowledged at once: {received:?}");
+    assert!(
+        received.accepted.is_some(),
+        "an update is acknowledged at once: {received:?}"
+    );
     received
 }
 
@@ -188,20 +265,38 @@ fn throttled_volunteer_gets_delayed_task() {
     let mut other = join(&server, 2);
     let other_task = other.recv().task.expect("a task");
     let id = &get_json(&server, "volunteers")[0]["id"];
-    assert_eq!(as_operator(&server, "PUT", &format!("volunteers/{id}/effort"), "50").0, 204);
+    assert_eq!(
+        as_operator(&server, "PUT", &format!("volunteers/{id}/effort"), "50").0,
+        204
+    );
     assert_eq!(get_json(&server, "volunteers")[0]["effort_percent"], 50);
 
     let received = send_update(&mut throttled, task.id);
-    assert_eq!((received.task, received.snapshot), (None, None), "the next task is delayed");
-    assert!(send_update(&mut other, other_task.id).task.is_some(), "the other volunteer is not throttled");
+    assert_eq!(
+        (received.task, received.snapshot),
+        (None, None),
+        "the next task is delayed"
+    );
+    assert!(
+        send_update(&mut other, other_task.id).task.is_some(),
+        "the other volunteer is not throttled"
+    );
     let received = throttled.recv();
     assert!(
         received.task.is_some() && received.snapshot.is_some() && received.accepted.is_none(),
         "{received:?}"
     );
 
-    assert_eq!(as_operator(&server, "PUT", &format!("volunteers/{id}/effort"), "100").0, 204);
-    assert!(send_update(&mut throttled, received.task.unwrap().id).task.is_some(), "the delay is removed");
+    assert_eq!(
+        as_operator(&server, "PUT", &format!("volunteers/{id}/effort"), "100").0,
+        204
+    );
+    assert!(
+        send_update(&mut throttled, received.task.unwrap().id)
+            .task
+            .is_some(),
+        "the delay is removed"
+    );
 }
 
 #[test]
@@ -233,9 +328,15 @@ fn global_effort_applies_to_later_joins() {
     assert!(volunteer.recv().task.is_some());
     for invalid in ["0", "101", "half", ""] {
         let (code, body) = as_operator(&server, "PUT", "effort", invalid);
-        assert!(code == 400 && body.contains("1 to 100"), "{invalid:?}: {code} {body}");
+        assert!(
+            code == 400 && body.contains("1 to 100"),
+            "{invalid:?}: {code} {body}"
+        );
     }
-    assert_eq!(as_operator(&server, "PUT", "volunteers/99/effort", "50").0, 404);
+    assert_eq!(
+        as_operator(&server, "PUT", "volunteers/99/effort", "50").0,
+        404
+    );
 }
 
 #[test]
@@ -247,9 +348,14 @@ fn throttled_fleet_trains() {
     let options = FleetOptions::new(server.url("/").parse().expect("a server URL"), 2);
     std::thread::scope(|scope| {
         let fleet = scope.spawn(|| run_fleet(&options, &stats, &stopping, |_, _| {}));
-        wait::wait_for_some("40 accepted updates", || (stats.accepted() >= 40).then_some(()));
+        wait::wait_for_some("40 accepted updates", || {
+            (stats.accepted() >= 40).then_some(())
+        });
         stop.send_replace(true);
         let exits = fleet.join().expect("no panic").expect("a fleet");
-        assert!(exits.iter().all(|exit| *exit == WorkerExit::Stopped), "{exits:?}");
+        assert!(
+            exits.iter().all(|exit| *exit == WorkerExit::Stopped),
+            "{exits:?}"
+        );
     });
 }

@@ -41,7 +41,9 @@ fn attack(server: &TestServer) -> SentFrames {
     let mut sent = SentFrames::new();
     for client in clients {
         let sent_by_client = client.join().expect("no panic");
-        sent_by_client.into_iter().for_each(|(kind, count)| *sent.entry(kind).or_default() += count);
+        sent_by_client
+            .into_iter()
+            .for_each(|(kind, count)| *sent.entry(kind).or_default() += count);
     }
     sent
 }
@@ -49,35 +51,64 @@ fn attack(server: &TestServer) -> SentFrames {
 fn counts(status: &Value, what: &str, reasons: &[&str]) -> u64 {
     reasons
         .iter()
-        .map(|reason| status[what][reason].as_u64().unwrap_or_else(|| panic!("{what} {reason}")))
+        .map(|reason| {
+            status[what][reason]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{what} {reason}"))
+        })
         .sum()
 }
 
 #[test]
 fn adversarial_frames_leave_model_unchanged() {
-    let server = start_server(Settings { rule: Some(RuleKind::Plain), ..Settings::default() });
+    let server = start_server(Settings {
+        rule: Some(RuleKind::Plain),
+        ..Settings::default()
+    });
     let before = server.get("/api/v1/snapshot");
     let sent = attack(&server);
-    let sent_of =
-        |kinds: &[&str]| kinds.iter().map(|kind| sent.get(kind).copied().unwrap_or_default()).sum::<u64>();
-    assert!(sent.len() >= 20 && sent.values().all(|count| *count >= 5), "{sent:?}");
+    let sent_of = |kinds: &[&str]| {
+        kinds
+            .iter()
+            .map(|kind| sent.get(kind).copied().unwrap_or_default())
+            .sum::<u64>()
+    };
+    assert!(
+        sent.len() >= 20 && sent.values().all(|count| *count >= 5),
+        "{sent:?}"
+    );
 
     assert_eq!(server.get("/api/v1/snapshot"), before, "the model changed");
-    let status =
-        server.wait_until("the end of all sessions", |status| status["volunteers"]["connected"] == 0);
+    let status = server.wait_until("the end of all sessions", |status| {
+        status["volunteers"]["connected"] == 0
+    });
     assert_eq!(status["accepted"], 0);
     let rejected = |reason| counts(&status, "rejected", &[reason]);
     assert_eq!(rejected("wrong_bit_count"), sent_of(&["wrong length"]));
     assert_eq!(rejected("spare_bits_set"), sent_of(&["spare bits"]));
     assert_eq!(rejected("duplicate_update"), sent_of(&["replay"]));
-    let others =
-        counts(&status, "rejected", &["unknown_task", "not_your_task", "task_timed_out", "run_finished"]);
-    assert_eq!(others, sent_of(&["unknown task", "foreign task", "fragments"]));
+    let others = counts(
+        &status,
+        "rejected",
+        &[
+            "unknown_task",
+            "not_your_task",
+            "task_timed_out",
+            "run_finished",
+        ],
+    );
+    assert_eq!(
+        others,
+        sent_of(&["unknown task", "foreign task", "fragments"])
+    );
     assert_eq!(
         counts(&status, "sessions_ended", &["oversize_frame"]),
         sent_of(&["oversize", "announced oversize"])
     );
-    assert_eq!(counts(&status, "sessions_ended", &["too_many_pings"]), sent_of(&["endless pings"]));
+    assert_eq!(
+        counts(&status, "sessions_ended", &["too_many_pings"]),
+        sent_of(&["endless pings"])
+    );
     assert_eq!(
         counts(&status, "sessions_ended", &["unsupported_version"]),
         sent_of(&["unsupported version"])
@@ -87,15 +118,24 @@ fn adversarial_frames_leave_model_unchanged() {
 
 #[test]
 fn honest_fleet_finishes_under_attack() {
-    let server = start_server(Settings { horizon: Some(2000.0), ..Settings::default() });
+    let server = start_server(Settings {
+        horizon: Some(2000.0),
+        ..Settings::default()
+    });
     thread::scope(|scope| {
         let adversaries = scope.spawn(|| attack(&server));
         let exits = server.train(&[(2, Attack::None)]);
-        assert!(exits.iter().all(|exit| *exit == WorkerExit::Finished), "{exits:?}");
+        assert!(
+            exits.iter().all(|exit| *exit == WorkerExit::Finished),
+            "{exits:?}"
+        );
         adversaries.join().expect("no panic");
     });
     let status = server.status();
-    assert_eq!(status["verification"]["failed"], 0, "an honest update failed verification");
+    assert_eq!(
+        status["verification"]["failed"], 0,
+        "an honest update failed verification"
+    );
     let accuracy = server.final_accuracy();
     assert!(accuracy >= 0.87, "{accuracy}");
 }

@@ -57,8 +57,10 @@ struct Clock(Option<(PathBuf, PathBuf)>);
 impl Clock {
     fn find(folder: &Path) -> Self {
         let path = |arch| format!("/usr/lib/{arch}-linux-gnu/faketime/libfaketime.so.1");
-        let library =
-            ["x86_64", "aarch64"].map(|arch| PathBuf::from(path(arch))).into_iter().find(|p| p.is_file());
+        let library = ["x86_64", "aarch64"]
+            .map(|arch| PathBuf::from(path(arch)))
+            .into_iter()
+            .find(|p| p.is_file());
         if library.is_none() {
             println!("libfaketime is not installed: the clock is not changed");
         }
@@ -75,7 +77,9 @@ impl Clock {
 
     /// Returns the environment variables that make a process use this clock.
     fn environment(&self) -> Vec<String> {
-        let Some((library, file)) = &self.0 else { return Vec::new() };
+        let Some((library, file)) = &self.0 else {
+            return Vec::new();
+        };
         vec![
             format!("LD_PRELOAD={}", library.display()),
             format!("FAKETIME_TIMESTAMP_FILE={}", file.display()),
@@ -107,7 +111,14 @@ impl TestBed {
         launcher.extend(clock.environment());
         launcher.extend(["sh", "-c", IGNORE_SIGNAL].map(str::to_owned));
         let launcher: Vec<&str> = launcher.iter().map(String::as_str).collect();
-        let schedule = ["--model", "softmax", "--schedule", "constant", "--checkpoint-every", "40"];
+        let schedule = [
+            "--model",
+            "softmax",
+            "--schedule",
+            "constant",
+            "--checkpoint-every",
+            "40",
+        ];
         let limits = [
             "--state",
             &state,
@@ -118,7 +129,8 @@ impl TestBed {
             "--retry-after-ms",
             "100",
         ];
-        let server = ServerProcess::start_with_launcher(&launcher, &[&schedule[..], &limits].concat());
+        let server =
+            ServerProcess::start_with_launcher(&launcher, &[&schedule[..], &limits].concat());
         let proxy = FlakyProxy::to(server.address()).unwrap();
         let mut bed = Self {
             server,
@@ -137,7 +149,9 @@ impl TestBed {
     /// Waits until the honest fleet has `updates` more accepted updates.
     fn work(&self, updates: u64) {
         let target = self.stats.accepted() + updates;
-        wait::wait_for_some("accepted updates", || (self.stats.accepted() >= target).then_some(()));
+        wait::wait_for_some("accepted updates", || {
+            (self.stats.accepted() >= target).then_some(())
+        });
     }
 
     fn draw(&mut self) -> Fault {
@@ -183,7 +197,13 @@ impl TestBed {
 
     fn signal(&self, signal: &str) {
         let id = self.server.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Replaces the killable fleet by two new volunteers, which are attackers half of the time.
@@ -201,9 +221,17 @@ impl TestBed {
     /// Limits the file size until the server exits, or for some updates if the limit is high enough.
     fn fill_disk(&mut self) {
         let pid = self.server.id().try_into().unwrap();
-        let set = |soft| rlimit::prlimit(pid, rlimit::Resource::FSIZE, Some((soft, rlimit::INFINITY)), None);
-        let largest =
-            std::fs::read_dir(&self.state).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
+        let set = |soft| {
+            rlimit::prlimit(
+                pid,
+                rlimit::Resource::FSIZE,
+                Some((soft, rlimit::INFINITY)),
+                None,
+            )
+        };
+        let largest = std::fs::read_dir(&self.state)
+            .unwrap()
+            .map(|file| file.unwrap().metadata().unwrap().len());
         set(largest.max().unwrap() * self.stream.below(5) / 4).unwrap();
         let target = self.stats.accepted() + MAX_UPDATES_BETWEEN_FAULTS;
         wait::wait_for_some("a full disk, or accepted updates", || {
@@ -226,7 +254,11 @@ impl TestBed {
         // While the proxy stalls, the published model is the resumed model.
         self.proxy.stall();
         self.server.restart();
-        assert_eq!(published_parameters(&format!("http://{}", self.server.address())), parameters, "{label}");
+        assert_eq!(
+            published_parameters(&format!("http://{}", self.server.address())),
+            parameters,
+            "{label}"
+        );
         assert_eq!(self.server.status()["accepted"], accepted, "{label}");
         self.proxy.resume();
     }
@@ -256,14 +288,24 @@ fn chaos(seed: u64, faults: u64) {
         stop.send_replace(true);
         honest.join().expect("no panic").expect("a fleet")
     });
-    assert!(exits.iter().all(|exit| *exit == WorkerExit::Stopped), "seed {seed}: ejected: {exits:?}");
+    assert!(
+        exits.iter().all(|exit| *exit == WorkerExit::Stopped),
+        "seed {seed}: ejected: {exits:?}"
+    );
     bed.check(&format!("seed {seed}, the end"));
-    let has_learned = |status: &serde_json::Value| status["held_out"]["accuracy"].as_f64() >= Some(0.8);
+    let has_learned =
+        |status: &serde_json::Value| status["held_out"]["accuracy"].as_f64() >= Some(0.8);
     let status = bed.server.wait_until("an accuracy of 0.8", has_learned);
-    println!("seed {seed}: accuracy {} after {}", status["held_out"]["accuracy"], status["accepted"]);
+    println!(
+        "seed {seed}: accuracy {} after {}",
+        status["held_out"]["accuracy"], status["accepted"]
+    );
 }
 
 #[test]
 fn faults_lose_no_updates() {
-    chaos(number("FARSIGN_CHAOS_SEED", 1), number("FARSIGN_CHAOS_FAULTS", 14));
+    chaos(
+        number("FARSIGN_CHAOS_SEED", 1),
+        number("FARSIGN_CHAOS_FAULTS", 14),
+    );
 }

@@ -24,7 +24,9 @@ fn start_server(settings: Settings) -> TestServer {
 
 fn connect(server: &TestServer) -> TcpStream {
     let stream = TcpStream::connect(server.address()).expect("the system accepts connections");
-    stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a read timeout");
+    stream
+        .set_read_timeout(Some(TEST_TIMEOUT))
+        .expect("a read timeout");
     stream
 }
 
@@ -63,7 +65,10 @@ fn connect_served(server: &TestServer) -> TcpStream {
 
 #[test]
 fn header_timeout_closes_slow_requests_only() {
-    let server = start_server(Settings { header_timeout_ms: Some(300), ..Settings::default() });
+    let server = start_server(Settings {
+        header_timeout_ms: Some(300),
+        ..Settings::default()
+    });
     let connect_client = || RawClient::connect_with(&server, &[]).ok();
     let mut volunteer = wait::wait_for_some("a session within the timeout", connect_client);
     volunteer.send_hello(&Hello::default());
@@ -74,14 +79,20 @@ fn header_timeout_closes_slow_requests_only() {
     slow.write_all(b"GET / HTTP/1.1\r\nHost: te").unwrap();
     assert_closed(silent);
     assert_closed(slow);
-    assert!(is_served(&mut kept_alive), "the timeout is for the first request only");
+    assert!(
+        is_served(&mut kept_alive),
+        "the timeout is for the first request only"
+    );
     volunteer.send_update(task.id, &[0; 3]);
     assert!(volunteer.recv().rejected.is_some(), "the session continues");
 }
 
 #[test]
 fn slow_body_returns_408() {
-    let server = start_server(Settings { header_timeout_ms: Some(300), ..Settings::default() });
+    let server = start_server(Settings {
+        header_timeout_ms: Some(300),
+        ..Settings::default()
+    });
     let mut slow = connect(&server);
     let head = "POST /api/v1/leaderboard HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
     slow.write_all(head.as_bytes()).unwrap();
@@ -92,13 +103,19 @@ fn slow_body_returns_408() {
 
 #[test]
 fn idle_timeout_closes_connection() {
-    let server = start_server(Settings { idle_timeout_ms: Some(200), ..Settings::default() });
+    let server = start_server(Settings {
+        idle_timeout_ms: Some(200),
+        ..Settings::default()
+    });
     assert_closed(connect_served(&server));
 }
 
 #[test]
 fn connection_limit_per_address_counts_sessions() {
-    let server = start_server(Settings { max_connections_per_address: Some(2), ..Settings::default() });
+    let server = start_server(Settings {
+        max_connections_per_address: Some(2),
+        ..Settings::default()
+    });
     let (volunteer, _) = RawClient::join(&server);
     let mut page = connect(&server);
     assert!(is_served(&mut page));
@@ -110,21 +127,32 @@ fn connection_limit_per_address_counts_sessions() {
 
 #[test]
 fn connection_rate_limit_per_address() {
-    let server = start_server(Settings { connections_per_minute: Some(6), ..Settings::default() });
+    let server = start_server(Settings {
+        connections_per_minute: Some(6),
+        ..Settings::default()
+    });
     let mut connections: Vec<TcpStream> = (0..6).map(|_| connect(&server)).collect();
     assert!(connections.iter_mut().all(is_served));
     drop(connections); // the rate is limited, not the number of open connections
     assert_closed(connect(&server));
     let other = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    other.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
+    other
+        .bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into())
+        .unwrap();
     other.connect(&server.address().into()).unwrap();
     other.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
-    assert!(is_served(&mut other.into()), "other addresses are not limited");
+    assert!(
+        is_served(&mut other.into()),
+        "other addresses are not limited"
+    );
 }
 
 #[test]
 fn total_connection_limit() {
-    let server = start_server(Settings { max_connections: Some(1), ..Settings::default() });
+    let server = start_server(Settings {
+        max_connections: Some(1),
+        ..Settings::default()
+    });
     let mut first = connect(&server);
     assert!(is_served(&mut first));
     assert_closed(connect(&server));
@@ -134,7 +162,11 @@ fn total_connection_limit() {
 
 #[test]
 fn slow_http_reader_is_disconnected() {
-    let settings = Settings { max_connections: Some(1), write_timeout_ms: Some(200), ..Settings::default() };
+    let settings = Settings {
+        max_connections: Some(1),
+        write_timeout_ms: Some(200),
+        ..Settings::default()
+    };
     let server = start_server(settings);
     let mut greedy = connect(&server);
     // Responses larger than the socket buffers of both sides.
@@ -159,7 +191,9 @@ fn slow_volunteer_does_not_block_others() {
     // The server responds with a snapshot each, together larger than the socket buffers of both sides. No other client
     // requests tasks in between, so their numbers are consecutive.
     (task.id.0..task.id.0 + 60).for_each(|id| slow.send_update(TaskId(id), &bits));
-    server.wait_until("the end of the session", |status| status["sessions_ended"]["slow_reader"] == 1);
+    server.wait_until("the end of the session", |status| {
+        status["sessions_ended"]["slow_reader"] == 1
+    });
     other.send_update(other_task.id, &bits);
     assert!(other.recv().accepted.is_some());
 }
@@ -175,6 +209,9 @@ fn oversized_header_is_rejected() {
     let mut response = Vec::new();
     _ = endless.read_to_end(&mut response);
     let text = String::from_utf8_lossy(&response);
-    assert!(text.is_empty() || text.starts_with("HTTP/1.1 431"), "{text}");
+    assert!(
+        text.is_empty() || text.starts_with("HTTP/1.1 431"),
+        "{text}"
+    );
     assert!(is_served(&mut connect(&server)));
 }

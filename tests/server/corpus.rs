@@ -17,17 +17,30 @@ const DEFAULT_MUTATIONS: u64 = 3000;
 const MAX_CORPUS_BYTES: usize = 1 << 20;
 
 fn folder(target: &Target) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target.name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target.name)
 }
 
 /// Returns names and contents of a corpus, sorted by name.
 fn files(target: &Target) -> Vec<(String, Vec<u8>)> {
     let folder = folder(target);
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let entries =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     paths.sort();
-    let name = |path: &Path| path.file_name().expect("a file name").to_string_lossy().into_owned();
-    paths.iter().map(|path| (name(path), fs::read(path).expect("a readable file"))).collect()
+    let name = |path: &Path| {
+        path.file_name()
+            .expect("a file name")
+            .to_string_lossy()
+            .into_owned()
+    };
+    paths
+        .iter()
+        .map(|path| (name(path), fs::read(path).expect("a readable file")))
+        .collect()
 }
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -51,8 +64,17 @@ impl Case<'_> {
 impl Drop for Case<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let hex: Vec<String> = self.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            eprintln!("{} fails for {}: {}", self.target.name, self.origin, hex.concat());
+            let hex: Vec<String> = self
+                .bytes
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            eprintln!(
+                "{} fails for {}: {}",
+                self.target.name,
+                self.origin,
+                hex.concat()
+            );
         }
     }
 }
@@ -63,10 +85,18 @@ fn committed_inputs_satisfy_properties() {
     for target in TARGETS {
         for (name, bytes) in files(&target) {
             total_bytes += bytes.len();
-            Case { target, origin: name, bytes: &bytes }.check();
+            Case {
+                target,
+                origin: name,
+                bytes: &bytes,
+            }
+            .check();
         }
     }
-    assert!(total_bytes <= MAX_CORPUS_BYTES, "the corpora have {total_bytes} bytes");
+    assert!(
+        total_bytes <= MAX_CORPUS_BYTES,
+        "the corpora have {total_bytes} bytes"
+    );
 }
 
 #[test]
@@ -81,7 +111,12 @@ fn mutated_inputs_satisfy_properties() {
                 let (_, other) = &files[stream.below(files.len() as u64) as usize];
                 let mutated = mutation::mutate(bytes, other, &mut stream);
                 let origin = format!("mutation {index} of {name}, FARSIGN_SEED={seed}");
-                Case { target, origin, bytes: &mutated }.check();
+                Case {
+                    target,
+                    origin,
+                    bytes: &mutated,
+                }
+                .check();
             }
         }
     }
@@ -93,17 +128,32 @@ fn corpus_contains_valid_golden_values() {
     let writing = env::var_os("FARSIGN_WRITE_GOLDEN").is_some();
     for target in TARGETS {
         let seeds = seeds::for_target(target.name);
-        assert!(seeds.len() >= 4, "{} has {} initial inputs", target.name, seeds.len());
+        assert!(
+            seeds.len() >= 4,
+            "{} has {} initial inputs",
+            target.name,
+            seeds.len()
+        );
         for (name, bytes) in seeds {
             let path = folder(&target).join(&name);
             if writing {
                 fs::create_dir_all(folder(&target)).expect("the corpus can be written to");
                 fs::write(&path, &bytes).expect("the corpus can be written to");
             }
-            let committed = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let committed =
+                fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert_eq!(committed, bytes, "{} / {name}", target.name);
             let is_valid = name != "seed-cut-short";
-            assert_eq!(Case { target, origin: name.clone(), bytes: &bytes }.check(), is_valid, "{name}");
+            assert_eq!(
+                Case {
+                    target,
+                    origin: name.clone(),
+                    bytes: &bytes
+                }
+                .check(),
+                is_valid,
+                "{name}"
+            );
         }
     }
 }

@@ -7,9 +7,18 @@ use farsign_tests::raw_client::{RawClient, Received};
 use farsign_tests::test_server::TestServer;
 use farsign_volunteer::{Attack, FleetOptions};
 
-const SNAPSHOTS_ONLY: Capabilities = Capabilities { deltas: false, half_snapshots: false };
-const DELTAS: Capabilities = Capabilities { deltas: true, half_snapshots: false };
-const HALF_PRECISION: Capabilities = Capabilities { deltas: true, half_snapshots: true };
+const SNAPSHOTS_ONLY: Capabilities = Capabilities {
+    deltas: false,
+    half_snapshots: false,
+};
+const DELTAS: Capabilities = Capabilities {
+    deltas: true,
+    half_snapshots: false,
+};
+const HALF_PRECISION: Capabilities = Capabilities {
+    deltas: true,
+    half_snapshots: true,
+};
 
 /// A volunteer that updates its parameters from snapshots and deltas.
 struct Follower {
@@ -26,17 +35,36 @@ struct Follower {
 impl Follower {
     fn join(server: &TestServer, capabilities: Capabilities) -> Self {
         let mut client = RawClient::connect(server);
-        client.send_hello(&Hello { capabilities, ..Hello::default() });
+        client.send_hello(&Hello {
+            capabilities,
+            ..Hello::default()
+        });
         let mut last = client.recv();
-        let spec = last.welcome.as_ref().expect("a welcome").settings.directions;
+        let spec = last
+            .welcome
+            .as_ref()
+            .expect("a welcome")
+            .settings
+            .directions;
         let (version, x) = last.snapshot.take().expect("a first snapshot");
-        Self { client, last, directions: Directions::new(spec, 0), x, version, deltas: 0, max_steps: 0 }
+        Self {
+            client,
+            last,
+            directions: Directions::new(spec, 0),
+            x,
+            version,
+            deltas: 0,
+            max_steps: 0,
+        }
     }
 
     /// Sends an update of pseudo-random bits, and applies the response.
     fn send_update(&mut self, salt: u64) {
         let task = self.last.task.expect("a task");
-        assert_eq!(task.snapshot_version, self.version, "the task is for the current version");
+        assert_eq!(
+            task.snapshot_version, self.version,
+            "the task is for the current version"
+        );
         let count = self.directions.spec().count();
         let mut signs = farsign::sign::SignBits::default();
         signs.copy_from(&vec![0.0; count], salt); // zeros become pseudo-random signs
@@ -47,8 +75,13 @@ impl Follower {
             (self.version, self.x) = (version, x);
         }
         if let Some((base, version, steps)) = self.last.delta.take() {
-            assert_eq!(base, self.version, "the delta starts at the current version");
-            steps.iter().for_each(|step| step.take(&mut self.directions, &mut self.x));
+            assert_eq!(
+                base, self.version,
+                "the delta starts at the current version"
+            );
+            steps
+                .iter()
+                .for_each(|step| step.take(&mut self.directions, &mut self.x));
             self.version = version;
             self.deltas += 1;
             self.max_steps = self.max_steps.max(steps.len());
@@ -58,7 +91,8 @@ impl Follower {
 
 fn model(server: &TestServer) -> (u64, Vec<u32>) {
     let frame = server.get("/api/v1/snapshot");
-    let Some(Ok(ServerRecord::Snapshot(snapshot))) = read_server_frame(&frame).unwrap().next() else {
+    let Some(Ok(ServerRecord::Snapshot(snapshot))) = read_server_frame(&frame).unwrap().next()
+    else {
         panic!("expected a snapshot")
     };
     let mut x = Vec::new();
@@ -90,8 +124,16 @@ fn deltas_rebuild_model_exactly() {
             (0..round % 4).for_each(|n| other.send_update(1000 + 10 * round + n));
         }
         follower.send_update(99);
-        assert_eq!((follower.version, bits(&follower.x)), model(&server), "{rule:?} {directions:?}");
-        assert_eq!((follower.deltas, other.deltas), (31, 0), "deltas are sent only on request");
+        assert_eq!(
+            (follower.version, bits(&follower.x)),
+            model(&server),
+            "{rule:?} {directions:?}"
+        );
+        assert_eq!(
+            (follower.deltas, other.deltas),
+            (31, 0),
+            "deltas are sent only on request"
+        );
         assert_eq!(follower.max_steps, 4);
     }
 }
@@ -113,7 +155,11 @@ fn late_volunteer_gets_shorter_snapshot() {
 
 /// Rounds parameters to half precision.
 fn rounded(x: &[u32]) -> Vec<u32> {
-    bits(&x.iter().map(|&v| half::f16::from_f32(f32::from_bits(v)).to_f32()).collect::<Vec<_>>())
+    bits(
+        &x.iter()
+            .map(|&v| half::f16::from_f32(f32::from_bits(v)).to_f32())
+            .collect::<Vec<_>>(),
+    )
 }
 
 #[test]
@@ -133,7 +179,11 @@ fn f16_snapshots_match_rounded_model() {
         half.send_update(99);
         let (version, x) = model(&server);
         assert_ne!(rounded(&x), x, "rounding changes the parameters");
-        assert_eq!((half.version, bits(&half.x)), (version, rounded(&x)), "{model_kind:?}");
+        assert_eq!(
+            (half.version, bits(&half.x)),
+            (version, rounded(&x)),
+            "{model_kind:?}"
+        );
         assert_eq!(half.deltas, 0, "deltas do not apply to rounded parameters");
         other.send_update(100);
         assert_eq!(
@@ -147,10 +197,16 @@ fn f16_snapshots_match_rounded_model() {
 #[test]
 fn f16_snapshots_halve_download() {
     let train = |half_snapshots| {
-        let settings =
-            Settings { model: Some(ModelKind::Softmax), horizon: Some(400.0), ..Settings::default() };
+        let settings = Settings {
+            model: Some(ModelKind::Softmax),
+            horizon: Some(400.0),
+            ..Settings::default()
+        };
         let server = TestServer::start(settings);
-        server.train_with(&[FleetOptions { half_snapshots, ..server.fleet(4) }]);
+        server.train_with(&[FleetOptions {
+            half_snapshots,
+            ..server.fleet(4)
+        }]);
         let status = server.status();
         let number = |group: &str, name: &str| status[group][name].as_u64().unwrap();
         let parameters = number("model", "parameters");
@@ -163,12 +219,18 @@ fn f16_snapshots_halve_download() {
     let (accuracy, bytes, parameters) = train(true);
     assert!(accuracy > 0.8, "accuracy {accuracy}");
     let overhead = 300; // the acknowledgement, the task, and a fraction of the first frames
-    assert!((2 * parameters..2 * parameters + overhead).contains(&bytes), "{bytes} bytes per task");
+    assert!(
+        (2 * parameters..2 * parameters + overhead).contains(&bytes),
+        "{bytes} bytes per task"
+    );
 }
 
 #[test]
 fn deltas_are_smaller_than_snapshots() {
-    let server = TestServer::start(Settings { horizon: Some(400.0), ..Settings::default() });
+    let server = TestServer::start(Settings {
+        horizon: Some(400.0),
+        ..Settings::default()
+    });
     server.train(&[(4, Attack::None)]);
     let status = server.status();
     let sent = status["traffic"]["sent_bytes"].as_u64().unwrap();

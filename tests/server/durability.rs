@@ -17,7 +17,11 @@ fn kills() -> u64 {
 }
 
 /// Runs volunteers while `body` runs, and returns its result and the exits of the workers.
-fn with_volunteers<T>(url: &str, stats: &Arc<FleetStats>, body: impl FnOnce() -> T) -> (T, Vec<WorkerExit>) {
+fn with_volunteers<T>(
+    url: &str,
+    stats: &Arc<FleetStats>,
+    body: impl FnOnce() -> T,
+) -> (T, Vec<WorkerExit>) {
     let (stop, stopping) = watch::channel(false);
     let options = FleetOptions::new(url.parse().expect("a server URL"), 3);
     std::thread::scope(|scope| {
@@ -64,7 +68,11 @@ fn assert_acknowledged_updates_survive(rule: &str, seed: u64) {
         );
         server.restart();
         assert_eq!(server.status()["accepted"], accepted, "{label}");
-        assert_eq!(published_parameters(&url), parameters, "{label}: the server resumed another model");
+        assert_eq!(
+            published_parameters(&url),
+            parameters,
+            "{label}: the server resumed another model"
+        );
     }
 }
 
@@ -85,10 +93,20 @@ fn write_failure_stops_server() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state").to_str().unwrap().to_owned();
     let (stats, stderr) = run_until_disk_is_full(&server_program(), &state);
-    assert!(stats.accepted() > 0, "updates were accepted before the disk was full");
-    assert!(stderr.contains("could not be read or written") && stderr.contains("File too large"), "{stderr}");
+    assert!(
+        stats.accepted() > 0,
+        "updates were accepted before the disk was full"
+    );
+    assert!(
+        stderr.contains("could not be read or written") && stderr.contains("File too large"),
+        "{stderr}"
+    );
     let (accepted, _) = show_run(&state);
-    assert!(accepted >= stats.accepted(), "{accepted} of {} acknowledged", stats.accepted());
+    assert!(
+        accepted >= stats.accepted(),
+        "{accepted} of {} acknowledged",
+        stats.accepted()
+    );
 }
 
 /// Runs a server until it fails to write, and returns the statistics of its volunteers and its standard error.
@@ -97,15 +115,34 @@ fn run_until_disk_is_full(program: &Path, state: &str) -> (Arc<FleetStats>, Stri
     // The ignored signal makes writes beyond the limit fail instead of ending the process.
     let limited = r#"trap "" XFSZ; ulimit -f 4000; exec "$0" "$@""#;
     let mut command = Command::new("sh");
-    command.args(["-c", limited]).arg(program).args(["serve", "--listen", "127.0.0.1:0", "--state", state]);
-    command.args(["--model", "softmax", "--schedule", "constant"]).stdin(Stdio::null());
-    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let url = lines.find_map(|line| Some(line.strip_prefix("Open ")?.split_once(' ')?.0.to_owned()));
+    command.args(["-c", limited]).arg(program).args([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--state",
+        state,
+    ]);
+    command
+        .args(["--model", "softmax", "--schedule", "constant"])
+        .stdin(Stdio::null());
+    let mut server = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let url =
+        lines.find_map(|line| Some(line.strip_prefix("Open ")?.split_once(' ')?.0.to_owned()));
     let stats = Arc::new(FleetStats::default());
-    let (output, exits) =
-        with_volunteers(&url.expect("a URL"), &stats, || server.wait_with_output().unwrap());
-    assert!(exits.iter().all(|exit| *exit == WorkerExit::Stopped), "{exits:?}");
+    let (output, exits) = with_volunteers(&url.expect("a URL"), &stats, || {
+        server.wait_with_output().unwrap()
+    });
+    assert!(
+        exits.iter().all(|exit| *exit == WorkerExit::Stopped),
+        "{exits:?}"
+    );
     assert_eq!(output.status.code(), Some(1));
     (stats, String::from_utf8_lossy(&output.stderr).into_owned())
 }

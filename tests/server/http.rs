@@ -13,14 +13,30 @@ fn page_is_embedded_with_security_headers() {
     assert!(page.contains("id=\"start\""), "the page has a start button");
     assert_eq!(server.get("/healthz"), b"ok");
     let missing = ureq::get(server.url("/nothing-here")).call();
-    assert!(matches!(missing, Err(ureq::Error::StatusCode(404))), "{missing:?}");
+    assert!(
+        matches!(missing, Err(ureq::Error::StatusCode(404))),
+        "{missing:?}"
+    );
     let headers = ureq::get(server.url("/")).call().unwrap().headers().clone();
-    assert!(headers["content-security-policy"].to_str().unwrap().contains("default-src 'self'"));
+    assert!(
+        headers["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .contains("default-src 'self'")
+    );
     assert_eq!(headers["x-content-type-options"], "nosniff");
     assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
     assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
-    assert!(headers["permissions-policy"].to_str().unwrap().contains("camera=()"));
-    assert!(!headers.contains_key("strict-transport-security"), "the server has no TLS");
+    assert!(
+        headers["permissions-policy"]
+            .to_str()
+            .unwrap()
+            .contains("camera=()")
+    );
+    assert!(
+        !headers.contains_key("strict-transport-security"),
+        "the server has no TLS"
+    );
 }
 
 #[test]
@@ -30,8 +46,14 @@ fn served_data_matches_welcome_digest() {
     let images = file("train-images-idx3-ubyte.gz");
     let labels = file("train-labels-idx1-ubyte.gz");
     let data = Dataset::training(IdxPair {
-        images: IdxFile { name: "images", bytes: &images },
-        labels: IdxFile { name: "labels", bytes: &labels },
+        images: IdxFile {
+            name: "images",
+            bytes: &images,
+        },
+        labels: IdxFile {
+            name: "labels",
+            bytes: &labels,
+        },
     });
     let mut volunteer = RawClient::connect(&server);
     volunteer.send_hello(&Hello::default());
@@ -43,7 +65,10 @@ fn served_data_matches_welcome_digest() {
 fn snapshot_is_current_model() {
     let server = TestServer::start(Settings::default());
     let frame = server.get("/api/v1/snapshot");
-    let records: Vec<_> = read_server_frame(&frame).unwrap().map(Result::unwrap).collect();
+    let records: Vec<_> = read_server_frame(&frame)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     let [ServerRecord::Snapshot(snapshot)] = &records[..] else {
         panic!("expected one snapshot: {records:?}")
     };
@@ -55,7 +80,9 @@ fn snapshot_is_current_model() {
 #[test]
 fn status_describes_model_and_data() {
     let server = TestServer::start(Settings::default());
-    let status = server.wait_until("a first evaluation", |status| !status["held_out"]["accuracy"].is_null());
+    let status = server.wait_until("a first evaluation", |status| {
+        !status["held_out"]["accuracy"].is_null()
+    });
     assert_eq!(status["model"]["name"], "mlp 784-128-10");
     assert_eq!(status["model"]["parameters"], 101_770);
     assert_eq!(status["data"]["train_count"], 8500);

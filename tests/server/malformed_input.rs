@@ -40,7 +40,9 @@ fn assert_rejected(
     expected: RejectReason,
 ) -> Option<Task> {
     let before = model(server);
-    let counted = server.status()["rejected"][expected.name()].as_u64().unwrap();
+    let counted = server.status()["rejected"][expected.name()]
+        .as_u64()
+        .unwrap();
     volunteer.send_update(task, bits);
     let received = volunteer.recv();
     assert_eq!(received.rejected, Some((task, expected)), "{received:?}");
@@ -54,7 +56,10 @@ fn assert_rejected(
 fn assert_still_works(volunteer: &mut RawClient, task: Task) {
     volunteer.send_update(task.id, &right_bits());
     let received = volunteer.recv();
-    assert!(received.accepted.is_some() && received.task.is_some(), "{received:?}");
+    assert!(
+        received.accepted.is_some() && received.task.is_some(),
+        "{received:?}"
+    );
 }
 
 /// Asserts that an action ends the session with a reason and a close code.
@@ -70,7 +75,11 @@ fn assert_ended(
     let (reason, code) = expected;
     action(volunteer);
     let received = volunteer.recv();
-    assert_eq!(received.goodbye.map(|goodbye| goodbye.reason), Some(reason), "{received:?}");
+    assert_eq!(
+        received.goodbye.map(|goodbye| goodbye.reason),
+        Some(reason),
+        "{received:?}"
+    );
     assert_eq!(volunteer.recv_close(), code);
     assert_eq!(model(server), before, "the model changed");
     assert_eq!(server.status()["sessions_ended"][reason.name()], 1);
@@ -80,12 +89,23 @@ fn assert_ended(
 fn malformed_update_keeps_session_open() {
     let server = start_server();
     let (mut volunteer, task) = RawClient::join(&server);
-    let next =
-        assert_rejected(&server, &mut volunteer, task.id, &[0; BIT_BYTES - 1], RejectReason::WrongBitCount);
+    let next = assert_rejected(
+        &server,
+        &mut volunteer,
+        task.id,
+        &[0; BIT_BYTES - 1],
+        RejectReason::WrongBitCount,
+    );
     let mut spare = right_bits();
     spare[BIT_BYTES - 1] = 0b100;
     let next = next.expect("the rejection closes the task");
-    let next = assert_rejected(&server, &mut volunteer, next.id, &spare, RejectReason::SpareBitsSet);
+    let next = assert_rejected(
+        &server,
+        &mut volunteer,
+        next.id,
+        &spare,
+        RejectReason::SpareBitsSet,
+    );
     assert_still_works(&mut volunteer, next.expect("the rejection closes the task"));
 }
 
@@ -97,12 +117,39 @@ fn misdirected_update_keeps_task_open() {
     let bits = right_bits();
 
     let unknown = TaskId(task.id.0 + 1_000_000);
-    assert_eq!(assert_rejected(&server, &mut volunteer, unknown, &bits, RejectReason::UnknownTask), None);
-    assert_eq!(assert_rejected(&server, &mut volunteer, foreign.id, &bits, RejectReason::NotYourTask), None);
+    assert_eq!(
+        assert_rejected(
+            &server,
+            &mut volunteer,
+            unknown,
+            &bits,
+            RejectReason::UnknownTask
+        ),
+        None
+    );
+    assert_eq!(
+        assert_rejected(
+            &server,
+            &mut volunteer,
+            foreign.id,
+            &bits,
+            RejectReason::NotYourTask
+        ),
+        None
+    );
 
     volunteer.send_update(task.id, &bits);
     let next = volunteer.recv().task.expect("the task was still open");
-    assert_eq!(assert_rejected(&server, &mut volunteer, task.id, &bits, RejectReason::DuplicateUpdate), None);
+    assert_eq!(
+        assert_rejected(
+            &server,
+            &mut volunteer,
+            task.id,
+            &bits,
+            RejectReason::DuplicateUpdate
+        ),
+        None
+    );
     assert_still_works(&mut volunteer, next);
     assert_still_works(&mut other, foreign);
 }
@@ -112,9 +159,17 @@ fn task_of_ended_session_is_rejected() {
     let server = start_server();
     let (leaver, task) = RawClient::join(&server);
     drop(leaver);
-    server.wait_until("the end of the session", |status| status["volunteers"]["connected"] == 0);
+    server.wait_until("the end of the session", |status| {
+        status["volunteers"]["connected"] == 0
+    });
     let (mut volunteer, _) = RawClient::join(&server);
-    assert_rejected(&server, &mut volunteer, task.id, &right_bits(), RejectReason::NotYourTask);
+    assert_rejected(
+        &server,
+        &mut volunteer,
+        task.id,
+        &right_bits(),
+        RejectReason::NotYourTask,
+    );
 }
 
 #[test]
@@ -124,13 +179,30 @@ fn eight_consecutive_rejections_end_session() {
     let unknown = TaskId(task.id.0 + 1_000_000);
     let bits = right_bits();
     for _ in 0..7 {
-        assert_rejected(&server, &mut volunteer, unknown, &bits, RejectReason::UnknownTask);
+        assert_rejected(
+            &server,
+            &mut volunteer,
+            unknown,
+            &bits,
+            RejectReason::UnknownTask,
+        );
     }
     assert_still_works(&mut volunteer, task); // resets the count
     for _ in 0..8 {
-        assert_rejected(&server, &mut volunteer, unknown, &bits, RejectReason::UnknownTask);
+        assert_rejected(
+            &server,
+            &mut volunteer,
+            unknown,
+            &bits,
+            RejectReason::UnknownTask,
+        );
     }
-    assert_ended(&server, &mut volunteer, |_| {}, (GoodbyeReason::TooManyRejects, 1008));
+    assert_ended(
+        &server,
+        &mut volunteer,
+        |_| {},
+        (GoodbyeReason::TooManyRejects, 1008),
+    );
 }
 
 #[test]
@@ -138,12 +210,37 @@ fn malformed_frame_ends_session() {
     type Action = Box<dyn FnOnce(&mut RawClient)>;
     let frame = |bytes: Vec<u8>| -> Action { Box::new(|volunteer| volunteer.send_frame(bytes)) };
     let cases: [(&str, Action, GoodbyeReason, u16); 9] = [
-        ("unsupported version", frame(vec![2, 2, 0, 0, 0, 0]), GoodbyeReason::UnsupportedVersion, 1002),
-        ("an empty frame", frame(vec![]), GoodbyeReason::Malformed, 1002),
+        (
+            "unsupported version",
+            frame(vec![2, 2, 0, 0, 0, 0]),
+            GoodbyeReason::UnsupportedVersion,
+            1002,
+        ),
+        (
+            "an empty frame",
+            frame(vec![]),
+            GoodbyeReason::Malformed,
+            1002,
+        ),
         ("no record", frame(vec![1]), GoodbyeReason::Malformed, 1002),
-        ("an unknown kind", frame(vec![1, 0x7f, 0, 0, 0, 0]), GoodbyeReason::Malformed, 1002),
-        ("a truncated record", frame(vec![1, 2, 9, 0, 0, 0, 1]), GoodbyeReason::Malformed, 1002),
-        ("a record of the server", frame(vec![1, 0x83, 0, 0, 0, 0]), GoodbyeReason::Malformed, 1002),
+        (
+            "an unknown kind",
+            frame(vec![1, 0x7f, 0, 0, 0, 0]),
+            GoodbyeReason::Malformed,
+            1002,
+        ),
+        (
+            "a truncated record",
+            frame(vec![1, 2, 9, 0, 0, 0, 1]),
+            GoodbyeReason::Malformed,
+            1002,
+        ),
+        (
+            "a record of the server",
+            frame(vec![1, 0x83, 0, 0, 0, 0]),
+            GoodbyeReason::Malformed,
+            1002,
+        ),
         (
             "a second hello",
             Box::new(|volunteer: &mut RawClient| volunteer.send_hello(&Hello::default())),
@@ -156,14 +253,21 @@ fn malformed_frame_ends_session() {
             GoodbyeReason::Malformed,
             1002,
         ),
-        ("too many bytes", frame(vec![1; 14 + BIT_BYTES + 1]), GoodbyeReason::Oversize, 1009),
+        (
+            "too many bytes",
+            frame(vec![1; 14 + BIT_BYTES + 1]),
+            GoodbyeReason::Oversize,
+            1009,
+        ),
     ];
     for (what, action, reason, code) in cases {
         let server = start_server();
         let (mut volunteer, _) = RawClient::join(&server);
         println!("{what}");
         assert_ended(&server, &mut volunteer, action, (reason, code));
-        server.wait_until("the end of the session", |status| status["volunteers"]["connected"] == 0);
+        server.wait_until("the end of the session", |status| {
+            status["volunteers"]["connected"] == 0
+        });
     }
 }
 
@@ -176,10 +280,18 @@ fn too_many_pings_end_session() {
     };
     ping(&mut volunteer, 256);
     volunteer.send_update(task.id, &right_bits());
-    assert!(volunteer.recv().accepted.is_some(), "the limit is not exceeded");
+    assert!(
+        volunteer.recv().accepted.is_some(),
+        "the limit is not exceeded"
+    );
     ping(&mut volunteer, 256);
     let one_more = |volunteer: &mut RawClient| ping(volunteer, 1);
-    assert_ended(&server, &mut volunteer, one_more, (GoodbyeReason::TooManyPings, 1008));
+    assert_ended(
+        &server,
+        &mut volunteer,
+        one_more,
+        (GoodbyeReason::TooManyPings, 1008),
+    );
 }
 
 #[test]
@@ -187,11 +299,24 @@ fn missing_hello_ends_session() {
     let server = start_server();
     let mut early = RawClient::connect(&server);
     let update = |volunteer: &mut RawClient| volunteer.send_update(TaskId(1), &right_bits());
-    assert_ended(&server, &mut early, update, (GoodbyeReason::HelloMissing, 1002));
+    assert_ended(
+        &server,
+        &mut early,
+        update,
+        (GoodbyeReason::HelloMissing, 1002),
+    );
 
-    let server = TestServer::start(Settings { hello_timeout_ms: Some(100), ..Settings::default() });
+    let server = TestServer::start(Settings {
+        hello_timeout_ms: Some(100),
+        ..Settings::default()
+    });
     let mut silent = RawClient::connect(&server);
-    assert_ended(&server, &mut silent, |_| {}, (GoodbyeReason::HelloMissing, 1002));
+    assert_ended(
+        &server,
+        &mut silent,
+        |_| {},
+        (GoodbyeReason::HelloMissing, 1002),
+    );
 }
 
 #[test]
@@ -205,10 +330,20 @@ fn task_timeout_releases_permit() {
     let mut rejected = RawClient::connect(&server);
     let goodbye = rejected.recv().goodbye.expect("a goodbye");
     assert_eq!(goodbye.reason, GoodbyeReason::ServerFull);
-    assert!(goodbye.retry_after_ms.is_some_and(|ms| ms >= 5000), "{goodbye:?}");
+    assert!(
+        goodbye.retry_after_ms.is_some_and(|ms| ms >= 5000),
+        "{goodbye:?}"
+    );
 
-    assert_ended(&server, &mut idle, |_| {}, (GoodbyeReason::TaskTimeout, 1000));
-    server.wait_until("the end of the session", |status| status["volunteers"]["connected"] == 0);
+    assert_ended(
+        &server,
+        &mut idle,
+        |_| {},
+        (GoodbyeReason::TaskTimeout, 1000),
+    );
+    server.wait_until("the end of the session", |status| {
+        status["volunteers"]["connected"] == 0
+    });
     RawClient::join(&server);
     assert_eq!(server.status()["accepted"], 0);
 }

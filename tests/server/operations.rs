@@ -15,9 +15,13 @@ use serde_json::{Value, json};
 fn metrics(server: &TestServer) -> BTreeMap<String, f64> {
     let text = String::from_utf8(server.get("/metrics")).expect("text");
     let samples = text.lines().filter(|line| !line.starts_with('#'));
-    let split = samples
-        .map(|line| line.rsplit_once(' ').unwrap_or_else(|| panic!("expected a sample, found {line}")));
-    split.map(|(name, value)| (name.to_owned(), value.parse().expect("a number"))).collect()
+    let split = samples.map(|line| {
+        line.rsplit_once(' ')
+            .unwrap_or_else(|| panic!("expected a sample, found {line}"))
+    });
+    split
+        .map(|(name, value)| (name.to_owned(), value.parse().expect("a number")))
+        .collect()
 }
 
 /// Returns status and metrics of the same moment, without the values that change with time.
@@ -47,18 +51,31 @@ const SHARED: &[(&str, &str)] = &[
     ("farsign_sent_bytes_total", "/traffic/sent_bytes"),
     ("farsign_verifications_passed_total", "/verification/passed"),
     ("farsign_verifications_failed_total", "/verification/failed"),
-    ("farsign_verifications_skipped_total", "/verification/skipped"),
-    ("farsign_verification_recomputed_updates_total", "/verification/recomputed"),
-    ("farsign_verification_cpu_seconds_total", "/verification/cpu_s"),
+    (
+        "farsign_verifications_skipped_total",
+        "/verification/skipped",
+    ),
+    (
+        "farsign_verification_recomputed_updates_total",
+        "/verification/recomputed",
+    ),
+    (
+        "farsign_verification_cpu_seconds_total",
+        "/verification/cpu_s",
+    ),
 ];
 
 fn assert_same(metrics: &BTreeMap<String, f64>, name: &str, expected: &Value) {
     let found = metrics.get(name).copied();
     let expected = expected.as_f64();
     // The status rounds its floats to 32 bits.
-    let is_same =
-        found.zip(expected).is_some_and(|(found, expected)| (found - expected).abs() <= 1e-6 * expected);
-    assert!(is_same, "{name}: expected {expected:?} as in the status, found {found:?}");
+    let is_same = found
+        .zip(expected)
+        .is_some_and(|(found, expected)| (found - expected).abs() <= 1e-6 * expected);
+    assert!(
+        is_same,
+        "{name}: expected {expected:?} as in the status, found {found:?}"
+    );
 }
 
 #[test]
@@ -72,36 +89,72 @@ fn metrics_match_status() {
     });
     let (mut volunteer, task) = RawClient::join(&server);
     volunteer.send_update(task.id, &[0]);
-    assert_eq!(volunteer.recv().rejected, Some((task.id, RejectReason::WrongBitCount)));
+    assert_eq!(
+        volunteer.recv().rejected,
+        Some((task.id, RejectReason::WrongBitCount))
+    );
     drop(volunteer);
     server.train(&[(2, Attack::None)]);
     server.final_accuracy();
-    server.wait_until("the end of all sessions", |status| status["volunteers"]["connected"] == 0);
+    server.wait_until("the end of all sessions", |status| {
+        status["volunteers"]["connected"] == 0
+    });
 
     let (status, metrics) = consistent_snapshot(&server);
     for (name, pointer) in SHARED {
-        assert_same(&metrics, name, status.pointer(pointer).unwrap_or_else(|| panic!("no {pointer}")));
+        assert_same(
+            &metrics,
+            name,
+            status
+                .pointer(pointer)
+                .unwrap_or_else(|| panic!("no {pointer}")),
+        );
     }
-    for (family, pointer) in [("updates_rejected", "/rejected"), ("sessions_ended", "/sessions_ended")] {
-        let counts = status.pointer(pointer).and_then(Value::as_object).expect("counts by reason");
+    for (family, pointer) in [
+        ("updates_rejected", "/rejected"),
+        ("sessions_ended", "/sessions_ended"),
+    ] {
+        let counts = status
+            .pointer(pointer)
+            .and_then(Value::as_object)
+            .expect("counts by reason");
         let name = |reason| format!("farsign_{family}_total{{reason=\"{reason}\"}}");
-        counts.iter().for_each(|(reason, count)| assert_same(&metrics, &name(reason), count));
-        let names = metrics.keys().filter(|name| name.starts_with(&format!("farsign_{family}_total")));
+        counts
+            .iter()
+            .for_each(|(reason, count)| assert_same(&metrics, &name(reason), count));
+        let names = metrics
+            .keys()
+            .filter(|name| name.starts_with(&format!("farsign_{family}_total")));
         assert_eq!(names.count(), counts.len(), "{family}");
     }
     for counted in [
         "updates_rejected_total{reason=\"wrong_bit_count\"}",
         "sessions_ended_total{reason=\"run_finished\"}",
     ] {
-        assert!(metrics[&format!("farsign_{counted}")] > 0.0, "{counted}: {metrics:#?}");
+        assert!(
+            metrics[&format!("farsign_{counted}")] > 0.0,
+            "{counted}: {metrics:#?}"
+        );
     }
-    for counted in
-        ["updates_accepted_total", "received_bytes_total", "sent_bytes_total", "verifications_passed_total"]
-    {
-        assert!(metrics[&format!("farsign_{counted}")] > 0.0, "{counted}: {metrics:#?}");
+    for counted in [
+        "updates_accepted_total",
+        "received_bytes_total",
+        "sent_bytes_total",
+        "verifications_passed_total",
+    ] {
+        assert!(
+            metrics[&format!("farsign_{counted}")] > 0.0,
+            "{counted}: {metrics:#?}"
+        );
     }
-    assert!(metrics["farsign_connections"] >= 1.0, "the connection of the request");
-    assert!(metrics["farsign_snapshot_version"] >= 1.0 && metrics["farsign_snapshot_age_seconds"] >= 0.0);
+    assert!(
+        metrics["farsign_connections"] >= 1.0,
+        "the connection of the request"
+    );
+    assert!(
+        metrics["farsign_snapshot_version"] >= 1.0
+            && metrics["farsign_snapshot_age_seconds"] >= 0.0
+    );
     assert_eq!(metrics["farsign_paused"], 0.0);
 }
 
@@ -124,27 +177,48 @@ fn tolerance_estimate_follows_agreement() {
     send_updates(32, [0x55, 0x55]);
     let (status, early) = consistent_snapshot(&server);
     assert_eq!(status["tolerance"], Value::Null, "too few pairs");
-    assert!(!early.contains_key("farsign_sign_error_ratio"), "{early:#?}");
+    assert!(
+        !early.contains_key("farsign_sign_error_ratio"),
+        "{early:#?}"
+    );
 
     send_updates(1, [0x55, 0x55]);
-    assert_eq!(server.status()["tolerance"], json!({ "sign_error": 0.0, "tolerated_fraction": 0.5 }));
+    assert_eq!(
+        server.status()["tolerance"],
+        json!({ "sign_error": 0.0, "tolerated_fraction": 0.5 })
+    );
 
     send_updates(200, [0x55, 0x0f]); // half of the signs agree, as random signs do
     let (status, metrics) = consistent_snapshot(&server);
-    assert!(status["tolerance"]["sign_error"].as_f64() > Some(0.3), "{status:#}");
-    assert_same(&metrics, "farsign_sign_error_ratio", &status["tolerance"]["sign_error"]);
-    assert_same(&metrics, "farsign_byzantine_tolerance_ratio", &status["tolerance"]["tolerated_fraction"]);
+    assert!(
+        status["tolerance"]["sign_error"].as_f64() > Some(0.3),
+        "{status:#}"
+    );
+    assert_same(
+        &metrics,
+        "farsign_sign_error_ratio",
+        &status["tolerance"]["sign_error"],
+    );
+    assert_same(
+        &metrics,
+        "farsign_byzantine_tolerance_ratio",
+        &status["tolerance"]["tolerated_fraction"],
+    );
 }
 
 #[test]
 fn metrics_match_documentation() {
     let server = TestServer::start(Settings::default());
     let text = String::from_utf8(server.get("/metrics")).expect("text");
-    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let types = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     let exported: BTreeSet<&str> = types.collect();
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/metrics.md");
     let page = fs::read_to_string(page).expect("the document");
-    let rows = page.lines().filter_map(|line| line.strip_prefix("| `farsign_")?.split(['`', '{']).next());
+    let rows = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `farsign_")?.split(['`', '{']).next());
     let documented: BTreeSet<String> = rows.map(|name| format!("farsign_{name}")).collect();
     assert_eq!(exported, documented.iter().map(String::as_str).collect());
 }
@@ -163,10 +237,16 @@ fn metrics_are_per_server() {
 #[test]
 fn paused_server_is_not_ready() {
     let server = TestServer::start(Settings::default());
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
     let ready = || {
         let mut response = agent.get(server.url("/readyz")).call().expect("a response");
-        (response.status().as_u16(), response.body_mut().read_to_string().expect("a body"))
+        (
+            response.status().as_u16(),
+            response.body_mut().read_to_string().expect("a body"),
+        )
     };
     assert_eq!(ready(), (200, "ready".to_owned()));
     server.state().admission.pause(true);

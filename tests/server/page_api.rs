@@ -19,9 +19,22 @@ fn start_server() -> TestServer {
 /// Sends accepted updates of a volunteer.
 fn send_updates(server: &TestServer, secret: u8, count: u64) {
     let mut volunteer = RawClient::connect(server);
-    volunteer.send_hello(&Hello { secret: Some(Secret([secret; 16])), ..Hello::default() });
+    volunteer.send_hello(&Hello {
+        secret: Some(Secret([secret; 16])),
+        ..Hello::default()
+    });
     let mut received = volunteer.recv();
-    let bits = vec![0; received.welcome.as_ref().expect("a welcome").settings.directions.count().div_ceil(8)];
+    let bits = vec![
+        0;
+        received
+            .welcome
+            .as_ref()
+            .expect("a welcome")
+            .settings
+            .directions
+            .count()
+            .div_ceil(8)
+    ];
     for _ in 0..count {
         volunteer.send_update(received.task.expect("a task").id, &bits);
         received = volunteer.recv();
@@ -34,11 +47,19 @@ fn hex(secret: u8) -> String {
 }
 
 fn post(server: &TestServer, path: &str, origin: &str, body: &Value) -> (StatusCode, Value) {
-    let request = ureq::post(server.url(path)).config().http_status_as_error(false).build();
-    let request = request.header("content-type", "application/json").header("origin", origin);
+    let request = ureq::post(server.url(path))
+        .config()
+        .http_status_as_error(false)
+        .build();
+    let request = request
+        .header("content-type", "application/json")
+        .header("origin", origin);
     let mut response = request.send(body.to_string()).expect("a response");
     let text = response.body_mut().read_to_string().expect("a body");
-    (response.status(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    (
+        response.status(),
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
 }
 
 /// Sets a name, as the server's page does.
@@ -50,27 +71,47 @@ fn set_name(server: &TestServer, person: u8, name: &str, volunteers: &[u8]) -> (
 
 fn leaders(server: &TestServer) -> Vec<(String, u64)> {
     let list: Value = serde_json::from_slice(&server.get("/api/v1/leaderboard")).expect("JSON");
-    let row = |row: &Value| (row["name"].as_str().unwrap().to_owned(), row["accepted"].as_u64().unwrap());
-    list["people"].as_array().expect("a list").iter().map(row).collect()
+    let row = |row: &Value| {
+        (
+            row["name"].as_str().unwrap().to_owned(),
+            row["accepted"].as_u64().unwrap(),
+        )
+    };
+    list["people"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(row)
+        .collect()
 }
 
 #[test]
 fn published_model_is_f16_with_etag() {
     let server = start_server();
     send_updates(&server, 1, 3);
-    let response = ureq::get(server.url("/api/v1/model")).call().expect("a response");
+    let response = ureq::get(server.url("/api/v1/model"))
+        .call()
+        .expect("a response");
     let tag = response.headers()["etag"].clone();
     let frame = response.into_body().read_to_vec().expect("a body");
     assert!(frame.len() < 2 * 7850 + 100, "{} bytes", frame.len());
-    let Some(Ok(ServerRecord::Snapshot(snapshot))) = read_server_frame(&frame).unwrap().next() else {
+    let Some(Ok(ServerRecord::Snapshot(snapshot))) = read_server_frame(&frame).unwrap().next()
+    else {
         panic!("expected a snapshot")
     };
     let mut x = Vec::new();
     let current = server.state().coordinator.snapshot();
     snapshot.unpack(&mut x).unwrap();
-    let rounded: Vec<f32> = current.x.iter().map(|&v| half::f16::from_f32(v).to_f32()).collect();
+    let rounded: Vec<f32> = current
+        .x
+        .iter()
+        .map(|&v| half::f16::from_f32(v).to_f32())
+        .collect();
     assert_eq!((snapshot.version, x), (current.version, rounded));
-    let again = ureq::get(server.url("/api/v1/model")).header("if-none-match", tag).call().unwrap();
+    let again = ureq::get(server.url("/api/v1/model"))
+        .header("if-none-match", tag)
+        .call()
+        .unwrap();
     assert_eq!(again.status(), 304);
     assert_eq!(again.into_body().read_to_vec().unwrap().len(), 0);
 }
@@ -78,12 +119,22 @@ fn published_model_is_f16_with_etag() {
 #[test]
 fn etag_returns_304() {
     let server = start_server();
-    for path in ["/", "/js/main.js", "/api/v1/dataset/train-images-idx3-ubyte.gz"] {
+    for path in [
+        "/",
+        "/js/main.js",
+        "/api/v1/dataset/train-images-idx3-ubyte.gz",
+    ] {
         let first = ureq::get(server.url(path)).call().expect("a response");
         let tag = first.headers()["etag"].clone();
-        let again = ureq::get(server.url(path)).header("if-none-match", tag).call().unwrap();
+        let again = ureq::get(server.url(path))
+            .header("if-none-match", tag)
+            .call()
+            .unwrap();
         assert_eq!(again.status(), 304, "{path}");
-        assert!(again.headers().contains_key("content-security-policy"), "{path}");
+        assert!(
+            again.headers().contains_key("content-security-policy"),
+            "{path}"
+        );
     }
 }
 
@@ -95,11 +146,22 @@ fn leaderboard_sums_volunteers_and_forgets() {
     send_updates(&server, 3, 5);
     assert_eq!(leaders(&server), []);
     let (status, named) = set_name(&server, 100, "Ada", &[1, 2]);
-    assert_eq!((status.as_u16(), &named["name"], &named["kept"]), (200, &json!("Ada"), &json!(true)));
+    assert_eq!(
+        (status.as_u16(), &named["name"], &named["kept"]),
+        (200, &json!("Ada"), &json!(true))
+    );
     set_name(&server, 101, "Bob", &[3]);
-    assert_eq!(leaders(&server), [("Ada".to_owned(), 7), ("Bob".to_owned(), 5)]);
+    assert_eq!(
+        leaders(&server),
+        [("Ada".to_owned(), 7), ("Bob".to_owned(), 5)]
+    );
     let leave = json!({ "person": hex(100) });
-    let (status, _) = post(&server, "/api/v1/leaderboard/leave", &server.url(""), &leave);
+    let (status, _) = post(
+        &server,
+        "/api/v1/leaderboard/leave",
+        &server.url(""),
+        &leave,
+    );
     assert_eq!(status, 204);
     assert_eq!(leaders(&server), [("Bob".to_owned(), 5)]);
 }
@@ -110,7 +172,11 @@ fn idle_volunteer_keeps_no_name() {
     send_updates(&server, 1, 1);
     for person in 100..110 {
         let (_, named) = set_name(&server, person, "Ada", &[1, person]);
-        assert_eq!((&named["kept"], &named["volunteers"]), (&json!(true), &json!(1)), "{named}");
+        assert_eq!(
+            (&named["kept"], &named["volunteers"]),
+            (&json!(true), &json!(1)),
+            "{named}"
+        );
     }
     let list: Value = serde_json::from_slice(&server.get("/api/v1/leaderboard")).expect("JSON");
     assert_eq!(list["named"], 1, "a volunteer belongs to one person");
@@ -137,14 +203,36 @@ fn invalid_names_are_rejected() {
     assert_eq!(set_name(&server, 100, "Many", &many).0, 400);
     let own = server.url("");
     for (body, expected) in [
-        (json!({ "person": "1", "name": "Ada", "volunteers": [hex(1)] }), 400),
-        (json!({ "person": hex(1), "name": "Ada", "volunteers": ["+0"] }), 400),
+        (
+            json!({ "person": "1", "name": "Ada", "volunteers": [hex(1)] }),
+            400,
+        ),
+        (
+            json!({ "person": hex(1), "name": "Ada", "volunteers": ["+0"] }),
+            400,
+        ),
         (json!({ "person": hex(1), "name": "Ada" }), 422),
-        (json!({ "person": hex(1), "name": "x".repeat(5000), "volunteers": [] }), 413),
+        (
+            json!({ "person": hex(1), "name": "x".repeat(5000), "volunteers": [] }),
+            413,
+        ),
     ] {
-        assert_eq!(post(&server, "/api/v1/leaderboard", &own, &body).0, expected, "{body:.80}");
+        assert_eq!(
+            post(&server, "/api/v1/leaderboard", &own, &body).0,
+            expected,
+            "{body:.80}"
+        );
     }
     let body = json!({ "person": hex(100), "name": "Ada", "volunteers": [hex(1)] });
-    assert_eq!(post(&server, "/api/v1/leaderboard", "https://stranger.example", &body).0, 403);
+    assert_eq!(
+        post(
+            &server,
+            "/api/v1/leaderboard",
+            "https://stranger.example",
+            &body
+        )
+        .0,
+        403
+    );
     assert_eq!(leaders(&server), []);
 }

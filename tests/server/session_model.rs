@@ -98,14 +98,18 @@ impl Model {
         use Expected::{Accepted, Goodbye, Nothing, Rejected, Welcome};
         match (action, self.open) {
             (Action::Leave, _) => Nothing,
-            (Action::InvalidFrame, _) | (Action::Hello, Some(_)) => Goodbye(GoodbyeReason::Malformed, 1002),
+            (Action::InvalidFrame, _) | (Action::Hello, Some(_)) => {
+                Goodbye(GoodbyeReason::Malformed, 1002)
+            }
             (Action::Update(_, Bits::TooMany), _) => Goodbye(GoodbyeReason::Oversize, 1009),
             (Action::Hello, None) => Welcome,
             (Action::Update(..), None) => Goodbye(GoodbyeReason::HelloMissing, 1002),
             (Action::Update(TaskChoice::Open, bits), Some(_)) => match bits {
                 Bits::Valid => Accepted,
                 Bits::Spare => Rejected(RejectReason::SpareBitsSet, NextTask::Sent),
-                Bits::TooFew | Bits::TooMany => Rejected(RejectReason::WrongBitCount, NextTask::Sent),
+                Bits::TooFew | Bits::TooMany => {
+                    Rejected(RejectReason::WrongBitCount, NextTask::Sent)
+                }
             },
             (Action::Update(TaskChoice::Closed, _), _) => {
                 Rejected(RejectReason::DuplicateUpdate, NextTask::Unchanged)
@@ -121,7 +125,10 @@ impl Model {
 
     /// Ends the session and starts another.
     fn reset(&mut self) {
-        *self = Self { earlier: self.open.or(self.closed).or(self.earlier), ..Self::default() };
+        *self = Self {
+            earlier: self.open.or(self.closed).or(self.earlier),
+            ..Self::default()
+        };
     }
 }
 
@@ -146,7 +153,11 @@ static SERVER: LazyLock<TestServer> = LazyLock::new(|| {
 impl Client {
     fn new() -> Self {
         let accepted = SERVER.status()["accepted"].as_u64().expect("a number");
-        Self { volunteer: RawClient::connect(&SERVER), model: Model::default(), accepted }
+        Self {
+            volunteer: RawClient::connect(&SERVER),
+            model: Model::default(),
+            accepted,
+        }
     }
 
     /// Performs an action if its task exists, and compares the response with the model.
@@ -157,8 +168,11 @@ impl Client {
             Action::InvalidFrame => self.volunteer.send_frame(vec![1, 9, 0, 0, 0, 0]),
             Action::Leave => return self.reset(),
             Action::Update(choice, bits) => {
-                let Some(task) =
-                    self.model.task(choice, foreign).or(self.model.open.is_none().then_some(foreign))
+                let Some(task) = self.model.task(choice, foreign).or(self
+                    .model
+                    .open
+                    .is_none()
+                    .then_some(foreign))
                 else {
                     return;
                 };
@@ -175,7 +189,10 @@ impl Client {
     fn expect_goodbye(&mut self, received: &Received, reason: GoodbyeReason, code: u16) {
         assert_eq!(
             received,
-            &Received { goodbye: received.goodbye, ..Received::default() },
+            &Received {
+                goodbye: received.goodbye,
+                ..Received::default()
+            },
             "the goodbye is the only record"
         );
         assert_eq!(received.goodbye.map(|goodbye| goodbye.reason), Some(reason));
@@ -187,12 +204,19 @@ impl Client {
         let mut model = std::mem::take(&mut self.model);
         let is_task_sent = match expected {
             Expected::Welcome => {
-                assert!(received.welcome.is_some() && received.snapshot.is_some(), "{received:?}");
+                assert!(
+                    received.welcome.is_some() && received.snapshot.is_some(),
+                    "{received:?}"
+                );
                 true
             }
             Expected::Accepted => {
                 self.accepted += 1;
-                assert_eq!(received.accepted, Some(self.accepted), "each update counts once");
+                assert_eq!(
+                    received.accepted,
+                    Some(self.accepted),
+                    "each update counts once"
+                );
                 model.rejects = 0;
                 true
             }
@@ -204,9 +228,16 @@ impl Client {
             }
             Expected::Goodbye(..) | Expected::Nothing => unreachable!("handled by the callers"),
         };
-        assert_eq!(received.task.is_some(), is_task_sent, "a task follows a closed task: {received:?}");
+        assert_eq!(
+            received.task.is_some(),
+            is_task_sent,
+            "a task follows a closed task: {received:?}"
+        );
         if let Some(next) = received.task {
-            assert!(model.open.is_none_or(|open| open < next.id), "task numbers increase");
+            assert!(
+                model.open.is_none_or(|open| open < next.id),
+                "task numbers increase"
+            );
             model.closed = model.open.or(model.closed);
             model.open = Some(next.id);
         }

@@ -32,16 +32,24 @@ impl Certified {
             generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         std::fs::write(folder.path().join("cert.pem"), cert.pem()).expect("a file");
         std::fs::write(folder.path().join("key.pem"), signing_key.serialize_pem()).expect("a file");
-        Self { folder, certificate: cert.der().clone() }
+        Self {
+            folder,
+            certificate: cert.der().clone(),
+        }
     }
 
     fn settings(&self) -> Settings {
-        settings(&self.folder.path().join("cert.pem"), &self.folder.path().join("key.pem"))
+        settings(
+            &self.folder.path().join("cert.pem"),
+            &self.folder.path().join("key.pem"),
+        )
     }
 
     fn agent(&self) -> ureq::Agent {
         let root = Certificate::from_der(&self.certificate).to_owned();
-        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[root])).build();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::new_with_certs(&[root]))
+            .build();
         ureq::Agent::config_builder().tls_config(tls).build().into()
     }
 }
@@ -64,16 +72,32 @@ fn page_and_sessions_use_tls() {
     let certified = Certified::new();
     let server = TestServer::start(certified.settings());
     let port = server.address().port();
-    let page = certified.agent().get(format!("https://localhost:{port}/")).call().expect("the page");
-    assert!(page.headers()["strict-transport-security"].to_str().unwrap().starts_with("max-age="));
+    let page = certified
+        .agent()
+        .get(format!("https://localhost:{port}/"))
+        .call()
+        .expect("the page");
+    assert!(
+        page.headers()["strict-transport-security"]
+            .to_str()
+            .unwrap()
+            .starts_with("max-age=")
+    );
 
     let mut roots = RootCertStore::empty();
     roots.add(certified.certificate.clone()).expect("a root");
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     let connector = Connector::Rustls(Arc::new(config));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let message = runtime.block_on(async {
-        let stream = tokio::net::TcpStream::connect(server.address()).await.expect("a connection");
+        let stream = tokio::net::TcpStream::connect(server.address())
+            .await
+            .expect("a connection");
         let url = format!("wss://localhost:{port}/ws");
         let opened = client_async_tls_with_config(url, stream, None, Some(connector)).await;
         let (mut socket, _) = opened.expect("a session");
@@ -87,8 +111,15 @@ fn page_and_sessions_use_tls() {
 #[test]
 fn tls_handshake_timeout() {
     let certified = Certified::new();
-    let server = TestServer::start(Settings { header_timeout_ms: Some(300), ..certified.settings() });
-    for request in [&b""[..], b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", &[22, 3, 1, 2, 0, 1]] {
+    let server = TestServer::start(Settings {
+        header_timeout_ms: Some(300),
+        ..certified.settings()
+    });
+    for request in [
+        &b""[..],
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        &[22, 3, 1, 2, 0, 1],
+    ] {
         let mut stream = TcpStream::connect(server.address()).unwrap();
         stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream.write_all(request).unwrap();
@@ -115,12 +146,36 @@ fn invalid_tls_files_are_named() {
     let key = file("key.pem");
     std::fs::write(file("other.pem"), other.serialize_pem()).unwrap();
     for (settings, hints) in [
-        (settings(&file("none.pem"), &key), ["certificates in PEM form", "none.pem"]),
-        (settings(&key, &key), ["certificates in PEM form", "found none"]),
-        (settings(&cert, &cert), ["a private key in PEM form", "cert.pem"]),
-        (settings(&cert, &file("other.pem")), ["a key that fits its certificate", "other.pem"]),
-        (Settings { tls_key: None, ..certified.settings() }, ["tls-key: expected", "tls-cert"]),
-        (Settings { tls_cert: None, ..certified.settings() }, ["tls-cert: expected", "tls-key"]),
+        (
+            settings(&file("none.pem"), &key),
+            ["certificates in PEM form", "none.pem"],
+        ),
+        (
+            settings(&key, &key),
+            ["certificates in PEM form", "found none"],
+        ),
+        (
+            settings(&cert, &cert),
+            ["a private key in PEM form", "cert.pem"],
+        ),
+        (
+            settings(&cert, &file("other.pem")),
+            ["a key that fits its certificate", "other.pem"],
+        ),
+        (
+            Settings {
+                tls_key: None,
+                ..certified.settings()
+            },
+            ["tls-key: expected", "tls-cert"],
+        ),
+        (
+            Settings {
+                tls_cert: None,
+                ..certified.settings()
+            },
+            ["tls-cert: expected", "tls-key"],
+        ),
     ] {
         let error = config_error(settings);
         assert!(hints.iter().all(|hint| error.contains(hint)), "{error}");

@@ -15,11 +15,17 @@ use serde_json::Value;
 const HONEST: Attack = Attack::None;
 
 fn softmax() -> Settings {
-    Settings { model: Some(ModelKind::Softmax), horizon: Some(2500.0), ..Settings::default() }
+    Settings {
+        model: Some(ModelKind::Softmax),
+        horizon: Some(2500.0),
+        ..Settings::default()
+    }
 }
 
 fn verifications(status: &Value, what: &str) -> u64 {
-    status["verification"][what].as_u64().unwrap_or_else(|| panic!("no {what} in {status:#}"))
+    status["verification"][what]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no {what} in {status:#}"))
 }
 
 #[test]
@@ -27,9 +33,15 @@ fn attacker_majority_is_ejected() {
     let server = TestServer::start(softmax());
     let exits = server.train(&[(3, HONEST), (7, Attack::SignFlip)]);
     let (honest, attackers) = exits.split_at(3);
-    assert!(honest.iter().all(|exit| *exit == WorkerExit::Finished), "{honest:?}");
+    assert!(
+        honest.iter().all(|exit| *exit == WorkerExit::Finished),
+        "{honest:?}"
+    );
     let ejected = WorkerExit::Ejected(GoodbyeReason::FailedVerification);
-    assert!(attackers.iter().all(|exit| *exit == ejected), "{attackers:?}");
+    assert!(
+        attackers.iter().all(|exit| *exit == ejected),
+        "{attackers:?}"
+    );
     assert_eq!(verifications(&server.status(), "failed"), 7);
     let accuracy = server.final_accuracy();
     assert!(accuracy >= 0.87, "{accuracy}");
@@ -37,12 +49,25 @@ fn attacker_majority_is_ejected() {
 
 #[test]
 fn every_attack_is_detected() {
-    let server = TestServer::start(Settings { verify_probability: Some(0.1), ..softmax() });
-    let fleets: Vec<_> = [(2, HONEST)].into_iter().chain(Attack::ALL.map(|attack| (1, attack))).collect();
+    let server = TestServer::start(Settings {
+        verify_probability: Some(0.1),
+        ..softmax()
+    });
+    let fleets: Vec<_> = [(2, HONEST)]
+        .into_iter()
+        .chain(Attack::ALL.map(|attack| (1, attack)))
+        .collect();
     let exits = server.train(&fleets);
-    assert!(exits[..2].iter().all(|exit| *exit == WorkerExit::Finished), "{exits:?}");
+    assert!(
+        exits[..2].iter().all(|exit| *exit == WorkerExit::Finished),
+        "{exits:?}"
+    );
     for (exit, attack) in exits[2..].iter().zip(Attack::ALL) {
-        assert_eq!(*exit, WorkerExit::Ejected(GoodbyeReason::FailedVerification), "{attack:?}");
+        assert_eq!(
+            *exit,
+            WorkerExit::Ejected(GoodbyeReason::FailedVerification),
+            "{attack:?}"
+        );
     }
 }
 
@@ -54,11 +79,24 @@ fn verify_everything() -> Vec<Settings> {
         horizon: Some(400.0),
         ..softmax()
     };
-    let zeroth = Settings { order: Some(OrderKind::Zeroth), batch: Some(32), ..everything.clone() };
+    let zeroth = Settings {
+        order: Some(OrderKind::Zeroth),
+        batch: Some(32),
+        ..everything.clone()
+    };
     vec![
-        Settings { model: Some(ModelKind::Mlp), ..everything.clone() },
-        Settings { directions: Some(FamilyKind::Hadamard), ..everything.clone() },
-        Settings { direction_reuse: Some(5), ..zeroth.clone() },
+        Settings {
+            model: Some(ModelKind::Mlp),
+            ..everything.clone()
+        },
+        Settings {
+            directions: Some(FamilyKind::Hadamard),
+            ..everything.clone()
+        },
+        Settings {
+            direction_reuse: Some(5),
+            ..zeroth.clone()
+        },
         zeroth,
         everything,
     ]
@@ -69,7 +107,10 @@ fn honest_volunteers_pass_full_verification() {
     for settings in verify_everything() {
         let server = TestServer::start(settings.clone());
         let exits = server.train(&[(4, HONEST)]);
-        assert!(exits.iter().all(|exit| *exit == WorkerExit::Finished), "{exits:?} with {settings:?}");
+        assert!(
+            exits.iter().all(|exit| *exit == WorkerExit::Finished),
+            "{exits:?} with {settings:?}"
+        );
         let status = server.status();
         assert_eq!(verifications(&status, "failed"), 0, "{settings:?}");
         assert!(verifications(&status, "passed") > 0, "{settings:?}");
@@ -81,22 +122,35 @@ fn assert_every_update_passes(settings: Settings, capabilities: Capabilities) {
     const UPDATES: u64 = 30; // several momentum resets
     let server = TestServer::start(settings.clone());
     let mut connection = RawClient::connect(&server);
-    connection.send_hello(&Hello { capabilities, ..Hello::default() });
+    connection.send_hello(&Hello {
+        capabilities,
+        ..Hello::default()
+    });
     let mut volunteer = Volunteer::new(Arc::clone(&server.state().data.train));
     let mut events = Vec::new();
     let mut frame = Vec::new();
     for count in 1..=UPDATES {
-        volunteer.receive(&connection.recv_frame(), &mut events).expect("a valid frame");
+        volunteer
+            .receive(&connection.recv_frame(), &mut events)
+            .expect("a valid frame");
         let task = events.drain(..).find_map(|event| match event {
             Event::Task(task) => Some(task),
             _ => None,
         });
         frame.clear();
-        volunteer.write_update(&task.expect("a task in every frame"), &mut frame).expect("an update");
+        volunteer
+            .write_update(&task.expect("a task in every frame"), &mut frame)
+            .expect("an update");
         connection.send_frame(frame.clone());
-        server.wait_until("the verification", |status| verifications(status, "passed") == count);
+        server.wait_until("the verification", |status| {
+            verifications(status, "passed") == count
+        });
     }
-    assert_eq!(verifications(&server.status(), "recomputed"), UPDATES, "{settings:?}");
+    assert_eq!(
+        verifications(&server.status(), "recomputed"),
+        UPDATES,
+        "{settings:?}"
+    );
 }
 
 #[test]
@@ -111,26 +165,41 @@ fn f16_updates_pass_verification() {
     for settings in verify_everything() {
         assert_every_update_passes(
             settings,
-            Capabilities { half_snapshots: true, ..Capabilities::default() },
+            Capabilities {
+                half_snapshots: true,
+                ..Capabilities::default()
+            },
         );
     }
 }
 
 #[test]
 fn rejected_update_resets_momentum() {
-    let server = TestServer::start(Settings { verify_probability: Some(1.0), ..softmax() });
+    let server = TestServer::start(Settings {
+        verify_probability: Some(1.0),
+        ..softmax()
+    });
     let (mut volunteer, task) = RawClient::join(&server);
     assert!(task.reset_momentum);
     volunteer.send_update(task.id, &[0; 3]);
     let task = volunteer.recv().task.expect("a new task");
-    assert!(task.reset_momentum, "the momentum is unknown after an invalid update");
+    assert!(
+        task.reset_momentum,
+        "the momentum is unknown after an invalid update"
+    );
 }
 
 #[test]
 fn plain_rule_skips_verification() {
-    let server =
-        TestServer::start(Settings { rule: Some(RuleKind::Plain), horizon: Some(300.0), ..softmax() });
-    assert_eq!(server.train(&[(2, Attack::ConstantSign)]), [WorkerExit::Finished, WorkerExit::Finished]);
+    let server = TestServer::start(Settings {
+        rule: Some(RuleKind::Plain),
+        horizon: Some(300.0),
+        ..softmax()
+    });
+    assert_eq!(
+        server.train(&[(2, Attack::ConstantSign)]),
+        [WorkerExit::Finished, WorkerExit::Finished]
+    );
     assert_eq!(verifications(&server.status(), "recomputed"), 0);
 }
 
@@ -143,7 +212,9 @@ fn negative_signs(count: usize) -> Vec<u8> {
 ///
 /// Each attacker has its own identity, sends one malicious update and leaves as `leave` does. A verification that
 /// finishes earlier has the same result.
-fn assert_attackers_are_rolled_back(leave: impl Fn(&TestServer, RawClient, &Hello<'_>) -> Option<RawClient>) {
+fn assert_attackers_are_rolled_back(
+    leave: impl Fn(&TestServer, RawClient, &Hello<'_>) -> Option<RawClient>,
+) {
     // The low CPU fraction delays verification, so that most attackers leave first.
     let server = TestServer::start(Settings {
         verify_probability: Some(1.0),
@@ -152,15 +223,26 @@ fn assert_attackers_are_rolled_back(leave: impl Fn(&TestServer, RawClient, &Hell
     });
     let before = server.state().coordinator.snapshot().x.to_vec();
     for round in 1..=8 {
-        let hello = Hello { secret: Some(Secret([round as u8; 16])), ..Hello::default() };
+        let hello = Hello {
+            secret: Some(Secret([round as u8; 16])),
+            ..Hello::default()
+        };
         let mut attacker = RawClient::connect(&server);
         attacker.send_hello(&hello);
         let task = attacker.recv().task.expect("a task");
         attacker.send_update(task.id, &negative_signs(before.len()));
         let _rejoined = leave(&server, attacker, &hello);
-        server.wait_until("the verification", |status| verifications(status, "failed") == round);
+        server.wait_until("the verification", |status| {
+            verifications(status, "failed") == round
+        });
     }
-    let distance = |x: &[f32]| before.iter().zip(x).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let distance = |x: &[f32]| {
+        before
+            .iter()
+            .zip(x)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max)
+    };
     let after = wait::wait_for_some("the initial parameters", || {
         Some(server.state().coordinator.snapshot()).filter(|after| distance(&after.x) < 1e-6)
     });

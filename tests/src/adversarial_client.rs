@@ -39,8 +39,16 @@ mod opcode {
 const FIN: u8 = 0x80;
 
 /// Kinds of frames that a session survives.
-const SURVIVABLE: [&str; 8] =
-    ["ping", "pong", "unknown task", "foreign task", "wrong length", "spare bits", "replay", "fragments"];
+const SURVIVABLE: [&str; 8] = [
+    "ping",
+    "pong",
+    "unknown task",
+    "foreign task",
+    "wrong length",
+    "spare bits",
+    "replay",
+    "fragments",
+];
 
 /// Kinds of frames that end a session.
 const FATAL: [&str; 14] = [
@@ -77,13 +85,20 @@ pub struct AdversarialClient {
 impl AdversarialClient {
     /// Creates a client of the server at an address.
     pub fn new(address: SocketAddr, seed: u64) -> Self {
-        Self { address, stream: Stream::new(seed), from: VecDeque::new(), sent: SentFrames::new() }
+        Self {
+            address,
+            stream: Stream::new(seed),
+            from: VecDeque::new(),
+            sent: SentFrames::new(),
+        }
     }
 
     /// Uses `count` source addresses of its own, as a client with rented addresses would.
     #[must_use]
     pub fn with_addresses(mut self, seed: u8, count: u8) -> Self {
-        self.from = (0..count).map(|n| Ipv4Addr::new(127, 1, seed, 1 + n)).collect();
+        self.from = (0..count)
+            .map(|n| Ipv4Addr::new(127, 1, seed, 1 + n))
+            .collect();
         self
     }
 
@@ -107,7 +122,10 @@ impl AdversarialClient {
         let (kind, bytes) = if self.stream.below(2) == 0 {
             ("invalid request", self.random_bytes(512))
         } else {
-            ("endless header", [&b"GET /ws HTTP/1.1\r\nx: "[..], &vec![b'x'; 20_000]].concat())
+            (
+                "endless header",
+                [&b"GET /ws HTTP/1.1\r\nx: "[..], &vec![b'x'; 20_000]].concat(),
+            )
         };
         self.count(kind);
         connection.write(&bytes);
@@ -124,8 +142,8 @@ impl AdversarialClient {
             open = connection.first_task()?;
         }
         // A full server may have sent a goodbye instead of a task; the client continues anyway.
-        let is_alive =
-            open.is_none_or(|(task, directions)| self.send_survivable(task, directions, &mut bytes));
+        let is_alive = open
+            .is_none_or(|(task, directions)| self.send_survivable(task, directions, &mut bytes));
         if is_alive {
             self.send_fatal(&mut bytes);
         }
@@ -191,7 +209,9 @@ impl AdversarialClient {
             "truncated record" => binary(&record(998, &self.random_bytes(500))),
             "wrong record length" => binary(&record(self.stream.below(8) as u32, &[7; 20])),
             "oversize" => binary(&vec![1; 70_000]),
-            "announced oversize" => [&[FIN | opcode::BINARY, 0xff, 0x7f][..], &[0xff; 7], &[0; 4]].concat(),
+            "announced oversize" => {
+                [&[FIN | opcode::BINARY, 0xff, 0x7f][..], &[0xff; 7], &[0; 4]].concat()
+            }
             "text" => frame(FIN | opcode::TEXT, b"hello"),
             "reserved bits" => frame(FIN | 0x70 | opcode::BINARY, &[1, 2]),
             "unknown opcode" => frame(FIN | 0x0b, &[1, 2]),
@@ -223,7 +243,13 @@ impl AdversarialClient {
 
 fn hello() -> Vec<u8> {
     let mut out = Vec::new();
-    ClientFrame::hello(&Hello { agent: "adversarial", ..Hello::default() }, &mut out);
+    ClientFrame::hello(
+        &Hello {
+            agent: "adversarial",
+            ..Hello::default()
+        },
+        &mut out,
+    );
     out
 }
 
@@ -297,14 +323,25 @@ impl Connection {
             _ => 0,
         };
         self.0.read_exact(&mut head[2..2 + wide])?;
-        let wide_length = head[2..2 + wide].iter().fold(0, |length, byte| 256 * length + usize::from(*byte));
-        let mut payload = vec![0; if wide == 0 { usize::from(head[1]) } else { wide_length }];
+        let wide_length = head[2..2 + wide]
+            .iter()
+            .fold(0, |length, byte| 256 * length + usize::from(*byte));
+        let mut payload = vec![
+            0;
+            if wide == 0 {
+                usize::from(head[1])
+            } else {
+                wide_length
+            }
+        ];
         self.0.read_exact(&mut payload)?;
         let mut task = None;
         let mut directions = 0;
         for record in read_server_frame(&payload).into_iter().flatten() {
             match record {
-                Ok(ServerRecord::Welcome(welcome)) => directions = welcome.settings.directions.count(),
+                Ok(ServerRecord::Welcome(welcome)) => {
+                    directions = welcome.settings.directions.count()
+                }
                 Ok(ServerRecord::Task(first)) => task = Some(first.id.0),
                 _ => {}
             }

@@ -39,7 +39,9 @@ pub fn firefox_capabilities(browser: &Path) -> Map<String, Value> {
         "browserName": "firefox",
         "moz:firefoxOptions": { "binary": browser, "args": ["-headless"], "prefs": preferences },
     });
-    let Value::Object(capabilities) = capabilities else { unreachable!("written as an object") };
+    let Value::Object(capabilities) = capabilities else {
+        unreachable!("written as an object")
+    };
     capabilities
 }
 
@@ -62,7 +64,9 @@ pub fn capabilities(browser: &Path, profile: &Path) -> Map<String, Value> {
         "goog:chromeOptions": { "binary": browser, "args": arguments },
         "goog:loggingPrefs": { "browser": "ALL" },
     });
-    let Value::Object(capabilities) = capabilities else { unreachable!("written as an object") };
+    let Value::Object(capabilities) = capabilities else {
+        unreachable!("written as an object")
+    };
     capabilities
 }
 
@@ -70,7 +74,9 @@ pub fn capabilities(browser: &Path, profile: &Path) -> Map<String, Value> {
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     // The owner of a new file is the current user.
-    tempfile::tempfile().and_then(|file| file.metadata()).is_ok_and(|file| file.uid() == 0)
+    tempfile::tempfile()
+        .and_then(|file| file.metadata())
+        .is_ok_and(|file| file.uid() == 0)
 }
 
 #[cfg(not(unix))]

@@ -21,13 +21,22 @@ impl ChildProcess {
     /// Starts the process.
     pub fn start(command: &mut Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child =
-            command.spawn().unwrap_or_else(|error| panic!("{name} could not be started: {error}"));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} could not be started: {error}"));
         let (sender, lines) = mpsc::channel();
         forward_lines(child.stdout.take(), sender.clone());
         forward_lines(child.stderr.take(), sender);
-        Self { name, child, lines, output: Vec::new() }
+        Self {
+            name,
+            child,
+            lines,
+            output: Vec::new(),
+        }
     }
 
     /// Waits for a line in which `find` returns a value, and returns the value.
@@ -36,7 +45,10 @@ impl ChildProcess {
         loop {
             let remaining = TEST_TIMEOUT.saturating_sub(started.elapsed());
             let Ok(line) = self.lines.recv_timeout(remaining) else {
-                panic!("{} ended or timed out before it printed {what}: {:#?}", self.name, self.output)
+                panic!(
+                    "{} ended or timed out before it printed {what}: {:#?}",
+                    self.name, self.output
+                )
             };
             let found = find(&line);
             self.output.push(line);
@@ -93,5 +105,9 @@ impl Drop for ChildProcess {
 
 fn forward_lines(pipe: Option<impl Read + Send + 'static>, sender: Sender<String>) {
     let lines = BufReader::new(pipe.expect("the output is piped")).lines();
-    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    std::thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .try_for_each(|line| sender.send(line))
+    });
 }

@@ -44,17 +44,29 @@ impl ChildServer {
         let program = std::env::current_exe().expect("the path of this program");
         let mut command = Command::new(program);
         command.arg(SERVE).arg(settings.to_toml());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut process = command.spawn().expect("the server starts");
         let errors = process.stderr.take().expect("stderr is piped");
         let errors = std::thread::spawn(|| read_all(errors));
         let mut line = String::new();
         let output = process.stdout.take().expect("stdout is piped");
-        BufReader::new(output).read_line(&mut line).expect("the server prints its address");
+        BufReader::new(output)
+            .read_line(&mut line)
+            .expect("the server prints its address");
         let Ok(address) = line.trim().parse() else {
-            panic!("the server does not start: {}", errors.join().expect("no panic"))
+            panic!(
+                "the server does not start: {}",
+                errors.join().expect("no panic")
+            )
         };
-        Self { process, address, errors: Some(errors) }
+        Self {
+            process,
+            address,
+            errors: Some(errors),
+        }
     }
 
     /// Returns the address that the server listens on.
@@ -66,15 +78,25 @@ impl ChildServer {
     pub fn memory_bytes(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
         let status = status.expect("/proc is readable");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a VmRSS line");
-        1024 * line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number")
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("a VmRSS line");
+        1024 * line
+            .trim()
+            .trim_end_matches(" kB")
+            .parse::<usize>()
+            .expect("a number")
     }
 
     /// Stops the server, and returns whether it exited successfully and its standard error.
     pub fn stop(mut self) -> (bool, String) {
         drop(self.process.stdin.take());
         let succeeded = self.process.wait().is_ok_and(|status| status.success());
-        let errors = self.errors.take().map(|errors| errors.join().expect("no panic"));
+        let errors = self
+            .errors
+            .take()
+            .map(|errors| errors.join().expect("no panic"));
         (succeeded, errors.unwrap_or_default())
     }
 }

@@ -19,7 +19,10 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// If the driver is not installed.
 pub fn driver_program(kind: Kind) -> PathBuf {
     match kind {
-        Kind::Chromium => find_program("FARSIGN_CHROMEDRIVER", &["chromedriver", "chromium.chromedriver"]),
+        Kind::Chromium => find_program(
+            "FARSIGN_CHROMEDRIVER",
+            &["chromedriver", "chromium.chromedriver"],
+        ),
         Kind::Firefox => find_program("FARSIGN_GECKODRIVER", &["geckodriver"]),
     }
 }
@@ -29,7 +32,12 @@ pub fn driver_program(kind: Kind) -> PathBuf {
 /// # Panics
 /// If the browser is not installed.
 pub fn browser_program(kind: Kind) -> PathBuf {
-    let chromium = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let chromium = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ];
     match kind {
         Kind::Chromium => find_program("FARSIGN_CHROMIUM", &chromium),
         Kind::Firefox => find_program("FARSIGN_FIREFOX", &["firefox", "firefox-esr"]),
@@ -39,13 +47,21 @@ pub fn browser_program(kind: Kind) -> PathBuf {
 fn find_program(variable: &str, names: &[&str]) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
-    let candidates = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let found =
-        env::var_os(variable).map(PathBuf::from).or_else(|| candidates.into_iter().find(|c| c.is_file()));
+    let candidates = names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let found = env::var_os(variable)
+        .map(PathBuf::from)
+        .or_else(|| candidates.into_iter().find(|c| c.is_file()));
     match found {
         Some(program) if program.is_file() => program,
-        Some(program) => panic!("{variable}: expected a program, found {}", program.display()),
-        None => panic!("expected one of {names:?} on PATH; `cargo xtask test browser` installs them"),
+        Some(program) => panic!(
+            "{variable}: expected a program, found {}",
+            program.display()
+        ),
+        None => {
+            panic!("expected one of {names:?} on PATH; `cargo xtask test browser` installs them")
+        }
     }
 }
 
@@ -72,9 +88,18 @@ impl DriverProcess {
         let port = process.find_line("its port", |line| {
             let chromium = line.strip_prefix("ChromeDriver was started successfully on port ");
             let firefox = || Some(line.split_once("Listening on 127.0.0.1:")?.1);
-            chromium.and_then(|port| port.strip_suffix('.')).or_else(firefox)?.trim().parse().ok()
+            chromium
+                .and_then(|port| port.strip_suffix('.'))
+                .or_else(firefox)?
+                .trim()
+                .parse()
+                .ok()
         });
-        Self { process, port, folder }
+        Self {
+            process,
+            port,
+            folder,
+        }
     }
 
     /// Returns the folder for the profile of a new browser.
@@ -98,7 +123,10 @@ impl Drop for DriverProcess {
         // A killed chromedriver leaves its browsers running, so it is asked to shut down. A geckodriver has no such
         // request, and its browser ended with the session.
         let request = ureq::get(format!("{}/shutdown", self.url())).config();
-        let request = request.timeout_global(Some(SHUTDOWN_TIMEOUT)).proxy(None).build();
+        let request = request
+            .timeout_global(Some(SHUTDOWN_TIMEOUT))
+            .proxy(None)
+            .build();
         if request.call().is_ok() && !self.process.exits_within(SHUTDOWN_TIMEOUT) {
             eprintln!("the driver did not shut down; it is killed, and its browser may still run");
         }

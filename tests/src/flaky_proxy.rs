@@ -30,9 +30,18 @@ impl FlakyProxy {
     pub fn to(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State { server, stalled: AtomicBool::new(false), open: Mutex::default() });
+        let state = Arc::new(State {
+            server,
+            stalled: AtomicBool::new(false),
+            open: Mutex::default(),
+        });
         let shared = Arc::clone(&state);
-        std::thread::spawn(move || listener.incoming().flatten().for_each(|client| shared.connect(client)));
+        std::thread::spawn(move || {
+            listener
+                .incoming()
+                .flatten()
+                .for_each(|client| shared.connect(client))
+        });
         Ok(Self { address, state })
     }
 
@@ -66,9 +75,12 @@ impl State {
 
     /// Connects a client to the server, or drops the client if there is no server.
     fn connect(self: &Arc<Self>, client: TcpStream) {
-        let Ok(server) = TcpStream::connect(self.server) else { return };
+        let Ok(server) = TcpStream::connect(self.server) else {
+            return;
+        };
         for (from, to) in [(&client, &server), (&server, &client)] {
-            let (Ok(from), Ok(to), Ok(open)) = (from.try_clone(), to.try_clone(), from.try_clone()) else {
+            let (Ok(from), Ok(to), Ok(open)) = (from.try_clone(), to.try_clone(), from.try_clone())
+            else {
                 return;
             };
             self.open().push(open);

@@ -30,10 +30,28 @@ pub struct Target {
 
 /// All targets.
 pub const TARGETS: [Target; 6] = [
-    Target { name: "client_frame", check: client_frame },
-    Target { name: "server_frame", check: server_frame },
-    Target { name: "idx", check: idx },
-    Target { name: "saved_record", check: saved_record },
-    Target { name: "settings", check: settings },
-    Target { name: "admission", check: admission },
+    Target {
+        name: "client_frame",
+        check: client_frame,
+    },
+    Target {
+        name: "server_frame",
+        check: server_frame,
+    },
+    Target {
+        name: "idx",
+        check: idx,
+    },
+    Target {
+        name: "saved_record",
+        check: saved_record,
+    },
+    Target {
+        name: "settings",
+        check: settings,
+    },
+    Target {
+        name: "admission",
+        check: admission,
+    },
 ];

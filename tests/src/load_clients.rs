@@ -40,14 +40,22 @@ impl LoadClients {
         let thread = std::thread::spawn({
             let stats = Arc::clone(&stats);
             move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.expect("a runtime").block_on(run(address, count, delay, &stats, stopping));
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                runtime
+                    .expect("a runtime")
+                    .block_on(run(address, count, delay, &stats, stopping));
             }
         });
         wait::wait_for_some("the welcome of all clients", || {
             (stats.welcomed.load(Ordering::Relaxed) == count).then_some(())
         });
-        Self { stats, stop, thread: Some(thread) }
+        Self {
+            stats,
+            stop,
+            thread: Some(thread),
+        }
     }
 
     /// Returns the number of accepted updates.
@@ -61,7 +69,9 @@ impl Drop for LoadClients {
         self.stop.send_replace(true);
         let joined = self.thread.take().map(JoinHandle::join);
         if !std::thread::panicking() {
-            joined.expect("the thread is joined once").expect("no client fails");
+            joined
+                .expect("the thread is joined once")
+                .expect("no client fails");
         }
     }
 }
@@ -91,13 +101,24 @@ async fn run(
 
 /// Runs one client until the server ends its session.
 async fn run_client(address: SocketAddr, delay: Duration, stats: &ClientStats) {
-    let stream = TcpStream::connect(address).await.expect("the server accepts connections");
+    let stream = TcpStream::connect(address)
+        .await
+        .expect("the server accepts connections");
     let config = WebSocketConfig::default().read_buffer_size(4096);
     let opened = client_async_with_config(format!("ws://{address}/ws"), stream, Some(config)).await;
     let (mut socket, _) = opened.expect("the server opens a WebSocket");
     let mut hello = Vec::new();
-    ClientFrame::hello(&Hello { agent: "load", ..Hello::default() }, &mut hello);
-    socket.send(Message::Binary(hello.into())).await.expect("the server reads");
+    ClientFrame::hello(
+        &Hello {
+            agent: "load",
+            ..Hello::default()
+        },
+        &mut hello,
+    );
+    socket
+        .send(Message::Binary(hello.into()))
+        .await
+        .expect("the server reads");
     let mut directions = 0;
     while let Some(task) = next_task(&mut socket, &mut directions, stats).await {
         tokio::time::sleep(delay).await;
@@ -119,7 +140,9 @@ async fn next_task(
     stats: &ClientStats,
 ) -> Option<Task> {
     loop {
-        let Message::Binary(frame) = socket.next().await?.ok()? else { continue };
+        let Message::Binary(frame) = socket.next().await?.ok()? else {
+            continue;
+        };
         let mut next = None;
         for record in read_server_frame(&frame).expect("a frame of this version") {
             match record.expect("a valid record") {

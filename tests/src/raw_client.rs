@@ -56,13 +56,25 @@ impl RawClient {
         server: &TestServer,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, tungstenite::Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let mut request = server.socket_url().into_client_request().expect("a valid URL");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let mut request = server
+            .socket_url()
+            .into_client_request()
+            .expect("a valid URL");
         for (name, value) in headers {
-            request.headers_mut().append(*name, value.parse().expect("a header value"));
+            request
+                .headers_mut()
+                .append(*name, value.parse().expect("a header value"));
         }
         let (socket, _) = runtime.block_on(connect_async(request))?;
-        Ok(Self { runtime, socket, directions: 0 })
+        Ok(Self {
+            runtime,
+            socket,
+            directions: 0,
+        })
     }
 
     /// Connects, sends a hello, and returns the first task.
@@ -70,14 +82,22 @@ impl RawClient {
         let mut client = Self::connect(server);
         client.send_hello(&Hello::default());
         let received = client.recv();
-        let task = received.task.unwrap_or_else(|| panic!("expected a task, found {received:?}"));
+        let task = received
+            .task
+            .unwrap_or_else(|| panic!("expected a task, found {received:?}"));
         (client, task)
     }
 
     /// Sends a hello with all of these fields except the agent.
     pub fn send_hello(&mut self, hello: &Hello<'_>) {
         let mut frame = Vec::new();
-        ClientFrame::hello(&Hello { agent: "raw-test", ..*hello }, &mut frame);
+        ClientFrame::hello(
+            &Hello {
+                agent: "raw-test",
+                ..*hello
+            },
+            &mut frame,
+        );
         self.send_frame(frame);
     }
 
@@ -146,7 +166,9 @@ impl RawClient {
     pub fn recv_close(&mut self) -> u16 {
         loop {
             match self.next() {
-                Some(Ok(Message::Close(Some(CloseFrame { code, .. })))) => return CloseCode::into(code),
+                Some(Ok(Message::Close(Some(CloseFrame { code, .. })))) => {
+                    return CloseCode::into(code);
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 other => panic!("expected a close with a code, found {other:?}"),
             }
@@ -155,8 +177,9 @@ impl RawClient {
 
     fn steps(&self, delta: DeltaBody<'_>) -> Vec<Step> {
         let mut steps = Vec::new();
-        let read =
-            delta.for_each_step(self.directions, &mut Step::default(), |step| steps.push(step.clone()));
+        let read = delta.for_each_step(self.directions, &mut Step::default(), |step| {
+            steps.push(step.clone())
+        });
         read.expect("valid steps");
         steps
     }

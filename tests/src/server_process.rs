@@ -28,8 +28,13 @@ pub fn server_program() -> PathBuf {
 /// Returns `target/debug/farsign` for `target/debug/deps/server-1234`.
 fn built_program() -> PathBuf {
     let tests = env::current_exe().expect("the system names the running program");
-    let folder = tests.ancestors().nth(2).expect("tests are in a folder of the target folder");
-    folder.join("farsign").with_extension(env::consts::EXE_EXTENSION)
+    let folder = tests
+        .ancestors()
+        .nth(2)
+        .expect("tests are in a folder of the target folder");
+    folder
+        .join("farsign")
+        .with_extension(env::consts::EXE_EXTENSION)
 }
 
 /// A `farsign serve` on the loopback interface. Dropping it kills the process.
@@ -50,16 +55,29 @@ impl ServerProcess {
 
     /// Starts a server through another program that replaces itself by the server.
     pub fn start_with_launcher(launcher: &[&str], arguments: &[&str]) -> Self {
-        let to_owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<String>>();
+        let to_owned = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|&text| text.to_owned())
+                .collect::<Vec<String>>()
+        };
         let launcher = to_owned(launcher);
         let arguments = to_owned(arguments);
         let (process, address) = spawn(([127, 0, 0, 1], 0).into(), &launcher, &arguments);
-        Self { launcher, arguments, address, process: Some(process) }
+        Self {
+            launcher,
+            arguments,
+            address,
+            process: Some(process),
+        }
     }
 
     /// Kills the server without a warning, as a power failure would.
     pub fn kill(&mut self) {
-        assert!(self.process.take().is_some(), "the server was killed before");
+        assert!(
+            self.process.take().is_some(),
+            "the server was killed before"
+        );
     }
 
     /// Starts a killed server again, with the same arguments on the same port.
@@ -70,7 +88,9 @@ impl ServerProcess {
 
     /// Returns whether the server has exited.
     pub fn has_exited(&mut self) -> bool {
-        self.process.as_mut().is_none_or(|process| process.exits_within(Duration::ZERO))
+        self.process
+            .as_mut()
+            .is_none_or(|process| process.exits_within(Duration::ZERO))
     }
 
     /// Returns the address that the server listens on.
@@ -95,7 +115,11 @@ impl ServerProcess {
     pub fn get_json(&self, path: &str, token: &str) -> Value {
         let url = format!("http://{}{path}", self.address);
         let request = ureq::get(url).header("authorization", format!("Bearer {token}"));
-        let request = request.config().timeout_global(Some(TEST_TIMEOUT)).proxy(None).build();
+        let request = request
+            .config()
+            .timeout_global(Some(TEST_TIMEOUT))
+            .proxy(None)
+            .build();
         let mut response = request.call().expect("a response");
         let text = response.body_mut().read_to_string().expect("a body");
         serde_json::from_str(&text).expect("valid JSON")
@@ -107,7 +131,11 @@ impl ServerProcess {
     }
 }
 
-fn spawn(listen: SocketAddr, launcher: &[String], arguments: &[String]) -> (ChildProcess, SocketAddr) {
+fn spawn(
+    listen: SocketAddr,
+    launcher: &[String],
+    arguments: &[String],
+) -> (ChildProcess, SocketAddr) {
     let server = server_program();
     let mut command = match launcher {
         [] => Command::new(server),
@@ -119,13 +147,22 @@ fn spawn(listen: SocketAddr, launcher: &[String], arguments: &[String]) -> (Chil
     };
     // Only the arguments set anything, not the environment of the test.
     let variables = env::vars_os().map(|(name, _)| name);
-    variables.filter(|name| name.to_string_lossy().starts_with("FARSIGN_")).for_each(|name| {
-        command.env_remove(name);
-    });
+    variables
+        .filter(|name| name.to_string_lossy().starts_with("FARSIGN_"))
+        .for_each(|name| {
+            command.env_remove(name);
+        });
     command.env("FARSIGN_CONNECTIONS_PER_MINUTE", "1000000"); // each poll of the status is a connection
-    command.args(["serve", "--seed", "1", "--listen", &listen.to_string()]).args(arguments);
+    command
+        .args(["serve", "--seed", "1", "--listen", &listen.to_string()])
+        .args(arguments);
     let mut process = ChildProcess::start(&mut command);
-    let address = process
-        .find_line("its address", |line| line.strip_prefix("Open http://")?.split_once(' ')?.0.parse().ok());
+    let address = process.find_line("its address", |line| {
+        line.strip_prefix("Open http://")?
+            .split_once(' ')?
+            .0
+            .parse()
+            .ok()
+    });
     (process, address)
 }

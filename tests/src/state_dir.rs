@@ -13,23 +13,35 @@ use crate::server_process::server_program;
 /// # Panics
 /// If the run cannot be read.
 pub fn show_run(state: &str) -> (u64, String) {
-    let output = Command::new(server_program()).args(["run", "show", "--state", state]).output().unwrap();
+    let output = Command::new(server_program())
+        .args(["run", "show", "--state", state])
+        .output()
+        .unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
     let value = |name: &str| {
         let line = stdout.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap_or_else(|| panic!("no {name} in {stdout}")).trim().to_owned()
+        line.unwrap_or_else(|| panic!("no {name} in {stdout}"))
+            .trim()
+            .to_owned()
     };
-    (value("accepted").parse().expect("a number"), value("parameters"))
+    (
+        value("accepted").parse().expect("a number"),
+        value("parameters"),
+    )
 }
 
 /// Returns the digest of the parameters that a server publishes.
 pub fn published_parameters(url: &str) -> String {
-    let mut response = ureq::get(format!("{url}/api/v1/snapshot")).call().expect("a response");
+    let mut response = ureq::get(format!("{url}/api/v1/snapshot"))
+        .call()
+        .expect("a response");
     let frame = response.body_mut().read_to_vec().expect("a body");
     let mut records = read_server_frame(&frame).expect("a frame of this version");
-    let Some(Ok(ServerRecord::Snapshot(snapshot))) = records.next() else { panic!("no snapshot") };
+    let Some(Ok(ServerRecord::Snapshot(snapshot))) = records.next() else {
+        panic!("no snapshot")
+    };
     let mut x = Vec::new();
     snapshot.unpack(&mut x).expect("finite parameters");
     hexadecimal(parameters_digest(&x))

@@ -43,12 +43,19 @@ impl TestServer {
         let thread = std::thread::spawn(move || {
             tokio::runtime::Runtime::new()?.block_on(async {
                 let listener = listener::bind(config.listen)?;
-                bound.send(listener.local_addr()?).map_err(std::io::Error::other)?;
+                bound
+                    .send(listener.local_addr()?)
+                    .map_err(std::io::Error::other)?;
                 server.run(listener, async { _ = stopped.await }).await
             })
         });
         let address = address.recv().expect("the server listens");
-        Self { address, state, stop: Some(stop), thread: Some(thread) }
+        Self {
+            address,
+            state,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     /// Returns the address that the server listens on.
@@ -74,7 +81,12 @@ impl TestServer {
     /// Returns the body of a path.
     pub fn get(&self, path: &str) -> Vec<u8> {
         let mut response = ureq::get(self.url(path)).call().expect("a response");
-        response.body_mut().with_config().limit(1 << 30).read_to_vec().expect("a body")
+        response
+            .body_mut()
+            .with_config()
+            .limit(1 << 30)
+            .read_to_vec()
+            .expect("a body")
     }
 
     /// Returns `/api/v1/status`.
@@ -94,7 +106,10 @@ impl TestServer {
 
     /// Runs one fleet per attack until the run is finished, and returns the exits of all workers.
     pub fn train(&self, fleets: &[(usize, Attack)]) -> Vec<WorkerExit> {
-        let fleet = |&(workers, attack): &(usize, Attack)| FleetOptions { attack, ..self.fleet(workers) };
+        let fleet = |&(workers, attack): &(usize, Attack)| FleetOptions {
+            attack,
+            ..self.fleet(workers)
+        };
         self.train_with(&fleets.iter().map(fleet).collect::<Vec<_>>())
     }
 
@@ -104,11 +119,19 @@ impl TestServer {
         std::thread::scope(|scope| {
             let start = |options| {
                 let stopping = stopping.clone();
-                scope
-                    .spawn(move || run_fleet(options, &Arc::new(FleetStats::default()), &stopping, |_, _| {}))
+                scope.spawn(move || {
+                    run_fleet(
+                        options,
+                        &Arc::new(FleetStats::default()),
+                        &stopping,
+                        |_, _| {},
+                    )
+                })
             };
             let fleets: Vec<_> = fleets.iter().map(start).collect();
-            let exits = fleets.into_iter().map(|fleet| fleet.join().expect("no panic").expect("a fleet"));
+            let exits = fleets
+                .into_iter()
+                .map(|fleet| fleet.join().expect("no panic").expect("a fleet"));
             exits.flatten().collect()
         })
     }
@@ -116,9 +139,12 @@ impl TestServer {
     /// Returns the held-out accuracy of the finished model, 0 to 1.
     pub fn final_accuracy(&self) -> f64 {
         let status = self.wait_until("an evaluation of the finished model", |status| {
-            status["run"]["phase"] == "finished" && status["held_out"]["at_accepted"] == status["accepted"]
+            status["run"]["phase"] == "finished"
+                && status["held_out"]["at_accepted"] == status["accepted"]
         });
-        status["held_out"]["accuracy"].as_f64().expect("an accuracy")
+        status["held_out"]["accuracy"]
+            .as_f64()
+            .expect("an accuracy")
     }
 }
 
@@ -128,7 +154,9 @@ impl Drop for TestServer {
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             if !std::thread::panicking() {
-                ended.expect("the server does not panic").expect("the server stops cleanly");
+                ended
+                    .expect("the server does not panic")
+                    .expect("the server stops cleanly");
             }
         }
     }

@@ -21,7 +21,10 @@ pub fn wait_for(status: impl Fn() -> Value, what: &str, is_met: impl Fn(&Value) 
         if is_met(&status) {
             return status;
         }
-        assert!(started.elapsed() < TEST_TIMEOUT, "timed out waiting for {what}; status: {status:#}");
+        assert!(
+            started.elapsed() < TEST_TIMEOUT,
+            "timed out waiting for {what}; status: {status:#}"
+        );
         std::thread::sleep(POLL_INTERVAL);
     }
 }
@@ -36,7 +39,10 @@ pub fn wait_for_some<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
         if let Some(value) = poll() {
             return value;
         }
-        assert!(started.elapsed() < TEST_TIMEOUT, "timed out waiting for {what}");
+        assert!(
+            started.elapsed() < TEST_TIMEOUT,
+            "timed out waiting for {what}"
+        );
         std::thread::sleep(POLL_INTERVAL);
     }
 }

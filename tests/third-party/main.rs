@@ -19,7 +19,9 @@ fn python() -> OsString {
 }
 
 fn program(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("third-party").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("third-party")
+        .join(name)
 }
 
 /// Returns the most probable class of each held-out image, computed by the Rust kernel.
@@ -29,9 +31,16 @@ fn kernel_predictions(state: &AppState) -> Vec<usize> {
     images.slice(held_out, 0..held_out.len());
     let mut kernel = Kernel::new(&state.run.architecture);
     let probabilities = kernel.probabilities(&state.coordinator.snapshot().x, &images.inputs);
-    let argmax =
-        |row: &[f32]| (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
-    probabilities.chunks_exact(held_out.classes()).map(argmax).collect()
+    let argmax = |row: &[f32]| {
+        (0..row.len()).fold(
+            0,
+            |best, class| if row[class] > row[best] { class } else { best },
+        )
+    };
+    probabilities
+        .chunks_exact(held_out.classes())
+        .map(argmax)
+        .collect()
 }
 
 /// Starts a server and finishes a run.
@@ -56,23 +65,42 @@ fn numpy_predictions_match_kernel() {
     for model in [ModelKind::Mlp, ModelKind::Softmax] {
         let server = trained(model);
         let accuracy = server.final_accuracy();
-        assert!(accuracy > 0.7, "{model:?}: {accuracy} is too low for a meaningful comparison");
+        assert!(
+            accuracy > 0.7,
+            "{model:?}: {accuracy} is too low for a meaningful comparison"
+        );
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("model.safetensors");
         let out = folder.path().join("classes.txt");
         fs::write(&file, server.get("/api/v1/model.safetensors")).unwrap();
         let mut reader = Command::new(python());
-        reader.arg(program("model.py")).arg("--model").arg(&file).arg("--out").arg(&out);
-        reader.arg("--images").arg(digits.join("t10k-images-idx3-ubyte.gz"));
-        reader.arg("--labels").arg(digits.join("t10k-labels-idx1-ubyte.gz"));
+        reader
+            .arg(program("model.py"))
+            .arg("--model")
+            .arg(&file)
+            .arg("--out")
+            .arg(&out);
+        reader
+            .arg("--images")
+            .arg(digits.join("t10k-images-idx3-ubyte.gz"));
+        reader
+            .arg("--labels")
+            .arg(digits.join("t10k-labels-idx1-ubyte.gz"));
         let output = reader.output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{model:?}: {errors}");
-        let classes: Vec<usize> =
-            fs::read_to_string(&out).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+        let classes: Vec<usize> = fs::read_to_string(&out)
+            .unwrap()
+            .lines()
+            .map(|line| line.parse().unwrap())
+            .collect();
         assert_eq!(classes, kernel_predictions(server.state()), "{model:?}");
         let stdout = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(stdout.trim(), format!("accuracy {accuracy:.6}"), "{model:?}");
+        assert_eq!(
+            stdout.trim(),
+            format!("accuracy {accuracy:.6}"),
+            "{model:?}"
+        );
     }
 }
 
@@ -81,19 +109,36 @@ fn python_volunteer_trains_model() {
     let python = python();
     let program = program("volunteer.py");
     for directions in ["coordinate", "hadamard"] {
-        let server =
-            ServerProcess::start(&["--model", "softmax", "--directions", directions, "--rule", "plain"]);
+        let server = ServerProcess::start(&[
+            "--model",
+            "softmax",
+            "--directions",
+            directions,
+            "--rule",
+            "plain",
+        ]);
         let url = format!("http://{}", server.address());
         let mut volunteer = Command::new(&python);
-        let output = volunteer.arg(&program).args(["--url", &url, "--updates", "300"]).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let output = volunteer
+            .arg(&program)
+            .args(["--url", &url, "--updates", "300"])
+            .output()
+            .unwrap();
+        let text =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{directions}: {text}");
         let status = server.wait_until("an evaluation of its updates", |status| {
             status["accepted"].as_u64() >= Some(300)
                 && status["held_out"]["at_accepted"].as_u64() >= Some(280)
         });
-        assert!(status["held_out"]["accuracy"].as_f64() >= Some(0.85), "{directions}: {status:#}");
+        assert!(
+            status["held_out"]["accuracy"].as_f64() >= Some(0.85),
+            "{directions}: {status:#}"
+        );
         let rejected = status["rejected"].as_object().unwrap();
-        assert!(rejected.values().all(|count| *count == 0), "{directions}: {rejected:?}");
+        assert!(
+            rejected.values().all(|count| *count == 0),
+            "{directions}: {rejected:?}"
+        );
     }
 }

@@ -51,7 +51,10 @@ impl Attack {
             Self::None => return None,
             Self::SignFlip => Definition::SignFlip { scale: 1.0 },
             Self::RandomSign => Definition::RandomSign { scale: 1.0 },
-            Self::ConstantSign => Definition::ConstantSign { scale: 1.0, positive: true },
+            Self::ConstantSign => Definition::ConstantSign {
+                scale: 1.0,
+                positive: true,
+            },
             Self::Replay => Definition::Replay,
             Self::LabelFlip => Definition::LabelFlip,
             Self::Alie => Definition::Alie { z: Some(1.0) },
@@ -76,11 +79,19 @@ pub struct AttackState {
 impl AttackState {
     /// Creates the state of an attack. A `sleeper` sends `honest_updates` honest updates first.
     pub fn new(attack: Attack, honest_updates: u64, seed: u64) -> Self {
-        let alone = Population { workers: 1, attackers: 1 };
+        let alone = Population {
+            workers: 1,
+            attackers: 1,
+        };
         let worker = attack
             .definition(honest_updates)
             .map(|definition| ByzantineWorker::new(definition, alone, seed, seed));
-        Self { worker, observed: ObservedUpdates::default(), updates: 0, honest: Vec::new() }
+        Self {
+            worker,
+            observed: ObservedUpdates::default(),
+            updates: 0,
+            honest: Vec::new(),
+        }
     }
 
     /// Returns the poisoned data that the attack computes on, or `None` if it uses the training data.
@@ -95,7 +106,8 @@ impl AttackState {
         let worker = self.worker.as_mut()?;
         self.honest.clear();
         self.honest.extend(honest.iter());
-        self.observed.observe((self.updates % POPULATION) as usize, &self.honest);
+        self.observed
+            .observe((self.updates % POPULATION) as usize, &self.honest);
         self.updates += 1;
         match worker.attack(&self.honest, &mut self.observed) {
             AttackOutput::Honest => None,
@@ -116,7 +128,9 @@ mod tests {
     use farsign::dataset::DatasetParts;
 
     fn sent(attack: &mut AttackState, honest: &SignBits) -> SignBits {
-        attack.malicious_update(honest).unwrap_or_else(|| honest.clone())
+        attack
+            .malicious_update(honest)
+            .unwrap_or_else(|| honest.clone())
     }
 
     #[test]
@@ -125,11 +139,20 @@ mod tests {
         let other = signs(&[-1.0, -1.0, 1.0]);
         let state = |attack| AttackState::new(attack, 2, 1);
         assert_eq!(sent(&mut state(Attack::None), &one), one);
-        assert_eq!(sent(&mut state(Attack::SignFlip), &one), signs(&[-1.0, 1.0, -1.0]));
-        assert_eq!(sent(&mut state(Attack::ConstantSign), &one), signs(&[1.0, 1.0, 1.0]));
+        assert_eq!(
+            sent(&mut state(Attack::SignFlip), &one),
+            signs(&[-1.0, 1.0, -1.0])
+        );
+        assert_eq!(
+            sent(&mut state(Attack::ConstantSign), &one),
+            signs(&[1.0, 1.0, 1.0])
+        );
 
         let mut replay = state(Attack::Replay);
-        assert_eq!([sent(&mut replay, &one), sent(&mut replay, &other)], [one.clone(), one.clone()]);
+        assert_eq!(
+            [sent(&mut replay, &one), sent(&mut replay, &other)],
+            [one.clone(), one.clone()]
+        );
 
         let mut sleeper = state(Attack::Sleeper);
         let three = [(); 3].map(|()| sent(&mut sleeper, &one));
@@ -145,17 +168,38 @@ mod tests {
         let mut attack = AttackState::new(Attack::Alie, 0, 1);
         let mut last = SignBits::default();
         for n in 0..40 {
-            last = sent(&mut attack, &signs(&[1.0, -1.0, if n % 3 == 0 { -1.0 } else { 1.0 }]));
+            last = sent(
+                &mut attack,
+                &signs(&[1.0, -1.0, if n % 3 == 0 { -1.0 } else { 1.0 }]),
+            );
         }
-        assert_eq!(last, signs(&[1.0, -1.0, -1.0]), "the third sign is mostly positive");
+        assert_eq!(
+            last,
+            signs(&[1.0, -1.0, -1.0]),
+            "the third sign is mostly positive"
+        );
     }
 
     #[test]
     fn label_flip_computes_on_flipped_labels() {
-        let parts = DatasetParts { rows: 1, cols: 1, images: vec![1, 2, 3], labels: vec![0, 1, 2] };
+        let parts = DatasetParts {
+            rows: 1,
+            cols: 1,
+            images: vec![1, 2, 3],
+            labels: vec![0, 1, 2],
+        };
         let data = Dataset::from_parts(parts).unwrap();
-        let poisoned = AttackState::new(Attack::LabelFlip, 0, 1).poisoned(&data).unwrap();
-        assert_eq!((poisoned.labels(), poisoned.images()), (&[2, 1, 0][..], data.images()));
-        assert!(AttackState::new(Attack::SignFlip, 0, 1).poisoned(&data).is_none());
+        let poisoned = AttackState::new(Attack::LabelFlip, 0, 1)
+            .poisoned(&data)
+            .unwrap();
+        assert_eq!(
+            (poisoned.labels(), poisoned.images()),
+            (&[2, 1, 0][..], data.images())
+        );
+        assert!(
+            AttackState::new(Attack::SignFlip, 0, 1)
+                .poisoned(&data)
+                .is_none()
+        );
     }
 }

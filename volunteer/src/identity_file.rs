@@ -24,11 +24,14 @@ pub enum IdentityFileError {
 /// # Errors
 /// Returns an error if the file cannot be read or created, or holds anything but a secret.
 pub fn load_or_create(path: &Path) -> Result<Secret, IdentityFileError> {
-    let failed = |source| IdentityFileError::Io { path: path.to_owned(), source };
+    let failed = |source| IdentityFileError::Io {
+        path: path.to_owned(),
+        source,
+    };
     match fs::read_to_string(path) {
-        Ok(text) => {
-            parse_hex(text.trim()).ok_or_else(|| IdentityFileError::Content { path: path.to_owned() })
-        }
+        Ok(text) => parse_hex(text.trim()).ok_or_else(|| IdentityFileError::Content {
+            path: path.to_owned(),
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let secret: [u8; 16] = rand::random();
             let mut options = OpenOptions::new();
@@ -36,7 +39,10 @@ pub fn load_or_create(path: &Path) -> Result<Secret, IdentityFileError> {
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let text = format!("{:032x}\n", u128::from_be_bytes(secret));
-            options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
+            options
+                .open(path)
+                .and_then(|mut file| file.write_all(text.as_bytes()))
+                .map_err(failed)?;
             Ok(Secret(secret))
         }
         Err(error) => Err(failed(error)),
@@ -45,7 +51,9 @@ pub fn load_or_create(path: &Path) -> Result<Secret, IdentityFileError> {
 
 fn parse_hex(text: &str) -> Option<Secret> {
     let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let number = is_hex.then(|| u128::from_str_radix(text, 16).ok()).flatten()?;
+    let number = is_hex
+        .then(|| u128::from_str_radix(text, 16).ok())
+        .flatten()?;
     Some(Secret(number.to_be_bytes()))
 }
 
@@ -53,8 +61,11 @@ fn parse_hex(text: &str) -> Option<Secret> {
 ///
 /// A secret has one session at a time, so each worker requires its own.
 pub fn secret_of_worker(secret: Secret, index: u64) -> Secret {
-    let hash: [u8; 32] =
-        Sha256::new().chain_update(secret.0).chain_update(index.to_string()).finalize().into();
+    let hash: [u8; 32] = Sha256::new()
+        .chain_update(secret.0)
+        .chain_update(index.to_string())
+        .finalize()
+        .into();
     Secret(std::array::from_fn(|i| hash[i]))
 }
 
@@ -68,7 +79,10 @@ mod tests {
         let path = folder.path().join("identity");
         let created = load_or_create(&path).unwrap();
         assert_eq!(load_or_create(&path).unwrap(), created);
-        assert_ne!(load_or_create(&folder.path().join("other")).unwrap(), created);
+        assert_ne!(
+            load_or_create(&folder.path().join("other")).unwrap(),
+            created
+        );
     }
 
     #[test]
@@ -76,8 +90,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("identity");
         fs::write(&path, "no secret").unwrap();
-        assert!(matches!(load_or_create(&path), Err(IdentityFileError::Content { .. })));
-        assert!(matches!(load_or_create(folder.path()), Err(IdentityFileError::Io { .. })));
+        assert!(matches!(
+            load_or_create(&path),
+            Err(IdentityFileError::Content { .. })
+        ));
+        assert!(matches!(
+            load_or_create(folder.path()),
+            Err(IdentityFileError::Io { .. })
+        ));
     }
 
     #[test]

@@ -89,11 +89,17 @@ impl FleetStats {
 
     /// Returns the number of malicious updates before each ejection, oldest ejection first.
     pub fn malicious_updates_per_ejection(&self) -> Vec<u64> {
-        self.ejections.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.ejections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn record_ejection(&self, malicious_updates: u64) {
-        self.ejections.lock().unwrap_or_else(PoisonError::into_inner).push(malicious_updates);
+        self.ejections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(malicious_updates);
     }
 }
 
@@ -160,13 +166,20 @@ pub fn run_fleet(
                 || Secret(rand::random()),
                 |secret| identity_file::secret_of_worker(secret, index as u64),
             );
-            let work =
-                move || worker::run(options, secret, data, &stats, stop, &|event| on_event(index, event));
-            std::thread::Builder::new().name(format!("worker-{index}")).spawn_scoped(scope, work)
+            let work = move || {
+                worker::run(options, secret, data, &stats, stop, &|event| {
+                    on_event(index, event)
+                })
+            };
+            std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn_scoped(scope, work)
         };
         let workers: Result<Vec<_>, _> = (0..options.workers).map(start).collect();
         let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         Ok(workers?.into_iter().map(join).collect())
     })

@@ -24,7 +24,10 @@ pub enum ServerUrlError {
     #[error("expected an address like http://127.0.0.1:8080, found {found:?}")]
     Address { found: String },
     #[error("could not download {url}: {source}; is the server running?")]
-    Download { url: String, source: Box<ureq::Error> },
+    Download {
+        url: String,
+        source: Box<ureq::Error>,
+    },
     #[error("the server's training data is invalid: {0}")]
     Dataset(#[from] DatasetError),
 }
@@ -33,7 +36,9 @@ impl FromStr for ServerUrl {
     type Err = ServerUrlError;
 
     fn from_str(text: &str) -> Result<Self, ServerUrlError> {
-        let invalid = || ServerUrlError::Address { found: text.to_owned() };
+        let invalid = || ServerUrlError::Address {
+            found: text.to_owned(),
+        };
         let uri: Uri = text.parse().map_err(|_| invalid())?;
         let secure = match uri.scheme_str() {
             Some("http" | "ws") => false,
@@ -42,7 +47,10 @@ impl FromStr for ServerUrl {
         };
         let authority = uri.authority().ok_or_else(invalid)?;
         let prefix = uri.path().trim_end_matches('/').trim_end_matches("/ws");
-        Ok(Self { secure, authority_and_prefix: format!("{authority}{prefix}") })
+        Ok(Self {
+            secure,
+            authority_and_prefix: format!("{authority}{prefix}"),
+        })
     }
 }
 
@@ -64,12 +72,19 @@ impl ServerUrl {
     pub fn training_data(&self) -> Result<Dataset, ServerUrlError> {
         let images = "train-images-idx3-ubyte.gz";
         let labels = "train-labels-idx1-ubyte.gz";
-        let download = |name: &str| self.download(&format!("/api/v1/dataset/{name}"), MAX_FILE_BYTES);
+        let download =
+            |name: &str| self.download(&format!("/api/v1/dataset/{name}"), MAX_FILE_BYTES);
         let image_bytes = download(images)?;
         let label_bytes = download(labels)?;
         Ok(Dataset::training(IdxPair {
-            images: IdxFile { name: images, bytes: &image_bytes },
-            labels: IdxFile { name: labels, bytes: &label_bytes },
+            images: IdxFile {
+                name: images,
+                bytes: &image_bytes,
+            },
+            labels: IdxFile {
+                name: labels,
+                bytes: &label_bytes,
+            },
         })?)
     }
 
@@ -80,13 +95,20 @@ impl ServerUrl {
     pub fn download(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, ServerUrlError> {
         let url = self.url("http", path);
         let read = |mut response: ureq::http::Response<ureq::Body>| {
-            response.body_mut().with_config().limit(max_bytes).read_to_vec()
+            response
+                .body_mut()
+                .with_config()
+                .limit(max_bytes)
+                .read_to_vec()
         };
         agent()
             .get(&url)
             .call()
             .and_then(read)
-            .map_err(|source| ServerUrlError::Download { url, source: Box::new(source) })
+            .map_err(|source| ServerUrlError::Download {
+                url,
+                source: Box::new(source),
+            })
     }
 }
 
@@ -109,7 +131,10 @@ mod tests {
         }
         assert_eq!(socket_url("https://h/train/").unwrap(), "wss://h/train/ws");
         for text in ["h:1", "ftp://h", "", "http://"] {
-            assert!(matches!(socket_url(text), Err(ServerUrlError::Address { .. })), "{text:?}");
+            assert!(
+                matches!(socket_url(text), Err(ServerUrlError::Address { .. })),
+                "{text:?}"
+            );
         }
     }
 }

@@ -93,7 +93,9 @@ pub fn run(
     mut stop: watch::Receiver<bool>,
     on_event: &dyn Fn(WorkerEvent),
 ) -> WorkerExit {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.expect("a single-threaded runtime starts");
     let attack = attack_state(options);
     let mut worker = Worker {
@@ -146,7 +148,8 @@ impl Worker<'_> {
 
     /// Records the ejection of an attacker and draws a new identity.
     fn rejoin_as_new(&mut self) {
-        self.stats.record_ejection(std::mem::take(&mut self.malicious_updates));
+        self.stats
+            .record_ejection(std::mem::take(&mut self.malicious_updates));
         self.attack = attack_state(self.options);
         self.secret = Secret(rand::random());
     }
@@ -169,7 +172,10 @@ impl Worker<'_> {
 
     async fn connect(&self) -> Result<Socket, Disconnect> {
         let mut request = self.options.server.socket_url().into_client_request()?;
-        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
+        request.headers_mut().insert(
+            "Sec-WebSocket-Protocol",
+            HeaderValue::from_static(SUBPROTOCOL),
+        );
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_MESSAGE_BYTES))
             .max_frame_size(Some(MAX_MESSAGE_BYTES))
@@ -184,12 +190,17 @@ impl Worker<'_> {
     async fn work(&mut self, socket: &mut Socket) -> Result<Infallible, Disconnect> {
         let hello = Hello {
             agent: AGENT,
-            capabilities: Capabilities { deltas: true, half_snapshots: self.options.half_snapshots },
+            capabilities: Capabilities {
+                deltas: true,
+                half_snapshots: self.options.half_snapshots,
+            },
             secret: Some(self.secret),
             token: self.options.token.as_deref(),
         };
         ClientFrame::hello(&hello, &mut self.frame);
-        socket.send(Message::Binary(Bytes::copy_from_slice(&self.frame))).await?;
+        socket
+            .send(Message::Binary(Bytes::copy_from_slice(&self.frame)))
+            .await?;
         loop {
             let message = timeout(IDLE_TIMEOUT, socket.next()).await;
             match message.map_err(|_| Disconnect::Lost("the server timed out".to_owned()))? {
@@ -259,7 +270,11 @@ impl Worker<'_> {
         };
         let malicious = self.attack.malicious_update(signs);
         self.malicious_updates += u64::from(self.poisoned.is_some() || malicious.is_some());
-        ClientFrame::update(task.id, malicious.as_ref().unwrap_or(signs), &mut self.frame);
+        ClientFrame::update(
+            task.id,
+            malicious.as_ref().unwrap_or(signs),
+            &mut self.frame,
+        );
         Ok(())
     }
 }

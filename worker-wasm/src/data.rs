@@ -19,8 +19,14 @@ pub async fn load(socket_url: &str) -> Result<Dataset, String> {
     let images = download(&format!("{base}{IMAGES}")).await?;
     let labels = download(&format!("{base}{LABELS}")).await?;
     Dataset::training(IdxPair {
-        images: IdxFile { name: IMAGES, bytes: &images },
-        labels: IdxFile { name: LABELS, bytes: &labels },
+        images: IdxFile {
+            name: IMAGES,
+            bytes: &images,
+        },
+        labels: IdxFile {
+            name: LABELS,
+            bytes: &labels,
+        },
     })
     .map_err(|error| format!("The training data is invalid: {error}."))
 }
@@ -35,8 +41,10 @@ fn data_url(socket_url: &str) -> String {
 async fn download(url: &str) -> Result<Vec<u8>, String> {
     let unreachable =
         |_| "The training data could not be downloaded: the server does not respond.".to_owned();
-    let response: Response =
-        JsFuture::from(worker_global::fetch(url)).await.map_err(unreachable)?.unchecked_into();
+    let response: Response = JsFuture::from(worker_global::fetch(url))
+        .await
+        .map_err(unreachable)?
+        .unchecked_into();
     if !response.ok() {
         return Err(format!(
             "The training data could not be downloaded: the server responded with error {}.",
@@ -58,6 +66,9 @@ mod tests {
     #[wasm_bindgen_test]
     fn data_url_follows_socket_url() {
         assert_eq!(data_url("ws://h:1/ws"), "http://h:1/api/v1/dataset/");
-        assert_eq!(data_url("wss://h/train/ws"), "https://h/train/api/v1/dataset/");
+        assert_eq!(
+            data_url("wss://h/train/ws"),
+            "https://h/train/api/v1/dataset/"
+        );
     }
 }

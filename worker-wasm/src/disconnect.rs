@@ -47,7 +47,9 @@ impl From<Goodbye> for Disconnect {
 
 fn to_sentence(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+    letters.next().map_or_else(String::new, |first| {
+        format!("{}{}.", first.to_uppercase(), letters.as_str())
+    })
 }
 
 #[cfg(test)]
@@ -56,7 +58,12 @@ mod tests {
 
     #[test]
     fn rejection_codes_end_the_session() {
-        let ends = |code| matches!(Disconnect::from_close_code(code), Disconnect::End(State::Ejected, _));
+        let ends = |code| {
+            matches!(
+                Disconnect::from_close_code(code),
+                Disconnect::End(State::Ejected, _)
+            )
+        };
         assert_eq!([1002, 1008, 1009].map(ends), [true; 3]);
         assert_eq!([1000, 1001, 1006, 1011, 1013].map(ends), [false; 5]);
     }

@@ -209,9 +209,20 @@ impl Driver {
         self.throttle.record_idle(received_ms - self.idle_since_ms);
         let result = match event {
             SocketEvent::Open => {
-                let capabilities = Capabilities { deltas: true, ..Capabilities::default() };
+                let capabilities = Capabilities {
+                    deltas: true,
+                    ..Capabilities::default()
+                };
                 let (secret, token) = (self.credentials.secret, self.credentials.token.as_deref());
-                ClientFrame::hello(&Hello { agent: AGENT, capabilities, secret, token }, &mut self.outgoing);
+                ClientFrame::hello(
+                    &Hello {
+                        agent: AGENT,
+                        capabilities,
+                        secret,
+                        token,
+                    },
+                    &mut self.outgoing,
+                );
                 self.send()
             }
             SocketEvent::Frame(frame) => self.on_frame(&frame),
@@ -235,7 +246,8 @@ impl Driver {
     /// Records the work since `started_ms`, and handles the end of the session.
     fn on_idle(&mut self, this: &SharedDriver, started_ms: f64, result: Result<(), Disconnect>) {
         self.idle_since_ms = now_ms();
-        self.throttle.record_work(self.idle_since_ms - started_ms + BROWSER_OVERHEAD_MS);
+        self.throttle
+            .record_work(self.idle_since_ms - started_ms + BROWSER_OVERHEAD_MS);
         match result {
             Ok(()) => {}
             Err(Disconnect::Retry(delay_ms, reason)) => self.retry(this, delay_ms, &reason),
@@ -260,7 +272,9 @@ impl Driver {
         self.incoming.resize(length, 0);
         frame.copy_to(&mut self.incoming);
         self.progress.bytes_received += length as f64;
-        let Some(volunteer) = &mut self.volunteer else { return Ok(()) };
+        let Some(volunteer) = &mut self.volunteer else {
+            return Ok(());
+        };
         self.events.clear();
         if let Err(error) = volunteer.receive(&self.incoming, &mut self.events) {
             if error == VolunteerError::DatasetMismatch && !self.is_reloaded {
@@ -290,11 +304,14 @@ impl Driver {
     }
 
     fn compute_update(&mut self) -> Result<(), Disconnect> {
-        let (Some(task), Some(volunteer)) = (self.task.take(), &mut self.volunteer) else { return Ok(()) };
+        let (Some(task), Some(volunteer)) = (self.task.take(), &mut self.volunteer) else {
+            return Ok(());
+        };
         let started_ms = now_ms();
         volunteer.write_update(&task, &mut self.outgoing)?;
         self.progress.version = task.snapshot_version as f64;
-        self.progress.record_update(self.outgoing.len(), now_ms() - started_ms);
+        self.progress
+            .record_update(self.outgoing.len(), now_ms() - started_ms);
         self.last_transfer_ms = now_ms();
         self.send()
     }
@@ -302,7 +319,10 @@ impl Driver {
     fn send(&self) -> Result<(), Disconnect> {
         match &self.socket {
             Some(socket) if socket.send(&self.outgoing) => Ok(()),
-            _ => Err(Disconnect::Retry(None, "The connection to the server was lost.".to_owned())),
+            _ => Err(Disconnect::Retry(
+                None,
+                "The connection to the server was lost.".to_owned(),
+            )),
         }
     }
 
@@ -321,8 +341,8 @@ impl Driver {
     /// Reconnects after the idle timeout, and returns whether it has passed.
     fn check_idle_timeout(&mut self, this: &SharedDriver) -> bool {
         // While a task is delayed or computed, the server sends nothing.
-        let timed_out =
-            self.task.is_none() && now_ms() - self.last_transfer_ms >= IDLE_TIMEOUT.as_millis() as f64;
+        let timed_out = self.task.is_none()
+            && now_ms() - self.last_transfer_ms >= IDLE_TIMEOUT.as_millis() as f64;
         if timed_out {
             self.retry(this, None, "The server does not respond.");
         }
@@ -339,7 +359,9 @@ impl Driver {
         self.send_progress(true);
         self.send_state(State::Reconnecting, Some(reason), Some(delay_ms));
         let this = Rc::clone(this);
-        let again = Timer::set_timeout(Duration::from_millis(delay_ms.into()), move || Self::advance(&this));
+        let again = Timer::set_timeout(Duration::from_millis(delay_ms.into()), move || {
+            Self::advance(&this)
+        });
         self.set_timer(Some(again));
     }
 
@@ -367,7 +389,11 @@ impl Driver {
     }
 
     fn send_state(&self, state: State, reason: Option<&str>, retry_in_ms: Option<u32>) {
-        self.send_event(&WorkerEvent::State { state, reason, retry_in_ms });
+        self.send_event(&WorkerEvent::State {
+            state,
+            reason,
+            retry_in_ms,
+        });
     }
 
     fn send_progress(&mut self, is_forced: bool) {

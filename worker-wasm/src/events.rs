@@ -55,7 +55,11 @@ impl Progress {
     pub fn record_update(&mut self, bytes: usize, ms: f64) {
         const EMA_RATE: f64 = 0.05;
         let is_first = self.updates_sent == 0.0;
-        self.compute_ms = if is_first { ms } else { self.compute_ms + EMA_RATE * (ms - self.compute_ms) };
+        self.compute_ms = if is_first {
+            ms
+        } else {
+            self.compute_ms + EMA_RATE * (ms - self.compute_ms)
+        };
         self.updates_sent += 1.0;
         self.bytes_sent += bytes as f64;
     }

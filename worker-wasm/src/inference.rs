@@ -52,7 +52,9 @@ impl Classifier {
         };
         let (expected, found) = (self.d, snapshot.parameters());
         if expected != found {
-            return Err(JsError::new(&format!("expected {expected} parameters, found {found}")));
+            return Err(JsError::new(&format!(
+                "expected {expected} parameters, found {found}"
+            )));
         }
         let version = snapshot.version;
         if let Err(error) = snapshot.unpack(&mut self.x) {

@@ -31,11 +31,13 @@ pub fn normalize(ink: &[u8], width: usize) -> Option<[u8; SIDE * SIDE]> {
 /// Returns the rows and columns from the first with ink to the last.
 fn ink_bounds(ink: &[u8], width: usize) -> Option<(Range<usize>, Range<usize>)> {
     let inked = ink.iter().enumerate().filter(|(_, grey)| **grey > 0);
-    inked.map(|(index, _)| (index / width, index % width)).fold(None, |so_far, (row, column)| {
-        let (rows, columns) = so_far.unwrap_or((row..row + 1, column..column + 1));
-        let with = |range: Range<usize>, at: usize| range.start.min(at)..range.end.max(at + 1);
-        Some((with(rows, row), with(columns, column)))
-    })
+    inked
+        .map(|(index, _)| (index / width, index % width))
+        .fold(None, |so_far, (row, column)| {
+            let (rows, columns) = so_far.unwrap_or((row..row + 1, column..column + 1));
+            let with = |range: Range<usize>, at: usize| range.start.min(at)..range.end.max(at + 1);
+            Some((with(rows, row), with(columns, column)))
+        })
 }
 
 /// Returns the mean over the area that each pixel of the smaller picture covers, `[size]`.
@@ -49,11 +51,19 @@ fn scale(
     let across = coverage(columns, size.1);
     let mean = |row: usize, column: usize| {
         let along = |from: usize| -> f32 {
-            across[column].iter().map(|(at, fraction)| fraction * f32::from(ink[from * width + at])).sum()
+            across[column]
+                .iter()
+                .map(|(at, fraction)| fraction * f32::from(ink[from * width + at]))
+                .sum()
         };
-        down[row].iter().map(|(at, fraction)| fraction * along(*at)).sum::<f32>()
+        down[row]
+            .iter()
+            .map(|(at, fraction)| fraction * along(*at))
+            .sum::<f32>()
     };
-    (0..size.0 * size.1).map(|index| mean(index / size.1, index % size.1)).collect()
+    (0..size.0 * size.1)
+        .map(|index| mean(index / size.1, index % size.1))
+        .collect()
 }
 
 /// Splits a range into `count` equal parts, and returns the positions in each part with their fractions of the part.
@@ -63,7 +73,9 @@ fn coverage(range: &Range<usize>, count: usize) -> Vec<Vec<(usize, f32)>> {
         let (from, to) = (index as f32 * part, (index + 1) as f32 * part);
         let last = (to.ceil() as usize).min(range.len());
         let covered = |at: usize| (to.min(at as f32 + 1.0) - from.max(at as f32)).max(0.0) / part;
-        (from as usize..last).map(|at| (range.start + at, covered(at))).collect()
+        (from as usize..last)
+            .map(|at| (range.start + at, covered(at)))
+            .collect()
     };
     (0..count).map(of_part).collect()
 }
@@ -97,8 +109,14 @@ mod tests {
         let images = include_bytes!("../../data/mnist-10k/t10k-images-idx3-ubyte.gz");
         let labels = include_bytes!("../../data/mnist-10k/t10k-labels-idx1-ubyte.gz");
         Dataset::training(IdxPair {
-            images: IdxFile { name: "images", bytes: images },
-            labels: IdxFile { name: "labels", bytes: labels },
+            images: IdxFile {
+                name: "images",
+                bytes: images,
+            },
+            labels: IdxFile {
+                name: "labels",
+                bytes: labels,
+            },
         })
         .expect("the built-in digits are valid")
     }
@@ -107,7 +125,12 @@ mod tests {
     fn enlarged(image: &[u8], times: usize, (top, left): (usize, usize)) -> (Vec<u8>, usize) {
         let (width, height) = (left + SIDE * times + 3, top + SIDE * times + 5);
         let mut ink = vec![0; width * height];
-        for (index, row) in ink.chunks_exact_mut(width).enumerate().skip(top).take(SIDE * times) {
+        for (index, row) in ink
+            .chunks_exact_mut(width)
+            .enumerate()
+            .skip(top)
+            .take(SIDE * times)
+        {
             for (column, grey) in row.iter_mut().enumerate().skip(left).take(SIDE * times) {
                 *grey = image[(index - top) / times * SIDE + (column - left) / times];
             }
@@ -122,20 +145,39 @@ mod tests {
             let (times, corner) = (1 + index % 10, (index % 7, index % 11));
             let (ink, width) = enlarged(digits.image(index), times, corner);
             let image = normalize(&ink, width).expect("there is ink");
-            assert_eq!(image[..], *digits.image(index), "digit {index}, enlarged {times} times");
+            assert_eq!(
+                image[..],
+                *digits.image(index),
+                "digit {index}, enlarged {times} times"
+            );
         }
     }
 
     #[test]
     fn drawing_fits_and_keeps_ink() {
-        for (width, height) in [(1, 1), (1, 500), (500, 1), (3, 7), (280, 280), (19, 20), (333, 111)] {
+        for (width, height) in [
+            (1, 1),
+            (1, 500),
+            (500, 1),
+            (3, 7),
+            (280, 280),
+            (19, 20),
+            (333, 111),
+        ] {
             let image = normalize(&vec![200; width * height], width).expect("there is ink");
             let (rows, columns) = ink_bounds(&image, SIDE).expect("there is ink");
             assert_eq!(rows.len().max(columns.len()), BOX, "{width} x {height}");
-            assert!(image.iter().all(|&grey| grey == 0 || grey == 200), "{width} x {height}: {image:?}");
-            let proportions = columns.len() as f32 / rows.len() as f32 * height as f32 / width as f32;
+            assert!(
+                image.iter().all(|&grey| grey == 0 || grey == 200),
+                "{width} x {height}: {image:?}"
+            );
+            let proportions =
+                columns.len() as f32 / rows.len() as f32 * height as f32 / width as f32;
             let thin = rows.len() == 1 || columns.len() == 1;
-            assert!(thin || (0.8..1.25).contains(&proportions), "{width} x {height}: {rows:?} {columns:?}");
+            assert!(
+                thin || (0.8..1.25).contains(&proportions),
+                "{width} x {height}: {rows:?} {columns:?}"
+            );
         }
     }
 

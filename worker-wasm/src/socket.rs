@@ -29,7 +29,10 @@ impl Socket {
     ///
     /// # Errors
     /// Returns an error if the address is invalid.
-    pub fn connect(url: &str, on_event: impl Fn(SocketEvent) + Clone + 'static) -> Result<Self, JsValue> {
+    pub fn connect(
+        url: &str,
+        on_event: impl Fn(SocketEvent) + Clone + 'static,
+    ) -> Result<Self, JsValue> {
         let socket = WebSocket::new_with_str(url, SUBPROTOCOL)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
         let on_open = on_event.clone();
@@ -37,7 +40,10 @@ impl Socket {
         let on_message = on_event.clone();
         let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             // The protocol has no text messages. They become empty frames, which are rejected.
-            let buffer = event.data().dyn_into().unwrap_or_else(|_| ArrayBuffer::new(0));
+            let buffer = event
+                .data()
+                .dyn_into()
+                .unwrap_or_else(|_| ArrayBuffer::new(0));
             on_message(SocketEvent::Frame(Uint8Array::new(&buffer)));
         });
         let closed = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
@@ -46,7 +52,12 @@ impl Socket {
         socket.set_onopen(Some(open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
-        Ok(Self { inner: socket, _open: open, _message: message, _closed: closed })
+        Ok(Self {
+            inner: socket,
+            _open: open,
+            _message: message,
+            _closed: closed,
+        })
     }
 
     /// Sends a frame, and returns whether the connection is open.

@@ -21,14 +21,22 @@ pub struct Throttle {
 impl Default for Throttle {
     /// Uses all of a core.
     fn default() -> Self {
-        Self { effort: 1.0, owed_ms: 0.0, worked_ms: 0.0 }
+        Self {
+            effort: 1.0,
+            owed_ms: 0.0,
+            worked_ms: 0.0,
+        }
     }
 }
 
 impl Throttle {
     /// Sets the fraction of a core, clamped to 0.05 to 1 (NaN becomes 0.05), and drops the owed delay.
     pub fn set_effort(&mut self, effort: f64) {
-        let effort = if effort >= MIN_EFFORT { effort } else { MIN_EFFORT };
+        let effort = if effort >= MIN_EFFORT {
+            effort
+        } else {
+            MIN_EFFORT
+        };
         self.effort = if effort <= 1.0 { effort } else { 1.0 };
         self.owed_ms = 0.0;
     }
@@ -42,7 +50,11 @@ impl Throttle {
     /// Records idle time, whatever its cause.
     pub fn record_idle(&mut self, ms: f64) {
         let owed_ms = self.owed_ms - ms;
-        self.owed_ms = if owed_ms > -MAX_ADVANCE_MS { owed_ms } else { -MAX_ADVANCE_MS };
+        self.owed_ms = if owed_ms > -MAX_ADVANCE_MS {
+            owed_ms
+        } else {
+            -MAX_ADVANCE_MS
+        };
     }
 
     /// Returns the total computing time in ms.
@@ -78,11 +90,22 @@ mod tests {
     #[test]
     fn duty_cycle_matches_target() {
         for effort in [0.05, 0.1, 0.25, 0.5, 0.9, 1.0] {
-            for (work, wait, late) in [(2.0, 0.0, 0.0), (0.3, 0.1, 4.0), (80.0, 0.5, 1.0), (3.0, 0.2, 15.0)] {
+            for (work, wait, late) in [
+                (2.0, 0.0, 0.0),
+                (0.3, 0.1, 4.0),
+                (80.0, 0.5, 1.0),
+                (3.0, 0.2, 15.0),
+            ] {
                 let used = duty_cycle(effort, work, wait, late);
-                assert!(used <= 1.02 * effort, "{used} of a core at {effort}: {work} {wait} {late}");
+                assert!(
+                    used <= 1.02 * effort,
+                    "{used} of a core at {effort}: {work} {wait} {late}"
+                );
                 let possible = effort.min(work / (work + wait));
-                assert!(used >= 0.95 * possible, "only {used} at {effort}: {work} {wait} {late}");
+                assert!(
+                    used >= 0.95 * possible,
+                    "only {used} at {effort}: {work} {wait} {late}"
+                );
             }
         }
     }
@@ -98,13 +121,19 @@ mod tests {
 
     #[test]
     fn invalid_efforts_are_clamped() {
-        for (effort, work_ms, delay_ms) in
-            [(f64::NAN, 1.0, 19.0), (-1.0, 1.0, 19.0), (0.0, 1.0, 19.0), (0.5, 20.0, 20.0)]
-        {
+        for (effort, work_ms, delay_ms) in [
+            (f64::NAN, 1.0, 19.0),
+            (-1.0, 1.0, 19.0),
+            (0.0, 1.0, 19.0),
+            (0.5, 20.0, 20.0),
+        ] {
             let mut throttle = Throttle::default();
             throttle.set_effort(effort);
             throttle.record_work(work_ms);
-            assert!((throttle.delay_ms().expect("a delay") - delay_ms).abs() < 1e-9, "{effort}");
+            assert!(
+                (throttle.delay_ms().expect("a delay") - delay_ms).abs() < 1e-9,
+                "{effort}"
+            );
         }
         let mut throttle = Throttle::default();
         throttle.set_effort(7.0);

@@ -19,7 +19,9 @@ fn global() -> WorkerGlobalScope {
 
 /// Returns the milliseconds of a monotonic clock.
 pub fn now_ms() -> f64 {
-    global().performance().map_or(0.0, |performance| performance.now())
+    global()
+        .performance()
+        .map_or(0.0, |performance| performance.now())
 }
 
 /// Starts a download.
@@ -39,7 +41,10 @@ impl Timer {
     pub fn set_timeout(delay: Duration, callback: impl FnOnce() + 'static) -> Self {
         let callback = Closure::once(callback);
         let id = set_timeout(callback.as_ref().unchecked_ref(), delay.as_millis() as i32);
-        Self { id, _callback: callback }
+        Self {
+            id,
+            _callback: callback,
+        }
     }
 }
 

@@ -9,7 +9,11 @@ use crate::shell::{Shell, run};
 
 /// Compiles the worker to WebAssembly and generates its bindings in www/pkg.
 pub fn web(shell: &Shell) -> Result<()> {
-    bindings(shell, "farsign-worker", &shell.root().join("www").join("pkg"))
+    bindings(
+        shell,
+        "farsign-worker",
+        &shell.root().join("www").join("pkg"),
+    )
 }
 
 /// Builds the bench page's WebAssembly part as [`web`] does and returns the folder of its bindings.
@@ -22,10 +26,21 @@ pub fn bench_page(shell: &Shell) -> Result<PathBuf> {
 fn bindings(shell: &Shell, package: &str, folder: &Path) -> Result<()> {
     toolchain::ensure_wasm_target(shell)?;
     let profile = "wasm-release";
-    run(&mut shell.cargo(&["build", "-p", package, "--target", WASM_TARGET, "--profile", profile]))?;
+    run(&mut shell.cargo(&[
+        "build",
+        "-p",
+        package,
+        "--target",
+        WASM_TARGET,
+        "--profile",
+        profile,
+    ]))?;
     let file = format!("{}.wasm", package.replace('-', "_"));
     let wasm = shell.target().join(WASM_TARGET).join(profile).join(file);
-    run(shell.cargo(&["run", "-p", "xtask-web", "--"]).arg(wasm).arg(folder))
+    run(shell
+        .cargo(&["run", "-p", "xtask-web", "--"])
+        .arg(wasm)
+        .arg(folder))
 }
 
 /// Builds the program `farsign` to be tested, with the current page inside.
@@ -42,5 +57,11 @@ pub fn release(shell: &Shell) -> Result<()> {
 
 /// Builds the program `farsign` for release without the lab, which takes less time.
 pub fn release_without_lab(shell: &Shell) -> Result<()> {
-    run(&mut shell.cargo(&["build", "--release", "-p", "farsign-cli", "--no-default-features"]))
+    run(&mut shell.cargo(&[
+        "build",
+        "--release",
+        "-p",
+        "farsign-cli",
+        "--no-default-features",
+    ]))
 }

@@ -20,11 +20,20 @@ impl Shell {
         let root = workspace_root()?;
         // Before any change of folder: a relative CARGO_TARGET_DIR counts from the current one.
         let mut metadata = scrubbed(&cargo_program());
-        metadata.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]);
+        metadata.args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ]);
         metadata.arg(root.join("Cargo.toml"));
         let target = target_directory(&capture(&mut metadata)?)
             .context("`cargo metadata` did not name a target folder")?;
-        Ok(Self { root, target: target.into() })
+        Ok(Self {
+            root,
+            target: target.into(),
+        })
     }
 
     /// Returns the repository's root folder.
@@ -60,7 +69,9 @@ impl Shell {
     /// Creates a command that runs `program` in the repository's root.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = scrubbed(program.as_ref());
-        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        command
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", &self.target);
         command
     }
 
@@ -91,25 +102,44 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// Runs a command as [`run`] does and returns its standard output.
 pub fn run_and_read(command: &mut Command) -> Result<String> {
     println!("$ {}", display_command(command));
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| cannot_start(command))?;
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| cannot_start(command))?;
     let mut output = String::new();
-    for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).split(b'\n')) {
-        let line = line.with_context(|| format!("reading the output of `{}`", display_command(command)))?;
+    for line in child
+        .stdout
+        .take()
+        .into_iter()
+        .flat_map(|stdout| BufReader::new(stdout).split(b'\n'))
+    {
+        let line =
+            line.with_context(|| format!("reading the output of `{}`", display_command(command)))?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
         output.push_str(&line);
         output.push('\n');
     }
-    let status = child.wait().with_context(|| format!("waiting for `{}`", display_command(command)))?;
+    let status = child
+        .wait()
+        .with_context(|| format!("waiting for `{}`", display_command(command)))?;
     succeeded(command, status).map(|()| output)
 }
 
 /// Runs a command silently and returns its standard output.
 pub fn capture(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| cannot_start(command))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| cannot_start(command))?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
-        bail!("`{}` ended with {}: {}", display_command(command), output.status, errors.trim());
+        bail!(
+            "`{}` ended with {}: {}",
+            display_command(command),
+            output.status,
+            errors.trim()
+        );
     }
     String::from_utf8(output.stdout)
         .with_context(|| format!("`{}` printed invalid UTF-8", display_command(command)))
@@ -121,12 +151,20 @@ pub fn find_program(names: &[&str]) -> Option<PathBuf> {
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     names
         .iter()
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(executable(name))))
+        .flat_map(|name| {
+            folders
+                .iter()
+                .map(move |folder| folder.join(executable(name)))
+        })
         .find(|candidate| candidate.is_file())
 }
 
 fn succeeded(command: &Command, status: ExitStatus) -> Result<()> {
-    ensure!(status.success(), "`{}` ended with {status}", display_command(command));
+    ensure!(
+        status.success(),
+        "`{}` ended with {status}",
+        display_command(command)
+    );
     Ok(())
 }
 
@@ -136,9 +174,16 @@ fn cannot_start(command: &Command) -> String {
 
 fn display_command(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let name = program.file_stem().unwrap_or(command.get_program()).to_string_lossy();
-    let arguments = command.get_args().map(|argument| format!(" {}", argument.to_string_lossy()));
-    std::iter::once(name.into_owned()).chain(arguments).collect()
+    let name = program
+        .file_stem()
+        .unwrap_or(command.get_program())
+        .to_string_lossy();
+    let arguments = command
+        .get_args()
+        .map(|argument| format!(" {}", argument.to_string_lossy()));
+    std::iter::once(name.into_owned())
+        .chain(arguments)
+        .collect()
 }
 
 fn cargo_program() -> OsString {
@@ -153,7 +198,8 @@ fn scrubbed(program: &(impl AsRef<OsStr> + ?Sized)) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let set_by_cargo = name.to_str().is_some_and(|name| {
-            name.starts_with("CARGO_PKG_") || matches!(name, "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH")
+            name.starts_with("CARGO_PKG_")
+                || matches!(name, "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH")
         });
         if set_by_cargo {
             command.env_remove(name);
@@ -179,7 +225,8 @@ fn workspace_root() -> Result<PathBuf> {
 
 /// Returns the target folder named in the JSON that `cargo metadata` prints.
 fn target_directory(metadata: &str) -> Option<String> {
-    let pattern = Regex::new(r#""target_directory":"((?:[^"\\]|\\["\\/])*)""#).expect("the pattern is valid");
+    let pattern =
+        Regex::new(r#""target_directory":"((?:[^"\\]|\\["\\/])*)""#).expect("the pattern is valid");
     let quoted = &pattern.captures(metadata)?[1];
     let escape = Regex::new(r"\\(.)").expect("the pattern is valid");
     Some(escape.replace_all(quoted, "$1").into_owned())
@@ -218,8 +265,9 @@ mod tests {
     #[test]
     fn failing_command_is_named() {
         for run in [|command: &mut Command| run_and_read(command).map(drop), run] {
-            let message =
-                run(Command::new(cargo_program()).arg("no-such-subcommand")).unwrap_err().to_string();
+            let message = run(Command::new(cargo_program()).arg("no-such-subcommand"))
+                .unwrap_err()
+                .to_string();
             assert!(message.contains("cargo no-such-subcommand"), "{message}");
         }
     }

@@ -71,7 +71,10 @@ impl AdversaryProcess {
     fn start(server: SocketAddr) -> Self {
         let program = std::env::current_exe().expect("the path of this program");
         let mut command = Command::new("nice");
-        command.args(["-n", "19"]).arg(program).args([ATTACK, &server.to_string()]);
+        command
+            .args(["-n", "19"])
+            .arg(program)
+            .args([ATTACK, &server.to_string()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the adversarial clients start");
         let output = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
@@ -81,7 +84,9 @@ impl AdversaryProcess {
     /// Starts or pauses sending, and returns the number of frames sent so far.
     fn set_sending(&mut self, send: bool) -> u64 {
         let stdin = self.process.stdin.as_mut().expect("stdin is piped");
-        stdin.write_all(if send { b"send\n" } else { b"pause\n" }).expect("the process reads");
+        stdin
+            .write_all(if send { b"send\n" } else { b"pause\n" })
+            .expect("the process reads");
         self.read_line().parse().expect("a number of frames")
     }
 
@@ -89,12 +94,18 @@ impl AdversaryProcess {
     fn stop(mut self) -> String {
         drop(self.process.stdin.take());
         let sent = self.read_line();
-        assert!(self.process.wait().expect("an exit status").success(), "the adversarial clients failed");
+        assert!(
+            self.process.wait().expect("an exit status").success(),
+            "the adversarial clients failed"
+        );
         sent
     }
 
     fn read_line(&mut self) -> String {
-        self.output.next().expect("a line").expect("readable output")
+        self.output
+            .next()
+            .expect("a line")
+            .expect("readable output")
     }
 }
 
@@ -108,8 +119,9 @@ fn main() {
     {
         return attack(server.parse().expect("an address"));
     }
-    let frames =
-        arguments.first().map_or(DEFAULT_FRAMES, |frames| frames.parse().expect("a number of frames"));
+    let frames = arguments.first().map_or(DEFAULT_FRAMES, |frames| {
+        frames.parse().expect("a number of frames")
+    });
     let server = ChildServer::spawn(&Settings {
         model: Some(ModelKind::Softmax),
         schedule: Some(ScheduleKind::Constant),
@@ -119,8 +131,13 @@ fn main() {
     let stats = Arc::new(FleetStats::default());
     let (stop, stopping) = watch::channel(false);
     std::thread::scope(|scope| {
-        let url = format!("http://{}", server.address()).parse().expect("a server URL");
-        let options = FleetOptions { delay: HONEST_DELAY, ..FleetOptions::new(url, HONEST_WORKERS) };
+        let url = format!("http://{}", server.address())
+            .parse()
+            .expect("a server URL");
+        let options = FleetOptions {
+            delay: HONEST_DELAY,
+            ..FleetOptions::new(url, HONEST_WORKERS)
+        };
         let honest_stats = Arc::clone(&stats);
         let honest = scope.spawn(move || run_fleet(&options, &honest_stats, &stopping, |_, _| {}));
         measure(&server, adversaries, &stats, frames);
@@ -152,7 +169,9 @@ fn attack(server: SocketAddr) {
     };
     let run_client = &run_client;
     let sent = std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS).map(|seed| scope.spawn(move || run_client(seed))).collect();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|seed| scope.spawn(move || run_client(seed)))
+            .collect();
         for line in std::io::stdin().lines() {
             is_sending.store(line.expect("a line") == "send", Ordering::Relaxed);
             println!("{}", frames.load(Ordering::Relaxed));
@@ -161,14 +180,21 @@ fn attack(server: SocketAddr) {
         let mut sent = SentFrames::new();
         for client in clients {
             let sent_by_client = client.join().expect("no panic");
-            sent_by_client.into_iter().for_each(|(kind, count)| *sent.entry(kind).or_default() += count);
+            sent_by_client
+                .into_iter()
+                .for_each(|(kind, count)| *sent.entry(kind).or_default() += count);
         }
         sent
     });
     println!("{sent:?}");
 }
 
-fn measure(server: &ChildServer, mut adversaries: AdversaryProcess, stats: &FleetStats, frames: u64) {
+fn measure(
+    server: &ChildServer,
+    mut adversaries: AdversaryProcess,
+    stats: &FleetStats,
+    frames: u64,
+) {
     let mut quiet = Throughput::default();
     let mut adversarial = Throughput::default();
     let mut memory = Vec::new();
@@ -193,19 +219,37 @@ fn measure(server: &ChildServer, mut adversaries: AdversaryProcess, stats: &Flee
     println!("  {sent_by_kind}");
     let quiet = quiet.per_second();
     let adversarial = adversarial.per_second();
-    println!("honest updates per second, quiet / adversarial windows: {quiet:.0} / {adversarial:.0}");
+    println!(
+        "honest updates per second, quiet / adversarial windows: {quiet:.0} / {adversarial:.0}"
+    );
     println!("  ratio {:.3}", adversarial / quiet);
-    let mib: Vec<String> =
-        memory.iter().map(|bytes| format!("{:.1}", *bytes as f64 / f64::from(1 << 20))).collect();
-    println!("server memory in MiB, before each adversarial window and at the end: {}", mib.join(" "));
+    let mib: Vec<String> = memory
+        .iter()
+        .map(|bytes| format!("{:.1}", *bytes as f64 / f64::from(1 << 20)))
+        .collect();
+    println!(
+        "server memory in MiB, before each adversarial window and at the end: {}",
+        mib.join(" ")
+    );
 }
 
 fn report(server: ChildServer, stats: &FleetStats) {
     let status = ureq::get(format!("http://{}/api/v1/status", server.address())).call();
-    let text = status.expect("a response").body_mut().read_to_string().expect("a body");
+    let text = status
+        .expect("a response")
+        .body_mut()
+        .read_to_string()
+        .expect("a body");
     let status: Value = serde_json::from_str(&text).expect("valid JSON");
-    println!("rejected: {}\nsessions ended: {}", status["rejected"], status["sessions_ended"]);
-    println!("accepted: {}, of honest volunteers: {}", status["accepted"], stats.accepted());
+    println!(
+        "rejected: {}\nsessions ended: {}",
+        status["rejected"], status["sessions_ended"]
+    );
+    println!(
+        "accepted: {}, of honest volunteers: {}",
+        status["accepted"],
+        stats.accepted()
+    );
     let (succeeded, errors) = server.stop();
     assert!(succeeded, "the server failed: {errors}");
     assert!(!errors.contains("panicked"), "{errors}");
@@ -213,5 +257,8 @@ fn report(server: ChildServer, stats: &FleetStats) {
     // An update in flight when its volunteer stops is counted by the server only.
     let accepted = status["accepted"].as_u64().expect("a number");
     let difference = accepted.abs_diff(stats.accepted());
-    assert!(difference <= HONEST_WORKERS as u64, "an adversarial client changed the model");
+    assert!(
+        difference <= HONEST_WORKERS as u64,
+        "an adversarial client changed the model"
+    );
 }

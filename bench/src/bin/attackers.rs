@@ -44,7 +44,10 @@ struct RunResult {
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let data = arguments.next().filter(|folder| folder != "-").map(PathBuf::from);
+    let data = arguments
+        .next()
+        .filter(|folder| folder != "-")
+        .map(PathBuf::from);
     let names: Vec<String> = arguments.collect();
     let is_selected = |attack: &Attack| names.is_empty() || names.contains(&format!("{attack:?}"));
     println!(
@@ -59,13 +62,24 @@ fn main() {
         ..Settings::default()
     };
     for horizon in [HORIZON, SLEEPER_HORIZON] {
-        print_row(&format!("none, {horizon} updates"), &run(settings(horizon), HONEST + ATTACKERS, None));
+        print_row(
+            &format!("none, {horizon} updates"),
+            &run(settings(horizon), HONEST + ATTACKERS, None),
+        );
     }
     for rejoin in [false, true] {
         for attack in Attack::ALL.into_iter().filter(is_selected) {
-            let horizon = if attack == Attack::Sleeper { SLEEPER_HORIZON } else { HORIZON };
-            let attack_with =
-                |options| FleetOptions { attack, rejoin, honest_updates: HONEST_UPDATES, ..options };
+            let horizon = if attack == Attack::Sleeper {
+                SLEEPER_HORIZON
+            } else {
+                HORIZON
+            };
+            let attack_with = |options| FleetOptions {
+                attack,
+                rejoin,
+                honest_updates: HONEST_UPDATES,
+                ..options
+            };
             let name = format!("{attack:?}{}", if rejoin { ", rejoining" } else { "" });
             print_row(&name, &run(settings(horizon), HONEST, Some(&attack_with)));
         }
@@ -95,9 +109,13 @@ fn run(settings: Settings, honest: usize, attack_with: Option<AttackWith<'_>>) -
     let accuracy = server.final_accuracy();
     let status = server.status();
     let number = |pointer: &str| {
-        status.pointer(pointer).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("no {pointer}"))
+        status
+            .pointer(pointer)
+            .and_then(serde_json::Value::as_f64)
+            .unwrap_or_else(|| panic!("no {pointer}"))
     };
-    let is_ejected = |exit: &&WorkerExit| **exit == WorkerExit::Ejected(GoodbyeReason::FailedVerification);
+    let is_ejected =
+        |exit: &&WorkerExit| **exit == WorkerExit::Ejected(GoodbyeReason::FailedVerification);
     RunResult {
         accuracy,
         malicious_updates: stats.malicious_updates_per_ejection(),
@@ -112,7 +130,9 @@ fn run(settings: Settings, honest: usize, attack_with: Option<AttackWith<'_>>) -
 fn print_row(name: &str, result: &RunResult) {
     let mut sorted = result.malicious_updates.clone();
     sorted.sort_unstable();
-    let median = sorted.get(sorted.len() / 2).map_or("–".to_owned(), u64::to_string);
+    let median = sorted
+        .get(sorted.len() / 2)
+        .map_or("–".to_owned(), u64::to_string);
     let max = sorted.last().map_or("–".to_owned(), u64::to_string);
     println!(
         "| {name} | {:.1} % | {} | {median} | {max} | {} | {} | {} | {:.1} | {:.0} |",

@@ -66,8 +66,14 @@ fn start_server(max_volunteers: usize) -> ChildServer {
 /// Reports the server memory that each of `count` items takes, given the memory before.
 fn report_memory(server: &ChildServer, items: &str, count: usize, bytes_before: usize) {
     let bytes_each = server.memory_bytes().saturating_sub(bytes_before) / count;
-    println!("{count} {items}: {:.1} KiB of server memory each", bytes_each as f64 / 1024.0);
-    assert!(bytes_each <= MAX_BYTES_EACH, "memory exceeds the documented limit");
+    println!(
+        "{count} {items}: {:.1} KiB of server memory each",
+        bytes_each as f64 / 1024.0
+    );
+    assert!(
+        bytes_each <= MAX_BYTES_EACH,
+        "memory exceeds the documented limit"
+    );
 }
 
 enum Reply {
@@ -78,18 +84,31 @@ enum Reply {
 /// Opens a WebSocket with small buffers and sends a hello.
 async fn send_hello(address: SocketAddr) -> Result<Socket, tungstenite::Error> {
     let stream = TcpStream::connect(address).await?;
-    let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4096)
+        .write_buffer_size(0);
     let (mut socket, _) =
         client_async_with_config(format!("ws://{address}/ws"), stream, Some(config)).await?;
     let mut frame = Vec::new();
-    ClientFrame::hello(&Hello { agent: "flood", ..Hello::default() }, &mut frame);
+    ClientFrame::hello(
+        &Hello {
+            agent: "flood",
+            ..Hello::default()
+        },
+        &mut frame,
+    );
     _ = socket.send(Message::Binary(frame.into())).await; // a full server closes without reading it
     Ok(socket)
 }
 
 async fn join(address: SocketAddr) -> Socket {
-    let mut socket = send_hello(address).await.expect("the server accepts connections");
-    assert!(matches!(recv_reply(&mut socket).await, Reply::Welcome), "the server is not full");
+    let mut socket = send_hello(address)
+        .await
+        .expect("the server accepts connections");
+    assert!(
+        matches!(recv_reply(&mut socket).await, Reply::Welcome),
+        "the server is not full"
+    );
     socket
 }
 
@@ -97,7 +116,9 @@ async fn recv_reply(socket: &mut Socket) -> Reply {
     loop {
         match socket.next().await {
             Some(Ok(Message::Binary(frame))) => {
-                let first = read_server_frame(&frame).expect("a frame of this version").next();
+                let first = read_server_frame(&frame)
+                    .expect("a frame of this version")
+                    .next();
                 match first.expect("a record").expect("a valid record") {
                     ServerRecord::Welcome(_) => return Reply::Welcome,
                     ServerRecord::Goodbye(goodbye) => {
@@ -121,7 +142,12 @@ async fn run_many<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     let mut results = Vec::with_capacity(count);
     for _ in 0..count {
         if tasks.len() >= CONCURRENCY {
-            results.extend(tasks.join_next().await.map(|result| result.expect("no panic")));
+            results.extend(
+                tasks
+                    .join_next()
+                    .await
+                    .map(|result| result.expect("no panic")),
+            );
         }
         tasks.spawn(make_task());
     }
@@ -133,8 +159,13 @@ async fn idle_connections() {
     let server = start_server(1000);
     let address = server.address();
     let request = move || async move {
-        let mut stream = TcpStream::connect(address).await.expect("the server accepts connections");
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").await.expect("the server reads");
+        let mut stream = TcpStream::connect(address)
+            .await
+            .expect("the server accepts connections");
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+            .await
+            .expect("the server reads");
         let read = stream.read(&mut [0; 1024]).await.expect("a response");
         assert!(read > 0, "a response");
         stream
@@ -170,8 +201,13 @@ async fn slow_headers() {
         slowest
     });
     let send_half_header = move || async move {
-        let mut stream = TcpStream::connect(address).await.expect("the server accepts connections");
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: te").await.expect("the server reads");
+        let mut stream = TcpStream::connect(address)
+            .await
+            .expect("the server accepts connections");
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: te")
+            .await
+            .expect("the server reads");
         (stream, Instant::now())
     };
     let started = Instant::now();
@@ -187,13 +223,27 @@ async fn slow_headers() {
             connected.elapsed()
         })
         .collect();
-    let longest = closing.join_all().await.into_iter().max().unwrap_or_default();
+    let longest = closing
+        .join_all()
+        .await
+        .into_iter()
+        .max()
+        .unwrap_or_default();
     stop.send_replace(true);
     let slowest_join = honest.await.expect("no panic");
     println!("  closed after at most {:.1} s", longest.as_secs_f64());
-    println!("  an honest join took at most {:.0} ms", slowest_join.as_secs_f64() * 1e3);
-    assert!(longest < Duration::from_secs(11), "slow headers stay open too long");
-    assert!(slowest_join < Duration::from_secs(1), "an honest join takes too long");
+    println!(
+        "  an honest join took at most {:.0} ms",
+        slowest_join.as_secs_f64() * 1e3
+    );
+    assert!(
+        longest < Duration::from_secs(11),
+        "slow headers stay open too long"
+    );
+    assert!(
+        slowest_join < Duration::from_secs(1),
+        "an honest join takes too long"
+    );
 }
 
 async fn join_storm() {
@@ -201,7 +251,9 @@ async fn join_storm() {
     let address = server.address();
     let started = Instant::now();
     let replies = run_many(JOINS, move || async move {
-        let mut socket = send_hello(address).await.expect("the server accepts connections");
+        let mut socket = send_hello(address)
+            .await
+            .expect("the server accepts connections");
         let reply = recv_reply(&mut socket).await;
         (reply, socket)
     })
@@ -215,10 +267,16 @@ async fn join_storm() {
         })
         .collect();
     let welcomed = replies.len() - delays_ms.len();
-    println!("{JOINS} joins processed in {:.1} s: {welcomed} welcomed", took.as_secs_f64());
+    println!(
+        "{JOINS} joins processed in {:.1} s: {welcomed} welcomed",
+        took.as_secs_f64()
+    );
     let min = delays_ms.iter().min();
     let max = delays_ms.iter().max();
-    println!("  {} rejected, with retry delays from {min:?} to {max:?} ms", delays_ms.len());
+    println!(
+        "  {} rejected, with retry delays from {min:?} to {max:?} ms",
+        delays_ms.len()
+    );
     assert_eq!(replies.len(), JOINS);
     assert!(took < Duration::from_secs(10), "the storm takes too long");
 }

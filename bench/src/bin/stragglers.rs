@@ -23,8 +23,15 @@ const WINDOW_PAIRS: usize = 7;
 const STEADY: usize = 4;
 
 /// Starts a fleet, and returns its statistics and a function that stops it.
-fn start_fleet(server: &TestServer, workers: usize, delay: Duration) -> (Arc<FleetStats>, impl FnOnce()) {
-    let options = FleetOptions { delay, ..server.fleet(workers) };
+fn start_fleet(
+    server: &TestServer,
+    workers: usize,
+    delay: Duration,
+) -> (Arc<FleetStats>, impl FnOnce()) {
+    let options = FleetOptions {
+        delay,
+        ..server.fleet(workers)
+    };
     let stats = Arc::new(FleetStats::default());
     let (stop, stopping) = watch::channel(false);
     let thread = std::thread::spawn({
@@ -58,7 +65,9 @@ fn main() {
         ..Settings::default()
     });
     let (steady, stop_steady) = start_fleet(&server, STEADY, Duration::ZERO);
-    server.wait_until("a warm server", |status| status["accepted"].as_u64() >= Some(500));
+    server.wait_until("a warm server", |status| {
+        status["accepted"].as_u64() >= Some(500)
+    });
     let update_time = Duration::from_secs_f64(STEADY as f64 / updates_per_second(&steady));
     println!(
         "a steady volunteer takes {:.2} ms per update, the slow volunteer 1,000 times as long",
@@ -72,11 +81,20 @@ fn main() {
         let (_, stop_slow) = start_fleet(&server, 1, 1000 * update_time);
         let _vanishing = [RawClient::join(&server), RawClient::join(&server)];
         let connected = STEADY + 3;
-        server.wait_until("all connected", |status| status["volunteers"]["connected"] == connected);
+        server.wait_until("all connected", |status| {
+            status["volunteers"]["connected"] == connected
+        });
         with.push(updates_per_second(&steady));
         stop_slow();
-        println!("window {pair}: {:.0} per second without, {:.0} with", without[pair - 1], with[pair - 1]);
+        println!(
+            "window {pair}: {:.0} per second without, {:.0} with",
+            without[pair - 1],
+            with[pair - 1]
+        );
     }
     stop_steady();
-    println!("ratio of the medians: {:.3}", median(with) / median(without));
+    println!(
+        "ratio of the medians: {:.3}",
+        median(with) / median(without)
+    );
 }

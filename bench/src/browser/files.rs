@@ -23,8 +23,14 @@ impl Folders {
     ///
     /// Returns an error without the page's bindings.
     pub fn new(paths: &Paths) -> Result<Self> {
-        let bindings = paths.bindings.clone().context("missing the page's bindings (--bindings)")?;
-        let mut folders = vec![("/pkg/", bindings), ("/data/", paths.root.join("data/mnist-10k"))];
+        let bindings = paths
+            .bindings
+            .clone()
+            .context("missing the page's bindings (--bindings)")?;
+        let mut folders = vec![
+            ("/pkg/", bindings),
+            ("/data/", paths.root.join("data/mnist-10k")),
+        ];
         folders.extend(paths.node_modules.clone().map(|folder| ("/npm/", folder)));
         folders.push(("/", paths.root.join("bench/page")));
         Ok(Self(folders))
@@ -32,8 +38,10 @@ impl Folders {
 
     /// Returns the file of a path; `None` if the path would leave its folder.
     fn find(&self, path: &str) -> Option<PathBuf> {
-        let (folder, rest) =
-            self.0.iter().find_map(|(start, folder)| Some((folder, path.strip_prefix(start)?)))?;
+        let (folder, rest) = self
+            .0
+            .iter()
+            .find_map(|(start, folder)| Some((folder, path.strip_prefix(start)?)))?;
         let inside = rest.split('/').all(|part| !part.is_empty() && part != "..");
         inside.then(|| folder.join(rest))
     }
@@ -45,7 +53,9 @@ impl Folders {
 ///
 /// Returns an error if no port can be opened.
 pub async fn serve(folders: Folders) -> Result<String> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("listening for the browser")?;
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .context("listening for the browser")?;
     let address = listener.local_addr()?;
     let router = Router::new().fallback(file).with_state(Arc::new(folders));
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -53,7 +63,9 @@ pub async fn serve(folders: Folders) -> Result<String> {
 }
 
 async fn file(State(folders): State<Arc<Folders>>, uri: Uri) -> Response {
-    let Some(path) = folders.find(uri.path()) else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(path) = folders.find(uri.path()) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     match std::fs::read(&path) {
         Ok(bytes) => ([(header::CONTENT_TYPE, media_type(&path))], bytes).into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),

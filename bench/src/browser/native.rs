@@ -48,9 +48,13 @@ impl Native {
             _ = self.0.ndarray(batch);
             let largest = ours.iter().fold(0.0f32, |max, g| max.max(g.abs()));
             let pairs = ours.iter().zip(self.0.last_gradient());
-            let wrong =
-                pairs.filter(|(a, b)| (*a - *b).abs() > RELATIVE * a.abs() + ABSOLUTE * largest).count();
-            ensure!(wrong == 0, "native ndarray disagrees in {wrong} derivatives of minibatch {batch}");
+            let wrong = pairs
+                .filter(|(a, b)| (*a - *b).abs() > RELATIVE * a.abs() + ABSOLUTE * largest)
+                .count();
+            ensure!(
+                wrong == 0,
+                "native ndarray disagrees in {wrong} derivatives of minibatch {batch}"
+            );
         }
         Ok(())
     }

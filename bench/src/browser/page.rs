@@ -31,10 +31,14 @@ impl Page {
         let mut capabilities = capabilities(browser, &driver.profile());
         capabilities.insert("timeouts".to_owned(), json!({ "script": CALL_TIMEOUT_MS }));
         let connector = HttpConnector::new();
-        let client = Client::with_capabilities_and_connector(&driver.url(), &capabilities, connector).await;
+        let client =
+            Client::with_capabilities_and_connector(&driver.url(), &capabilities, connector).await;
         let client = client.context("starting the browser")?;
         client.goto(url).await.context("opening the bench page")?;
-        Ok(Self { client, _driver: driver })
+        Ok(Self {
+            client,
+            _driver: driver,
+        })
     }
 
     /// Calls a function of worker.js, given its name and arguments in JavaScript, and returns its result.
@@ -44,7 +48,10 @@ impl Page {
     /// Returns the exception of the function as an error.
     pub async fn call(&self, arguments: &str) -> Result<Value> {
         let script = format!("return window.call({arguments})");
-        self.client.execute(&script, Vec::new()).await.with_context(|| format!("in the worker, {arguments}"))
+        self.client
+            .execute(&script, Vec::new())
+            .await
+            .with_context(|| format!("in the worker, {arguments}"))
     }
 
     /// Closes the browser.

@@ -15,6 +15,8 @@ pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let pid = Pid::from_u32(pid);
     let only = ProcessRefreshKind::nothing().with_cpu();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, only);
-    let process = system.process(pid).with_context(|| format!("no process {pid}"))?;
+    let process = system
+        .process(pid)
+        .with_context(|| format!("no process {pid}"))?;
     Ok(Duration::from_millis(process.accumulated_cpu_time()))
 }

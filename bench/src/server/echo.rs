@@ -31,11 +31,17 @@ impl Echo {
     /// Returns an error if the process does not start or print its address.
     pub fn start(reply_bytes: u64) -> Result<Self> {
         let mut command = Command::new(env::current_exe()?);
-        let mut child = command.env(VARIABLE, reply_bytes.to_string()).stdout(Stdio::piped()).spawn()?;
+        let mut child = command
+            .env(VARIABLE, reply_bytes.to_string())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let mut line = String::new();
         let printed = child.stdout.take().context("stdout is piped")?;
         BufReader::new(printed).read_line(&mut line)?;
-        let address = line.trim().parse().with_context(|| format!("the echo server printed {line:?}"));
+        let address = line
+            .trim()
+            .parse()
+            .with_context(|| format!("the echo server printed {line:?}"));
         match address {
             Ok(address) => Ok(Self { child, address }),
             Err(error) => {
@@ -84,7 +90,9 @@ pub fn serve(reply_bytes: &str) -> Result<()> {
 
 /// Echoes until the connection closes.
 async fn echo(stream: TcpStream, reply: Bytes) {
-    let Ok(mut socket) = accept_async(stream).await else { return };
+    let Ok(mut socket) = accept_async(stream).await else {
+        return;
+    };
     while let Some(Ok(message)) = socket.next().await {
         if message.is_binary() && socket.send(Message::Binary(reply.clone())).await.is_err() {
             return;

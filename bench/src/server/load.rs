@@ -59,14 +59,24 @@ impl Load {
         options: LoadOptions,
         run: impl Fn(LoadOptions, Socket, Arc<AtomicU64>) -> F,
     ) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
         let mut clients = JoinSet::new();
         let exchanges = Arc::new(AtomicU64::new(0));
         for _ in 0..options.clients {
             let socket = runtime.block_on(connect(options.address))?;
-            clients.spawn_on(run(options, socket, Arc::clone(&exchanges)), runtime.handle());
+            clients.spawn_on(
+                run(options, socket, Arc::clone(&exchanges)),
+                runtime.handle(),
+            );
         }
-        Ok(Self { _runtime: runtime, clients, exchanges })
+        Ok(Self {
+            _runtime: runtime,
+            clients,
+            exchanges,
+        })
     }
 
     /// Counts exchanges for about `time`. Returns their number and the exact duration.
@@ -78,7 +88,10 @@ impl Load {
         let before = self.exchanges.load(Ordering::Relaxed);
         let started = Instant::now();
         std::thread::sleep(time); // the clients run in the meantime
-        let counted = (self.exchanges.load(Ordering::Relaxed) - before, started.elapsed());
+        let counted = (
+            self.exchanges.load(Ordering::Relaxed) - before,
+            started.elapsed(),
+        );
         match self.clients.try_join_next() {
             None => Ok(counted),
             Some(ended) => ended?.and_then(|()| bail!("a client stopped early")),
@@ -89,7 +102,9 @@ impl Load {
 type Socket = WebSocketStream<TcpStream>;
 
 async fn connect(address: SocketAddr) -> anyhow::Result<Socket> {
-    let stream = TcpStream::connect(address).await.with_context(|| format!("no server at {address}"))?;
+    let stream = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("no server at {address}"))?;
     stream.set_nodelay(true)?;
     Ok(client_async(format!("ws://{address}/ws"), stream).await?.0)
 }
@@ -100,15 +115,31 @@ async fn send_updates(
     accepted: Arc<AtomicU64>,
 ) -> anyhow::Result<()> {
     let mut frame = Vec::new();
-    let capabilities = Capabilities { deltas: true, ..Capabilities::default() };
-    ClientFrame::hello(&Hello { agent: "farsign-bench", capabilities, ..Hello::default() }, &mut frame);
+    let capabilities = Capabilities {
+        deltas: true,
+        ..Capabilities::default()
+    };
+    ClientFrame::hello(
+        &Hello {
+            agent: "farsign-bench",
+            capabilities,
+            ..Hello::default()
+        },
+        &mut frame,
+    );
     // Half of the signs positive, half negative.
-    let half: Vec<f32> = (0..options.directions).map(|k| if k % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    let half: Vec<f32> = (0..options.directions)
+        .map(|k| if k % 2 == 0 { 1.0 } else { -1.0 })
+        .collect();
     let mut signs = SignBits::default();
     signs.copy_from(&half, 0);
     loop {
-        socket.send(Message::Binary(Bytes::from(std::mem::take(&mut frame)))).await?;
-        let Message::Binary(reply) = next(&mut socket).await? else { continue };
+        socket
+            .send(Message::Binary(Bytes::from(std::mem::take(&mut frame))))
+            .await?;
+        let Message::Binary(reply) = next(&mut socket).await? else {
+            continue;
+        };
         let task = task_of(&reply, &accepted)?;
         ClientFrame::update(task, &signs, &mut frame);
     }
@@ -122,7 +153,9 @@ fn task_of(frame: &[u8], accepted: &AtomicU64) -> anyhow::Result<TaskId> {
             ServerRecord::Task(next) => task = Some(next.id),
             ServerRecord::Accepted { .. } => _ = accepted.fetch_add(1, Ordering::Relaxed),
             ServerRecord::Rejected { reason, .. } => bail!("an update was rejected: {reason}"),
-            ServerRecord::Goodbye(goodbye) => bail!("the server closed the session: {}", goodbye.reason),
+            ServerRecord::Goodbye(goodbye) => {
+                bail!("the server closed the session: {}", goodbye.reason)
+            }
             _ => {}
         }
     }
@@ -139,12 +172,20 @@ async fn send_to_echo(
     signs.copy_from(&vec![1.0; options.directions], 0);
     loop {
         ClientFrame::update(TaskId(1), &signs, &mut frame);
-        socket.send(Message::Binary(Bytes::from(std::mem::take(&mut frame)))).await?;
-        let Message::Binary(_) = next(&mut socket).await? else { continue };
+        socket
+            .send(Message::Binary(Bytes::from(std::mem::take(&mut frame))))
+            .await?;
+        let Message::Binary(_) = next(&mut socket).await? else {
+            continue;
+        };
         echoed.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 async fn next(socket: &mut Socket) -> anyhow::Result<Message> {
-    socket.next().await.context("the server closed a connection")?.context("a connection was lost")
+    socket
+        .next()
+        .await
+        .context("the server closed a connection")?
+        .context("a connection was lost")
 }

@@ -12,8 +12,9 @@ use crate::farsign::{expect_failure, farsign};
 
 #[test]
 fn invalid_settings_are_reported_together() {
-    let stderr =
-        expect_failure(farsign(&["serve", "--beta", "2", "--horizon", "0"]).env("FARSIGN_BATCH", "0"));
+    let stderr = expect_failure(
+        farsign(&["serve", "--beta", "2", "--horizon", "0"]).env("FARSIGN_BATCH", "0"),
+    );
     let errors = [
         "3 errors in the configuration",
         "beta: expected",
@@ -32,7 +33,10 @@ fn invalid_config_file_reports_all_errors() {
     let path = folder.path().join("farsign.toml");
     fs::write(&path, "batch = \"many\"\nmodle = \"mlp\"\n").unwrap();
     let stderr = expect_failure(&mut farsign(&["serve", "--config", path.to_str().unwrap()]));
-    assert!(stderr.contains("batch: invalid type") && stderr.contains("modle: unknown field"), "{stderr}");
+    assert!(
+        stderr.contains("batch: invalid type") && stderr.contains("modle: unknown field"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -41,8 +45,13 @@ fn flags_override_config_file() {
     let path = folder.path().join("farsign.toml");
     fs::write(&path, "batch = 64\nbeta = 0.5\n").unwrap();
     let path = path.to_str().unwrap();
-    let printed = farsign(&["serve", "--config", path, "--batch", "32", "--print-config"]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&printed.stdout), "batch = 32\nbeta = 0.5\n");
+    let printed = farsign(&["serve", "--config", path, "--batch", "32", "--print-config"])
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&printed.stdout),
+        "batch = 32\nbeta = 0.5\n"
+    );
 }
 
 #[test]
@@ -59,7 +68,10 @@ fn invalid_data_is_named() {
         fs::write(folder.path().join(name), b"not an IDX file at all").unwrap();
     }
     let stderr = expect_failure(&mut farsign(&["serve", "--data", path]));
-    assert!(stderr.contains("train-images-idx3-ubyte") && stderr.contains("at byte 0"), "{stderr}");
+    assert!(
+        stderr.contains("train-images-idx3-ubyte") && stderr.contains("at byte 0"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -67,19 +79,31 @@ fn occupied_port_is_an_error() {
     let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = occupied.local_addr().unwrap().to_string();
     let stderr = expect_failure(&mut farsign(&["serve", "--listen", &address]));
-    assert!(stderr.contains(&format!("could not listen on {address}")), "{stderr}");
+    assert!(
+        stderr.contains(&format!("could not listen on {address}")),
+        "{stderr}"
+    );
 }
 
 #[test]
 fn volunteer_without_server_fails() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let stderr = expect_failure(&mut farsign(&["volunteer", "--url", &format!("http://{free}")]));
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let stderr = expect_failure(&mut farsign(&[
+        "volunteer",
+        "--url",
+        &format!("http://{free}"),
+    ]));
     assert!(stderr.contains("is the server running?"), "{stderr}");
 }
 
 #[test]
 fn invalid_server_url_is_an_error() {
-    let Output { status, stderr, .. } = farsign(&["volunteer", "--url", "nonsense"]).output().unwrap();
+    let Output { status, stderr, .. } = farsign(&["volunteer", "--url", "nonsense"])
+        .output()
+        .unwrap();
     let stderr = String::from_utf8_lossy(&stderr);
     assert!(
         !status.success() && stderr.contains("expected an address like http://127.0.0.1:8080"),
@@ -96,16 +120,29 @@ struct Server {
 /// Starts a server, and returns its URL too.
 fn serve(command: &mut Command) -> (Server, String) {
     let errors = tempfile::tempfile().unwrap();
-    command.stdout(Stdio::piped()).stderr(errors.try_clone().unwrap());
+    command
+        .stdout(Stdio::piped())
+        .stderr(errors.try_clone().unwrap());
     let mut child = command.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let url = lines.find_map(|line| Some(line.strip_prefix("Open ")?.split_once(' ')?.0.to_owned()));
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let url =
+        lines.find_map(|line| Some(line.strip_prefix("Open ")?.split_once(' ')?.0.to_owned()));
     (Server { child, errors }, url.expect("the URL is printed"))
 }
 
 /// Sends SIGINT to a server, and returns its standard error.
-fn interrupt(Server { mut child, mut errors }: Server) -> String {
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+fn interrupt(
+    Server {
+        mut child,
+        mut errors,
+    }: Server,
+) -> String {
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(kill.success());
     let status = child.wait().unwrap();
     let mut stderr = String::new();
@@ -115,17 +152,35 @@ fn interrupt(Server { mut child, mut errors }: Server) -> String {
     stderr
 }
 
-const SMALL: [&str; 9] =
-    ["serve", "--listen", "127.0.0.1:0", "--model", "softmax", "--horizon", "3", "--batch", "1"];
+const SMALL: [&str; 9] = [
+    "serve",
+    "--listen",
+    "127.0.0.1:0",
+    "--model",
+    "softmax",
+    "--horizon",
+    "3",
+    "--batch",
+    "1",
+];
 
 #[cfg(unix)]
 #[test]
 fn sigint_exits_cleanly_without_log() {
     let (server, url) = serve(&mut farsign(&SMALL));
-    assert!(farsign(&["volunteer", "--url", &url]).output().unwrap().status.success());
+    assert!(
+        farsign(&["volunteer", "--url", &url])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
     let stderr = interrupt(server);
     assert!(stderr.contains("Stopped. accepted "), "{stderr}");
-    assert!(!stderr.contains("event"), "the log is off by default: {stderr}");
+    assert!(
+        !stderr.contains("event"),
+        "the log is off by default: {stderr}"
+    );
 }
 
 #[cfg(unix)]
@@ -136,11 +191,28 @@ fn json_log_contains_no_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let identity = folder.path().join("identity");
     let identity = identity.to_str().unwrap();
-    let options = ["--log-format", "json", "--join-token", join_token, "--admin-token", admin_token];
+    let options = [
+        "--log-format",
+        "json",
+        "--join-token",
+        join_token,
+        "--admin-token",
+        admin_token,
+    ];
     let (server, url) = serve(farsign(&SMALL).args(options).env("FARSIGN_LOG", "debug"));
-    let guess = farsign(&["volunteer", "--url", &url, "--join-token", "guessed-token"]).output().unwrap();
+    let guess = farsign(&["volunteer", "--url", &url, "--join-token", "guessed-token"])
+        .output()
+        .unwrap();
     assert!(!guess.status.success(), "a wrong token is rejected");
-    let volunteer = ["volunteer", "--url", &url, "--join-token", join_token, "--identity", identity];
+    let volunteer = [
+        "volunteer",
+        "--url",
+        &url,
+        "--join-token",
+        join_token,
+        "--identity",
+        identity,
+    ];
     assert!(farsign(&volunteer).output().unwrap().status.success());
     let stderr = interrupt(server);
 
@@ -148,37 +220,70 @@ fn json_log_contains_no_secrets() {
     for secret in [join_token, admin_token, "guessed-token", secret.trim()] {
         assert!(!stderr.contains(secret), "{secret} in {stderr}");
     }
-    let parse =
-        |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("expected JSON, found {line}"));
+    let parse = |line: &str| {
+        serde_json::from_str(line).unwrap_or_else(|_| panic!("expected JSON, found {line}"))
+    };
     let lines: Vec<Value> = stderr.lines().map(parse).collect();
     let find = |event: &str| {
-        lines.iter().find(|line| line["event"] == event).unwrap_or_else(|| panic!("no {event} in {stderr}"))
+        lines
+            .iter()
+            .find(|line| line["event"] == event)
+            .unwrap_or_else(|| panic!("no {event} in {stderr}"))
     };
-    ["started", "finished", "stopping", "stopped"].iter().for_each(|event| _ = find(event));
+    ["started", "finished", "stopping", "stopped"]
+        .iter()
+        .for_each(|event| _ = find(event));
     assert_eq!(find("refused")["reason"], "invalid_token");
     let joined = find("joined");
     let left = find("left");
-    assert_eq!((&joined["address"], &joined["level"]), (&"127.0.0.1".into(), &"INFO".into()));
-    assert!(joined["identity"].as_str().is_some_and(|hash| hash.len() == 32), "{joined}");
-    assert_eq!((&left["volunteer"], &left["reason"]), (&joined["volunteer"], &"run_finished".into()));
+    assert_eq!(
+        (&joined["address"], &joined["level"]),
+        (&"127.0.0.1".into(), &"INFO".into())
+    );
+    assert!(
+        joined["identity"]
+            .as_str()
+            .is_some_and(|hash| hash.len() == 32),
+        "{joined}"
+    );
+    assert_eq!(
+        (&left["volunteer"], &left["reason"]),
+        (&joined["volunteer"], &"run_finished".into())
+    );
 }
 
 #[test]
 fn invalid_log_level_is_an_error() {
     let stderr = expect_failure(farsign(&["serve"]).env("FARSIGN_LOG", "farsign=loud"));
-    assert!(stderr.contains("FARSIGN_LOG: expected a level") && stderr.contains("farsign=loud"), "{stderr}");
+    assert!(
+        stderr.contains("FARSIGN_LOG: expected a level") && stderr.contains("farsign=loud"),
+        "{stderr}"
+    );
 }
 
 #[test]
 fn invalid_log_format_is_an_error() {
-    let Output { status, stderr, .. } = farsign(&["serve", "--log-format", "xml"]).output().unwrap();
+    let Output { status, stderr, .. } =
+        farsign(&["serve", "--log-format", "xml"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&stderr);
-    assert!(!status.success() && stderr.contains("xml") && stderr.contains("json"), "{stderr}");
+    assert!(
+        !status.success() && stderr.contains("xml") && stderr.contains("json"),
+        "{stderr}"
+    );
 }
 
 #[test]
 fn json_log_has_failure_event() {
-    let stderr = expect_failure(&mut farsign(&["serve", "--log-format", "json", "--beta", "2"]));
+    let stderr = expect_failure(&mut farsign(&[
+        "serve",
+        "--log-format",
+        "json",
+        "--beta",
+        "2",
+    ]));
     let last: Value = serde_json::from_str(stderr.lines().last().unwrap()).unwrap();
-    assert!(last["event"] == "failed" && last["error"].to_string().contains("beta: expected"), "{stderr}");
+    assert!(
+        last["event"] == "failed" && last["error"].to_string().contains("beta: expected"),
+        "{stderr}"
+    );
 }

@@ -35,11 +35,19 @@ kind = "sign-flip"
 "#;
 
 fn lab(folder: &Path, arguments: &[&str]) -> Output {
-    farsign(&["lab"]).args(arguments).current_dir(folder).output().expect("the program starts")
+    farsign(&["lab"])
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("the program starts")
 }
 
 fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 fn expect_success(folder: &Path, arguments: &[&str]) -> String {
@@ -60,36 +68,84 @@ fn expect_failure(folder: &Path, arguments: &[&str]) -> String {
 fn scenario_runs_and_compares() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tiny.toml"), SCENARIO).unwrap();
-    let run = ["run", "tiny.toml", "--out", "one", "--seeds", "2", "--threads", "1"];
+    let run = [
+        "run",
+        "tiny.toml",
+        "--out",
+        "one",
+        "--seeds",
+        "2",
+        "--threads",
+        "1",
+    ];
     let output = expect_success(folder.path(), &run);
-    assert!(output.contains("worst at 0.3") && output.contains("sign-flip"), "{output}");
-    assert_eq!(fs::read_dir(folder.path().join("one/runs")).unwrap().count(), 2 * 2);
+    assert!(
+        output.contains("worst at 0.3") && output.contains("sign-flip"),
+        "{output}"
+    );
+    assert_eq!(
+        fs::read_dir(folder.path().join("one/runs"))
+            .unwrap()
+            .count(),
+        2 * 2
+    );
 
-    expect_success(folder.path(), &["run", "tiny.toml", "--out", "two", "--seeds", "1"]);
+    expect_success(
+        folder.path(),
+        &["run", "tiny.toml", "--out", "two", "--seeds", "1"],
+    );
     let output = expect_success(folder.path(), &["compare", "one", "two"]);
-    let rows = output.lines().filter(|line| line.starts_with("plain")).collect::<Vec<_>>();
-    assert!(rows.len() == 2 && rows[0].contains("one") && rows[1].contains("two"), "{output}");
+    let rows = output
+        .lines()
+        .filter(|line| line.starts_with("plain"))
+        .collect::<Vec<_>>();
+    assert!(
+        rows.len() == 2 && rows[0].contains("one") && rows[1].contains("two"),
+        "{output}"
+    );
 }
 
 #[test]
 fn reports_are_written_with_plots() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tiny.toml"), SCENARIO).unwrap();
-    expect_success(folder.path(), &["run", "tiny.toml", "--out", "one", "--seeds", "2"]);
+    expect_success(
+        folder.path(),
+        &["run", "tiny.toml", "--out", "one", "--seeds", "2"],
+    );
     let read = |name: &str| {
-        fs::read_to_string(folder.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+        fs::read_to_string(folder.path().join(name))
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
     };
     let documents: [(&[&str], &str); 3] = [
         (&["report", "one", "--out", "tiny.md"], "sign-flip"),
         (&["compare", "one", "one", "--out", "two.md"], "suite"),
-        (&["convergence", "--updates", "1000", "--seeds", "1", "--out", "rate.md"], "first, beta constant"),
+        (
+            &[
+                "convergence",
+                "--updates",
+                "1000",
+                "--seeds",
+                "1",
+                "--out",
+                "rate.md",
+            ],
+            "first, beta constant",
+        ),
     ];
     for (arguments, word) in documents {
         let output = expect_success(folder.path(), arguments);
         let name = arguments.last().unwrap();
         let document = read(name);
-        assert!(document.contains(word) && output.contains(name), "{document}");
-        for plot in document.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+        assert!(
+            document.contains(word) && output.contains(name),
+            "{document}"
+        );
+        for plot in document
+            .split("](")
+            .skip(1)
+            .map(|rest| rest.split(')').next().unwrap())
+        {
             assert!(read(plot).starts_with("<svg"), "{plot}");
         }
     }
@@ -99,9 +155,15 @@ fn reports_are_written_with_plots() {
 fn report_errors_name_their_cause() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tiny.toml"), SCENARIO).unwrap();
-    expect_success(folder.path(), &["run", "tiny.toml", "--out", "one", "--seeds", "1"]);
+    expect_success(
+        folder.path(),
+        &["run", "tiny.toml", "--out", "one", "--seeds", "1"],
+    );
     let output = expect_failure(folder.path(), &["report", "one", "--out", "tiny.txt"]);
-    assert!(output.contains("expected the name of a .md file"), "{output}");
+    assert!(
+        output.contains("expected the name of a .md file"),
+        "{output}"
+    );
     let output = expect_failure(folder.path(), &["report", "missing", "--out", "tiny.md"]);
     assert!(output.contains("found no manifest.json"), "{output}");
     let output = expect_failure(folder.path(), &["compare", "missing"]);
@@ -112,14 +174,22 @@ fn report_errors_name_their_cause() {
 fn expect_run_failure(scenario: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tiny.toml"), scenario).unwrap();
-    expect_failure(folder.path(), &["run", "tiny.toml", "--out", "out", "--seeds", "1"])
+    expect_failure(
+        folder.path(),
+        &["run", "tiny.toml", "--out", "out", "--seeds", "1"],
+    )
 }
 
 #[test]
 fn invalid_scenario_reports_all_errors() {
-    let scenario = SCENARIO.replace("workers = 10", "workers = 1").replace("batch = 16", "batch = 0");
+    let scenario = SCENARIO
+        .replace("workers = 10", "workers = 1")
+        .replace("batch = 16", "batch = 0");
     let output = expect_run_failure(&scenario);
-    for error in ["fleet.workers: expected at least 2, found 1", "methods.plain.batch: expected at least 1"] {
+    for error in [
+        "fleet.workers: expected at least 2, found 1",
+        "methods.plain.batch: expected at least 1",
+    ] {
         assert!(output.contains(error), "{error} in {output}");
     }
 }
@@ -128,5 +198,8 @@ fn invalid_scenario_reports_all_errors() {
 fn violated_assertion_fails_run() {
     let assertion = "[[assertions]]\nmethod = \"plain\"\nis.at-least = 0.999\n";
     let output = expect_run_failure(&format!("{SCENARIO}\n{assertion}"));
-    assert!(output.contains("plain without an attack: expected at least 0.9990, found"), "{output}");
+    assert!(
+        output.contains("plain without an attack: expected at least 0.9990, found"),
+        "{output}"
+    );
 }

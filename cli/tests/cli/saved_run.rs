@@ -19,20 +19,33 @@ fn serve(state: &Path, arguments: &[&str]) -> Command {
 
 /// Starts a server, and returns its standard output up to its URL.
 fn start(command: &mut Command) -> (Child, String) {
-    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut server = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut output = String::new();
-    for line in BufReader::new(server.stdout.take().unwrap()).lines().map_while(Result::ok) {
+    for line in BufReader::new(server.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+    {
         output.extend([line.as_str(), "\n"]);
         if line.starts_with("Open http://") {
             return (server, output);
         }
     }
-    panic!("the server did not start: {output}{:?}", server.wait_with_output());
+    panic!(
+        "the server did not start: {output}{:?}",
+        server.wait_with_output()
+    );
 }
 
 /// Stops a server with SIGINT, and returns its standard error.
 fn stop(server: Child) -> String {
-    let kill = Command::new("kill").args(["-INT", &server.id().to_string()]).status().unwrap();
+    let kill = Command::new("kill")
+        .args(["-INT", &server.id().to_string()])
+        .status()
+        .unwrap();
     assert!(kill.success());
     let Output { status, stderr, .. } = server.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
@@ -50,10 +63,19 @@ fn start_and_stop(command: &mut Command) -> String {
 fn resume_keeps_settings() {
     let folder = tempfile::tempdir().unwrap();
     let state = &folder.path().join("state");
-    let output = start_and_stop(&mut serve(state, &["--model", "softmax", "--seed", "5", "--fresh"]));
-    assert!(output.contains("The run is saved in") && output.contains("Training softmax"), "{output}");
+    let output = start_and_stop(&mut serve(
+        state,
+        &["--model", "softmax", "--seed", "5", "--fresh"],
+    ));
+    assert!(
+        output.contains("The run is saved in") && output.contains("Training softmax"),
+        "{output}"
+    );
 
-    let stderr = expect_failure(&mut serve(state, &["--model", "mlp", "--batch", "64", "--seed", "6"]));
+    let stderr = expect_failure(&mut serve(
+        state,
+        &["--model", "mlp", "--batch", "64", "--seed", "6"],
+    ));
     for error in [
         "3 errors in the configuration",
         "model: expected \"softmax\", as the saved run has it, found \"mlp\"",
@@ -64,7 +86,10 @@ fn resume_keeps_settings() {
     }
 
     let output = start_and_stop(&mut serve(state, &["--max-volunteers", "3"]));
-    assert!(output.contains("Training softmax") && output.contains("(seed 5)"), "{output}");
+    assert!(
+        output.contains("Training softmax") && output.contains("(seed 5)"),
+        "{output}"
+    );
 }
 
 #[test]
@@ -73,8 +98,14 @@ fn fresh_archives_run() {
     let state = &folder.path().join("state");
     start_and_stop(&mut serve(state, &["--model", "softmax", "--seed", "5"]));
     let output = start_and_stop(&mut serve(state, &["--seed", "6", "--fresh"]));
-    assert!(output.contains("The previous run is archived as") && output.contains("run.1.redb"), "{output}");
-    assert!(output.contains("Training mlp") && output.contains("(seed 6)"), "{output}");
+    assert!(
+        output.contains("The previous run is archived as") && output.contains("run.1.redb"),
+        "{output}"
+    );
+    assert!(
+        output.contains("Training mlp") && output.contains("(seed 6)"),
+        "{output}"
+    );
     assert!(state.join("run.1.redb").is_file() && state.join("rescue.1").is_file());
 }
 
@@ -89,7 +120,9 @@ fn invalid_settings_keep_existing_run() {
 
 #[test]
 fn fresh_requires_state() {
-    assert!(expect_failure(&mut farsign(&["serve", "--fresh"])).contains("--fresh: expected --state"));
+    assert!(
+        expect_failure(&mut farsign(&["serve", "--fresh"])).contains("--fresh: expected --state")
+    );
 }
 
 #[test]
@@ -120,8 +153,14 @@ fn resume_rejects_different_data() {
             fs::copy(from, data.path().join(format!("{part}-{kind}-{ending}"))).unwrap();
         }
     }
-    let stderr = expect_failure(&mut serve(folder.path(), &["--data", data.path().to_str().unwrap()]));
-    assert!(stderr.contains("expected the training data of the saved run, with digest"), "{stderr}");
+    let stderr = expect_failure(&mut serve(
+        folder.path(),
+        &["--data", data.path().to_str().unwrap()],
+    ));
+    assert!(
+        stderr.contains("expected the training data of the saved run, with digest"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -134,9 +173,18 @@ fn corrupt_database_recovers_from_backup() {
     assert!(stderr.contains("the saved run is damaged"), "{stderr}");
 
     let output = start_and_stop(&mut serve(folder.path(), &[]));
-    assert!(output.contains("run recovered from backup") && output.contains("accepted=0"), "{output}");
-    assert!(output.contains("later updates are lost") && output.contains("run.1.redb"), "{output}");
-    assert_eq!(fs::read(folder.path().join("run.1.redb")).unwrap(), b"no database at all");
+    assert!(
+        output.contains("run recovered from backup") && output.contains("accepted=0"),
+        "{output}"
+    );
+    assert!(
+        output.contains("later updates are lost") && output.contains("run.1.redb"),
+        "{output}"
+    );
+    assert_eq!(
+        fs::read(folder.path().join("run.1.redb")).unwrap(),
+        b"no database at all"
+    );
 }
 
 #[test]
@@ -146,7 +194,10 @@ fn corrupt_database_and_backup_fail() {
     fs::write(folder.path().join("run.redb"), b"").unwrap();
     fs::write(folder.path().join("rescue"), b"nor this").unwrap();
     let stderr = expect_failure(&mut serve(folder.path(), &[]));
-    assert!(stderr.contains("damaged") && stderr.contains("rescue is damaged too"), "{stderr}");
+    assert!(
+        stderr.contains("damaged") && stderr.contains("rescue is damaged too"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -154,26 +205,39 @@ fn missing_run_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
     let state = missing.to_str().unwrap();
-    for arguments in
-        [&["run", "show", "--state", state][..], &["run", "unlearn", "--state", state, "--volunteer", "1"]]
-    {
+    for arguments in [
+        &["run", "show", "--state", state][..],
+        &["run", "unlearn", "--state", state, "--volunteer", "1"],
+    ] {
         let stderr = expect_failure(&mut farsign(arguments));
-        assert!(stderr.contains("expected a saved run in") && stderr.contains("found none"), "{stderr}");
+        assert!(
+            stderr.contains("expected a saved run in") && stderr.contains("found none"),
+            "{stderr}"
+        );
     }
     assert!(!missing.exists(), "the commands create no directory");
 }
 
 /// Exports a model, and returns its tensors by name and its metadata.
 fn export(arguments: &[&str], out: &Path) -> (HashMap<String, Vec<u8>>, HashMap<String, String>) {
-    let output =
-        farsign(&["model", "export", "--out", out.to_str().unwrap()]).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = farsign(&["model", "export", "--out", out.to_str().unwrap()])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let file = fs::read(out).unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(stdout, format!("{}: {} bytes\n", out.display(), file.len()));
     let tensors = SafeTensors::deserialize(&file).unwrap();
-    let tensors =
-        tensors.tensors().into_iter().map(|(name, tensor)| (name, tensor.data().to_vec())).collect();
+    let tensors = tensors
+        .tensors()
+        .into_iter()
+        .map(|(name, tensor)| (name, tensor.data().to_vec()))
+        .collect();
     let (_, header) = SafeTensors::read_metadata(&file).unwrap();
     (tensors, header.metadata().clone().unwrap())
 }
@@ -187,15 +251,30 @@ fn exported_model_matches_server_export() {
     let (server, output) = start(&mut serve(&state, &small));
     let (_, url) = output.split_once("Open ").unwrap();
     let url = url.split(' ').next().unwrap();
-    assert!(farsign(&["volunteer", "--url", url]).output().unwrap().status.success());
+    assert!(
+        farsign(&["volunteer", "--url", url])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
     let (served, served_metadata) = export(&["--url", url], &out);
     stop(server);
     let (saved, saved_metadata) = export(&["--state", state.to_str().unwrap()], &out);
 
     assert_eq!(saved.len(), 2);
-    assert!(saved["layers.0.weight"].iter().any(|byte| *byte != 0), "the model was trained");
+    assert!(
+        saved["layers.0.weight"].iter().any(|byte| *byte != 0),
+        "the model was trained"
+    );
     assert_eq!(saved, served);
-    for key in ["run_id", "snapshot_version", "accepted", "train_sha256", "model"] {
+    for key in [
+        "run_id",
+        "snapshot_version",
+        "accepted",
+        "train_sha256",
+        "model",
+    ] {
         assert_eq!(saved_metadata[key], served_metadata[key], "{key}");
     }
     assert_eq!(
@@ -219,5 +298,8 @@ fn failed_export_writes_no_file() {
     assert!(export(&["--state", missing]).contains("expected a saved run in"));
     assert!(export(&["--url", "http://127.0.0.1:1"]).contains("is the server running?"));
     assert!(export(&[]).contains("--state"));
-    assert!(export(&["--state", missing, "--url", "http://127.0.0.1:1"]).contains("cannot be used with"));
+    assert!(
+        export(&["--state", missing, "--url", "http://127.0.0.1:1"])
+            .contains("cannot be used with")
+    );
 }

@@ -9,31 +9,68 @@ use thiserror::Error;
 #[expect(missing_docs, reason = "the messages name the fields")]
 pub enum DatasetError {
     /// A magic number other than that of the expected content.
-    #[error("{file}: expected the magic number {expected:#010x} of {content} at byte 0, found {found:#010x}")]
-    WrongMagic { file: String, content: &'static str, expected: u32, found: u32 },
+    #[error(
+        "{file}: expected the magic number {expected:#010x} of {content} at byte 0, found {found:#010x}"
+    )]
+    WrongMagic {
+        file: String,
+        content: &'static str,
+        expected: u32,
+        found: u32,
+    },
     /// A file that ends inside its header.
-    #[error("{file}: expected a header of {expected} bytes, found the end of the file at byte {found}")]
-    TruncatedHeader { file: String, expected: u64, found: u64 },
+    #[error(
+        "{file}: expected a header of {expected} bytes, found the end of the file at byte {found}"
+    )]
+    TruncatedHeader {
+        file: String,
+        expected: u64,
+        found: u64,
+    },
     /// A file that ends before the last item announced by its header.
-    #[error("{file}: expected {expected} bytes by its header, found the end of the file at byte {found}")]
-    TruncatedBody { file: String, expected: u64, found: u64 },
+    #[error(
+        "{file}: expected {expected} bytes by its header, found the end of the file at byte {found}"
+    )]
+    TruncatedBody {
+        file: String,
+        expected: u64,
+        found: u64,
+    },
     /// A file that continues after the last item announced by its header.
-    #[error("{file}: expected the file to end at byte {offset} by its header, found more bytes there")]
+    #[error(
+        "{file}: expected the file to end at byte {offset} by its header, found more bytes there"
+    )]
     TrailingBytes { file: String, offset: u64 },
     /// Headers with different numbers of items (byte 4 of each file).
     #[error(
         "{labels_file}: expected {images} labels at byte 4, one for each image of {images_file}, found {labels}"
     )]
-    CountMismatch { images_file: String, labels_file: String, images: u64, labels: u64 },
+    CountMismatch {
+        images_file: String,
+        labels_file: String,
+        images: u64,
+        labels: u64,
+    },
     /// A held-out label whose class is not in the training set.
     #[error("{file}: expected a label below {classes} at byte {offset}, found {found}")]
-    LabelOutOfRange { file: String, offset: u64, classes: usize, found: u8 },
+    LabelOutOfRange {
+        file: String,
+        offset: u64,
+        classes: usize,
+        found: u8,
+    },
     /// A header that announces no images.
     #[error("{file}: expected at least one image at byte 4, found a count of 0")]
     NoImages { file: String },
     /// A header that announces images without a pixel.
-    #[error("{file}: expected images of at least one pixel at byte 8, found {rows} rows of {cols} columns")]
-    EmptyImages { file: String, rows: usize, cols: usize },
+    #[error(
+        "{file}: expected images of at least one pixel at byte 8, found {rows} rows of {cols} columns"
+    )]
+    EmptyImages {
+        file: String,
+        rows: usize,
+        cols: usize,
+    },
     /// Training labels that are all 0.
     #[error("{file}: expected labels of at least two classes from byte 8 on, found only label 0")]
     TooFewClasses { file: String },
@@ -42,16 +79,36 @@ pub enum DatasetError {
         "{file}: expected {expected_rows} rows of {expected_cols} columns at byte 8, as in the training set, \
          found {rows} rows of {cols} columns"
     )]
-    SizeMismatch { file: String, expected_rows: usize, expected_cols: usize, rows: usize, cols: usize },
+    SizeMismatch {
+        file: String,
+        expected_rows: usize,
+        expected_cols: usize,
+        rows: usize,
+        cols: usize,
+    },
     /// A gzip file that cannot be unpacked.
     #[error("{file}: expected more gzip data after {offset} unpacked bytes, found {reason}")]
-    BadGzip { file: String, offset: u64, reason: String },
+    BadGzip {
+        file: String,
+        offset: u64,
+        reason: String,
+    },
     /// A header that announces more than [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES).
     #[error("{file}: expected at most {limit} bytes by the header at byte 4, found {found}")]
-    TooLarge { file: String, limit: u64, found: u64 },
+    TooLarge {
+        file: String,
+        limit: u64,
+        found: u64,
+    },
     /// Arrays of inconsistent lengths in [`Dataset::from_parts`](super::Dataset::from_parts).
     #[error(
         "expected {expected} pixels for {labels} images of {rows} rows and {cols} columns, found {found}"
     )]
-    PartsMismatch { labels: usize, rows: usize, cols: usize, expected: u64, found: u64 },
+    PartsMismatch {
+        labels: usize,
+        rows: usize,
+        cols: usize,
+        expected: u64,
+        found: u64,
+    },
 }

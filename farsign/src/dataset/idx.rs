@@ -31,8 +31,14 @@ pub(super) struct Layout<const D: usize> {
     magic: u32,
 }
 
-pub(super) const IMAGES: Layout<3> = Layout { content: "IDX images", magic: 0x0000_0803 };
-pub(super) const LABELS: Layout<1> = Layout { content: "IDX labels", magic: 0x0000_0801 };
+pub(super) const IMAGES: Layout<3> = Layout {
+    content: "IDX images",
+    magic: 0x0000_0803,
+};
+pub(super) const LABELS: Layout<1> = Layout {
+    content: "IDX labels",
+    magic: 0x0000_0801,
+};
 
 /// An unpacked file: its dimensions, with the number of items first, and its items.
 pub(super) struct Unpacked<const D: usize> {
@@ -46,7 +52,9 @@ impl<const D: usize> Layout<D> {
 
     /// Returns the header of a file with dimensions `dims`.
     pub fn header(&self, dims: [u32; D]) -> impl Iterator<Item = u8> {
-        std::iter::once(self.magic).chain(dims).flat_map(u32::to_be_bytes)
+        std::iter::once(self.magic)
+            .chain(dims)
+            .flat_map(u32::to_be_bytes)
     }
 
     /// Returns the size of a file with dimensions `dims`, saturated at `u64::MAX`.
@@ -78,7 +86,10 @@ impl<const D: usize> Layout<D> {
         }
         // Reading to the end also validates the gzip checksum.
         if !source.read(1)?.is_empty() {
-            return Err(DatasetError::TrailingBytes { file: file.name.to_owned(), offset: expected });
+            return Err(DatasetError::TrailingBytes {
+                file: file.name.to_owned(),
+                offset: expected,
+            });
         }
         Ok(Unpacked { dims, body })
     }
@@ -104,7 +115,9 @@ impl<const D: usize> Layout<D> {
                 found: source.offset,
             });
         }
-        Ok(std::array::from_fn(|dim| u32::from_be_bytes(words[1 + dim])))
+        Ok(std::array::from_fn(|dim| {
+            u32::from_be_bytes(words[1 + dim])
+        }))
     }
 }
 
@@ -127,11 +140,19 @@ impl<'a> Source<'a> {
     fn new(file: IdxFile<'a>) -> Self {
         let length = file.bytes.len() as u64;
         let (bytes, capacity) = if file.bytes.starts_with(&GZIP_MAGIC) {
-            (Bytes::Gzip(MultiGzDecoder::new(file.bytes)), length.saturating_mul(MAX_DEFLATE_RATIO))
+            (
+                Bytes::Gzip(MultiGzDecoder::new(file.bytes)),
+                length.saturating_mul(MAX_DEFLATE_RATIO),
+            )
         } else {
             (Bytes::Plain(file.bytes), length)
         };
-        Self { file: file.name, bytes, capacity, offset: 0 }
+        Self {
+            file: file.name,
+            bytes,
+            capacity,
+            offset: 0,
+        }
     }
 
     /// Reads the next `count` bytes, or all remaining ones if they are fewer.

@@ -123,14 +123,32 @@ impl Dataset {
     ///
     /// Returns an error if the lengths of the arrays are inconsistent, or they are not a valid training set.
     pub fn from_parts(parts: DatasetParts) -> Result<Self, DatasetError> {
-        let DatasetParts { rows, cols, ref images, ref labels } = parts;
+        let DatasetParts {
+            rows,
+            cols,
+            ref images,
+            ref labels,
+        } = parts;
         let found = images.len() as u64;
         let file_bytes = Layout::<3>::file_bytes([labels.len(), rows, cols].map(|dim| dim as u64));
         let expected = file_bytes - Layout::<3>::HEADER_BYTES;
         if found != expected {
-            return Err(DatasetError::PartsMismatch { labels: labels.len(), rows, cols, expected, found });
+            return Err(DatasetError::PartsMismatch {
+                labels: labels.len(),
+                rows,
+                cols,
+                expected,
+                found,
+            });
         }
-        Self::validated(parts, &Names { images: "images", labels: "labels" }, &Role::Training)
+        Self::validated(
+            parts,
+            &Names {
+                images: "images",
+                labels: "labels",
+            },
+            &Role::Training,
+        )
     }
 
     fn from_idx(pair: IdxPair<'_>, role: &Role<'_>) -> Result<Self, DatasetError> {
@@ -151,17 +169,39 @@ impl Dataset {
             images: images.body,
             labels: labels.body,
         };
-        Self::validated(parts, &Names { images: pair.images.name, labels: pair.labels.name }, role)
+        Self::validated(
+            parts,
+            &Names {
+                images: pair.images.name,
+                labels: pair.labels.name,
+            },
+            role,
+        )
     }
 
     /// Validates a dataset whose arrays have consistent lengths.
-    fn validated(parts: DatasetParts, names: &Names<'_>, role: &Role<'_>) -> Result<Self, DatasetError> {
-        let DatasetParts { rows, cols, images, labels } = parts;
+    fn validated(
+        parts: DatasetParts,
+        names: &Names<'_>,
+        role: &Role<'_>,
+    ) -> Result<Self, DatasetError> {
+        let DatasetParts {
+            rows,
+            cols,
+            images,
+            labels,
+        } = parts;
         if labels.is_empty() {
-            return Err(DatasetError::NoImages { file: names.images.to_owned() });
+            return Err(DatasetError::NoImages {
+                file: names.images.to_owned(),
+            });
         }
         if images.is_empty() {
-            return Err(DatasetError::EmptyImages { file: names.images.to_owned(), rows, cols });
+            return Err(DatasetError::EmptyImages {
+                file: names.images.to_owned(),
+                rows,
+                cols,
+            });
         }
         let largest = Layout::<3>::file_bytes([images.len() as u64, 1, 1]);
         if largest > MAX_FILE_BYTES {
@@ -178,7 +218,15 @@ impl Dataset {
                 train.classes
             }
         };
-        let mut dataset = Self { images, labels, rows, cols, classes, digest: [0; 32], index: None };
+        let mut dataset = Self {
+            images,
+            labels,
+            rows,
+            cols,
+            classes,
+            digest: [0; 32],
+            index: None,
+        };
         dataset.digest = dataset.compute_digest();
         Ok(dataset)
     }
@@ -212,9 +260,27 @@ impl Dataset {
 
     fn with(&self, images: Vec<u8>, labels: Vec<u8>) -> Self {
         assert!(!labels.is_empty(), "a dataset is never empty");
-        assert!(labels.iter().all(|&label| usize::from(label) < self.classes), "a label of a class");
-        let Self { rows, cols, classes, .. } = *self;
-        let mut dataset = Self { images, labels, rows, cols, classes, digest: [0; 32], index: None };
+        assert!(
+            labels
+                .iter()
+                .all(|&label| usize::from(label) < self.classes),
+            "a label of a class"
+        );
+        let Self {
+            rows,
+            cols,
+            classes,
+            ..
+        } = *self;
+        let mut dataset = Self {
+            images,
+            labels,
+            rows,
+            cols,
+            classes,
+            digest: [0; 32],
+            index: None,
+        };
         dataset.digest = dataset.compute_digest();
         dataset
     }
@@ -311,7 +377,9 @@ impl Dataset {
 
     // The dimensions fit u32: their product is not zero and at most MAX_FILE_BYTES.
     fn images_header(&self) -> Vec<u8> {
-        IMAGES.header([self.len() as u32, self.rows as u32, self.cols as u32]).collect()
+        IMAGES
+            .header([self.len() as u32, self.rows as u32, self.cols as u32])
+            .collect()
     }
 
     fn labels_header(&self) -> Vec<u8> {
@@ -345,7 +413,9 @@ impl fmt::Debug for Dataset {
 fn class_count(labels: &[u8], names: &Names<'_>) -> Result<usize, DatasetError> {
     match labels.iter().max() {
         Some(&highest) if highest > 0 => Ok(usize::from(highest) + 1),
-        _ => Err(DatasetError::TooFewClasses { file: names.labels.to_owned() }),
+        _ => Err(DatasetError::TooFewClasses {
+            file: names.labels.to_owned(),
+        }),
     }
 }
 
@@ -364,7 +434,10 @@ fn validate_held_out(
             cols,
         });
     }
-    match labels.iter().position(|&label| usize::from(label) >= train.classes) {
+    match labels
+        .iter()
+        .position(|&label| usize::from(label) >= train.classes)
+    {
         None => Ok(()),
         Some(index) => Err(DatasetError::LabelOutOfRange {
             file: names.labels.to_owned(),

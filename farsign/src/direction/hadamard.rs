@@ -4,13 +4,20 @@ use crate::simd::dispatch;
 
 /// Returns an entry of the Sylvester-Hadamard matrix: -1 to the number of ones that row and column share.
 pub(super) fn sylvester(row: usize, column: usize) -> f32 {
-    if (row & column).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 }
+    if (row & column).count_ones().is_multiple_of(2) {
+        1.0
+    } else {
+        -1.0
+    }
 }
 
 /// Returns the sizes of the blocks of `d` coordinates: whole blocks, then falling powers of two.
 fn block_sizes(block: usize, d: usize) -> impl Iterator<Item = usize> {
     let tail = d % block;
-    let falling = (0..usize::BITS).rev().map(|bit| 1 << bit).filter(move |size| tail & size != 0);
+    let falling = (0..usize::BITS)
+        .rev()
+        .map(|bit| 1 << bit)
+        .filter(move |size| tail & size != 0);
     std::iter::repeat_n(block, d / block).chain(falling)
 }
 
@@ -62,7 +69,9 @@ fn transform_block(v: &mut [f32]) {
     while half < v.len() {
         for pair in v.chunks_exact_mut(2 * half) {
             let (low, high) = pair.split_at_mut(half);
-            low.iter_mut().zip(high).for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
+            low.iter_mut()
+                .zip(high)
+                .for_each(|(a, b)| (*a, *b) = (*a + *b, *a - *b));
         }
         half *= 2;
     }
@@ -77,7 +86,11 @@ fn first_stages(v: &mut [f32; LANES]) {
         let before = *v;
         for i in 0..LANES {
             let other = before[i ^ half];
-            v[i] = if i & half == 0 { before[i] + other } else { other - before[i] };
+            v[i] = if i & half == 0 {
+                before[i] + other
+            } else {
+                other - before[i]
+            };
         }
     }
 }

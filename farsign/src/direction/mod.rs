@@ -62,7 +62,13 @@ const SIGN_STREAM: u64 = 0x5eed_0f51_6e5f_0001;
 impl Directions {
     /// Creates the directions of `seed`.
     pub fn new(spec: DirectionSpec, seed: u64) -> Self {
-        let mut directions = Self { spec, seed, chosen: Vec::new(), values: Vec::new(), scratch: Vec::new() };
+        let mut directions = Self {
+            spec,
+            seed,
+            chosen: Vec::new(),
+            values: Vec::new(),
+            scratch: Vec::new(),
+        };
         directions.draw(seed);
         directions
     }
@@ -91,14 +97,21 @@ impl Directions {
         let mut choices = Stream::new(seed);
         let mut signs = SignStream::new(seed ^ SIGN_STREAM);
         match self.spec.family() {
-            DirectionFamily::Coordinate | DirectionFamily::Hadamard { .. } if count == parameters => {
+            DirectionFamily::Coordinate | DirectionFamily::Hadamard { .. }
+                if count == parameters =>
+            {
                 self.chosen.clear();
             }
             DirectionFamily::Coordinate | DirectionFamily::Hadamard { .. } => {
                 permutation_prefix(&mut choices, parameters, count, &mut self.chosen);
             }
             DirectionFamily::Sparse { nonzeros } => {
-                permutation_prefix(&mut choices, parameters, count * nonzeros as usize, &mut self.chosen);
+                permutation_prefix(
+                    &mut choices,
+                    parameters,
+                    count * nonzeros as usize,
+                    &mut self.chosen,
+                );
             }
             DirectionFamily::Rademacher => {}
         }
@@ -110,7 +123,8 @@ impl Directions {
             }
             DirectionFamily::Sparse { nonzeros } => {
                 let scale = 1.0 / (nonzeros as f32).sqrt();
-                self.values.extend(self.chosen.iter().map(|_| scale * signs.next()));
+                self.values
+                    .extend(self.chosen.iter().map(|_| scale * signs.next()));
             }
             DirectionFamily::Coordinate | DirectionFamily::Rademacher => {}
         }
@@ -134,7 +148,10 @@ impl Directions {
             }
             DirectionFamily::Sparse { .. } => {
                 let (support, values) = self.support(k);
-                support.iter().position(|&c| c as usize == i).map_or(0.0, |p| values[p])
+                support
+                    .iter()
+                    .position(|&c| c as usize == i)
+                    .map_or(0.0, |p| values[p])
             }
         }
     }
@@ -144,16 +161,21 @@ impl Directions {
         match self.spec.family() {
             DirectionFamily::Coordinate if self.chosen.is_empty() => y.copy_from_slice(g),
             DirectionFamily::Coordinate => {
-                y.iter_mut().zip(&self.chosen).for_each(|(y, &c)| *y = g[c as usize]);
+                y.iter_mut()
+                    .zip(&self.chosen)
+                    .for_each(|(y, &c)| *y = g[c as usize]);
             }
             DirectionFamily::Hadamard { block } => {
                 self.scratch.clear();
-                self.scratch.extend(g.iter().zip(&self.values).map(|(g, d)| g * d));
+                self.scratch
+                    .extend(g.iter().zip(&self.values).map(|(g, d)| g * d));
                 transform(&mut self.scratch, block as usize);
                 if self.chosen.is_empty() {
                     y.copy_from_slice(&self.scratch);
                 } else {
-                    y.iter_mut().zip(&self.chosen).for_each(|(y, &c)| *y = self.scratch[c as usize]);
+                    y.iter_mut()
+                        .zip(&self.chosen)
+                        .for_each(|(y, &c)| *y = self.scratch[c as usize]);
                 }
             }
             DirectionFamily::Rademacher | DirectionFamily::Sparse { .. } => {
@@ -177,7 +199,10 @@ impl Directions {
                 if self.chosen.is_empty() {
                     signs.accumulate(&mut self.scratch, |_, s| s);
                 } else {
-                    self.chosen.iter().zip(signs.iter()).for_each(|(&c, s)| self.scratch[c as usize] = s);
+                    self.chosen
+                        .iter()
+                        .zip(signs.iter())
+                        .for_each(|(&c, s)| self.scratch[c as usize] = s);
                 }
                 transform(&mut self.scratch, block as usize); // H is symmetric
                 for ((x, h), d) in x.iter_mut().zip(&self.scratch).zip(&self.values) {
@@ -205,8 +230,12 @@ impl Directions {
                 let row = self.row(k);
                 let (start, size) = block_of(row, block as usize, self.spec.parameters());
                 let scale = 1.0 / (size as f32).sqrt();
-                (start..start + size)
-                    .for_each(|i| visit(i, sylvester(row - start, i - start) * self.values[i] * scale));
+                (start..start + size).for_each(|i| {
+                    visit(
+                        i,
+                        sylvester(row - start, i - start) * self.values[i] * scale,
+                    )
+                });
             }
             DirectionFamily::Rademacher => {
                 let mut signs = self.rademacher_row(k);
@@ -215,7 +244,10 @@ impl Directions {
             }
             DirectionFamily::Sparse { .. } => {
                 let (support, values) = self.support(k);
-                support.iter().zip(values).for_each(|(&i, &a)| visit(i as usize, a));
+                support
+                    .iter()
+                    .zip(values)
+                    .for_each(|(&i, &a)| visit(i as usize, a));
             }
         }
     }
@@ -246,7 +278,11 @@ struct SignStream {
 
 impl SignStream {
     fn new(seed: u64) -> Self {
-        Self { stream: Stream::new(seed), bits: 0, left: 0 }
+        Self {
+            stream: Stream::new(seed),
+            bits: 0,
+            left: 0,
+        }
     }
 
     fn next(&mut self) -> f32 {
@@ -287,8 +323,11 @@ mod tests {
 
     fn directions() -> impl Strategy<Value = Directions> {
         (family(), 1usize..150, any::<u64>(), 0.0f64..1.2).prop_map(|(family, d, seed, share)| {
-            let fits =
-                if let DirectionFamily::Sparse { nonzeros } = family { d / nonzeros as usize } else { d };
+            let fits = if let DirectionFamily::Sparse { nonzeros } = family {
+                d / nonzeros as usize
+            } else {
+                d
+            };
             let (d, fits) = if fits == 0 { (d * 5, d) } else { (d, fits) };
             let count = ((fits as f64 * share) as usize).clamp(1, fits);
             Directions::new(DirectionSpec::new(family, count, d).unwrap(), seed)
@@ -369,12 +408,25 @@ mod tests {
     #[test]
     fn invalid_specs_are_rejected() {
         let new = |family, count| DirectionSpec::new(family, count, 100);
-        assert!(matches!(new(DirectionFamily::Coordinate, 0), Err(DirectionError::Count { found: 0, .. })));
-        assert!(matches!(new(DirectionFamily::Coordinate, 101), Err(DirectionError::Count { .. })));
+        assert!(matches!(
+            new(DirectionFamily::Coordinate, 0),
+            Err(DirectionError::Count { found: 0, .. })
+        ));
+        assert!(matches!(
+            new(DirectionFamily::Coordinate, 101),
+            Err(DirectionError::Count { .. })
+        ));
         let block = DirectionFamily::Hadamard { block: 48 };
         assert_eq!(new(block, 10), Err(DirectionError::Block { found: 48 }));
         let sparse = DirectionFamily::Sparse { nonzeros: 11 };
-        assert!(matches!(new(sparse, 10), Err(DirectionError::Nonzeros { found: 11, max: 10, .. })));
+        assert!(matches!(
+            new(sparse, 10),
+            Err(DirectionError::Nonzeros {
+                found: 11,
+                max: 10,
+                ..
+            })
+        ));
         let dense = DirectionSpec::new(DirectionFamily::Rademacher, 20_000, 20_000);
         assert_eq!(dense, Err(DirectionError::Dense { found: 400_000_000 }));
     }

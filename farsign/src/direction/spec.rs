@@ -41,7 +41,12 @@ pub enum DirectionError {
     #[error(
         "expected nonzeros of 1 to {max} ({count} directions over {parameters} parameters), found {found}"
     )]
-    Nonzeros { found: u32, max: usize, count: usize, parameters: usize },
+    Nonzeros {
+        found: u32,
+        max: usize,
+        count: usize,
+        parameters: usize,
+    },
     /// Rademacher directions with `K * d` above [`DirectionSpec::MAX_DENSE`].
     #[error("expected directions x parameters of at most {max} for rademacher, found {found}", max = DirectionSpec::MAX_DENSE)]
     Dense { found: u64 },
@@ -56,9 +61,16 @@ impl DirectionSpec {
     /// # Errors
     ///
     /// Returns an error if `count` is outside `1..=parameters`, or the family does not have that many directions.
-    pub fn new(family: DirectionFamily, count: usize, parameters: usize) -> Result<Self, DirectionError> {
+    pub fn new(
+        family: DirectionFamily,
+        count: usize,
+        parameters: usize,
+    ) -> Result<Self, DirectionError> {
         if !(1..=parameters).contains(&count) {
-            return Err(DirectionError::Count { found: count, parameters });
+            return Err(DirectionError::Count {
+                found: count,
+                parameters,
+            });
         }
         match family {
             DirectionFamily::Hadamard { block }
@@ -69,12 +81,23 @@ impl DirectionSpec {
             DirectionFamily::Sparse { nonzeros }
                 if !(1..=parameters / count).contains(&(nonzeros as usize)) =>
             {
-                Err(DirectionError::Nonzeros { found: nonzeros, max: parameters / count, count, parameters })
+                Err(DirectionError::Nonzeros {
+                    found: nonzeros,
+                    max: parameters / count,
+                    count,
+                    parameters,
+                })
             }
             DirectionFamily::Rademacher if count as u64 * parameters as u64 > Self::MAX_DENSE => {
-                Err(DirectionError::Dense { found: count as u64 * parameters as u64 })
+                Err(DirectionError::Dense {
+                    found: count as u64 * parameters as u64,
+                })
             }
-            _ => Ok(Self { family, count, parameters }),
+            _ => Ok(Self {
+                family,
+                count,
+                parameters,
+            }),
         }
     }
 

@@ -31,7 +31,12 @@ impl Reference {
     pub fn new(architecture: &Architecture) -> Self {
         let layers = architecture.layers();
         let empty = vec![Array2::zeros((0, 0)); layers.len()];
-        Self { inputs: Array2::zeros((0, 0)), outputs: empty.clone(), deltas: empty, layers }
+        Self {
+            inputs: Array2::zeros((0, 0)),
+            outputs: empty.clone(),
+            deltas: empty,
+            layers,
+        }
     }
 
     /// Returns the mean cross-entropy of parameters `x`, `[d]`, on a minibatch.
@@ -70,14 +75,20 @@ impl Reference {
         for (l, layer) in self.layers.iter().enumerate().rev() {
             let (earlier, from_here) = self.deltas.split_at_mut(l);
             let delta = &from_here[0];
-            let h = if l == 0 { &self.inputs } else { &self.outputs[l - 1] };
+            let h = if l == 0 {
+                &self.inputs
+            } else {
+                &self.outputs[l - 1]
+            };
             let (mut dw, mut db) = split_gradient(layer, gradient);
             general_mat_mul(1.0, &h.t(), delta, 0.0, &mut dw);
             db.assign(&delta.sum_axis(Axis(0)));
             if let Some(before) = earlier.last_mut() {
                 resize(before, batch.labels.len(), layer.inputs);
                 general_mat_mul(1.0, delta, &weights(layer, x).t(), 0.0, before);
-                Zip::from(before).and(h).for_each(|d, &h| *d = if h > 0.0 { *d } else { 0.0 });
+                Zip::from(before)
+                    .and(h)
+                    .for_each(|d, &h| *d = if h > 0.0 { *d } else { 0.0 });
             }
         }
         std::mem::swap(&mut self.deltas[last], &mut self.outputs[last]);
@@ -89,7 +100,10 @@ fn densify(rows: &SparseRows, width: usize, out: &mut Array2<f32>) {
     out.fill(0.0);
     for (r, mut dense) in out.rows_mut().into_iter().enumerate() {
         let (columns, values) = rows.row(r);
-        columns.iter().zip(values).for_each(|(&c, &v)| dense[c as usize] = v);
+        columns
+            .iter()
+            .zip(values)
+            .for_each(|(&c, &v)| dense[c as usize] = v);
     }
 }
 
@@ -115,7 +129,10 @@ fn split_gradient<'a>(
     let here = &mut gradient[layer.weights.start..layer.biases.end];
     let (dw, db) = here.split_at_mut(layer.weights.len());
     let dw = ArrayViewMut2::from_shape((layer.inputs, layer.outputs), dw);
-    (dw.expect("a layer's range has the layer's shape"), ArrayViewMut1::from(db))
+    (
+        dw.expect("a layer's range has the layer's shape"),
+        ArrayViewMut1::from(db),
+    )
 }
 
 /// Returns the mean cross-entropy of the logits, `[batch, classes]`, and replaces them by its derivative.
@@ -123,7 +140,9 @@ fn softmax_cross_entropy(mut logits: ArrayViewMut2<'_, f32>, labels: &[u8]) -> f
     let scale = 1.0 / labels.len() as f32;
     let mut loss = 0.0f32;
     for (mut row, &label) in logits.rows_mut().into_iter().zip(labels) {
-        let highest = row.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
+        let highest = row
+            .iter()
+            .fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
         loss -= row[usize::from(label)] - highest;
         row.mapv_inplace(|z| math::exp(z - highest));
         let sum = row.sum();
@@ -163,13 +182,18 @@ mod tests {
         for (row, &label) in batch.labels.iter().enumerate() {
             let (columns, values) = batch.inputs.row(row);
             let mut h = vec![0.0; widths[0]];
-            columns.iter().zip(values).for_each(|(&c, &v)| h[c as usize] = f64::from(v));
+            columns
+                .iter()
+                .zip(values)
+                .for_each(|(&c, &v)| h[c as usize] = f64::from(v));
             let mut start = 0;
             for (l, w) in widths.windows(2).enumerate() {
                 let weights = &x[start..start + w[0] * w[1]];
                 let biases = start + w[0] * w[1];
                 let z = |o: usize| {
-                    let dot: f64 = (0..w[0]).map(|i| h[i] * f64::from(weights[i * w[1] + o])).sum();
+                    let dot: f64 = (0..w[0])
+                        .map(|i| h[i] * f64::from(weights[i * w[1] + o]))
+                        .sum();
                     dot + f64::from(x[biases + o])
                 };
                 let rectify = l + 2 < widths.len();

@@ -6,7 +6,10 @@ use crate::math;
 pub(super) fn cross_entropy(logits: &mut [f32], labels: &[u8]) -> f32 {
     let scale = 1.0 / labels.len() as f32;
     let mut loss = 0.0f32;
-    for (row, &label) in logits.chunks_exact_mut(logits.len() / labels.len()).zip(labels) {
+    for (row, &label) in logits
+        .chunks_exact_mut(logits.len() / labels.len())
+        .zip(labels)
+    {
         let highest = highest(row);
         let of_label = row[usize::from(label)] - highest;
         let sum = exponentials(row, highest);
@@ -27,10 +30,18 @@ pub(super) fn probabilities(row: &mut [f32]) {
 /// Returns the number of images whose most likely class is the label. The lowest of equally likely classes counts.
 pub(super) fn count_correct(logits: &[f32], labels: &[u8]) -> usize {
     let likeliest = |row: &[f32]| {
-        row.iter().enumerate().fold(0, |best, (class, &z)| if z > row[best] { class } else { best })
+        row.iter().enumerate().fold(
+            0,
+            |best, (class, &z)| if z > row[best] { class } else { best },
+        )
     };
-    let predicted = logits.chunks_exact(logits.len() / labels.len()).map(likeliest);
-    predicted.zip(labels).filter(|(class, label)| *class == usize::from(**label)).count()
+    let predicted = logits
+        .chunks_exact(logits.len() / labels.len())
+        .map(likeliest);
+    predicted
+        .zip(labels)
+        .filter(|(class, label)| *class == usize::from(**label))
+        .count()
 }
 
 fn highest(row: &[f32]) -> f32 {

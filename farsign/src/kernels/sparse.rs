@@ -102,7 +102,10 @@ impl Kernel {
             loss += f64::from(mean) * (end - start) as f64;
         }
         let count = data.len() as f64;
-        Evaluation { accuracy: (correct as f64 / count) as f32, loss: (loss / count) as f32 }
+        Evaluation {
+            accuracy: (correct as f64 / count) as f32,
+            loss: (loss / count) as f32,
+        }
     }
 
     fn forward(&mut self, x: &[f32], inputs: &SparseRows) {
@@ -112,7 +115,13 @@ impl Kernel {
             let weights = &x[layer.weights.clone()];
             let biases = &x[layer.biases.clone()];
             self.z.resize(inputs.rows() * layer.outputs, 0.0);
-            weighted_sums(|row| inputs.row(row), weights, layer.outputs, &mut self.packed, &mut self.z);
+            weighted_sums(
+                |row| inputs.row(row),
+                weights,
+                layer.outputs,
+                &mut self.packed,
+                &mut self.z,
+            );
             for z in self.z.chunks_exact_mut(layer.outputs) {
                 z.iter_mut().zip(biases).for_each(|(z, b)| *z += b);
             }
@@ -125,7 +134,8 @@ impl Kernel {
     fn backward(&mut self, x: &[f32], inputs: &SparseRows, gradient: &mut [f32]) {
         for (l, layer) in self.layers.iter().enumerate().rev() {
             let inputs = if l == 0 { inputs } else { &self.hidden[l - 1] };
-            let (dw, db) = gradient[layer.weights.start..layer.biases.end].split_at_mut(layer.weights.len());
+            let (dw, db) =
+                gradient[layer.weights.start..layer.biases.end].split_at_mut(layer.weights.len());
             if layer.outputs == TEN {
                 scatter::<TEN>(inputs, &self.z, dw);
             } else {
@@ -170,12 +180,24 @@ impl Scratch {
         self.all.extend(0..layer.outputs as u32);
         self.dense.resize(inputs.rows() * layer.inputs, 0.0);
         let list = |row: usize| (&*self.all, &dz[row * layer.outputs..]);
-        weighted_sums(list, &self.transposed, layer.inputs, packed, &mut self.dense);
+        weighted_sums(
+            list,
+            &self.transposed,
+            layer.inputs,
+            packed,
+            &mut self.dense,
+        );
         before.clear();
         before.resize(self.dense.len(), 0.0);
-        let rows = before.chunks_exact_mut(layer.inputs).zip(self.dense.chunks_exact(layer.inputs));
+        let rows = before
+            .chunks_exact_mut(layer.inputs)
+            .zip(self.dense.chunks_exact(layer.inputs));
         for (row, (before, dense)) in rows.enumerate() {
-            inputs.row(row).0.iter().for_each(|&c| before[c as usize] = dense[c as usize]);
+            inputs
+                .row(row)
+                .0
+                .iter()
+                .for_each(|&c| before[c as usize] = dense[c as usize]);
         }
     }
 }
@@ -253,7 +275,9 @@ fn blocks<'a, const N: usize>(
     while start + N <= width {
         let columns = start..start + N;
         packed.clear();
-        matrix.chunks_exact(width).for_each(|row| packed.extend_from_slice(&row[columns.clone()]));
+        matrix
+            .chunks_exact(width)
+            .for_each(|row| packed.extend_from_slice(&row[columns.clone()]));
         sums::<N>(list, packed.as_chunks().0, columns, width, out);
         start += N;
     }
@@ -285,14 +309,17 @@ fn sums<'a, const N: usize>(
 /// Computes `h = max(z, 0)` of rows of `width` columns, without zeros.
 fn rectify(z: &[f32], width: usize, h: &mut SparseRows) {
     h.clear();
-    z.chunks_exact(width).for_each(|row| h.push_positive_row(row));
+    z.chunks_exact(width)
+        .for_each(|row| h.push_positive_row(row));
 }
 
 /// Transposes weights from `[inputs, outputs]` to `[outputs, inputs]`.
 fn transpose(weights: &[f32], layer: &Layer, out: &mut Vec<f32>) {
     out.resize(weights.len(), 0.0);
     for (input, row) in weights.chunks_exact(layer.outputs).enumerate() {
-        row.iter().enumerate().for_each(|(output, &w)| out[output * layer.inputs + input] = w);
+        row.iter()
+            .enumerate()
+            .for_each(|(output, &w)| out[output * layer.inputs + input] = w);
     }
 }
 
@@ -311,7 +338,13 @@ mod tests {
     }
 
     /// A minibatch with a fraction `zeros` of zeros, some blank images, and labels below `classes`.
-    fn batch(stream: &mut Stream, size: usize, pixels: usize, classes: usize, zeros: f32) -> Minibatch {
+    fn batch(
+        stream: &mut Stream,
+        size: usize,
+        pixels: usize,
+        classes: usize,
+        zeros: f32,
+    ) -> Minibatch {
         let mut batch = Minibatch::default();
         batch.inputs.clear();
         for _ in 0..size {
@@ -419,11 +452,20 @@ mod tests {
         let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
         let mut images: Vec<u8> = labels.iter().map(|l| l * 255).collect();
         images[3] = 0; // looks like label 0
-        let data = Dataset::from_parts(DatasetParts { rows: 1, cols: 1, images, labels }).unwrap();
+        let data = Dataset::from_parts(DatasetParts {
+            rows: 1,
+            cols: 1,
+            images,
+            labels,
+        })
+        .unwrap();
         let architecture = Architecture::new(vec![1, 2]).unwrap();
         // Class 1 if the pixel is bright: logits (0, 8 v - 4).
         let evaluation = Kernel::new(&architecture).evaluate(&[0.0, 8.0, 0.0, -4.0], &data);
         assert_eq!(evaluation.accuracy, (count - 1) as f32 / count as f32);
-        assert!(evaluation.loss > 0.0 && evaluation.loss < 0.1, "{evaluation:?}");
+        assert!(
+            evaluation.loss > 0.0 && evaluation.loss < 0.1,
+            "{evaluation:?}"
+        );
     }
 }

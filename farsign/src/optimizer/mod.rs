@@ -154,7 +154,12 @@ impl FarSign {
     ///
     /// Panics if the length of `x` is not the number of parameters in `directions`.
     pub fn new(options: FarSignOptions) -> Self {
-        let FarSignOptions { x, directions, step_size, rule } = options;
+        let FarSignOptions {
+            x,
+            directions,
+            step_size,
+            rule,
+        } = options;
         assert_eq!(
             x.len(),
             directions.parameters(),
@@ -201,7 +206,9 @@ impl FarSign {
             return Err(ApplyError::SignCount { expected, found });
         }
         if !(update.trust > 0.0 && update.trust.is_finite()) {
-            return Err(ApplyError::Trust { found: update.trust });
+            return Err(ApplyError::Trust {
+                found: update.trust,
+            });
         }
         if self.is_finished() {
             return Err(ApplyError::Finished);
@@ -215,7 +222,10 @@ impl FarSign {
                 self.last_step.scale = -alpha * weight;
                 self.last_step.signs.clone_from(update.signs);
             }
-            Rule::Vote { gamma, direction_seed } => {
+            Rule::Vote {
+                gamma,
+                direction_seed,
+            } => {
                 self.vote(update.signs, gamma * weight);
                 (self.last_step.direction_seed, self.last_step.scale) = (direction_seed, -alpha);
                 self.last_step.signs.copy_from(&self.votes, self.accepted);
@@ -224,7 +234,11 @@ impl FarSign {
         self.last_step.take(&mut self.directions, &mut self.x);
         self.accepted = number;
         self.weight += f64::from(weight);
-        Ok(Applied { update: number, weight, alpha })
+        Ok(Applied {
+            update: number,
+            weight,
+            alpha,
+        })
     }
 
     /// Takes a step that reverses an earlier one in full or in part: its directions and signs, with a scale of the
@@ -301,8 +315,16 @@ mod tests {
 
     fn optimizer(d: usize, rule: Rule, decay: Decay) -> FarSign {
         let directions = DirectionSpec::new(DirectionFamily::Coordinate, d, d).unwrap();
-        let step_size = StepSize { initial: 0.01, decay };
-        FarSign::new(FarSignOptions { x: vec![0.0; d], directions, step_size, rule })
+        let step_size = StepSize {
+            initial: 0.01,
+            decay,
+        };
+        FarSign::new(FarSignOptions {
+            x: vec![0.0; d],
+            directions,
+            step_size,
+            rule,
+        })
     }
 
     fn signs(y: &[f32]) -> SignBits {
@@ -314,7 +336,13 @@ mod tests {
     /// Distance from the target after minimizing `|x - target|^2 / 2` with noisy gradients and sign-flipping attackers.
     fn distance_after(rule: Rule, updates: u64, attackers: u64, senders: u64) -> f32 {
         let target: Vec<f32> = (0..40).map(|i| (i as f32 - 20.0) / 20.0).collect();
-        let mut optimizer = optimizer(40, rule, Decay::Cosine { horizon: updates as f64 * 1.01 });
+        let mut optimizer = optimizer(
+            40,
+            rule,
+            Decay::Cosine {
+                horizon: updates as f64 * 1.01,
+            },
+        );
         let mut stream = Stream::new(11);
         for _ in 0..updates {
             let sender = stream.below(senders);
@@ -323,21 +351,44 @@ mod tests {
             let gradient: Vec<f32> = optimizer.x().iter().zip(&target).map(noisy).collect();
             let signs = signs(&gradient);
             let volunteer = VolunteerId(sender);
-            optimizer.apply(SignUpdate { volunteer, direction_seed: 0, trust: 1.0, signs: &signs }).unwrap();
+            optimizer
+                .apply(SignUpdate {
+                    volunteer,
+                    direction_seed: 0,
+                    trust: 1.0,
+                    signs: &signs,
+                })
+                .unwrap();
         }
-        let squares = optimizer.x().iter().zip(&target).map(|(x, t)| (x - t) * (x - t));
+        let squares = optimizer
+            .x()
+            .iter()
+            .zip(&target)
+            .map(|(x, t)| (x - t) * (x - t));
         (squares.sum::<f32>() / 40.0).sqrt()
     }
 
     #[test]
     fn rules_tolerate_minority_of_attackers() {
-        for rule in [Rule::Plain, Rule::Vote { gamma: 0.04, direction_seed: 0 }] {
+        for rule in [
+            Rule::Plain,
+            Rule::Vote {
+                gamma: 0.04,
+                direction_seed: 0,
+            },
+        ] {
             let clean = distance_after(rule, 3000, 0, 10);
             let attacked = distance_after(rule, 3000, 3, 10);
             assert!(clean < 0.02, "{rule:?}: {clean} away after a clean run");
-            assert!(attacked < 0.05, "{rule:?}: {attacked} away with 3 attackers of 10");
+            assert!(
+                attacked < 0.05,
+                "{rule:?}: {attacked} away with 3 attackers of 10"
+            );
             let captured = distance_after(rule, 3000, 7, 10);
-            assert!(captured > 0.5, "{rule:?}: 7 attackers of 10 should win, yet {captured} away");
+            assert!(
+                captured > 0.5,
+                "{rule:?}: 7 attackers of 10 should win, yet {captured} away"
+            );
         }
     }
 
@@ -345,9 +396,21 @@ mod tests {
     fn update_moves_each_direction_one_step() {
         let mut optimizer = optimizer(9, Rule::Plain, Decay::Constant);
         let signs = signs(&[1.0; 9]);
-        let update = SignUpdate { volunteer: VolunteerId(1), direction_seed: 5, trust: 1.0, signs: &signs };
+        let update = SignUpdate {
+            volunteer: VolunteerId(1),
+            direction_seed: 5,
+            trust: 1.0,
+            signs: &signs,
+        };
         let applied = optimizer.apply(update).unwrap();
-        assert_eq!(applied, Applied { update: 1, weight: 1.0, alpha: 0.01 });
+        assert_eq!(
+            applied,
+            Applied {
+                update: 1,
+                weight: 1.0,
+                alpha: 0.01
+            }
+        );
         assert!(optimizer.x().iter().all(|x| *x == -0.01));
     }
 
@@ -356,8 +419,19 @@ mod tests {
         let mut optimizer = optimizer(9, Rule::Plain, Decay::Cosine { horizon: 1.0 });
         let short = signs(&[1.0; 8]);
         let right = signs(&[1.0; 9]);
-        let from = |signs| SignUpdate { volunteer: VolunteerId(1), direction_seed: 5, trust: 1.0, signs };
-        assert_eq!(optimizer.apply(from(&short)), Err(ApplyError::SignCount { expected: 9, found: 8 }));
+        let from = |signs| SignUpdate {
+            volunteer: VolunteerId(1),
+            direction_seed: 5,
+            trust: 1.0,
+            signs,
+        };
+        assert_eq!(
+            optimizer.apply(from(&short)),
+            Err(ApplyError::SignCount {
+                expected: 9,
+                found: 8
+            })
+        );
         assert_eq!(optimizer.accepted(), 0);
         optimizer.apply(from(&right)).unwrap();
         let before = optimizer.x().to_vec();
@@ -369,7 +443,12 @@ mod tests {
     fn trust_scales_step_and_clock() {
         let mut optimizer = optimizer(9, Rule::Plain, Decay::Cosine { horizon: 100.0 });
         let signs = signs(&[1.0; 9]);
-        let update = SignUpdate { volunteer: VolunteerId(1), direction_seed: 5, trust: 0.25, signs: &signs };
+        let update = SignUpdate {
+            volunteer: VolunteerId(1),
+            direction_seed: 5,
+            trust: 0.25,
+            signs: &signs,
+        };
         assert_eq!(optimizer.apply(update).unwrap().weight, 0.25);
         assert!(optimizer.x().iter().all(|x| *x == -0.0025));
         assert_eq!(optimizer.progress(), Some(0.0025));
@@ -380,9 +459,17 @@ mod tests {
         let mut optimizer = optimizer(9, Rule::Plain, Decay::Constant);
         let signs = signs(&[1.0; 9]);
         for trust in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-            let update = SignUpdate { volunteer: VolunteerId(1), direction_seed: 5, trust, signs: &signs };
+            let update = SignUpdate {
+                volunteer: VolunteerId(1),
+                direction_seed: 5,
+                trust,
+                signs: &signs,
+            };
             let error = optimizer.apply(update).unwrap_err();
-            assert!(matches!(error, ApplyError::Trust { .. }), "{trust}: {error}");
+            assert!(
+                matches!(error, ApplyError::Trust { .. }),
+                "{trust}: {error}"
+            );
             assert_eq!(optimizer.accepted(), 0, "{trust}");
         }
     }
@@ -392,35 +479,68 @@ mod tests {
         let mut optimizer = optimizer(9, Rule::Plain, Decay::Constant);
         let up = signs(&[1.0; 9]);
         let short = signs(&[1.0; 8]);
-        let from = |signs| SignUpdate { volunteer: VolunteerId(1), direction_seed: 5, trust: 1.0, signs };
+        let from = |signs| SignUpdate {
+            volunteer: VolunteerId(1),
+            direction_seed: 5,
+            trust: 1.0,
+            signs,
+        };
         optimizer.apply(from(&up)).unwrap();
         let step = optimizer.last_step().clone();
-        let wrong = |scale, signs: &SignBits| Step { direction_seed: 5, scale, signs: signs.clone() };
+        let wrong = |scale, signs: &SignBits| Step {
+            direction_seed: 5,
+            scale,
+            signs: signs.clone(),
+        };
         assert_eq!(
             optimizer.rollback(&wrong(1.0, &short)),
-            Err(RollbackError::SignCount { expected: 9, found: 8 })
+            Err(RollbackError::SignCount {
+                expected: 9,
+                found: 8
+            })
         );
         assert_eq!(
             optimizer.rollback(&wrong(f32::INFINITY, &up)),
-            Err(RollbackError::Scale { found: f32::INFINITY })
+            Err(RollbackError::Scale {
+                found: f32::INFINITY
+            })
         );
         assert!(optimizer.last_step() == &step && optimizer.x().iter().all(|x| *x == -0.01));
-        let before = FarSignState { x: vec![0.0; 9], ..optimizer.state() };
-        let reverse = Step { scale: -step.scale, ..step };
+        let before = FarSignState {
+            x: vec![0.0; 9],
+            ..optimizer.state()
+        };
+        let reverse = Step {
+            scale: -step.scale,
+            ..step
+        };
         optimizer.rollback(&reverse).unwrap();
-        assert_eq!((optimizer.state(), optimizer.last_step()), (before, &reverse));
+        assert_eq!(
+            (optimizer.state(), optimizer.last_step()),
+            (before, &reverse)
+        );
     }
 
     #[test]
     fn vote_follows_recent_majority() {
-        let rule = Rule::Vote { gamma: 0.2, direction_seed: 0 };
+        let rule = Rule::Vote {
+            gamma: 0.2,
+            direction_seed: 0,
+        };
         let mut optimizer = optimizer(1, rule, Decay::Constant);
         let up = signs(&[1.0]);
         let down = signs(&[-1.0]);
         for n in 0..60 {
             let signs = if n % 3 == 0 { &down } else { &up };
             let volunteer = VolunteerId(n % 3);
-            optimizer.apply(SignUpdate { volunteer, direction_seed: 0, trust: 1.0, signs }).unwrap();
+            optimizer
+                .apply(SignUpdate {
+                    volunteer,
+                    direction_seed: 0,
+                    trust: 1.0,
+                    signs,
+                })
+                .unwrap();
         }
         // Two of three vote up, so nearly all sixty steps go down, not just a net third.
         assert!(optimizer.x()[0] < -0.4, "x is {}", optimizer.x()[0]);

@@ -60,7 +60,13 @@ impl FarSign {
     /// Returns an error if the state is inconsistent, or its sizes are not those of `options`.
     pub fn restore(options: FarSignOptions, state: FarSignState) -> Result<Self, RestoreError> {
         let mut restored = Self::new(options);
-        let FarSignState { x, votes, accepted, weight, senders } = state;
+        let FarSignState {
+            x,
+            votes,
+            accepted,
+            weight,
+            senders,
+        } = state;
         let expected = restored.x.len();
         let found = x.len();
         if expected != found {
@@ -75,7 +81,12 @@ impl FarSign {
             return Err(RestoreError::Weight { found: weight });
         }
         restored.activity = Activity::restore(&senders, accepted)?;
-        (restored.x, restored.votes, restored.accepted, restored.weight) = (x, votes, accepted, weight);
+        (
+            restored.x,
+            restored.votes,
+            restored.accepted,
+            restored.weight,
+        ) = (x, votes, accepted, weight);
         Ok(restored)
     }
 }
@@ -98,8 +109,15 @@ mod tests {
     enum Input {
         Join(u64),
         Leave(u64),
-        Update { volunteer: u64, seed: u64, trust: f32 },
-        Rollback { seed: u64, scale: f32 },
+        Update {
+            volunteer: u64,
+            seed: u64,
+            trust: f32,
+        },
+        Rollback {
+            seed: u64,
+            scale: f32,
+        },
     }
 
     fn input() -> impl Strategy<Value = Input> {
@@ -114,13 +132,27 @@ mod tests {
     }
 
     fn rule() -> impl Strategy<Value = Rule> {
-        prop_oneof![Just(Rule::Plain), Just(Rule::Vote { gamma: 0.1, direction_seed: 77 })]
+        prop_oneof![
+            Just(Rule::Plain),
+            Just(Rule::Vote {
+                gamma: 0.1,
+                direction_seed: 77
+            })
+        ]
     }
 
     fn options(rule: Rule) -> FarSignOptions {
         let directions = DirectionSpec::new(DirectionFamily::Hadamard { block: 8 }, D, D).unwrap();
-        let step_size = StepSize { initial: 0.01, decay: Decay::Cosine { horizon: 300.0 } };
-        FarSignOptions { x: vec![0.5; D], directions, step_size, rule }
+        let step_size = StepSize {
+            initial: 0.01,
+            decay: Decay::Cosine { horizon: 300.0 },
+        };
+        FarSignOptions {
+            x: vec![0.5; D],
+            directions,
+            step_size,
+            rule,
+        }
     }
 
     fn signs(seed: u64) -> SignBits {
@@ -137,14 +169,32 @@ mod tests {
             Input::Join(volunteer) => optimizer.join(VolunteerId(volunteer)),
             Input::Leave(volunteer) => optimizer.leave(VolunteerId(volunteer)),
             Input::Rollback { seed, scale } => {
-                optimizer.rollback(&Step { direction_seed: seed, scale, signs: signs(seed) }).unwrap();
+                optimizer
+                    .rollback(&Step {
+                        direction_seed: seed,
+                        scale,
+                        signs: signs(seed),
+                    })
+                    .unwrap();
                 return format!("{:?}", optimizer.last_step());
             }
-            Input::Update { volunteer, seed, trust } => {
+            Input::Update {
+                volunteer,
+                seed,
+                trust,
+            } => {
                 let volunteer = VolunteerId(volunteer);
-                let update = SignUpdate { volunteer, direction_seed: seed, trust, signs: &signs(seed) };
+                let update = SignUpdate {
+                    volunteer,
+                    direction_seed: seed,
+                    trust,
+                    signs: &signs(seed),
+                };
                 let applied = optimizer.apply(update);
-                return format!("{applied:?} {:?}", applied.is_ok().then(|| optimizer.last_step()));
+                return format!(
+                    "{applied:?} {:?}",
+                    applied.is_ok().then(|| optimizer.last_step())
+                );
             }
         }
         String::new()
@@ -152,7 +202,13 @@ mod tests {
 
     /// The state with floats as bits, so that comparisons are exact.
     fn bits(optimizer: &FarSign) -> (Vec<u32>, Vec<u32>, u64, u64, Vec<SenderState>) {
-        let FarSignState { x, votes, accepted, weight, senders } = optimizer.state();
+        let FarSignState {
+            x,
+            votes,
+            accepted,
+            weight,
+            senders,
+        } = optimizer.state();
         let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
         (bits(x), bits(votes), accepted, weight.to_bits(), senders)
     }
@@ -178,25 +234,55 @@ mod tests {
     fn inconsistent_states_are_rejected() {
         let good = FarSign::new(options(Rule::Plain)).state();
         let error = |change: fn(&mut FarSignState)| {
-            let mut state = FarSignState { accepted: 9, weight: 3.0, ..good.clone() };
+            let mut state = FarSignState {
+                accepted: 9,
+                weight: 3.0,
+                ..good.clone()
+            };
             change(&mut state);
-            FarSign::restore(options(Rule::Plain), state).map(|_| ()).unwrap_err().to_string()
+            FarSign::restore(options(Rule::Plain), state)
+                .map(|_| ())
+                .unwrap_err()
+                .to_string()
         };
-        let sender = |volunteer, last, sent| SenderState { volunteer: VolunteerId(volunteer), last, sent };
-        assert_eq!(error(|state| _ = state.x.pop()), "expected 37 parameters, found 36");
-        assert_eq!(error(|state| state.votes.push(0.0)), "expected 0 votes, found 1");
-        assert_eq!(error(|state| state.weight = -1.0), "expected a finite weight of at least 0, found -1");
-        let activity = |senders: &[SenderState]| Activity::restore(senders, 9).map(|_| ()).unwrap_err();
-        let late = ActivityError::UnknownUpdate { volunteer: VolunteerId(1), accepted: 9, found: 10 };
+        let sender = |volunteer, last, sent| SenderState {
+            volunteer: VolunteerId(volunteer),
+            last,
+            sent,
+        };
+        assert_eq!(
+            error(|state| _ = state.x.pop()),
+            "expected 37 parameters, found 36"
+        );
+        assert_eq!(
+            error(|state| state.votes.push(0.0)),
+            "expected 0 votes, found 1"
+        );
+        assert_eq!(
+            error(|state| state.weight = -1.0),
+            "expected a finite weight of at least 0, found -1"
+        );
+        let activity =
+            |senders: &[SenderState]| Activity::restore(senders, 9).map(|_| ()).unwrap_err();
+        let late = ActivityError::UnknownUpdate {
+            volunteer: VolunteerId(1),
+            accepted: 9,
+            found: 10,
+        };
         assert_eq!(activity(&[sender(1, 10, true)]), late);
         assert_eq!(
             activity(&[sender(1, 2, true), sender(1, 3, true)]),
-            ActivityError::Duplicate { volunteer: VolunteerId(1) }
+            ActivityError::Duplicate {
+                volunteer: VolunteerId(1)
+            }
         );
         let volunteers = [VolunteerId(1), VolunteerId(2)];
         assert_eq!(
             activity(&[sender(1, 3, true), sender(2, 3, true)]),
-            ActivityError::Shared { update: 3, volunteers }
+            ActivityError::Shared {
+                update: 3,
+                volunteers
+            }
         );
     }
 }

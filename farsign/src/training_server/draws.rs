@@ -16,7 +16,10 @@ pub struct Draws {
 impl Draws {
     /// Draws the words of one input with `next`, from the first on.
     pub fn from_fn(mut next: impl FnMut() -> u64) -> Self {
-        Self { words: std::array::from_fn(|_| next()), used: 0 }
+        Self {
+            words: std::array::from_fn(|_| next()),
+            used: 0,
+        }
     }
 
     /// Returns how many words the input has used.

@@ -90,7 +90,12 @@ pub struct Publication {
 
 impl Publication {
     fn new(version: u64, optimizer: &FarSign) -> Self {
-        Self { version, accepted: optimizer.accepted(), x: optimizer.x().into(), rounded: OnceLock::new() }
+        Self {
+            version,
+            accepted: optimizer.accepted(),
+            x: optimizer.x().into(),
+            rounded: OnceLock::new(),
+        }
     }
 
     /// Returns the parameters as a volunteer receives them.
@@ -132,7 +137,11 @@ impl TrainingServer {
     }
 
     /// Adds a volunteer. A connected volunteer of the same identity is ejected; its trust carries over.
-    pub fn join(&mut self, identity: Option<VolunteerIdentity>, half_precision: bool) -> VolunteerId {
+    pub fn join(
+        &mut self,
+        identity: Option<VolunteerIdentity>,
+        half_precision: bool,
+    ) -> VolunteerId {
         self.joined += 1;
         let volunteer = VolunteerId(self.joined);
         let mut record = TrustRecord::default();
@@ -145,7 +154,12 @@ impl TrainingServer {
         }
         self.optimizer.join(volunteer);
         self.events.push_back(TrainingEvent::Joined(volunteer));
-        let state = VolunteerState { identity, half_precision, record, ..VolunteerState::default() };
+        let state = VolunteerState {
+            identity,
+            half_precision,
+            record,
+            ..VolunteerState::default()
+        };
         self.volunteers.insert(volunteer, state);
         volunteer
     }
@@ -201,8 +215,12 @@ impl TrainingServer {
 
     /// Returns the accepted updates of an identity over all its sessions.
     pub fn accepted(&self, identity: VolunteerIdentity) -> u64 {
-        let connected = self.volunteer(identity).and_then(|volunteer| self.record(volunteer));
-        connected.or_else(|| self.trust_store.record(identity)).map_or(0, |record| record.accepted)
+        let connected = self
+            .volunteer(identity)
+            .and_then(|volunteer| self.record(volunteer));
+        connected
+            .or_else(|| self.trust_store.record(identity))
+            .map_or(0, |record| record.accepted)
     }
 
     /// Returns whether a volunteer left while a verification of its updates is running.

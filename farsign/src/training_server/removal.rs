@@ -15,8 +15,14 @@ impl TrainingServer {
 
     /// Ejects a volunteer. Returns whether it was connected.
     pub fn eject(&mut self, volunteer: VolunteerId, reason: GoodbyeReason) -> bool {
-        let Some(state) = self.remove(volunteer) else { return false };
-        self.events.push_back(TrainingEvent::Ejected { volunteer, reason, record: state.record });
+        let Some(state) = self.remove(volunteer) else {
+            return false;
+        };
+        self.events.push_back(TrainingEvent::Ejected {
+            volunteer,
+            reason,
+            record: state.record,
+        });
         self.retain_for_verification(volunteer, state);
         true
     }
@@ -38,7 +44,10 @@ impl TrainingServer {
         if let Some(identity) = state.identity {
             self.by_identity.remove(&identity);
             if let Some(evicted) = self.trust_store.insert(identity, state.record) {
-                self.events.push_back(TrainingEvent::TrustChanged { identity: evicted, record: None });
+                self.events.push_back(TrainingEvent::TrustChanged {
+                    identity: evicted,
+                    record: None,
+                });
             }
         }
         Some(state)
@@ -58,7 +67,10 @@ impl TrainingServer {
             identity.and_then(|identity| self.trust_store.record_pass(identity))
         };
         if let (Some(identity), Some(record)) = (identity, record) {
-            self.events.push_back(TrainingEvent::TrustChanged { identity, record: Some(record) });
+            self.events.push_back(TrainingEvent::TrustChanged {
+                identity,
+                record: Some(record),
+            });
         }
     }
 
@@ -76,10 +88,14 @@ impl TrainingServer {
                 self.eject_and_roll_back(again, GoodbyeReason::Banned);
             }
             self.trust_store.remove(identity);
-            self.events.push_back(TrainingEvent::TrustChanged { identity, record: None });
+            self.events.push_back(TrainingEvent::TrustChanged {
+                identity,
+                record: None,
+            });
         }
         let Some(state) = state else { return };
-        self.events.push_back(TrainingEvent::VerificationFailed { volunteer, task });
+        self.events
+            .push_back(TrainingEvent::VerificationFailed { volunteer, task });
         self.roll_back(volunteer, &state);
         self.events.push_back(TrainingEvent::Ejected {
             volunteer,
@@ -90,16 +106,23 @@ impl TrainingServer {
 
     /// Ejects a volunteer whose identity failed verification in an earlier session.
     fn eject_and_roll_back(&mut self, volunteer: VolunteerId, reason: GoodbyeReason) {
-        let Some(state) = self.remove(volunteer) else { return };
+        let Some(state) = self.remove(volunteer) else {
+            return;
+        };
         self.roll_back(volunteer, &state);
-        self.events.push_back(TrainingEvent::Ejected { volunteer, reason, record: state.record });
+        self.events.push_back(TrainingEvent::Ejected {
+            volunteer,
+            reason,
+            record: state.record,
+        });
     }
 
     /// Rolls a volunteer's unverified updates back. A finished model is left unchanged.
     fn roll_back(&mut self, volunteer: VolunteerId, state: &VolunteerState) {
         for step in state.unverified.rollback_steps() {
             if !self.optimizer.is_finished() && self.optimizer.rollback(&step).is_ok() {
-                self.events.push_back(TrainingEvent::RolledBack { volunteer, step });
+                self.events
+                    .push_back(TrainingEvent::RolledBack { volunteer, step });
             }
         }
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::task_ledger::TaskLedger;
 use super::trust_store::TrustStore;
 use super::volunteer::VolunteerState;
-use super::{Publication, TrainingEvent, TrainingOptions, TrainingServer, TrustRecord, VerificationJob};
+use super::{
+    Publication, TrainingEvent, TrainingOptions, TrainingServer, TrustRecord, VerificationJob,
+};
 use crate::assignment::Assigner;
 use crate::identity::VolunteerIdentity;
 use crate::optimizer::{FarSign, FarSignOptions, FarSignState, RestoreError};
@@ -54,7 +56,13 @@ impl TrainingServer {
         counters: TrainingCounters,
         trust: impl IntoIterator<Item = (VolunteerIdentity, TrustRecord)>,
     ) -> Self {
-        let TrainingCounters { joined, issued, version, trust_mean, window } = counters;
+        let TrainingCounters {
+            joined,
+            issued,
+            version,
+            trust_mean,
+            window,
+        } = counters;
         let mut server = Self {
             assigner: Assigner::restore(options.assignment, window),
             ledger: TaskLedger::restore(issued),
@@ -73,7 +81,10 @@ impl TrainingServer {
         };
         for (identity, record) in trust {
             if let Some(evicted) = server.trust_store.insert(identity, record) {
-                server.events.push_back(TrainingEvent::TrustChanged { identity: evicted, record: None });
+                server.events.push_back(TrainingEvent::TrustChanged {
+                    identity: evicted,
+                    record: None,
+                });
             }
         }
         server
@@ -115,12 +126,20 @@ impl TrainingServer {
         options: TrainingOptions,
         state: TrainingState,
     ) -> Result<Self, RestoreError> {
-        let TrainingState { counters, published, x, .. } = state;
+        let TrainingState {
+            counters,
+            published,
+            x,
+            ..
+        } = state;
         let optimizer = FarSign::restore(optimizer, state.optimizer)?;
         let mut server = Self::resume(optimizer, options, counters, []);
         (server.publication.accepted, server.publication.x) = (published, x);
-        server.by_identity =
-            state.volunteers.iter().filter_map(|(id, volunteer)| Some((volunteer.identity?, *id))).collect();
+        server.by_identity = state
+            .volunteers
+            .iter()
+            .filter_map(|(id, volunteer)| Some((volunteer.identity?, *id)))
+            .collect();
         server.ledger = state.ledger;
         server.volunteers = state.volunteers;
         server.departed = state.departed;

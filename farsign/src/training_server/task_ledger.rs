@@ -44,7 +44,10 @@ pub struct TaskLedger {
 impl TaskLedger {
     /// Creates a ledger without tasks. The next task has the number `issued + 1`.
     pub fn restore(issued: u64) -> Self {
-        Self { issued, ..Self::default() }
+        Self {
+            issued,
+            ..Self::default()
+        }
     }
 
     /// Returns the number of the newest task.
@@ -53,24 +56,48 @@ impl TaskLedger {
     }
 
     /// Opens a task for a volunteer. An open task of the volunteer times out.
-    pub fn issue(&mut self, volunteer: VolunteerId, assignment: Assignment, snapshot_version: u64) -> Task {
+    pub fn issue(
+        &mut self,
+        volunteer: VolunteerId,
+        assignment: Assignment,
+        snapshot_version: u64,
+    ) -> Task {
         self.expire(volunteer);
         self.issued += 1;
         let id = TaskId(self.issued);
-        let Assignment { minibatch_seed, direction_seed, coin_seed, reset_momentum } = assignment;
+        let Assignment {
+            minibatch_seed,
+            direction_seed,
+            coin_seed,
+            reset_momentum,
+        } = assignment;
         self.open.insert(volunteer, OpenTask { id, direction_seed });
         if self.newest.len() == CLOSED_TASK_CAPACITY {
             self.newest.pop_front();
         }
-        self.newest.push_back(Entry { volunteer, state: State::Open });
-        Task { id, snapshot_version, minibatch_seed, direction_seed, coin_seed, reset_momentum }
+        self.newest.push_back(Entry {
+            volunteer,
+            state: State::Open,
+        });
+        Task {
+            id,
+            snapshot_version,
+            minibatch_seed,
+            direction_seed,
+            coin_seed,
+            reset_momentum,
+        }
     }
 
     /// Closes a task with an update and returns its direction seed.
     ///
     /// # Errors
     /// Returns an error if the task is not open for this volunteer. The ledger is unchanged then.
-    pub fn close_with_update(&mut self, volunteer: VolunteerId, task: TaskId) -> Result<u64, RejectReason> {
+    pub fn close_with_update(
+        &mut self,
+        volunteer: VolunteerId,
+        task: TaskId,
+    ) -> Result<u64, RejectReason> {
         if let Some(&OpenTask { id, direction_seed }) = self.open.get(&volunteer)
             && id == task
         {
@@ -91,7 +118,9 @@ impl TaskLedger {
     }
 
     fn close(&mut self, volunteer: VolunteerId, state: State) {
-        let Some(OpenTask { id, .. }) = self.open.remove(&volunteer) else { return };
+        let Some(OpenTask { id, .. }) = self.open.remove(&volunteer) else {
+            return;
+        };
         if let Some(entry) = self.entry(id) {
             entry.state = state;
         }
@@ -99,7 +128,10 @@ impl TaskLedger {
 
     fn entry(&mut self, TaskId(id): TaskId) -> Option<&mut Entry> {
         let newer = self.issued.checked_sub(id)?;
-        let position = self.newest.len().checked_sub(1 + usize::try_from(newer).ok()?)?;
+        let position = self
+            .newest
+            .len()
+            .checked_sub(1 + usize::try_from(newer).ok()?)?;
         self.newest.get_mut(position)
     }
 }
@@ -108,8 +140,12 @@ impl TaskLedger {
 mod tests {
     use super::*;
 
-    const ASSIGNMENT: Assignment =
-        Assignment { minibatch_seed: 1, direction_seed: 2, coin_seed: 3, reset_momentum: false };
+    const ASSIGNMENT: Assignment = Assignment {
+        minibatch_seed: 1,
+        direction_seed: 2,
+        coin_seed: 3,
+        reset_momentum: false,
+    };
     const A: VolunteerId = VolunteerId(1);
     const B: VolunteerId = VolunteerId(2);
 
@@ -117,11 +153,23 @@ mod tests {
     fn task_accepts_one_update_from_owner() {
         let mut ledger = TaskLedger::default();
         let task = ledger.issue(A, ASSIGNMENT, 0);
-        assert_eq!(ledger.close_with_update(B, task.id), Err(RejectReason::NotYourTask));
-        assert_eq!(ledger.close_with_update(A, TaskId(99)), Err(RejectReason::UnknownTask));
+        assert_eq!(
+            ledger.close_with_update(B, task.id),
+            Err(RejectReason::NotYourTask)
+        );
+        assert_eq!(
+            ledger.close_with_update(A, TaskId(99)),
+            Err(RejectReason::UnknownTask)
+        );
         assert_eq!(ledger.close_with_update(A, task.id), Ok(2));
-        assert_eq!(ledger.close_with_update(A, task.id), Err(RejectReason::DuplicateUpdate));
-        assert_eq!(ledger.close_with_update(B, task.id), Err(RejectReason::NotYourTask));
+        assert_eq!(
+            ledger.close_with_update(A, task.id),
+            Err(RejectReason::DuplicateUpdate)
+        );
+        assert_eq!(
+            ledger.close_with_update(B, task.id),
+            Err(RejectReason::NotYourTask)
+        );
     }
 
     #[test]
@@ -129,10 +177,16 @@ mod tests {
         let mut ledger = TaskLedger::default();
         let first = ledger.issue(A, ASSIGNMENT, 0);
         let second = ledger.issue(A, ASSIGNMENT, 1);
-        assert_eq!(ledger.close_with_update(A, first.id), Err(RejectReason::TaskTimedOut));
+        assert_eq!(
+            ledger.close_with_update(A, first.id),
+            Err(RejectReason::TaskTimedOut)
+        );
         assert_eq!(ledger.open.len(), 1);
         ledger.expire(A);
-        assert_eq!(ledger.close_with_update(A, second.id), Err(RejectReason::TaskTimedOut));
+        assert_eq!(
+            ledger.close_with_update(A, second.id),
+            Err(RejectReason::TaskTimedOut)
+        );
         assert_eq!(ledger.open.len(), 0);
     }
 
@@ -147,7 +201,14 @@ mod tests {
             ledger.close_with_update(A, task.id).unwrap();
         }
         assert!(ledger.newest.len() <= CLOSED_TASK_CAPACITY);
-        assert_eq!(ledger.close_with_update(A, first.id), Err(RejectReason::UnknownTask));
-        assert_eq!(ledger.close_with_update(B, idle.id), Ok(2), "an open task is never forgotten");
+        assert_eq!(
+            ledger.close_with_update(A, first.id),
+            Err(RejectReason::UnknownTask)
+        );
+        assert_eq!(
+            ledger.close_with_update(B, idle.id),
+            Ok(2),
+            "an open task is never forgotten"
+        );
     }
 }

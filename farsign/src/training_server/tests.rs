@@ -19,11 +19,19 @@ const D: usize = 21;
 /// A recorded input, as a log would hold it.
 #[derive(Clone, Debug)]
 enum Input {
-    Join { identity: Option<u128>, half_precision: bool },
+    Join {
+        identity: Option<u128>,
+        half_precision: bool,
+    },
     Leave(VolunteerId),
     Eject(VolunteerId),
     NextTask(VolunteerId, Draws),
-    Update { volunteer: VolunteerId, task: TaskId, bits: Vec<u8>, draws: Draws },
+    Update {
+        volunteer: VolunteerId,
+        task: TaskId,
+        bits: Vec<u8>,
+        draws: Draws,
+    },
     Publish,
     Verified(VerificationResult),
     SkipRecording(VolunteerId),
@@ -43,8 +51,16 @@ struct Output {
 
 fn optimizer_options(rule: Rule) -> FarSignOptions {
     let directions = DirectionSpec::new(DirectionFamily::Hadamard { block: 8 }, D, D).unwrap();
-    let step_size = StepSize { initial: 0.01, decay: Decay::Cosine { horizon: 150.0 } };
-    FarSignOptions { x: (0..D).map(|i| i as f32 / 7.0).collect(), directions, step_size, rule }
+    let step_size = StepSize {
+        initial: 0.01,
+        decay: Decay::Cosine { horizon: 150.0 },
+    };
+    FarSignOptions {
+        x: (0..D).map(|i| i as f32 / 7.0).collect(),
+        directions,
+        step_size,
+        rule,
+    }
 }
 
 fn options(rule: Rule, verified: bool) -> TrainingOptions {
@@ -56,20 +72,33 @@ fn options(rule: Rule, verified: bool) -> TrainingOptions {
         resets: verified.then_some(ResetInterval::VERIFIED),
     };
     let verify_probability = verified.then_some(0.03);
-    TrainingOptions { assignment, verify_probability, direction_seed: None, fault: None }
+    TrainingOptions {
+        assignment,
+        verify_probability,
+        direction_seed: None,
+        fault: None,
+    }
 }
 
 fn handle(server: &mut TrainingServer, input: &Input) -> Output {
     let mut issued = None;
     let mut verdict = None;
     match input.clone() {
-        Input::Join { identity, half_precision } => {
+        Input::Join {
+            identity,
+            half_precision,
+        } => {
             server.join(identity.map(VolunteerIdentity::from), half_precision);
         }
         Input::Leave(volunteer) => server.leave(volunteer),
         Input::Eject(volunteer) => _ = server.eject(volunteer, GoodbyeReason::EjectedByOperator),
         Input::NextTask(volunteer, mut draws) => issued = server.next_task(volunteer, &mut draws),
-        Input::Update { volunteer, task, bits, mut draws } => {
+        Input::Update {
+            volunteer,
+            task,
+            bits,
+            mut draws,
+        } => {
             verdict = Some(server.handle_update(volunteer, task, &bits, 1.0, &mut draws));
         }
         Input::Publish => {
@@ -87,7 +116,12 @@ fn handle(server: &mut TrainingServer, input: &Input) -> Output {
         events: std::iter::from_fn(|| server.poll_event()).collect(),
         jobs: std::iter::from_fn(|| server.poll_verification()).collect(),
         counters: server.counters(),
-        x: server.optimizer().x().iter().map(|value| value.to_bits()).collect(),
+        x: server
+            .optimizer()
+            .x()
+            .iter()
+            .map(|value| value.to_bits())
+            .collect(),
     }
 }
 
@@ -112,14 +146,19 @@ impl Fleet {
         match self.stream.below(20) {
             0 => {
                 let identity = (self.stream.below(3) > 0).then(|| u128::from(self.stream.below(8)));
-                Input::Join { identity, half_precision: self.stream.below(3) == 0 }
+                Input::Join {
+                    identity,
+                    half_precision: self.stream.below(3) == 0,
+                }
             }
             1 => Input::Leave(self.volunteer()),
             2 if self.stream.below(4) == 0 => Input::Eject(self.volunteer()),
             3 => Input::Publish,
             4 if self.stream.below(4) == 0 => Input::SkipRecording(self.volunteer()),
             5 if !self.jobs.is_empty() && self.stream.below(4) == 0 => {
-                let job = self.jobs.swap_remove(self.stream.below(self.jobs.len() as u64) as usize);
+                let job = self
+                    .jobs
+                    .swap_remove(self.stream.below(self.jobs.len() as u64) as usize);
                 if self.stream.below(8) == 0 {
                     return Input::SkipVerification(job.volunteer);
                 }
@@ -134,12 +173,19 @@ impl Fleet {
                     Some(open) if self.stream.below(10) > 0 => open,
                     _ => (self.volunteer(), TaskId(self.stream.below(40))),
                 };
-                let mut bits: Vec<u8> = (0..D.div_ceil(8)).map(|_| self.stream.bits() as u8).collect();
+                let mut bits: Vec<u8> = (0..D.div_ceil(8))
+                    .map(|_| self.stream.bits() as u8)
+                    .collect();
                 bits[D / 8] &= (1 << (D % 8)) - 1;
                 if self.stream.below(12) == 0 {
                     bits.pop();
                 }
-                Input::Update { volunteer, task, bits, draws: self.draws() }
+                Input::Update {
+                    volunteer,
+                    task,
+                    bits,
+                    draws: self.draws(),
+                }
             }
         }
     }
@@ -155,9 +201,22 @@ impl Fleet {
     }
 }
 
-fn record(rule: Rule, verified: bool, seed: u64, count: usize) -> (Vec<Input>, Vec<Output>, TrainingState) {
-    let mut server = TrainingServer::new(FarSign::new(optimizer_options(rule)), options(rule, verified));
-    let mut fleet = Fleet { stream: Stream::new(seed), tasks: Vec::new(), jobs: Vec::new(), joined: 0 };
+fn record(
+    rule: Rule,
+    verified: bool,
+    seed: u64,
+    count: usize,
+) -> (Vec<Input>, Vec<Output>, TrainingState) {
+    let mut server = TrainingServer::new(
+        FarSign::new(optimizer_options(rule)),
+        options(rule, verified),
+    );
+    let mut fleet = Fleet {
+        stream: Stream::new(seed),
+        tasks: Vec::new(),
+        jobs: Vec::new(),
+        joined: 0,
+    };
     let mut inputs = Vec::new();
     let mut outputs = Vec::new();
     for _ in 0..count {
@@ -211,18 +270,30 @@ proptest! {
 
 #[test]
 fn recorded_inputs_reach_every_outcome() {
-    let outputs: Vec<Output> = (0..30).flat_map(|seed| record(Rule::Plain, true, seed, 2_000).1).collect();
+    let outputs: Vec<Output> = (0..30)
+        .flat_map(|seed| record(Rule::Plain, true, seed, 2_000).1)
+        .collect();
     let events = || outputs.iter().flat_map(|output| &output.events);
     let verdicts = || outputs.iter().filter_map(|output| output.verdict);
     assert!(verdicts().any(|verdict| verdict.verdict.is_ok()));
-    for reason in [RejectReason::UnknownTask, RejectReason::NotYourTask, RejectReason::WrongBitCount] {
-        assert!(verdicts().any(|outcome| outcome.verdict == Err(reason)), "{reason:?}");
+    for reason in [
+        RejectReason::UnknownTask,
+        RejectReason::NotYourTask,
+        RejectReason::WrongBitCount,
+    ] {
+        assert!(
+            verdicts().any(|outcome| outcome.verdict == Err(reason)),
+            "{reason:?}"
+        );
     }
     assert!(outputs.iter().any(|output| !output.jobs.is_empty()));
     assert!(events().any(|event| matches!(event, TrainingEvent::RolledBack { .. })));
     assert!(events().any(|event| matches!(event, TrainingEvent::Banned(_))));
     assert!(events().any(|event| matches!(event, TrainingEvent::VerificationSkipped(_))));
-    for reason in [GoodbyeReason::SessionReplaced, GoodbyeReason::FailedVerification] {
+    for reason in [
+        GoodbyeReason::SessionReplaced,
+        GoodbyeReason::FailedVerification,
+    ] {
         let ejected = |event: &TrainingEvent| matches!(event, TrainingEvent::Ejected { reason: found, .. } if *found == reason);
         assert!(events().any(ejected), "{reason:?}");
     }

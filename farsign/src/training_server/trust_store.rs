@@ -30,7 +30,9 @@ pub struct TrustStore {
 impl TrustStore {
     /// Removes and returns the record of a volunteer; the default if there is none.
     pub fn remove(&mut self, identity: VolunteerIdentity) -> TrustRecord {
-        let Some((age, record)) = self.by_identity.remove(&identity) else { return TrustRecord::default() };
+        let Some((age, record)) = self.by_identity.remove(&identity) else {
+            return TrustRecord::default();
+        };
         self.by_age.remove(&age);
         record
     }
@@ -41,7 +43,11 @@ impl TrustStore {
     }
 
     /// Stores the record of a volunteer that leaves, unless it is the default. Returns the evicted identity, if any.
-    pub fn insert(&mut self, identity: VolunteerIdentity, record: TrustRecord) -> Option<VolunteerIdentity> {
+    pub fn insert(
+        &mut self,
+        identity: VolunteerIdentity,
+        record: TrustRecord,
+    ) -> Option<VolunteerIdentity> {
         self.remove(identity);
         if record == TrustRecord::default() {
             return None;
@@ -75,7 +81,10 @@ mod tests {
     }
 
     fn record(passed: u32) -> TrustRecord {
-        TrustRecord { trust: Trust { passed }, accepted: 10 }
+        TrustRecord {
+            trust: Trust { passed },
+            accepted: 10,
+        }
     }
 
     #[test]
@@ -85,10 +94,17 @@ mod tests {
         assert_eq!(store.record_pass(identity(1)), Some(record(6)));
         assert_eq!(store.record_pass(identity(2)), None);
         assert_eq!(store.remove(identity(1)), record(6));
-        assert_eq!(store.remove(identity(1)), TrustRecord::default(), "a record is handed out once");
+        assert_eq!(
+            store.remove(identity(1)),
+            TrustRecord::default(),
+            "a record is handed out once"
+        );
         assert_eq!(store.remove(identity(2)), TrustRecord::default());
         assert_eq!(store.insert(identity(3), TrustRecord::default()), None);
-        assert!(store.by_identity.is_empty(), "default records are not stored");
+        assert!(
+            store.by_identity.is_empty(),
+            "default records are not stored"
+        );
     }
 
     #[test]
@@ -97,11 +113,17 @@ mod tests {
         store.insert(identity(0), record(1));
         (1..=MAX_TRUST_RECORDS as u32).for_each(|n| {
             let evicted = store.insert(identity(n), record(2));
-            assert_eq!(evicted, (n == MAX_TRUST_RECORDS as u32).then(|| identity(1)));
+            assert_eq!(
+                evicted,
+                (n == MAX_TRUST_RECORDS as u32).then(|| identity(1))
+            );
             let again = store.remove(identity(0));
             store.insert(identity(0), again);
         });
-        assert_eq!((store.by_identity.len(), store.by_age.len()), (MAX_TRUST_RECORDS, MAX_TRUST_RECORDS));
+        assert_eq!(
+            (store.by_identity.len(), store.by_age.len()),
+            (MAX_TRUST_RECORDS, MAX_TRUST_RECORDS)
+        );
         assert_eq!(store.remove(identity(0)), record(1));
         assert_eq!(store.remove(identity(1)), TrustRecord::default());
     }

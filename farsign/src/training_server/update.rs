@@ -76,11 +76,15 @@ impl TrainingServer {
     pub fn next_task(&mut self, volunteer: VolunteerId, draws: &mut Draws) -> Option<IssuedTask> {
         let state = self.volunteers.get_mut(&volunteer)?;
         let accepted = self.optimizer.accepted();
-        let mut assignment = self.assigner.assign(&mut state.assignment, accepted, || draws.next());
+        let mut assignment = self
+            .assigner
+            .assign(&mut state.assignment, accepted, || draws.next());
         if let Some(seed) = self.options.direction_seed {
             assignment.direction_seed = seed;
         }
-        let task = self.ledger.issue(volunteer, assignment, self.publication.version);
+        let task = self
+            .ledger
+            .issue(volunteer, assignment, self.publication.version);
         let mut recorded = None;
         if let Some(probability) = self.options.verify_probability {
             if task.reset_momentum {
@@ -110,21 +114,33 @@ impl TrainingServer {
     ) -> UpdateOutcome {
         let direction_seed = match self.ledger.close_with_update(volunteer, task) {
             Ok(direction_seed) => direction_seed,
-            Err(reason) => return UpdateOutcome { verdict: Err(reason), closed: false },
+            Err(reason) => {
+                return UpdateOutcome {
+                    verdict: Err(reason),
+                    closed: false,
+                };
+            }
         };
         let verdict = self.apply(volunteer, task, direction_seed, bits, factor);
         match verdict {
             Ok(_) => self.sample(volunteer, draws),
             Err(_) => self.reset_assignment(volunteer),
         }
-        UpdateOutcome { verdict, closed: true }
+        UpdateOutcome {
+            verdict,
+            closed: true,
+        }
     }
 
     /// Closes a volunteer's task without applying its update. The volunteer's momentum continues.
     ///
     /// # Errors
     /// Returns an error if the task is not open for this volunteer.
-    pub fn discard_update(&mut self, volunteer: VolunteerId, task: TaskId) -> Result<(), RejectReason> {
+    pub fn discard_update(
+        &mut self,
+        volunteer: VolunteerId,
+        task: TaskId,
+    ) -> Result<(), RejectReason> {
         self.ledger.close_with_update(volunteer, task).map(|_| ())
     }
 
@@ -136,31 +152,63 @@ impl TrainingServer {
         bits: &[u8],
         factor: f32,
     ) -> Result<AcceptedUpdate, RejectReason> {
-        self.signs.copy_from_bytes(bits, self.optimizer.directions()).map_err(|error| match error {
-            SignBitsError::Length { .. } => RejectReason::WrongBitCount,
-            SignBitsError::Spare { .. } => RejectReason::SpareBitsSet,
-        })?;
+        self.signs
+            .copy_from_bytes(bits, self.optimizer.directions())
+            .map_err(|error| match error {
+                SignBitsError::Length { .. } => RejectReason::WrongBitCount,
+                SignBitsError::Spare { .. } => RejectReason::SpareBitsSet,
+            })?;
         let verified = self.options.verify_probability.is_some();
-        let state = self.volunteers.get_mut(&volunteer).ok_or(RejectReason::UnknownTask)?;
-        let trust = factor * if verified { self.trust_mean.relative(state.record.trust) } else { 1.0 };
-        let flipped = (self.options.fault == Some(InjectedFault::SignsFlipped)).then(|| self.signs.flipped());
+        let state = self
+            .volunteers
+            .get_mut(&volunteer)
+            .ok_or(RejectReason::UnknownTask)?;
+        let trust = factor
+            * if verified {
+                self.trust_mean.relative(state.record.trust)
+            } else {
+                1.0
+            };
+        let flipped =
+            (self.options.fault == Some(InjectedFault::SignsFlipped)).then(|| self.signs.flipped());
         let signs = flipped.as_ref().unwrap_or(&self.signs);
-        let update = SignUpdate { volunteer, direction_seed, trust, signs };
+        let update = SignUpdate {
+            volunteer,
+            direction_seed,
+            trust,
+            signs,
+        };
         // Everything else was checked: the run finished while this update was on its way.
-        let applied = self.optimizer.apply(update).map_err(|_| RejectReason::RunFinished)?;
+        let applied = self
+            .optimizer
+            .apply(update)
+            .map_err(|_| RejectReason::RunFinished)?;
         if self.options.fault == Some(InjectedFault::WeightsIgnored) {
             let step = self.optimizer.last_step();
-            let rest = Step { scale: -applied.alpha - step.scale, ..step.clone() };
-            self.optimizer.rollback(&rest).expect("the step has as many signs as the one before it");
+            let rest = Step {
+                scale: -applied.alpha - step.scale,
+                ..step.clone()
+            };
+            self.optimizer
+                .rollback(&rest)
+                .expect("the step has as many signs as the one before it");
         }
         state.record.accepted += 1;
         if let Some(identity) = state.identity {
-            self.events.push_back(TrainingEvent::TrustChanged { identity, record: Some(state.record) });
+            self.events.push_back(TrainingEvent::TrustChanged {
+                identity,
+                record: Some(state.record),
+            });
         }
         if verified {
             state.unverified.push(task, self.optimizer.last_step());
         }
-        Ok(AcceptedUpdate { update: applied.update, weight: applied.weight, trust, direction_seed })
+        Ok(AcceptedUpdate {
+            update: applied.update,
+            weight: applied.weight,
+            trust,
+            direction_seed,
+        })
     }
 
     fn reset_assignment(&mut self, volunteer: VolunteerId) {
@@ -171,19 +219,31 @@ impl TrainingServer {
 
     /// Adds the newest update to its volunteer's chain, and queues a verification if it was sampled.
     fn sample(&mut self, volunteer: VolunteerId, draws: &mut Draws) {
-        let Some(probability) = self.options.verify_probability else { return };
-        let Some(state) = self.volunteers.get_mut(&volunteer) else { return };
+        let Some(probability) = self.options.verify_probability else {
+            return;
+        };
+        let Some(state) = self.volunteers.get_mut(&volunteer) else {
+            return;
+        };
         let probability = state.record.trust.verify_probability(probability);
         let next = || sample_gap(probability, draws.next());
-        match state.chain.on_update(&self.signs, state.running.is_none(), next) {
+        match state
+            .chain
+            .on_update(&self.signs, state.running.is_none(), next)
+        {
             Sampled::Verify(segment) => {
-                let job = Arc::new(VerificationJob { volunteer, identity: state.identity, segment });
+                let job = Arc::new(VerificationJob {
+                    volunteer,
+                    identity: state.identity,
+                    segment,
+                });
                 state.running = Some(Arc::clone(&job));
                 self.jobs.push_back(job);
             }
             Sampled::Skipped => {
                 state.chain = VerificationChain::default();
-                self.events.push_back(TrainingEvent::VerificationSkipped(volunteer));
+                self.events
+                    .push_back(TrainingEvent::VerificationSkipped(volunteer));
             }
             Sampled::No | Sampled::Deferred => {}
         }
@@ -211,16 +271,28 @@ impl TrainingServer {
     /// A passed verification adds to the sender's trust. A failed one ejects the sender, bans its identity and rolls its
     /// unverified updates back. Returns whether it passed or was ignored.
     pub fn handle_verification(&mut self, result: &VerificationResult) -> bool {
-        let VerificationResult { volunteer, last, mismatch, ref momentum } = *result;
+        let VerificationResult {
+            volunteer,
+            last,
+            mismatch,
+            ref momentum,
+        } = *result;
         let connected = self.volunteers.get_mut(&volunteer);
-        let Some(state) = connected.or_else(|| self.departed.get_mut(&volunteer)) else { return true };
-        let Some(job) = state.running.take_if(|job| job.last_task() == last) else { return true };
-        let mismatch = mismatch.filter(|_| self.options.fault != Some(InjectedFault::VerificationDisabled));
+        let Some(state) = connected.or_else(|| self.departed.get_mut(&volunteer)) else {
+            return true;
+        };
+        let Some(job) = state.running.take_if(|job| job.last_task() == last) else {
+            return true;
+        };
+        let mismatch =
+            mismatch.filter(|_| self.options.fault != Some(InjectedFault::VerificationDisabled));
         if let Some(task) = mismatch {
             self.on_failed(volunteer, job.identity, task);
             return false;
         }
-        state.chain.set_momentum(job.segment.reset, Arc::clone(momentum));
+        state
+            .chain
+            .set_momentum(job.segment.reset, Arc::clone(momentum));
         self.on_passed(volunteer, job.identity, last);
         true
     }

@@ -42,12 +42,26 @@ impl<'a> Hello<'a> {
         let agent = text(body, MAX_AGENT_BYTES, WireError::Agent)?;
         let flags = if body.is_empty() { 0 } else { body.u8()? };
         let has = |bit| flags & bit != 0;
-        let capabilities =
-            Capabilities { deltas: has(flag::DELTAS), half_snapshots: has(flag::HALF_SNAPSHOTS) };
-        let secret = if has(flag::SECRET) { Some(Secret(body.array()?)) } else { None };
-        let token =
-            if has(flag::TOKEN) { Some(text(body, MAX_TOKEN_BYTES, WireError::Token)?) } else { None };
-        Ok(Self { agent, capabilities, secret, token })
+        let capabilities = Capabilities {
+            deltas: has(flag::DELTAS),
+            half_snapshots: has(flag::HALF_SNAPSHOTS),
+        };
+        let secret = if has(flag::SECRET) {
+            Some(Secret(body.array()?))
+        } else {
+            None
+        };
+        let token = if has(flag::TOKEN) {
+            Some(text(body, MAX_TOKEN_BYTES, WireError::Token)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            agent,
+            capabilities,
+            secret,
+            token,
+        })
     }
 
     /// Writes a body. A name or token above its limit is truncated, and an empty token is omitted.

@@ -39,7 +39,8 @@ mod write;
 
 pub use hello::Hello;
 pub use read::{
-    ClientRecord, DeltaBody, ServerRecord, SnapshotBody, Welcome, read_client_frame, read_server_frame,
+    ClientRecord, DeltaBody, ServerRecord, SnapshotBody, Welcome, read_client_frame,
+    read_server_frame,
 };
 pub use write::{ClientFrame, EncodedSnapshot, EncodedSteps, ServerFrame};
 
@@ -103,7 +104,11 @@ pub enum WireError {
     Version { found: u8 },
     /// A frame that ends early.
     #[error("expected {expected} bytes at offset {offset}, found {found}")]
-    Truncated { offset: usize, expected: usize, found: usize },
+    Truncated {
+        offset: usize,
+        expected: usize,
+        found: usize,
+    },
     /// Bytes after the last record, or after the body of one.
     #[error("expected the end at offset {offset}, found {found} more bytes")]
     Trailing { offset: usize, found: usize },
@@ -118,7 +123,11 @@ pub enum WireError {
     NonFinite { what: &'static str, found: String },
     /// A number outside its range.
     #[error("expected {what} {expected}, found {found}")]
-    Range { what: &'static str, expected: &'static str, found: String },
+    Range {
+        what: &'static str,
+        expected: &'static str,
+        found: String,
+    },
     /// Inconsistent run settings.
     #[error("invalid run settings: {0}")]
     Settings(String),

@@ -93,10 +93,17 @@ impl SnapshotBody<'_> {
         x.clear();
         match self.values {
             Values::F32(values) => x.extend(values.iter().map(|bytes| f32::from_le_bytes(*bytes))),
-            Values::F16(values) => x.extend(values.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32())),
+            Values::F16(values) => x.extend(
+                values
+                    .iter()
+                    .map(|bytes| f16::from_le_bytes(*bytes).to_f32()),
+            ),
         }
         match x.iter().find(|v| !v.is_finite()) {
-            Some(v) => Err(WireError::NonFinite { what: "a parameter", found: v.to_string() }),
+            Some(v) => Err(WireError::NonFinite {
+                what: "a parameter",
+                found: v.to_string(),
+            }),
             None => Ok(()),
         }
     }
@@ -145,11 +152,16 @@ impl DeltaBody<'_> {
 /// send.
 pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
     let mut records = Records::new(frame)?;
-    let Some(record) = records.next() else { return Err(WireError::Empty) };
+    let Some(record) = records.next() else {
+        return Err(WireError::Empty);
+    };
     let (offset, kind, mut body) = record?;
     let read = match kind {
         kind::HELLO => ClientRecord::Hello(Hello::read(&mut body)?),
-        kind::UPDATE => ClientRecord::Update { task: TaskId(body.u64()?), bits: body.rest() },
+        kind::UPDATE => ClientRecord::Update {
+            task: TaskId(body.u64()?),
+            bits: body.rest(),
+        },
         found => return Err(WireError::Kind { offset, found }),
     };
     body.end()?;
@@ -171,32 +183,57 @@ pub fn read_server_frame(
     }))
 }
 
-fn read_server_record(kind: u8, mut body: Reader<'_>) -> Result<Option<ServerRecord<'_>>, WireError> {
+fn read_server_record(
+    kind: u8,
+    mut body: Reader<'_>,
+) -> Result<Option<ServerRecord<'_>>, WireError> {
     let record = match kind {
         kind::WELCOME => {
             let volunteer = VolunteerId(body.u64()?);
-            ServerRecord::Welcome(Box::new(Welcome { volunteer, settings: read_settings(&mut body)? }))
+            ServerRecord::Welcome(Box::new(Welcome {
+                volunteer,
+                settings: read_settings(&mut body)?,
+            }))
         }
         kind::TASK => ServerRecord::Task(read_task(&mut body)?),
         kind::SNAPSHOT => ServerRecord::Snapshot(read_snapshot(&mut body)?),
         kind::DELTA => {
             let base = body.u64()?;
             let version = body.u64()?;
-            ServerRecord::Delta(DeltaBody { base, version, steps: body.rest() })
+            ServerRecord::Delta(DeltaBody {
+                base,
+                version,
+                steps: body.rest(),
+            })
         }
-        kind::ACCEPTED => ServerRecord::Accepted { task: TaskId(body.u64()?), accepted: body.u64()? },
+        kind::ACCEPTED => ServerRecord::Accepted {
+            task: TaskId(body.u64()?),
+            accepted: body.u64()?,
+        },
         kind::REJECTED => {
             let task = TaskId(body.u64()?);
             let code = body.u8()?;
-            let unknown = WireError::Code { what: "reject reason", found: code.into() };
-            ServerRecord::Rejected { task, reason: RejectReason::from_code(code).ok_or(unknown)? }
+            let unknown = WireError::Code {
+                what: "reject reason",
+                found: code.into(),
+            };
+            ServerRecord::Rejected {
+                task,
+                reason: RejectReason::from_code(code).ok_or(unknown)?,
+            }
         }
         kind::GOODBYE => {
             let code = body.u8()?;
             let retry = body.u32()?;
-            let unknown = WireError::Code { what: "goodbye reason", found: code.into() };
+            let unknown = WireError::Code {
+                what: "goodbye reason",
+                found: code.into(),
+            };
             let reason = GoodbyeReason::from_code(code).ok_or(unknown)?;
-            ServerRecord::Goodbye(Goodbye { reason, retry_after_ms: (retry != u32::MAX).then_some(retry) })
+            ServerRecord::Goodbye(Goodbye {
+                reason,
+                retry_after_ms: (retry != u32::MAX).then_some(retry),
+            })
         }
         _ => return Ok(None),
     };
@@ -214,7 +251,12 @@ fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
         reset_momentum: match body.u8()? {
             0 => false,
             1 => true,
-            flags => return Err(WireError::Code { what: "task flags", found: flags.into() }),
+            flags => {
+                return Err(WireError::Code {
+                    what: "task flags",
+                    found: flags.into(),
+                });
+            }
         },
     })
 }
@@ -226,7 +268,12 @@ fn read_snapshot<'a>(body: &mut Reader<'a>) -> Result<SnapshotBody<'a>, WireErro
     let values = match encoding {
         encoding::F32 => Values::F32(body.take(count.saturating_mul(4))?.as_chunks().0),
         encoding::F16 => Values::F16(body.take(count.saturating_mul(2))?.as_chunks().0),
-        found => return Err(WireError::Code { what: "snapshot encoding", found: found.into() }),
+        found => {
+            return Err(WireError::Code {
+                what: "snapshot encoding",
+                found: found.into(),
+            });
+        }
     };
     Ok(SnapshotBody { version, values })
 }
@@ -252,7 +299,11 @@ impl<'a> Records<'a> {
         let kind = self.0.u8()?;
         let length = self.0.u32()? as usize;
         let bytes = self.0.take(length)?;
-        Ok((offset, kind, Reader::new(bytes, offset + RECORD_HEADER_BYTES)))
+        Ok((
+            offset,
+            kind,
+            Reader::new(bytes, offset + RECORD_HEADER_BYTES),
+        ))
     }
 }
 

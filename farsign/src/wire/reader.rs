@@ -25,7 +25,11 @@ impl<'a> Reader<'a> {
         let offset = self.offset;
         let found = self.bytes.len();
         let Some((taken, rest)) = self.bytes.split_at_checked(count) else {
-            return Err(WireError::Truncated { offset, expected: count, found });
+            return Err(WireError::Truncated {
+                offset,
+                expected: count,
+                found,
+            });
         };
         self.bytes = rest;
         self.offset += count;
@@ -46,13 +50,19 @@ impl<'a> Reader<'a> {
     pub fn end(&self) -> Result<(), WireError> {
         match self.bytes.len() {
             0 => Ok(()),
-            found => Err(WireError::Trailing { offset: self.offset, found }),
+            found => Err(WireError::Trailing {
+                offset: self.offset,
+                found,
+            }),
         }
     }
 
     /// Reads `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        Ok(self.take(N)?.try_into().expect("take returns the requested count"))
+        Ok(self
+            .take(N)?
+            .try_into()
+            .expect("take returns the requested count"))
     }
 
     pub fn u8(&mut self) -> Result<u8, WireError> {
@@ -73,7 +83,10 @@ impl<'a> Reader<'a> {
         if value.is_finite() {
             Ok(value)
         } else {
-            Err(WireError::NonFinite { what, found: value.to_string() })
+            Err(WireError::NonFinite {
+                what,
+                found: value.to_string(),
+            })
         }
     }
 }

@@ -32,7 +32,9 @@ pub(super) fn write_settings(settings: &RunSettings, out: &mut Vec<u8>) {
     let widths = settings.architecture.widths();
     out.extend(settings.run_id.to_le_bytes());
     out.push(widths.len() as u8);
-    widths.iter().for_each(|w| out.extend((*w as u32).to_le_bytes()));
+    widths
+        .iter()
+        .for_each(|w| out.extend((*w as u32).to_le_bytes()));
     out.push(order);
     out.extend(delta.to_le_bytes());
     out.push(family);
@@ -47,7 +49,8 @@ pub(super) fn write_settings(settings: &RunSettings, out: &mut Vec<u8>) {
 pub(super) fn read_settings(body: &mut Reader<'_>) -> Result<RunSettings, WireError> {
     let run_id = body.u64()?;
     let count = body.u8()?;
-    let widths: Result<Vec<usize>, WireError> = (0..count).map(|_| Ok(body.u32()? as usize)).collect();
+    let widths: Result<Vec<usize>, WireError> =
+        (0..count).map(|_| Ok(body.u32()? as usize)).collect();
     let architecture = Architecture::new(widths?).map_err(invalid)?;
     let order = read_order(body)?;
     let family = read_family(body)?;
@@ -77,7 +80,10 @@ fn read_order(body: &mut Reader<'_>) -> Result<Order, WireError> {
         0 => Ok(Order::First),
         1 if delta > 0.0 => Ok(Order::Zeroth { delta }),
         1 => Err(range("delta", "above 0", delta)),
-        found => Err(WireError::Code { what: "order", found: found.into() }),
+        found => Err(WireError::Code {
+            what: "order",
+            found: found.into(),
+        }),
     }
 }
 
@@ -89,7 +95,10 @@ fn read_family(body: &mut Reader<'_>) -> Result<DirectionFamily, WireError> {
         1 => Ok(DirectionFamily::Hadamard { block: number }),
         2 => Ok(DirectionFamily::Rademacher),
         3 => Ok(DirectionFamily::Sparse { nonzeros: number }),
-        found => Err(WireError::Code { what: "direction family", found: found.into() }),
+        found => Err(WireError::Code {
+            what: "direction family",
+            found: found.into(),
+        }),
     }
 }
 
@@ -98,5 +107,9 @@ fn invalid(error: impl std::error::Error) -> WireError {
 }
 
 fn range(what: &'static str, expected: &'static str, found: impl ToString) -> WireError {
-    WireError::Range { what, expected, found: found.to_string() }
+    WireError::Range {
+        what,
+        expected,
+        found: found.to_string(),
+    }
 }

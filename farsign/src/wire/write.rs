@@ -90,7 +90,8 @@ impl<'a> ServerFrame<'a> {
     ) -> &mut Self {
         let steps = steps.into_iter();
         let bytes: usize = steps.clone().map(EncodedSteps::bytes).sum();
-        self.out.reserve(RECORD_HEADER_BYTES + 16 + bytes + TASK_BYTES);
+        self.out
+            .reserve(RECORD_HEADER_BYTES + 16 + bytes + TASK_BYTES);
         self.record(kind::DELTA, |out| {
             out.extend(base.to_le_bytes());
             out.extend(version.to_le_bytes());
@@ -165,7 +166,12 @@ pub struct EncodedSnapshot {
 impl EncodedSnapshot {
     /// Creates the snapshot of parameters `x`, `[d]`.
     pub fn new(version: u64, x: Arc<[f32]>) -> Self {
-        Self { version, x, record: OnceLock::new(), half_record: OnceLock::new() }
+        Self {
+            version,
+            x,
+            record: OnceLock::new(),
+            half_record: OnceLock::new(),
+        }
     }
 
     /// Returns the parameters that a recipient of this snapshot decodes, `[d]`. `half` selects half precision.
@@ -178,7 +184,8 @@ impl EncodedSnapshot {
     }
 
     fn record(&self) -> &[u8] {
-        self.record.get_or_init(|| self.encode(encoding::F32, f32::to_le_bytes))
+        self.record
+            .get_or_init(|| self.encode(encoding::F32, f32::to_le_bytes))
     }
 
     fn half_record(&self) -> Option<&[u8]> {
@@ -198,7 +205,10 @@ impl EncodedSnapshot {
             let values_at = out.len();
             out.resize(values_at + N * self.x.len(), 0);
             let values = out[values_at..].as_chunks_mut().0;
-            values.iter_mut().zip(self.x.iter()).for_each(|(value, v)| *value = bytes_of(*v));
+            values
+                .iter_mut()
+                .zip(self.x.iter())
+                .for_each(|(value, v)| *value = bytes_of(*v));
         });
         out
     }

@@ -21,17 +21,29 @@ impl Files {
     fn valid() -> Self {
         let mut images = vec![0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2];
         images.extend([0, 1, 2, 3, 10, 11, 12, 13, 252, 253, 254, 255]);
-        Self { images, labels: vec![0, 0, 8, 1, 0, 0, 0, 3, 1, 0, 2] }
+        Self {
+            images,
+            labels: vec![0, 0, 8, 1, 0, 0, 0, 3, 1, 0, 2],
+        }
     }
 
     fn gzipped(&self) -> Self {
-        Self { images: gzip(&self.images), labels: gzip(&self.labels) }
+        Self {
+            images: gzip(&self.images),
+            labels: gzip(&self.labels),
+        }
     }
 
     fn pair(&self) -> IdxPair<'_> {
         IdxPair {
-            images: IdxFile { name: IMAGES_NAME, bytes: &self.images },
-            labels: IdxFile { name: LABELS_NAME, bytes: &self.labels },
+            images: IdxFile {
+                name: IMAGES_NAME,
+                bytes: &self.images,
+            },
+            labels: IdxFile {
+                name: LABELS_NAME,
+                bytes: &self.labels,
+            },
         }
     }
 
@@ -76,7 +88,10 @@ fn reads_a_pair() {
 fn gzipped_and_plain_files_are_equal() {
     let plain = Files::valid();
     let gzipped = plain.gzipped();
-    let mixed = Files { images: plain.images.clone(), labels: gzipped.labels.clone() };
+    let mixed = Files {
+        images: plain.images.clone(),
+        labels: gzipped.labels.clone(),
+    };
     assert_eq!(gzipped.training().unwrap(), plain.training().unwrap());
     assert_eq!(mixed.training().unwrap(), plain.training().unwrap());
 }
@@ -85,7 +100,10 @@ fn gzipped_and_plain_files_are_equal() {
 fn multi_stream_gzip_is_one_file() {
     let plain = Files::valid();
     let (head, tail) = plain.images.split_at(18);
-    let files = Files { images: [gzip(head), gzip(tail)].concat(), labels: plain.labels.clone() };
+    let files = Files {
+        images: [gzip(head), gzip(tail)].concat(),
+        labels: plain.labels.clone(),
+    };
     assert_eq!(files.training().unwrap(), plain.training().unwrap());
 }
 
@@ -110,7 +128,10 @@ fn digest_depends_on_shape() {
     let mut wide = Files::valid();
     wide.images[11] = 1;
     wide.images[15] = 4;
-    assert_ne!(wide.training().unwrap().digest(), Files::valid().training().unwrap().digest());
+    assert_ne!(
+        wide.training().unwrap().digest(),
+        Files::valid().training().unwrap().digest()
+    );
 }
 
 #[test]
@@ -122,29 +143,60 @@ fn parts_equal_files() {
         images: files.images[16..].to_vec(),
         labels: files.labels[8..].to_vec(),
     };
-    assert_eq!(Dataset::from_parts(parts).unwrap(), files.training().unwrap());
+    assert_eq!(
+        Dataset::from_parts(parts).unwrap(),
+        files.training().unwrap()
+    );
 }
 
 #[test]
 fn inconsistent_parts_are_rejected() {
     let parts = |rows, cols, pixels, labels: &[u8]| {
-        Dataset::from_parts(DatasetParts { rows, cols, images: vec![7; pixels], labels: labels.to_vec() })
+        Dataset::from_parts(DatasetParts {
+            rows,
+            cols,
+            images: vec![7; pixels],
+            labels: labels.to_vec(),
+        })
     };
     assert_eq!(
         parts(2, 2, 7, &[0, 1]),
-        Err(DatasetError::PartsMismatch { labels: 2, rows: 2, cols: 2, expected: 8, found: 7 })
+        Err(DatasetError::PartsMismatch {
+            labels: 2,
+            rows: 2,
+            cols: 2,
+            expected: 8,
+            found: 7
+        })
     );
-    assert!(matches!(parts(usize::MAX, usize::MAX, 4, &[0, 1]), Err(DatasetError::PartsMismatch { .. })));
-    assert!(matches!(parts(2, 2, 0, &[]), Err(DatasetError::NoImages { .. })));
-    assert!(matches!(parts(0, 2, 0, &[0, 1]), Err(DatasetError::EmptyImages { .. })));
-    assert!(matches!(parts(1, 1, 2, &[0, 0]), Err(DatasetError::TooFewClasses { .. })));
+    assert!(matches!(
+        parts(usize::MAX, usize::MAX, 4, &[0, 1]),
+        Err(DatasetError::PartsMismatch { .. })
+    ));
+    assert!(matches!(
+        parts(2, 2, 0, &[]),
+        Err(DatasetError::NoImages { .. })
+    ));
+    assert!(matches!(
+        parts(0, 2, 0, &[0, 1]),
+        Err(DatasetError::EmptyImages { .. })
+    ));
+    assert!(matches!(
+        parts(1, 1, 2, &[0, 0]),
+        Err(DatasetError::TooFewClasses { .. })
+    ));
 }
 
 #[test]
 fn all_256_labels_are_classes() {
     let labels: Vec<u8> = (0..=255).collect();
-    let dataset =
-        Dataset::from_parts(DatasetParts { rows: 1, cols: 1, images: labels.clone(), labels }).unwrap();
+    let dataset = Dataset::from_parts(DatasetParts {
+        rows: 1,
+        cols: 1,
+        images: labels.clone(),
+        labels,
+    })
+    .unwrap();
     assert_eq!(dataset.classes(), 256);
 }
 
@@ -171,26 +223,47 @@ fn wrong_magic() {
 fn truncated_header() {
     assert_eq!(
         error_of(|files| files.images.truncate(15)),
-        DatasetError::TruncatedHeader { file: images_name(), expected: 16, found: 15 }
+        DatasetError::TruncatedHeader {
+            file: images_name(),
+            expected: 16,
+            found: 15
+        }
     );
     assert_eq!(
         error_of(|files| files.labels.clear()),
-        DatasetError::TruncatedHeader { file: labels_name(), expected: 8, found: 0 }
+        DatasetError::TruncatedHeader {
+            file: labels_name(),
+            expected: 8,
+            found: 0
+        }
     );
 }
 
 #[test]
 fn truncated_body() {
-    let expected = DatasetError::TruncatedBody { file: images_name(), expected: 28, found: 27 };
+    let expected = DatasetError::TruncatedBody {
+        file: images_name(),
+        expected: 28,
+        found: 27,
+    };
     assert_eq!(error_of(|files| files.images.truncate(27)), expected);
-    assert_eq!(error_of(|files| files.images = gzip(&files.images[..27])), expected);
+    assert_eq!(
+        error_of(|files| files.images = gzip(&files.images[..27])),
+        expected
+    );
 }
 
 #[test]
 fn trailing_bytes() {
-    let expected = DatasetError::TrailingBytes { file: labels_name(), offset: 11 };
+    let expected = DatasetError::TrailingBytes {
+        file: labels_name(),
+        offset: 11,
+    };
     assert_eq!(error_of(|files| files.labels.push(0)), expected);
-    assert_eq!(error_of(|files| files.labels = gzip(&[&files.labels[..], &[0]].concat())), expected);
+    assert_eq!(
+        error_of(|files| files.labels = gzip(&[&files.labels[..], &[0]].concat())),
+        expected
+    );
 }
 
 #[test]
@@ -218,7 +291,12 @@ fn no_images() {
         files.labels[7] = 0;
         files.labels.truncate(8);
     });
-    assert_eq!(error, DatasetError::NoImages { file: images_name() });
+    assert_eq!(
+        error,
+        DatasetError::NoImages {
+            file: images_name()
+        }
+    );
 }
 
 #[test]
@@ -227,13 +305,25 @@ fn empty_images() {
         files.images[15] = 0;
         files.images.truncate(16);
     });
-    assert_eq!(error, DatasetError::EmptyImages { file: images_name(), rows: 2, cols: 0 });
+    assert_eq!(
+        error,
+        DatasetError::EmptyImages {
+            file: images_name(),
+            rows: 2,
+            cols: 0
+        }
+    );
 }
 
 #[test]
 fn too_few_classes() {
     let error = error_of(|files| files.labels[8..].fill(0));
-    assert_eq!(error, DatasetError::TooFewClasses { file: labels_name() });
+    assert_eq!(
+        error,
+        DatasetError::TooFewClasses {
+            file: labels_name()
+        }
+    );
 }
 
 #[test]
@@ -251,32 +341,55 @@ fn bad_gzip() {
         let checksum = files.images.len() - 8;
         files.images[checksum] ^= 1;
     });
-    assert!(matches!(wrong_checksum, DatasetError::BadGzip { offset: 28, .. }), "{wrong_checksum}");
+    assert!(
+        matches!(wrong_checksum, DatasetError::BadGzip { offset: 28, .. }),
+        "{wrong_checksum}"
+    );
     let only_magic = error_of(|files| files.labels = vec![0x1f, 0x8b]);
-    assert!(matches!(only_magic, DatasetError::BadGzip { offset: 0, .. }), "{only_magic}");
+    assert!(
+        matches!(only_magic, DatasetError::BadGzip { offset: 0, .. }),
+        "{only_magic}"
+    );
     let trailing = error_of(|files| files.labels = [&gzip(&files.labels)[..], b"junk"].concat());
-    assert!(matches!(trailing, DatasetError::BadGzip { offset: 11, .. }), "{trailing}");
+    assert!(
+        matches!(trailing, DatasetError::BadGzip { offset: 11, .. }),
+        "{trailing}"
+    );
 }
 
 #[test]
 fn too_large() {
     let absurd = error_of(|files| files.images[4..16].fill(0xff));
-    let DatasetError::TooLarge { limit: MAX_FILE_BYTES, found: u64::MAX, .. } = absurd else {
+    let DatasetError::TooLarge {
+        limit: MAX_FILE_BYTES,
+        found: u64::MAX,
+        ..
+    } = absurd
+    else {
         panic!("{absurd}");
     };
     // Eight bytes over: 2^30 labels and their header.
     let labels = error_of(|files| files.labels[4..8].copy_from_slice(&(1_u32 << 30).to_be_bytes()));
     assert_eq!(
         labels,
-        DatasetError::TooLarge { file: labels_name(), limit: MAX_FILE_BYTES, found: MAX_FILE_BYTES + 8 }
+        DatasetError::TooLarge {
+            file: labels_name(),
+            limit: MAX_FILE_BYTES,
+            found: MAX_FILE_BYTES + 8
+        }
     );
 }
 
 /// The announced size is below the limit, but far above the actual size.
 #[test]
 fn announced_size_is_not_allocated() {
-    let announce = |images: &mut Vec<u8>| images[4..8].copy_from_slice(&(1_u32 << 27).to_be_bytes());
-    let expected = DatasetError::TruncatedBody { file: images_name(), expected: (1 << 29) + 16, found: 28 };
+    let announce =
+        |images: &mut Vec<u8>| images[4..8].copy_from_slice(&(1_u32 << 27).to_be_bytes());
+    let expected = DatasetError::TruncatedBody {
+        file: images_name(),
+        expected: (1 << 29) + 16,
+        found: 28,
+    };
     assert_eq!(error_of(|files| announce(&mut files.images)), expected);
     let gzipped = error_of(|files| {
         announce(&mut files.images);
@@ -293,7 +406,13 @@ fn gzip_bomb_stops_at_announced_size() {
         files.images = gzip(&files.images);
         assert!(files.images.len() < 128 << 10);
     });
-    assert_eq!(error, DatasetError::TrailingBytes { file: images_name(), offset: 28 });
+    assert_eq!(
+        error,
+        DatasetError::TrailingBytes {
+            file: images_name(),
+            offset: 28
+        }
+    );
 }
 
 #[test]
@@ -301,10 +420,16 @@ fn held_out_uses_training_classes() {
     let train = Files::valid().training().unwrap();
     let mut files = Files::valid();
     files.labels[8..].copy_from_slice(&[0, 0, 1]);
-    assert_eq!(Dataset::held_out(files.pair(), &train).unwrap().classes(), 3);
+    assert_eq!(
+        Dataset::held_out(files.pair(), &train).unwrap().classes(),
+        3
+    );
     // A held-out set may have a single class.
     files.labels[8..].fill(0);
-    assert_eq!(Dataset::held_out(files.pair(), &train).unwrap().classes(), 3);
+    assert_eq!(
+        Dataset::held_out(files.pair(), &train).unwrap().classes(),
+        3
+    );
 }
 
 #[test]
@@ -314,7 +439,12 @@ fn held_out_label_range() {
     files.labels[9] = 3;
     assert_eq!(
         Dataset::held_out(files.pair(), &train),
-        Err(DatasetError::LabelOutOfRange { file: labels_name(), offset: 9, classes: 3, found: 3 })
+        Err(DatasetError::LabelOutOfRange {
+            file: labels_name(),
+            offset: 9,
+            classes: 3,
+            found: 3
+        })
     );
 }
 
@@ -341,7 +471,12 @@ fn any_parts() -> impl Strategy<Value = DatasetParts> {
     (1_usize..5, 1_usize..5, 2_usize..6).prop_flat_map(|(rows, cols, count)| {
         let images = prop::collection::vec(any::<u8>(), rows * cols * count);
         let labels = prop::collection::vec(1_u8.., count);
-        (images, labels).prop_map(move |(images, labels)| DatasetParts { rows, cols, images, labels })
+        (images, labels).prop_map(move |(images, labels)| DatasetParts {
+            rows,
+            cols,
+            images,
+            labels,
+        })
     })
 }
 

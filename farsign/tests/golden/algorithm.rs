@@ -25,7 +25,10 @@ fn vector(seed: u64, len: usize) -> Vec<f32> {
 }
 
 fn digest(floats: &[f32]) -> [u8; 32] {
-    let bytes: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
+    let bytes: Vec<u8> = floats
+        .iter()
+        .flat_map(|float| float.to_le_bytes())
+        .collect();
     Sha256::digest(bytes).into()
 }
 
@@ -34,9 +37,15 @@ fn random() {
     let mut golden = Golden::new("random.txt", include_str!("../../testdata/random.txt"));
     for seed in SEEDS {
         let mut stream = Stream::new(seed);
-        golden.longs(&format!("stream seed {seed}"), (0..8).map(|_| stream.bits()));
+        golden.longs(
+            &format!("stream seed {seed}"),
+            (0..8).map(|_| stream.bits()),
+        );
         let mut stream = Stream::new(seed);
-        golden.floats(&format!("unit seed {seed}"), &[(); 8].map(|()| stream.unit()));
+        golden.floats(
+            &format!("unit seed {seed}"),
+            &[(); 8].map(|()| stream.unit()),
+        );
         for (count, take) in [(10, 10), (11, 4), (7850, 16)] {
             let mut out = Vec::new();
             permutation_prefix(&mut Stream::new(seed), count, take, &mut out);
@@ -49,7 +58,10 @@ fn random() {
 
 #[test]
 fn minibatches() {
-    let mut golden = Golden::new("minibatches.txt", include_str!("../../testdata/minibatches.txt"));
+    let mut golden = Golden::new(
+        "minibatches.txt",
+        include_str!("../../testdata/minibatches.txt"),
+    );
     for seed in SEEDS {
         for (count, batch) in [(1, 3), (4, 8), (8500, 16), (60_000, 128)] {
             let name = format!("seed {seed} count {count} batch {batch}");
@@ -78,12 +90,17 @@ fn specs() -> Vec<DirectionSpec> {
         (sparse(2), 3, 11),
         (sparse(32), 2, 70),
     ];
-    specs.map(|(family, count, d)| DirectionSpec::new(family, count, d).unwrap()).to_vec()
+    specs
+        .map(|(family, count, d)| DirectionSpec::new(family, count, d).unwrap())
+        .to_vec()
 }
 
 #[test]
 fn directions() {
-    let mut golden = Golden::new("directions.txt", include_str!("../../testdata/directions.txt"));
+    let mut golden = Golden::new(
+        "directions.txt",
+        include_str!("../../testdata/directions.txt"),
+    );
     for spec in specs() {
         for seed in [0, 42] {
             let count = spec.count();
@@ -118,10 +135,15 @@ fn signs() {
             golden.bytes(&format!("{len} numbers coin seed {seed}"), signs.as_bytes());
             signs.copy_from(&vec![0.0; len], seed);
             golden.bytes(&format!("{len} zeros coin seed {seed}"), signs.as_bytes());
-            let mixed: Vec<f32> = (0..len).map(|k| [1e-45, -0.0, -1e-45, 0.0, 3e38][k % 5]).collect();
+            let mixed: Vec<f32> = (0..len)
+                .map(|k| [1e-45, -0.0, -1e-45, 0.0, 3e38][k % 5])
+                .collect();
             signs.copy_from(&mixed, seed);
             golden.bytes(&format!("{len} mixed coin seed {seed}"), signs.as_bytes());
-            golden.bytes(&format!("{len} mixed coin seed {seed} flipped"), signs.flipped().as_bytes());
+            golden.bytes(
+                &format!("{len} mixed coin seed {seed} flipped"),
+                signs.flipped().as_bytes(),
+            );
         }
     }
     golden.check();
@@ -129,14 +151,23 @@ fn signs() {
 
 #[test]
 fn initial_parameters() {
-    let mut golden = Golden::new("parameters.txt", include_str!("../../testdata/parameters.txt"));
+    let mut golden = Golden::new(
+        "parameters.txt",
+        include_str!("../../testdata/parameters.txt"),
+    );
     for seed in [0, 42] {
         for widths in [vec![3, 2], vec![3, 4, 2], vec![2, 3, 3, 2]] {
             let architecture = Architecture::new(widths).unwrap();
-            golden.floats(&format!("{architecture} seed {seed}"), &architecture.initial_parameters(seed));
+            golden.floats(
+                &format!("{architecture} seed {seed}"),
+                &architecture.initial_parameters(seed),
+            );
         }
         let mlp = Architecture::new(vec![784, 128, 10]).unwrap();
-        golden.bytes(&format!("{mlp} seed {seed} sha256"), &digest(&mlp.initial_parameters(seed)));
+        golden.bytes(
+            &format!("{mlp} seed {seed} sha256"),
+            &digest(&mlp.initial_parameters(seed)),
+        );
     }
     golden.check();
 }
@@ -151,7 +182,10 @@ fn momentum() {
             golden.floats(&name, momentum.update(&vector(task, 5), beta));
         }
         momentum.reset();
-        golden.floats(&format!("beta {beta} after a reset"), momentum.update(&vector(6, 5), beta));
+        golden.floats(
+            &format!("beta {beta} after a reset"),
+            momentum.update(&vector(6, 5), beta),
+        );
         // Momentum that decays below the flush limit becomes zero and stays zero.
         momentum.reset();
         momentum.update(&[1e-28, -1e-30, 1.1e-30, 0.0, 1e-38], beta);
@@ -166,25 +200,56 @@ fn momentum() {
 
 #[test]
 fn optimizer() {
-    let mut golden = Golden::new("optimizer.txt", include_str!("../../testdata/optimizer.txt"));
-    let rules = [("plain", Rule::Plain), ("vote", Rule::Vote { gamma: 0.04, direction_seed: 3 })];
+    let mut golden = Golden::new(
+        "optimizer.txt",
+        include_str!("../../testdata/optimizer.txt"),
+    );
+    let rules = [
+        ("plain", Rule::Plain),
+        (
+            "vote",
+            Rule::Vote {
+                gamma: 0.04,
+                direction_seed: 3,
+            },
+        ),
+    ];
     let decays = [
         ("constant", Decay::Constant),
         ("cosine", Decay::Cosine { horizon: 50.0 }),
-        ("power", Decay::PowerLaw { offset: 10.0, exponent: 0.75 }),
+        (
+            "power",
+            Decay::PowerLaw {
+                offset: 10.0,
+                exponent: 0.75,
+            },
+        ),
     ];
     for (rule_name, rule) in rules {
         for (decay_name, decay) in decays {
-            let directions = DirectionSpec::new(DirectionFamily::Hadamard { block: 4 }, 11, 11).unwrap();
-            let step_size = StepSize { initial: 0.01, decay };
-            let mut optimizer =
-                FarSign::new(FarSignOptions { x: vector(1, 11), directions, step_size, rule });
+            let directions =
+                DirectionSpec::new(DirectionFamily::Hadamard { block: 4 }, 11, 11).unwrap();
+            let step_size = StepSize {
+                initial: 0.01,
+                decay,
+            };
+            let mut optimizer = FarSign::new(FarSignOptions {
+                x: vector(1, 11),
+                directions,
+                step_size,
+                rule,
+            });
             let mut signs = SignBits::default();
             for n in 0..40 {
                 signs.copy_from(&vector(100 + n, 11), n);
                 // Volunteer 0 sends twice as often as 1 and 2.
                 let volunteer = VolunteerId([0, 1, 0, 2][n as usize % 4]);
-                let update = SignUpdate { volunteer, direction_seed: n, trust: 1.0, signs: &signs };
+                let update = SignUpdate {
+                    volunteer,
+                    direction_seed: n,
+                    trust: 1.0,
+                    signs: &signs,
+                };
                 optimizer.apply(update).unwrap();
             }
             golden.floats(&format!("{rule_name} {decay_name} after 40"), optimizer.x());

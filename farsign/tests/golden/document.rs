@@ -10,7 +10,9 @@ use farsign::minibatch::{self, Minibatch};
 use farsign::model::Architecture;
 use farsign::random::{Stream, permutation_prefix};
 use farsign::sign::SignBits;
-use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId};
+use farsign::task::{
+    Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId,
+};
 use farsign::volunteer::{Event, Volunteer};
 use farsign::wire::{Capabilities, ClientFrame, EncodedSnapshot, Hello, max_client_frame_bytes};
 
@@ -34,7 +36,13 @@ const X: [f32; 9] = [0.5, -0.5, 0.25, 0.0, 1.0, -1.0, 2.0, -2.0, 0.125];
 
 fn train() -> Dataset {
     let images = vec![0, 255, 255, 0, 255, 255, 51, 102];
-    Dataset::from_parts(DatasetParts { rows: 1, cols: 2, images, labels: vec![0, 1, 2, 0] }).unwrap()
+    Dataset::from_parts(DatasetParts {
+        rows: 1,
+        cols: 2,
+        images,
+        labels: vec![0, 1, 2, 0],
+    })
+    .unwrap()
 }
 
 fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings {
@@ -53,18 +61,34 @@ fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings 
 /// Asserts that the document contains `text`.
 #[track_caller]
 fn assert_documented(text: &str) {
-    assert!(DOCUMENT.contains(text), "docs/protocol.md does not contain {text:?}");
+    assert!(
+        DOCUMENT.contains(text),
+        "docs/protocol.md does not contain {text:?}"
+    );
 }
 
 fn joined(values: impl IntoIterator<Item = impl ToString>) -> String {
-    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(" ")
+    values
+        .into_iter()
+        .map(|value| value.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Returns the document's blocks of hexadecimal bytes.
 fn documented_bytes() -> Vec<Vec<u8>> {
-    let blocks = DOCUMENT.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let byte = |word: &str| (word.len() == 2).then(|| u8::from_str_radix(word, 16).ok()).flatten();
-    blocks.filter_map(|block| block.split_whitespace().map(byte).collect()).collect()
+    let blocks = DOCUMENT
+        .split("```text\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let byte = |word: &str| {
+        (word.len() == 2)
+            .then(|| u8::from_str_radix(word, 16).ok())
+            .flatten()
+    };
+    blocks
+        .filter_map(|block| block.split_whitespace().map(byte).collect())
+        .collect()
 }
 
 /// Returns the events of a volunteer that receives the document's welcome, snapshot and task, and the frame of its
@@ -74,8 +98,12 @@ fn update(settings: &RunSettings) -> (Vec<Event>, Vec<u8>) {
     let mut events = Vec::new();
     let mut update = Vec::new();
     let snapshot = EncodedSnapshot::new(3, Arc::from(X));
-    let frame =
-        server_frame(|frame| _ = frame.welcome(VolunteerId(42), settings).snapshot(&snapshot).task(&TASK));
+    let frame = server_frame(|frame| {
+        _ = frame
+            .welcome(VolunteerId(42), settings)
+            .snapshot(&snapshot)
+            .task(&TASK)
+    });
     volunteer.receive(&frame, &mut events).unwrap();
     volunteer.write_update(&TASK, &mut update).unwrap();
     (events, update)
@@ -88,13 +116,36 @@ fn documented_session_frames() {
     assert_eq!(events, [Event::Joined, Event::Task(TASK)]);
     let mut hello = Vec::new();
     let agent = "example/1.0";
-    ClientFrame::hello(&Hello { agent, ..Hello::default() }, &mut hello);
+    ClientFrame::hello(
+        &Hello {
+            agent,
+            ..Hello::default()
+        },
+        &mut hello,
+    );
     let mut long_hello = Vec::new();
     let secret = Some(Secret(std::array::from_fn(|i| i as u8)));
-    let capabilities = Capabilities { deltas: true, ..Capabilities::default() };
-    ClientFrame::hello(&Hello { agent, capabilities, secret, token: Some("sesame") }, &mut long_hello);
-    let goodbye =
-        |reason, retry_after_ms| server_frame(|frame| _ = frame.goodbye(Goodbye { reason, retry_after_ms }));
+    let capabilities = Capabilities {
+        deltas: true,
+        ..Capabilities::default()
+    };
+    ClientFrame::hello(
+        &Hello {
+            agent,
+            capabilities,
+            secret,
+            token: Some("sesame"),
+        },
+        &mut long_hello,
+    );
+    let goodbye = |reason, retry_after_ms| {
+        server_frame(|frame| {
+            _ = frame.goodbye(Goodbye {
+                reason,
+                retry_after_ms,
+            })
+        })
+    };
     let expected = [
         hello,
         long_hello,
@@ -127,13 +178,22 @@ fn reasons_and_limits() {
         assert_documented(&format!("{} `{}`", reason.code(), reason.name()));
     }
     for directions in [1, 1112, 1113, 101_770] {
-        assert_eq!(max_client_frame_bytes(directions), 153.max(14 + directions.div_ceil(8)));
+        assert_eq!(
+            max_client_frame_bytes(directions),
+            153.max(14 + directions.div_ceil(8))
+        );
     }
     assert_documented("`max(153, 14 + ceil(K / 8))` bytes");
     assert_documented("65,536 images");
-    assert_eq!((Architecture::MAX_WIDTHS, Architecture::MAX_WIDTH), (16, 1_048_576));
+    assert_eq!(
+        (Architecture::MAX_WIDTHS, Architecture::MAX_WIDTH),
+        (16, 1_048_576)
+    );
     assert_documented("2 to 16 of them, each 1 to 1,048,576");
-    assert_eq!((Architecture::MAX_PARAMETERS, DirectionSpec::MAX_DENSE), (16_777_216, 134_217_728));
+    assert_eq!(
+        (Architecture::MAX_PARAMETERS, DirectionSpec::MAX_DENSE),
+        (16_777_216, 134_217_728)
+    );
     assert_documented("16,777,216");
     assert_documented("134,217,728");
 }
@@ -173,14 +233,21 @@ fn random_numbers() {
         assert_documented(&format!("| {name} | `{first:016x}` | `{second:016x}` |"));
     }
     let batch = joined(minibatch::indices(42, 8500, 8));
-    assert_documented(&format!("A minibatch of 8 out of 8,500 images, seed 42: `{batch}`"));
+    assert_documented(&format!(
+        "A minibatch of 8 out of 8,500 images, seed 42: `{batch}`"
+    ));
     let mut prefix = Vec::new();
     permutation_prefix(&mut Stream::new(42), 11, 4, &mut prefix);
-    assert_documented(&format!("`permutation_prefix(42, 11, 4)` is `{}`", joined(&prefix)));
+    assert_documented(&format!(
+        "`permutation_prefix(42, 11, 4)` is `{}`",
+        joined(&prefix)
+    ));
     let mut coins = SignBits::default();
     coins.copy_from(&[0.0; 9], TASK.coin_seed);
     let coins = joined(coins.iter().map(|sign| u8::from(sign > 0.0)));
-    assert_documented(&format!("The coins of seed `0x3333333333333333` begin with `{coins}`"));
+    assert_documented(&format!(
+        "The coins of seed `0x3333333333333333` begin with `{coins}`"
+    ));
 }
 
 /// Returns the signs of the entries of `a_k`, and asserts its length and scale.
@@ -188,7 +255,10 @@ fn row(directions: &Directions, k: usize) -> Vec<&'static str> {
     let d = directions.spec().parameters();
     let row: Vec<f32> = (0..d).map(|i| directions.entry(k, i)).collect();
     let nonzeros = row.iter().filter(|a| **a != 0.0).count();
-    assert!(row.iter().all(|a| *a == 0.0 || (a * a * nonzeros as f32 - 1.0).abs() < 1e-6));
+    assert!(
+        row.iter()
+            .all(|a| *a == 0.0 || (a * a * nonzeros as f32 - 1.0).abs() < 1e-6)
+    );
     let text = |a: &f32| match a {
         a if *a > 0.0 => "+",
         a if *a < 0.0 => "-",
@@ -202,30 +272,49 @@ fn directions() {
     let draw = |family, count| Directions::new(DirectionSpec::new(family, count, 11).unwrap(), 42);
     let coordinate = draw(DirectionFamily::Coordinate, 4);
     let chosen = (0..4).map(|k| row(&coordinate, k).iter().position(|a| *a == "+").unwrap());
-    assert_documented(&format!("| coordinate, K = 4 | coordinates `{}` |", joined(chosen)));
+    assert_documented(&format!(
+        "| coordinate, K = 4 | coordinates `{}` |",
+        joined(chosen)
+    ));
 
     let hadamard = draw(DirectionFamily::Hadamard { block: 4 }, 4);
-    for (k, (scale, number)) in [("sqrt(2)", 8), ("2", 2), ("2", 4), ("2", 5)].into_iter().enumerate() {
+    for (k, (scale, number)) in [("sqrt(2)", 8), ("2", 2), ("2", 4), ("2", 5)]
+        .into_iter()
+        .enumerate()
+    {
         let row = joined(row(&hadamard, k));
         assert_documented(&format!("a_{k}, scale 1/{scale} | row {number}: `{row}` |"));
     }
     // The first row of each block is D, as are blocks of one coordinate.
     let whole = draw(DirectionFamily::Hadamard { block: 4 }, 11);
-    let diagonal =
-        [0, 4, 8, 10].map(|k| row(&whole, k).into_iter().filter(|a| *a != "0").collect::<Vec<_>>());
-    assert_documented(&format!("| hadamard, block 4 | `D` = `{}` |", joined(diagonal.concat())));
+    let diagonal = [0, 4, 8, 10].map(|k| {
+        row(&whole, k)
+            .into_iter()
+            .filter(|a| *a != "0")
+            .collect::<Vec<_>>()
+    });
+    assert_documented(&format!(
+        "| hadamard, block 4 | `D` = `{}` |",
+        joined(diagonal.concat())
+    ));
 
     let rademacher = draw(DirectionFamily::Rademacher, 3);
     for k in 0..3 {
         let row = joined(row(&rademacher, k));
-        let scale = if k == 0 { "rademacher, scale 1/sqrt(11): " } else { "" };
+        let scale = if k == 0 {
+            "rademacher, scale 1/sqrt(11): "
+        } else {
+            ""
+        };
         assert_documented(&format!("| {scale}a_{k} | `{row}` |"));
     }
     let sparse = draw(DirectionFamily::Sparse { nonzeros: 2 }, 3);
     for (k, coordinates) in [[8, 2], [4, 5], [1, 10]].into_iter().enumerate() {
         let row = row(&sparse, k);
         assert_eq!(row.iter().filter(|a| **a != "0").count(), 2);
-        let entries = coordinates.map(|i| format!("`{}` at {i}", row[i])).join(", ");
+        let entries = coordinates
+            .map(|i| format!("`{}` at {i}", row[i]))
+            .join(", ");
         assert_documented(&format!("a_{k} | {entries} |"));
     }
 }
@@ -250,7 +339,10 @@ fn documented_task() {
     permutation_prefix(&mut Stream::new(TASK.direction_seed), 9, 6, &mut prefix);
     assert_documented(&format!("permutation prefix is `{}`", joined(&prefix)));
     let directions = Directions::new(sparse.directions, TASK.direction_seed);
-    let signs = prefix.iter().enumerate().map(|(j, &i)| row(&directions, j / 2)[i as usize]);
+    let signs = prefix
+        .iter()
+        .enumerate()
+        .map(|(j, &i)| row(&directions, j / 2)[i as usize]);
     assert_documented(&format!("its signs are `{}`", joined(signs)));
     let mut projected = [0.0; 3];
     Directions::new(sparse.directions, TASK.direction_seed).project(&gradient, &mut projected);
@@ -261,19 +353,32 @@ fn documented_task() {
 }
 
 fn zeroth_order_settings() -> RunSettings {
-    settings(Order::Zeroth { delta: 0.001 }, DirectionFamily::Sparse { nonzeros: 2 }, 3)
+    settings(
+        Order::Zeroth { delta: 0.001 },
+        DirectionFamily::Sparse { nonzeros: 2 },
+        3,
+    )
 }
 
 /// Asserts that the numbers documented after `before` equal `found` to the documented digits.
 #[track_caller]
 fn assert_close(before: &str, found: &[f32]) {
-    let (_, after) = DOCUMENT.split_once(before).unwrap_or_else(|| panic!("no {before:?}"));
-    let words = after.split([' ', '`', ';', '\n']).filter(|word| !word.is_empty());
+    let (_, after) = DOCUMENT
+        .split_once(before)
+        .unwrap_or_else(|| panic!("no {before:?}"));
+    let words = after
+        .split([' ', '`', ';', '\n'])
+        .filter(|word| !word.is_empty());
     for (documented, found) in words.zip(found) {
-        let decimals = documented.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let decimals = documented
+            .split_once('.')
+            .map_or(0, |(_, decimals)| decimals.len());
         let last_digit: f64 = format!("1e-{decimals}").parse().unwrap();
         let documented: f64 = documented.parse().unwrap();
         let error = (documented - f64::from(*found)).abs();
-        assert!(error < 2.0 * last_digit, "{before}: {documented} documented, {found} found");
+        assert!(
+            error < 2.0 * last_digit,
+            "{before}: {documented} documented, {found} found"
+        );
     }
 }

@@ -39,9 +39,17 @@ fn data() -> Dataset {
             _ => 0,
         }
     };
-    let images = labels.iter().flat_map(|&label| (0..PIXELS).map(move |index| (label, index)));
+    let images = labels
+        .iter()
+        .flat_map(|&label| (0..PIXELS).map(move |index| (label, index)));
     let images = images.map(|(label, index)| pixel(label, index)).collect();
-    Dataset::from_parts(DatasetParts { rows: 12, cols: 12, images, labels }).expect("consistent parts")
+    Dataset::from_parts(DatasetParts {
+        rows: 12,
+        cols: 12,
+        images,
+        labels,
+    })
+    .expect("consistent parts")
 }
 
 /// The digest of a run's floats and bits.
@@ -49,8 +57,13 @@ struct Record(Sha256);
 
 impl Record {
     fn floats(&mut self, floats: &[f32]) {
-        assert!(floats.iter().all(|float| float.is_finite()), "the bits of a NaN are unspecified");
-        floats.iter().for_each(|float| self.0.update(float.to_bits().to_le_bytes()));
+        assert!(
+            floats.iter().all(|float| float.is_finite()),
+            "the bits of a NaN are unspecified"
+        );
+        floats
+            .iter()
+            .for_each(|float| self.0.update(float.to_bits().to_le_bytes()));
     }
 }
 
@@ -64,7 +77,10 @@ fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>)
     let mut optimizer = FarSign::new(FarSignOptions {
         x: architecture.initial_parameters(2),
         directions: spec,
-        step_size: StepSize { initial: 2e-3, decay: Decay::Cosine { horizon: 250.0 } },
+        step_size: StepSize {
+            initial: 2e-3,
+            decay: Decay::Cosine { horizon: 250.0 },
+        },
         rule: Rule::Plain,
     });
     let mut kernel = Kernel::new(&architecture);
@@ -134,15 +150,40 @@ fn training_run_is_bit_exact() {
     let hadamard = DirectionFamily::Hadamard { block: 64 };
     let sparse = DirectionFamily::Sparse { nonzeros: 16 };
     for (name, widths, family, directions) in [
-        ("softmax, first order, coordinate", softmax, coordinate, None),
+        (
+            "softmax, first order, coordinate",
+            softmax,
+            coordinate,
+            None,
+        ),
         ("softmax, first order, hadamard", softmax, hadamard, None),
         ("mlp, first order, coordinate", mlp, coordinate, None),
         ("mlp, first order, hadamard", mlp, hadamard, None),
-        ("two hidden layers, first order, hadamard", deep, hadamard, None),
-        ("softmax, zeroth order, coordinate", softmax, coordinate, Some(24)),
-        ("softmax, zeroth order, hadamard", softmax, hadamard, Some(24)),
+        (
+            "two hidden layers, first order, hadamard",
+            deep,
+            hadamard,
+            None,
+        ),
+        (
+            "softmax, zeroth order, coordinate",
+            softmax,
+            coordinate,
+            Some(24),
+        ),
+        (
+            "softmax, zeroth order, hadamard",
+            softmax,
+            hadamard,
+            Some(24),
+        ),
         ("mlp, zeroth order, sparse", mlp, sparse, Some(24)),
-        ("softmax, zeroth order, rademacher", softmax, DirectionFamily::Rademacher, Some(24)),
+        (
+            "softmax, zeroth order, rademacher",
+            softmax,
+            DirectionFamily::Rademacher,
+            Some(24),
+        ),
     ] {
         for (fifty, digest) in digests(widths, family, directions).iter().enumerate() {
             golden.bytes(&format!("{name}, {} steps", 50 * (fifty + 1)), digest);

@@ -30,7 +30,11 @@ pub struct Golden {
 impl Golden {
     /// Creates the values of the file `name` in testdata, whose text is `committed`.
     pub fn new(name: &'static str, committed: &'static str) -> Self {
-        Self { name, committed, computed: Values::new() }
+        Self {
+            name,
+            committed,
+            computed: Values::new(),
+        }
     }
 
     /// Adds bytes.
@@ -40,7 +44,12 @@ impl Golden {
 
     /// Adds floats, by their bits.
     pub fn floats(&mut self, name: &str, floats: &[f32]) {
-        self.words(name, floats.iter().map(|float| format!("{:08x}", float.to_bits())));
+        self.words(
+            name,
+            floats
+                .iter()
+                .map(|float| format!("{:08x}", float.to_bits())),
+        );
     }
 
     /// Adds 64-bit words in hexadecimal.
@@ -65,9 +74,15 @@ impl Golden {
             std::fs::write(&path, render(&self.computed)).expect("testdata is writable");
             return;
         }
-        let committed = parse(self.committed).unwrap_or_else(|why| panic!("testdata/{}: {why}", self.name));
+        let committed =
+            parse(self.committed).unwrap_or_else(|why| panic!("testdata/{}: {why}", self.name));
         let differences = differences(&committed, &self.computed);
-        assert!(differences.is_empty(), "testdata/{}:\n  {}", self.name, differences.join("\n  "));
+        assert!(
+            differences.is_empty(),
+            "testdata/{}:\n  {}",
+            self.name,
+            differences.join("\n  ")
+        );
     }
 }
 
@@ -86,12 +101,20 @@ fn render(values: &Values) -> String {
 fn parse(text: &str) -> Result<Values, String> {
     let mut values = Values::new();
     let mut name = None;
-    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         if let Some(words) = line.strip_prefix("  ") {
             let name: &String = name.as_ref().ok_or("values before the first name")?;
-            values.entry(name.clone()).or_default().extend(words.split(' ').map(str::to_owned));
+            values
+                .entry(name.clone())
+                .or_default()
+                .extend(words.split(' ').map(str::to_owned));
         } else {
-            let new = line.strip_suffix(':').ok_or_else(|| format!("expected a name, found {line:?}"))?;
+            let new = line
+                .strip_suffix(':')
+                .ok_or_else(|| format!("expected a name, found {line:?}"))?;
             if values.insert(new.to_owned(), Vec::new()).is_some() {
                 return Err(format!("two values are named {new:?}"));
             }
@@ -102,13 +125,27 @@ fn parse(text: &str) -> Result<Values, String> {
 }
 
 fn differences(committed: &Values, computed: &Values) -> Vec<String> {
-    let missing = computed.keys().filter(|name| !committed.contains_key(*name));
-    let extra = committed.keys().filter(|name| !computed.contains_key(*name));
+    let missing = computed
+        .keys()
+        .filter(|name| !committed.contains_key(*name));
+    let extra = committed
+        .keys()
+        .filter(|name| !computed.contains_key(*name));
     let changed = computed.iter().filter_map(|(name, computed)| {
-        let committed = committed.get(name).filter(|committed| *committed != computed)?;
-        let at = committed.iter().zip(computed).take_while(|(c, m)| c == m).count();
+        let committed = committed
+            .get(name)
+            .filter(|committed| *committed != computed)?;
+        let at = committed
+            .iter()
+            .zip(computed)
+            .take_while(|(c, m)| c == m)
+            .count();
         let word = |words: &[String]| words.get(at).map_or("the end".to_owned(), Clone::clone);
-        Some(format!("{name}: expected {} at value {at}, found {}", word(committed), word(computed)))
+        Some(format!(
+            "{name}: expected {} at value {at}, found {}",
+            word(committed),
+            word(computed)
+        ))
     });
     let missing = missing.map(|name| format!("{name}: missing from the file"));
     let extra = extra.map(|name| format!("{name}: in the file, but not computed by a test"));
@@ -123,13 +160,26 @@ fn every_kind_of_difference_is_reported() {
     assert!(committed["c"].is_empty());
     let found = |computed| differences(&committed, &values(computed));
     assert!(found("a:\n  01 02 03\nb:\n  ff\nc:\n").is_empty());
-    assert_eq!(found("a:\n  01 02 03\nb:\n  fe\nc:\n"), ["b: expected ff at value 0, found fe"]);
-    assert_eq!(found("a:\n  01 02\nb:\n  ff\nc:\n"), ["a: expected 03 at value 2, found the end"]);
-    assert_eq!(found("a:\n  01 02 03\nb:\n  ff\n"), ["c: in the file, but not computed by a test"]);
+    assert_eq!(
+        found("a:\n  01 02 03\nb:\n  fe\nc:\n"),
+        ["b: expected ff at value 0, found fe"]
+    );
+    assert_eq!(
+        found("a:\n  01 02\nb:\n  ff\nc:\n"),
+        ["a: expected 03 at value 2, found the end"]
+    );
+    assert_eq!(
+        found("a:\n  01 02 03\nb:\n  ff\n"),
+        ["c: in the file, but not computed by a test"]
+    );
     let more = found("a:\n  01 02 03\nb:\n  ff\nc:\nd:\n");
     assert_eq!(more, ["d: missing from the file"]);
     assert!(parse("a:\n  01\na:\n  01\n").is_err());
     assert!(parse("  01\n").is_err());
     assert!(parse("a\n").is_err());
-    assert_eq!(values(&render(&committed)), committed, "values round-trip through their text");
+    assert_eq!(
+        values(&render(&committed)),
+        committed,
+        "values round-trip through their text"
+    );
 }

@@ -3,13 +3,13 @@
 //! A rule with a parameter for the number of attackers receives the true number: the best possible knowledge.
 
 use crate::aggregators::asynchronous::{
-    AflGuard, Asgd, Basgd, Ctma, CtmaOptions, FedAsync, FedBuff, Kardam, KardamOptions, WeightedMedian,
-    ZenoOptions, ZenoPlusPlus,
+    AflGuard, Asgd, Basgd, Ctma, CtmaOptions, FedAsync, FedBuff, Kardam, KardamOptions,
+    WeightedMedian, ZenoOptions, ZenoPlusPlus,
 };
 use crate::aggregators::math::staleness::StalenessFunction;
 use crate::aggregators::synchronous::{
-    Bucketing, Bulyan, CenteredClipping, CoordinateMedian, GeometricMedian, Krum, MajorityVote, Mean,
-    MultiKrum, NearestNeighbourMixing, Neighbours, TrimmedMean,
+    Bucketing, Bulyan, CenteredClipping, CoordinateMedian, GeometricMedian, Krum, MajorityVote,
+    Mean, MultiKrum, NearestNeighbourMixing, Neighbours, TrimmedMean,
 };
 use crate::aggregators::{Aggregator, AsyncAggregator};
 use crate::rng::{RngStream, SimRng};
@@ -52,13 +52,19 @@ pub fn build_async(
 ) -> Box<dyn AsyncAggregator> {
     let polynomial = |exponent| StalenessFunction::Polynomial { exponent };
     match config {
-        AsyncRuleConfig::Asgd => Box::new(Asgd { step, staleness: StalenessFunction::Constant }),
-        AsyncRuleConfig::StalenessAware { exponent } => {
-            Box::new(Asgd { step, staleness: polynomial(exponent) })
-        }
-        AsyncRuleConfig::FedAsync { mixing, exponent } => {
-            Box::new(FedAsync { step, mixing, staleness: polynomial(exponent) })
-        }
+        AsyncRuleConfig::Asgd => Box::new(Asgd {
+            step,
+            staleness: StalenessFunction::Constant,
+        }),
+        AsyncRuleConfig::StalenessAware { exponent } => Box::new(Asgd {
+            step,
+            staleness: polynomial(exponent),
+        }),
+        AsyncRuleConfig::FedAsync { mixing, exponent } => Box::new(FedAsync {
+            step,
+            mixing,
+            staleness: polynomial(exponent),
+        }),
         AsyncRuleConfig::Kardam { dampening } => Box::new(Kardam::new(KardamOptions {
             step,
             staleness: StalenessFunction::Exponential { rate: dampening },
@@ -67,20 +73,42 @@ pub fn build_async(
         })),
         AsyncRuleConfig::Basgd { buffers } => Box::new(Basgd::new(step, buffers, CoordinateMedian)),
         AsyncRuleConfig::FedBuff { size } => {
-            let rule = TrimmedMean { trimmed: max_per_buffer(byzantine_fraction, size) };
+            let rule = TrimmedMean {
+                trimmed: max_per_buffer(byzantine_fraction, size),
+            };
             Box::new(FedBuff::new(step, size, StalenessFunction::Constant, rule))
         }
-        AsyncRuleConfig::Ctma { momentum, geometric } => {
+        AsyncRuleConfig::Ctma {
+            momentum,
+            geometric,
+        } => {
             let median = if geometric {
-                WeightedMedian::Geometric { smoothing: SMOOTHING, iterations: ITERATIONS }
+                WeightedMedian::Geometric {
+                    smoothing: SMOOTHING,
+                    iterations: ITERATIONS,
+                }
             } else {
                 WeightedMedian::Coordinate
             };
             let trimmed = byzantine_fraction.min(MAX_TRIMMED);
-            Box::new(Ctma::new(CtmaOptions { step, momentum, median, trimmed }))
+            Box::new(Ctma::new(CtmaOptions {
+                step,
+                momentum,
+                median,
+                trimmed,
+            }))
         }
-        AsyncRuleConfig::ZenoPlusPlus { rho, epsilon, refresh } => {
-            let options = ZenoOptions { step, rho, epsilon, refresh };
+        AsyncRuleConfig::ZenoPlusPlus {
+            rho,
+            epsilon,
+            refresh,
+        } => {
+            let options = ZenoOptions {
+                step,
+                rho,
+                epsilon,
+                refresh,
+            };
             Box::new(ZenoPlusPlus::new(options, (context.server_gradient)()))
         }
         AsyncRuleConfig::AflGuard { tolerance } => {
@@ -105,23 +133,39 @@ pub fn build(config: &AggregatorConfig, context: &RuleContext<'_>) -> Box<dyn Ag
     match config {
         AggregatorConfig::Mean => Box::new(Mean),
         AggregatorConfig::Krum => Box::new(Krum { neighbours }),
-        AggregatorConfig::MultiKrum => Box::new(MultiKrum { neighbours, selected: n - f.min(n - 1) }),
+        AggregatorConfig::MultiKrum => Box::new(MultiKrum {
+            neighbours,
+            selected: n - f.min(n - 1),
+        }),
         AggregatorConfig::CoordinateMedian => Box::new(CoordinateMedian),
         AggregatorConfig::TrimmedMean => Box::new(TrimmedMean { trimmed: f }),
-        AggregatorConfig::GeometricMedian => {
-            Box::new(GeometricMedian { smoothing: SMOOTHING, iterations: ITERATIONS })
-        }
+        AggregatorConfig::GeometricMedian => Box::new(GeometricMedian {
+            smoothing: SMOOTHING,
+            iterations: ITERATIONS,
+        }),
         AggregatorConfig::Bulyan => Box::new(Bulyan::paper(n, f)),
         AggregatorConfig::CenteredClipping { radius, iterations } => {
             Box::new(CenteredClipping::new(*radius, *iterations))
         }
         AggregatorConfig::MajorityVote => Box::new(MajorityVote),
-        AggregatorConfig::Nnm(rule) => Box::new(NearestNeighbourMixing { f, rule: build(rule, context) }),
+        AggregatorConfig::Nnm(rule) => Box::new(NearestNeighbourMixing {
+            f,
+            rule: build(rule, context),
+        }),
         AggregatorConfig::Bucketing(rule) => {
-            let bucket = n.checked_div(2 * f).map_or(MAX_BUCKET, |largest| largest.clamp(1, MAX_BUCKET));
+            let bucket = n
+                .checked_div(2 * f)
+                .map_or(MAX_BUCKET, |largest| largest.clamp(1, MAX_BUCKET));
             let gradients = n.div_ceil(bucket);
             let byzantine = f.min((gradients - 1) / 2);
-            let rule = build(rule, &RuleContext { gradients, byzantine, ..*context });
+            let rule = build(
+                rule,
+                &RuleContext {
+                    gradients,
+                    byzantine,
+                    ..*context
+                },
+            );
             let seed = SimRng::new(context.seed, RngStream::Server, 1).next_u64();
             Box::new(Bucketing::new(bucket, seed, rule))
         }

@@ -37,15 +37,28 @@ pub struct CentralizedRun {
 impl CentralizedRun {
     /// Runs until all gradients are used.
     pub fn run(self, data: &ExperimentData, recorder: &mut MetricsRecorder<'_>) {
-        let Self { method: Centralized { beta, join }, learning_rate, batch, seed, task_s, updates } = self;
-        let mut x =
-            data.architecture.initial_parameters(SimRng::new(seed, RngStream::Parameters, 0).next_u64());
+        let Self {
+            method: Centralized { beta, join },
+            learning_rate,
+            batch,
+            seed,
+            task_s,
+            updates,
+        } = self;
+        let mut x = data
+            .architecture
+            .initial_parameters(SimRng::new(seed, RngStream::Parameters, 0).next_u64());
         let mut rng = SimRng::new(seed, RngStream::Server, 0);
         let mut kernel = Kernel::new(&data.architecture);
         let mut minibatch = Minibatch::default();
         let mut gradient = vec![0.0; x.len()];
         let mut momentum = Momentum::default();
-        let schedule = StepSize { initial: learning_rate, decay: Decay::Cosine { horizon: updates as f64 } };
+        let schedule = StepSize {
+            initial: learning_rate,
+            decay: Decay::Cosine {
+                horizon: updates as f64,
+            },
+        };
         recorder.point(0, 0, &x);
         // One machine computes one gradient after the other.
         let clock_us = |gradients: u64| (gradients as f64 * task_s * US_PER_S) as u64;
@@ -53,7 +66,11 @@ impl CentralizedRun {
             let step = schedule.at(recorder.received() as f64);
             // The mean over minibatches is the mean over one minibatch of their total size.
             let joined = join.min(updates - recorder.received());
-            minibatch.draw(&data.train, rng.next_u64(), batch as usize * joined as usize);
+            minibatch.draw(
+                &data.train,
+                rng.next_u64(),
+                batch as usize * joined as usize,
+            );
             kernel.loss_and_gradient(&x, &minibatch, &mut gradient);
             let average = momentum.update(&gradient, beta);
             for (x, m) in x.iter_mut().zip(average) {

@@ -73,7 +73,9 @@ impl<'a> Simulation<'a> {
             server,
             pool,
             in_flight: workers.iter().map(|_| None).collect(),
-            rngs: (0..workers.len()).map(|index| SimRng::new(seed, RngStream::Network, index)).collect(),
+            rngs: (0..workers.len())
+                .map(|index| SimRng::new(seed, RngStream::Network, index))
+                .collect(),
             workers,
             network,
             late_us: STALE_TASKS * task_s * US_PER_S,
@@ -118,11 +120,17 @@ impl<'a> Simulation<'a> {
 
     fn schedule(&mut self, after_us: u64, event: Event) {
         self.scheduled += 1;
-        self.events.push(Reverse((self.now_us.saturating_add(after_us), self.scheduled, event)));
+        self.events.push(Reverse((
+            self.now_us.saturating_add(after_us),
+            self.scheduled,
+            event,
+        )));
     }
 
     fn is_in_flight(&self, worker: usize, task: TaskId) -> bool {
-        self.in_flight[worker].as_ref().is_some_and(|in_flight| in_flight.task.id == task)
+        self.in_flight[worker]
+            .as_ref()
+            .is_some_and(|in_flight| in_flight.task.id == task)
     }
 
     fn latency_us(&mut self, worker: usize) -> u64 {
@@ -139,8 +147,16 @@ impl<'a> Simulation<'a> {
         let (task, x) = self.server.next_task(worker);
         let updates = self.server.snapshot_updates();
         self.in_flight[worker] = Some(InFlightTask { task, x, updates });
-        let task_us = self.latency_us(worker).saturating_add(self.workers[worker].timing.sample_task_us());
-        self.schedule(task_us, Event::Computed { worker, task: task.id });
+        let task_us = self
+            .latency_us(worker)
+            .saturating_add(self.workers[worker].timing.sample_task_us());
+        self.schedule(
+            task_us,
+            Event::Computed {
+                worker,
+                task: task.id,
+            },
+        );
     }
 
     /// Returns whether the parameters are still finite.
@@ -148,16 +164,36 @@ impl<'a> Simulation<'a> {
         if !self.is_in_flight(worker, task) {
             return true;
         }
-        let in_flight = self.in_flight[worker].as_ref().expect("the task is in flight");
-        if !self.pool.compute_update(worker, &mut self.workers[worker], &in_flight.task, &in_flight.x) {
+        let in_flight = self.in_flight[worker]
+            .as_ref()
+            .expect("the task is in flight");
+        if !self.pool.compute_update(
+            worker,
+            &mut self.workers[worker],
+            &in_flight.task,
+            &in_flight.x,
+        ) {
             return false;
         }
-        let NetworkModel { loss, duplication, delay, rejoin_s, .. } = self.network;
+        let NetworkModel {
+            loss,
+            duplication,
+            delay,
+            rejoin_s,
+            ..
+        } = self.network;
         if self.rngs[worker].bernoulli(loss) {
-            self.schedule((rejoin_s * US_PER_S) as u64, Event::LossDetected { worker, task });
+            self.schedule(
+                (rejoin_s * US_PER_S) as u64,
+                Event::LossDetected { worker, task },
+            );
             return true;
         }
-        let late_us = if self.rngs[worker].bernoulli(delay) { self.late_us as u64 } else { 0 };
+        let late_us = if self.rngs[worker].bernoulli(delay) {
+            self.late_us as u64
+        } else {
+            0
+        };
         let latency_us = self.latency_us(worker).saturating_add(late_us);
         self.schedule(latency_us, Event::Arrived { worker, task });
         if self.rngs[worker].bernoulli(duplication) {
@@ -172,7 +208,9 @@ impl<'a> Simulation<'a> {
             recorder.on_duplicate();
             return;
         }
-        let in_flight = self.in_flight[worker].take().expect("the task is in flight");
+        let in_flight = self.in_flight[worker]
+            .take()
+            .expect("the task is in flight");
         let staleness = self.server.updates() - in_flight.updates;
         let sent = &self.workers[worker].update;
         let update = ReceivedUpdate {

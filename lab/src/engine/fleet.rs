@@ -25,7 +25,9 @@ pub struct WorkerTiming {
 
 impl WorkerTiming {
     fn workload(&self, network_s: f64) -> Workload {
-        let away_s = self.absence.map_or(0.0, |(probability, mean_s)| probability * mean_s);
+        let away_s = self
+            .absence
+            .map_or(0.0, |(probability, mean_s)| probability * mean_s);
         Workload::new(self.task_s + network_s, away_s)
     }
 
@@ -64,8 +66,9 @@ pub fn spawn_fleet(
 ) -> Vec<WorkerProfile> {
     let mut rng = SimRng::new(seed, RngStream::Fleet, 0);
     let times = task_times(fleet, &mut rng);
-    let unreliable =
-        fleet.dropout.map_or_else(Vec::new, |d| sample_fraction(fleet.workers, d.fraction, &mut rng));
+    let unreliable = fleet.dropout.map_or_else(Vec::new, |d| {
+        sample_fraction(fleet.workers, d.fraction, &mut rng)
+    });
     let shared = rng.next_u64();
     let timing = |(index, task_s)| WorkerTiming {
         task_s,
@@ -79,18 +82,32 @@ pub fn spawn_fleet(
     let timings: Vec<WorkerTiming> = times.into_iter().enumerate().map(timing).collect();
     let attackers = attack.map_or_else(Vec::new, |(_, fraction)| {
         let network_s = network.mean_time_s(fleet.task_s);
-        let workloads: Vec<Workload> = timings.iter().map(|timing| timing.workload(network_s)).collect();
+        let workloads: Vec<Workload> = timings
+            .iter()
+            .map(|timing| timing.workload(network_s))
+            .collect();
         choose_attackers(&expected_fractions(&workloads), fraction, &mut rng)
     });
-    let population = Population { workers: fleet.workers, attackers: attackers.len() };
+    let population = Population {
+        workers: fleet.workers,
+        attackers: attackers.len(),
+    };
     let profile = |(index, timing): (usize, WorkerTiming)| {
-        let attack = attack.map(|(attack, _)| attack).filter(|_| attackers.contains(&index));
+        let attack = attack
+            .map(|(attack, _)| attack)
+            .filter(|_| attackers.contains(&index));
         let slowdown = attack.map_or(1.0, |attack| attack.slowdown());
         let attacker = attack.map(|attack| {
             let own_seed = SimRng::new(seed, RngStream::Attacker, index).next_u64();
             ByzantineWorker::new(attack, population, own_seed, shared)
         });
-        WorkerProfile { timing: WorkerTiming { task_s: timing.task_s * slowdown, ..timing }, attacker }
+        WorkerProfile {
+            timing: WorkerTiming {
+                task_s: timing.task_s * slowdown,
+                ..timing
+            },
+            attacker,
+        }
     };
     timings.into_iter().enumerate().map(profile).collect()
 }
@@ -102,10 +119,14 @@ pub fn expected_attacker_updates<'a>(
     fleet: impl IntoIterator<Item = (&'a WorkerTiming, bool)>,
     network_s: f64,
 ) -> f64 {
-    let (workloads, byzantine): (Vec<Workload>, Vec<bool>) =
-        fleet.into_iter().map(|(timing, byzantine)| (timing.workload(network_s), byzantine)).unzip();
+    let (workloads, byzantine): (Vec<Workload>, Vec<bool>) = fleet
+        .into_iter()
+        .map(|(timing, byzantine)| (timing.workload(network_s), byzantine))
+        .unzip();
     let fractions = expected_fractions(&workloads).into_iter().zip(byzantine);
-    fractions.filter_map(|([updates, _], byzantine)| byzantine.then_some(updates)).sum()
+    fractions
+        .filter_map(|([updates, _], byzantine)| byzantine.then_some(updates))
+        .sum()
 }
 
 fn task_times(fleet: &Fleet, rng: &mut SimRng) -> Vec<f64> {
@@ -116,7 +137,9 @@ fn task_times(fleet: &Fleet, rng: &mut SimRng) -> Vec<f64> {
     let mut slow = order.into_iter();
     for stragglers in &fleet.stragglers {
         let count = count_of_fraction(fleet.workers, stragglers.fraction);
-        slow.by_ref().take(count).for_each(|index| times[index] *= stragglers.slowdown);
+        slow.by_ref()
+            .take(count)
+            .for_each(|index| times[index] *= stragglers.slowdown);
     }
     times
 }
@@ -139,7 +162,10 @@ struct Workload {
 impl Workload {
     /// Creates a workload from the mean time between two updates, and the mean absence after one.
     fn new(update_s: f64, away_s: f64) -> Self {
-        Self { present: update_s / (update_s + away_s), rate_hz: 1.0 / update_s }
+        Self {
+            present: update_s / (update_s + away_s),
+            rate_hz: 1.0 / update_s,
+        }
     }
 }
 
@@ -147,12 +173,19 @@ impl Workload {
 ///
 /// All present workers have equal weight, except those that are so slow that their weight is capped.
 fn expected_fractions(workloads: &[Workload]) -> Vec<[f64; 2]> {
-    let all: f64 = workloads.iter().map(|work| work.present * work.rate_hz).sum();
+    let all: f64 = workloads
+        .iter()
+        .map(|work| work.present * work.rate_hz)
+        .sum();
     let active: f64 = workloads.iter().map(|work| work.present).sum();
-    let weight =
-        |work: &Workload| work.present * (f64::from(WEIGHT_CAP) * active * work.rate_hz / all).min(1.0);
+    let weight = |work: &Workload| {
+        work.present * (f64::from(WEIGHT_CAP) * active * work.rate_hz / all).min(1.0)
+    };
     let weights: f64 = workloads.iter().map(weight).sum();
-    workloads.iter().map(|work| [work.present * work.rate_hz / all, weight(work) / weights]).collect()
+    workloads
+        .iter()
+        .map(|work| [work.present * work.rate_hz / all, weight(work) / weights])
+        .collect()
 }
 
 /// Chooses as many workers as the fraction requires, at random.
@@ -162,12 +195,19 @@ fn expected_fractions(workloads: &[Workload]) -> Vec<[f64; 2]> {
 fn choose_attackers(fractions: &[[f64; 2]], fraction: f64, rng: &mut SimRng) -> Vec<usize> {
     let error = |attackers: &[usize]| {
         let error_of = |kind: usize| {
-            (attackers.iter().map(|&index| fractions[index][kind]).sum::<f64>() - fraction).abs()
+            (attackers
+                .iter()
+                .map(|&index| fractions[index][kind])
+                .sum::<f64>()
+                - fraction)
+                .abs()
         };
         error_of(0).max(error_of(1))
     };
     let draws = (0..ATTACKER_DRAWS).map(|_| sample_fraction(fractions.len(), fraction, rng));
-    draws.min_by(|a, b| error(a).total_cmp(&error(b))).expect("there are draws")
+    draws
+        .min_by(|a, b| error(a).total_cmp(&error(b)))
+        .expect("there are draws")
 }
 
 #[cfg(test)]
@@ -181,8 +221,15 @@ mod tests {
             task_s: 1.0,
             spread: 0.5,
             jitter: 0.2,
-            stragglers: vec![Stragglers { fraction: 0.06, slowdown: 100.0 }],
-            dropout: Some(Dropout { fraction: 0.1, probability: 0.1, away_s: 30.0 }),
+            stragglers: vec![Stragglers {
+                fraction: 0.06,
+                slowdown: 100.0,
+            }],
+            dropout: Some(Dropout {
+                fraction: 0.1,
+                probability: 0.1,
+                away_s: 30.0,
+            }),
         }
     }
 
@@ -196,15 +243,18 @@ mod tests {
             for fraction in [0.1, 0.3, 0.45] {
                 let workers = spawn(Some((Attack::SignFlip { scale: 1.0 }, fraction)), seed);
                 let network_s = NetworkModel::default().mean_time_s(1.0);
-                let workloads: Vec<Workload> =
-                    workers.iter().map(|worker| worker.timing.workload(network_s)).collect();
+                let workloads: Vec<Workload> = workers
+                    .iter()
+                    .map(|worker| worker.timing.workload(network_s))
+                    .collect();
                 let byzantine = || workers.iter().map(|worker| worker.attacker.is_some());
                 let attackers = byzantine().filter(|attacker| *attacker).count();
                 assert_eq!(attackers, count_of_fraction(50, fraction), "seed {seed}");
                 for (kind, name) in ["updates", "weight"].into_iter().enumerate() {
                     let fractions = expected_fractions(&workloads).into_iter().zip(byzantine());
-                    let found: f64 =
-                        fractions.filter_map(|(of, byzantine)| byzantine.then_some(of[kind])).sum();
+                    let found: f64 = fractions
+                        .filter_map(|(of, byzantine)| byzantine.then_some(of[kind]))
+                        .sum();
                     let close = (found - fraction).abs() < 0.01;
                     assert!(close, "seed {seed}: {found} of the {name} for {fraction}");
                 }
@@ -225,7 +275,10 @@ mod tests {
         assert!(near(fractions[0][0], 1.0 / 3.5), "{fractions:?}");
         assert!(near(fractions[1][0], 2.0 / 3.5), "{fractions:?}");
         assert!(near(fractions[2][0], 0.5 / 3.5), "{fractions:?}");
-        assert!(near(fractions[0][1], 0.4) && near(fractions[1][1], 0.4), "{fractions:?}");
+        assert!(
+            near(fractions[0][1], 0.4) && near(fractions[1][1], 0.4),
+            "{fractions:?}"
+        );
         assert!(near(fractions[2][1], 0.2), "{fractions:?}");
         assert!(fractions[3][1] < 1e-4, "{fractions:?}");
     }
@@ -234,10 +287,16 @@ mod tests {
     fn flooding_increases_attacker_updates() {
         let fraction = |attack| {
             let workers = spawn(Some((attack, 0.3)), 4);
-            let timings = workers.iter().map(|worker| (&worker.timing, worker.attacker.is_some()));
+            let timings = workers
+                .iter()
+                .map(|worker| (&worker.timing, worker.attacker.is_some()));
             expected_attacker_updates(timings, 0.0)
         };
-        assert!((fraction(Attack::Replay) - 0.3).abs() < 0.03, "{}", fraction(Attack::Replay));
+        assert!(
+            (fraction(Attack::Replay) - 0.3).abs() < 0.03,
+            "{}",
+            fraction(Attack::Replay)
+        );
         // Without latency, ten times as many: 3 of 3.7.
         let flooding = fraction(Attack::Flooding { factor: 10.0 });
         assert!((flooding - 0.81).abs() < 0.03, "{flooding}");
@@ -251,15 +310,35 @@ mod tests {
         };
         assert_eq!(times(None), times(Some(Attack::LabelFlip)));
         let flooding = times(Some(Attack::Flooding { factor: 10.0 }));
-        assert_eq!(times(None).iter().zip(&flooding).filter(|(a, b)| a != b).count(), 15);
+        assert_eq!(
+            times(None)
+                .iter()
+                .zip(&flooding)
+                .filter(|(a, b)| a != b)
+                .count(),
+            15
+        );
     }
 
     #[test]
     fn fleet_matches_straggler_and_dropout_fractions() {
         let mut workers = spawn(None, 9);
-        assert_eq!(workers.iter().filter(|worker| worker.timing.task_s > 20.0).count(), 3);
-        let leaves =
-            |worker: &mut WorkerProfile| (0..200).any(|_| worker.timing.sample_absence_us().is_some());
-        assert_eq!(workers.iter_mut().filter_map(|worker| leaves(worker).then_some(())).count(), 5);
+        assert_eq!(
+            workers
+                .iter()
+                .filter(|worker| worker.timing.task_s > 20.0)
+                .count(),
+            3
+        );
+        let leaves = |worker: &mut WorkerProfile| {
+            (0..200).any(|_| worker.timing.sample_absence_us().is_some())
+        };
+        assert_eq!(
+            workers
+                .iter_mut()
+                .filter_map(|worker| leaves(worker).then_some(()))
+                .count(),
+            5
+        );
     }
 }

@@ -49,9 +49,15 @@ impl RunSpec<'_> {
     /// Runs the method, and returns its metrics.
     pub fn run(&self, scenario: &Scenario, data: &ExperimentData) -> RunMetrics {
         let mut recorder = MetricsRecorder::new(data, self.eval_split, scenario.run.evaluate_every);
-        let context = RunContext { spec: self, scenario, data };
+        let context = RunContext {
+            spec: self,
+            scenario,
+            data,
+        };
         match &self.method.kind {
-            MethodKind::FarSign(_) | MethodKind::Asynchronous(_) => context.run_asynchronous(&mut recorder),
+            MethodKind::FarSign(_) | MethodKind::Asynchronous(_) => {
+                context.run_asynchronous(&mut recorder)
+            }
             MethodKind::Synchronous(synchronous) => context.run_rounds(synchronous, &mut recorder),
             MethodKind::Centralized(centralized) => {
                 let run = CentralizedRun {
@@ -78,7 +84,11 @@ impl RunSpec<'_> {
         instrument: impl FnOnce(Box<dyn SimServer>, &[bool]) -> S,
     ) -> S {
         let mut recorder = MetricsRecorder::new(data, self.eval_split, scenario.run.evaluate_every);
-        let context = RunContext { spec: self, scenario, data };
+        let context = RunContext {
+            spec: self,
+            scenario,
+            data,
+        };
         let workers = context.workers();
         let byzantine: Vec<bool> = workers.iter().map(Worker::is_byzantine).collect();
         let mut server = instrument(context.server(&workers), &byzantine);
@@ -102,23 +112,49 @@ impl RunContext<'_> {
         let RunSpec { attack, seed, .. } = *self.spec;
         let partition = self.data.partition(seed);
         let Scenario { fleet, network, .. } = self.scenario;
-        let profiles = spawn_fleet(fleet, network, attack, seed).into_iter().enumerate();
-        profiles.map(|(index, profile)| Worker::new(index, profile, &partition)).collect()
+        let profiles = spawn_fleet(fleet, network, attack, seed)
+            .into_iter()
+            .enumerate();
+        profiles
+            .map(|(index, profile)| Worker::new(index, profile, &partition))
+            .collect()
     }
 
     fn server(&self, workers: &[Worker]) -> Box<dyn SimServer> {
-        let RunSpec { method, seed, updates, fault, .. } = *self.spec;
+        let RunSpec {
+            method,
+            seed,
+            updates,
+            fault,
+            ..
+        } = *self.spec;
         let learning_rate = self.spec.learning_rate();
         let batch = method.batch;
         if let MethodKind::Asynchronous(asynchronous) = &method.kind {
             let settings = gradient_settings(self.data, batch, asynchronous.beta);
-            let network_s = self.scenario.network.mean_time_s(self.scenario.fleet.task_s);
-            let timings = workers.iter().map(|worker| (&worker.timing, worker.is_byzantine()));
+            let network_s = self
+                .scenario
+                .network
+                .mean_time_s(self.scenario.fleet.task_s);
+            let timings = workers
+                .iter()
+                .map(|worker| (&worker.timing, worker.is_byzantine()));
             let byzantine_fraction = expected_attacker_updates(timings, network_s);
             let server_gradient = || self.server_gradient();
             let context = self.rule_context(workers.len(), &server_gradient);
-            let rule = build_async(asynchronous.rule, learning_rate, byzantine_fraction, &context);
-            return Box::new(GradientServer::new(settings, rule, updates, workers.len(), seed));
+            let rule = build_async(
+                asynchronous.rule,
+                learning_rate,
+                byzantine_fraction,
+                &context,
+            );
+            return Box::new(GradientServer::new(
+                settings,
+                rule,
+                updates,
+                workers.len(),
+                seed,
+            ));
         }
         let MethodKind::FarSign(far_sign) = &method.kind else {
             unreachable!("synchronous and centralized methods have no simulated server")
@@ -146,7 +182,12 @@ impl RunContext<'_> {
         let fraction = self.spec.attack.map_or(0.0, |(_, fraction)| fraction);
         let attackers = count_of_fraction(self.scenario.fleet.workers, fraction);
         let byzantine = attackers.min((gradients - 1) / 2);
-        RuleContext { gradients, byzantine, seed: self.spec.seed, server_gradient }
+        RuleContext {
+            gradients,
+            byzantine,
+            seed: self.spec.seed,
+            server_gradient,
+        }
     }
 
     /// Returns the gradient that the server computes on its own data, in minibatches.
@@ -170,8 +211,16 @@ impl RunContext<'_> {
         self.simulate(workers, server.as_mut(), recorder);
     }
 
-    fn simulate(&self, workers: Vec<Worker>, server: &mut dyn SimServer, recorder: &mut MetricsRecorder<'_>) {
-        let pool = WorkerPool::new(server.settings(), self.spec.attack.map(|(attack, _)| attack));
+    fn simulate(
+        &self,
+        workers: Vec<Worker>,
+        server: &mut dyn SimServer,
+        recorder: &mut MetricsRecorder<'_>,
+    ) {
+        let pool = WorkerPool::new(
+            server.settings(),
+            self.spec.attack.map(|(attack, _)| attack),
+        );
         let task_s = self.scenario.fleet.task_s;
         let network = self.scenario.network;
         let simulation = Simulation::new(server, pool, workers, network, task_s, self.spec.seed);
@@ -188,13 +237,22 @@ impl RunContext<'_> {
         };
         let server_gradient = || self.server_gradient();
         let rounds = Rounds {
-            aggregator: &*build(&synchronous.aggregator, &self.rule_context(wait_for, &server_gradient)),
+            aggregator: &*build(
+                &synchronous.aggregator,
+                &self.rule_context(wait_for, &server_gradient),
+            ),
             wait_for,
             learning_rate: self.spec.learning_rate(),
             network: self.scenario.network,
             task_s: self.scenario.fleet.task_s,
             seed: self.spec.seed,
         };
-        rounds.run(&settings, &mut pool, &mut workers, self.spec.updates, recorder);
+        rounds.run(
+            &settings,
+            &mut pool,
+            &mut workers,
+            self.spec.updates,
+            recorder,
+        );
     }
 }

@@ -57,8 +57,13 @@ impl Rounds<'_> {
         let initial_seed = SimRng::new(self.seed, RngStream::Parameters, 0).next_u64();
         let mut x = settings.architecture.initial_parameters(initial_seed);
         let mut rng = SimRng::new(self.seed, RngStream::Server, 0);
-        let decay = Decay::Cosine { horizon: updates as f64 };
-        let schedule = StepSize { initial: self.learning_rate, decay };
+        let decay = Decay::Cosine {
+            horizon: updates as f64,
+        };
+        let schedule = StepSize {
+            initial: self.learning_rate,
+            decay,
+        };
         let mut idle_at_us = vec![0u64; workers.len()];
         let mut now_us = 0;
         let mut round = 0;
@@ -87,7 +92,9 @@ impl Rounds<'_> {
                 .collect();
             let step = schedule.at((recorder.received() - gradients.len() as u64) as f64);
             let aggregate = self.aggregator.aggregate(&gradients);
-            x.iter_mut().zip(&aggregate).for_each(|(x, g)| *x -= step * g);
+            x.iter_mut()
+                .zip(&aggregate)
+                .for_each(|(x, g)| *x -= step * g);
             now_us = participants[participants.len() - 1].done_us;
             round += 1;
             recorder.point_if_due(now_us, &x);
@@ -106,9 +113,15 @@ impl Rounds<'_> {
         let mut participants: Vec<RoundParticipant> = (0..workers.len())
             .map(|worker| {
                 let begins_us = idle_at_us[worker].max(now_us);
-                let done_us = begins_us.saturating_add(self.response_time_us(&mut workers[worker], rng));
+                let done_us =
+                    begins_us.saturating_add(self.response_time_us(&mut workers[worker], rng));
                 let away_us = workers[worker].timing.sample_absence_us().unwrap_or(0);
-                RoundParticipant { worker, begins_us, done_us, idle_us: done_us.saturating_add(away_us) }
+                RoundParticipant {
+                    worker,
+                    begins_us,
+                    done_us,
+                    idle_us: done_us.saturating_add(away_us),
+                }
             })
             .collect();
         participants.sort_by_key(|participant| participant.done_us);
@@ -124,12 +137,23 @@ impl Rounds<'_> {
 
     /// Draws the time from sending the parameters to receiving the update; a lost update is requested again.
     fn response_time_us(&self, worker: &mut Worker, rng: &mut SimRng) -> u64 {
-        let NetworkModel { latency_s, spread, loss, delay, rejoin_s, .. } = self.network;
+        let NetworkModel {
+            latency_s,
+            spread,
+            loss,
+            delay,
+            rejoin_s,
+            ..
+        } = self.network;
         let us = |time_s: f64| (time_s * US_PER_S) as u64;
         let mut total_us = 0u64;
         loop {
             let latency_us = us(latency_s * (rng.lognormal(spread) + rng.lognormal(spread)));
-            let late_us = if rng.bernoulli(delay) { us(STALE_TASKS * self.task_s) } else { 0 };
+            let late_us = if rng.bernoulli(delay) {
+                us(STALE_TASKS * self.task_s)
+            } else {
+                0
+            };
             for part_us in [worker.timing.sample_task_us(), latency_us, late_us] {
                 total_us = total_us.saturating_add(part_us);
             }
@@ -177,14 +201,23 @@ mod tests {
 
     impl Aggregator for RecordingAggregator {
         fn aggregate(&self, gradients: &[&[f32]]) -> Vec<f32> {
-            self.0.borrow_mut().push(gradients.iter().map(|gradient| gradient.to_vec()).collect());
+            self.0
+                .borrow_mut()
+                .push(gradients.iter().map(|gradient| gradient.to_vec()).collect());
             mean(gradients)
         }
     }
 
     fn mean<G: AsRef<[f32]>>(gradients: &[G]) -> Vec<f32> {
-        let sum = |k: usize| gradients.iter().map(|gradient| gradient.as_ref()[k]).sum::<f32>();
-        (0..gradients[0].as_ref().len()).map(|k| sum(k) / gradients.len() as f32).collect()
+        let sum = |k: usize| {
+            gradients
+                .iter()
+                .map(|gradient| gradient.as_ref()[k])
+                .sum::<f32>()
+        };
+        (0..gradients[0].as_ref().len())
+            .map(|k| sum(k) / gradients.len() as f32)
+            .collect()
     }
 
     /// Returns the gradients of each round that waits for `wait_for` of ten workers, and the simulated time.
@@ -211,7 +244,13 @@ mod tests {
             seed: 1,
         };
         let mut recorder = MetricsRecorder::new(&data, EvalSplit::Test, 60);
-        rounds.run(&settings, &mut WorkerPool::new(&settings, attack), &mut workers, 60, &mut recorder);
+        rounds.run(
+            &settings,
+            &mut WorkerPool::new(&settings, attack),
+            &mut workers,
+            60,
+            &mut recorder,
+        );
         (recording.0.into_inner(), recorder.into_metrics().time_s)
     }
 
@@ -222,11 +261,17 @@ mod tests {
         assert_eq!(rounds.len(), 6);
         for gradients in rounds {
             let count = |one: &Vec<f32>| gradients.iter().filter(|other| *other == one).count();
-            let forged = gradients.iter().find(|one| count(one) == 3).expect("three of ten send the same");
+            let forged = gradients
+                .iter()
+                .find(|one| count(one) == 3)
+                .expect("three of ten send the same");
             let honest: Vec<&Vec<f32>> = gradients.iter().filter(|one| *one != forged).collect();
             let expected = mean(&honest);
             for (forged, mean) in forged.iter().zip(expected) {
-                assert!((forged + 2.0 * mean).abs() < 1e-5, "{forged} for a mean of {mean}");
+                assert!(
+                    (forged + 2.0 * mean).abs() < 1e-5,
+                    "{forged} for a mean of {mean}"
+                );
             }
         }
     }
@@ -235,8 +280,14 @@ mod tests {
     fn round_drops_late_updates() {
         let (fastest, fastest_s) = rounds(8, None);
         assert!(fastest.len() == 8 && fastest.iter().all(|gradients| gradients.len() == 8));
-        assert!(fastest_s < 8.0 * 10.0, "{fastest_s} s: the round waited for a straggler");
+        assert!(
+            fastest_s < 8.0 * 10.0,
+            "{fastest_s} s: the round waited for a straggler"
+        );
         let (all, all_s) = rounds(10, None);
-        assert!(all.len() == 6 && all_s > 6.0 * 30.0, "{all_s} s: the round did not wait for stragglers");
+        assert!(
+            all.len() == 6 && all_s > 6.0 * 30.0,
+            "{all_s} s: the round did not wait for stragglers"
+        );
     }
 }

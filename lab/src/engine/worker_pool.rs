@@ -48,9 +48,21 @@ impl Worker {
         WorkerProfile { timing, attacker }: WorkerProfile,
         partition: &DataPartition<'_>,
     ) -> Self {
-        let poisoned = attacker.as_ref().is_some_and(|attacker| attacker.kind() == Attack::LabelFlip);
-        let data = if poisoned { partition.poisoned_shard(index) } else { partition.shard(index) };
-        Self { timing, attacker, update: WorkerUpdate::default(), data, momentum: Momentum::default() }
+        let poisoned = attacker
+            .as_ref()
+            .is_some_and(|attacker| attacker.kind() == Attack::LabelFlip);
+        let data = if poisoned {
+            partition.poisoned_shard(index)
+        } else {
+            partition.shard(index)
+        };
+        Self {
+            timing,
+            attacker,
+            update: WorkerUpdate::default(),
+            data,
+            momentum: Momentum::default(),
+        }
     }
 
     /// Returns whether the worker is an attacker, including one that is still honest.
@@ -92,8 +104,17 @@ impl WorkerPool {
     /// Computes the update of a worker for a task at `x`, `[d]`.
     ///
     /// Returns whether the estimate is finite; otherwise the worker sends nothing.
-    pub fn compute_update(&mut self, index: usize, worker: &mut Worker, task: &Task, x: &[f32]) -> bool {
-        let idle = worker.attacker.as_ref().is_some_and(|attacker| !attacker.kind().needs_own_work());
+    pub fn compute_update(
+        &mut self,
+        index: usize,
+        worker: &mut Worker,
+        task: &Task,
+        x: &[f32],
+    ) -> bool {
+        let idle = worker
+            .attacker
+            .as_ref()
+            .is_some_and(|attacker| !attacker.kind().needs_own_work());
         if idle && !self.observed.first().is_empty() {
             self.honest.clear();
         } else {
@@ -113,13 +134,23 @@ impl WorkerPool {
                     let batch = self.computer.settings().batch as usize;
                     self.honest.resize(x.len(), 0.0);
                     self.batch.draw(&worker.data, task.minibatch_seed, batch);
-                    self.kernel.loss_and_gradient(x, &self.batch, &mut self.honest);
+                    self.kernel
+                        .loss_and_gradient(x, &self.batch, &mut self.honest);
                 }
-                if let AttackOutput::Vector(vector) = attacker.attack(&self.honest, &mut self.observed) {
+                if let AttackOutput::Vector(vector) =
+                    attacker.attack(&self.honest, &mut self.observed)
+                {
                     self.directions.reseed(task.direction_seed);
                     self.directions.project(vector, &mut self.projections);
-                    worker.update.signs.copy_from(&self.projections, task.coin_seed);
-                    let sent = if order == Order::First { vector } else { &self.projections };
+                    worker
+                        .update
+                        .signs
+                        .copy_from(&self.projections, task.coin_seed);
+                    let sent = if order == Order::First {
+                        vector
+                    } else {
+                        &self.projections
+                    };
                     worker.update.vector.clear();
                     worker.update.vector.extend_from_slice(sent);
                 }
@@ -135,7 +166,10 @@ impl WorkerPool {
         if let Some(signs) = computed {
             worker.update.signs.clone_from(signs);
             worker.update.vector.clear();
-            worker.update.vector.extend_from_slice(self.computer.momentum().average());
+            worker
+                .update
+                .vector
+                .extend_from_slice(self.computer.momentum().average());
         }
         self.computer.swap_momentum(&mut worker.momentum);
         finite

@@ -12,7 +12,9 @@ pub mod text_table;
 use std::fmt::Write;
 
 pub(crate) use crate::report::markdown::{accuracy, cells, percent, table};
-use crate::report::plot::suite::{LabelledResults, attacks, over_fraction, over_time, over_updates};
+use crate::report::plot::suite::{
+    LabelledResults, attacks, over_fraction, over_time, over_updates,
+};
 use crate::suite::results::SuiteResults;
 
 /// A file of a report.
@@ -28,12 +30,22 @@ pub struct File {
 pub fn report(results: &SuiteResults, stem: &str) -> Vec<File> {
     let labelled: [LabelledResults<'_>; 1] = [("", results)];
     let mut document = Document::new(stem);
-    document.write(&format!("# {}\n\n{}", title(results), introduction(results)));
+    document.write(&format!(
+        "# {}\n\n{}",
+        title(results),
+        introduction(results)
+    ));
     document.write("## Overview\n\n");
     document.write(OVERVIEW);
     document.write(&tables::overview(&labelled));
     document.plot("fraction", FRACTION_CAPTION, over_fraction(&labelled));
-    for &fraction in results.scenario.run.byzantine_fractions.iter().filter(|fraction| **fraction > 0.0) {
+    for &fraction in results
+        .scenario
+        .run
+        .byzantine_fractions
+        .iter()
+        .filter(|fraction| **fraction > 0.0)
+    {
         let shown = percent(fraction);
         document.write(&format!("## Byzantine fraction {shown}\n\n"));
         document.write(ATTACKS);
@@ -53,7 +65,10 @@ pub fn report(results: &SuiteResults, stem: &str) -> Vec<File> {
     document.write("## Learning rates\n\n");
     document.write(LEARNING_RATES);
     document.write(&tables::learning_rates(results));
-    document.write(&format!("## Scenario\n\n```toml\n{}\n```\n", results.manifest.scenario.trim_end()));
+    document.write(&format!(
+        "## Scenario\n\n```toml\n{}\n```\n",
+        results.manifest.scenario.trim_end()
+    ));
     document.files()
 }
 
@@ -101,7 +116,11 @@ const LEARNING_RATES: &str = "Initial learning rates that tuning chose, and thei
 fn title(results: &SuiteResults) -> String {
     let hidden = &results.scenario.model.hidden;
     let widths: Vec<String> = hidden.iter().map(ToString::to_string).collect();
-    if hidden.is_empty() { "Softmax".to_owned() } else { format!("Network {}", widths.join("-")) }
+    if hidden.is_empty() {
+        "Softmax".to_owned()
+    } else {
+        format!("Network {}", widths.join("-"))
+    }
 }
 
 fn introduction(results: &SuiteResults) -> String {
@@ -131,7 +150,11 @@ struct Document<'a> {
 
 impl<'a> Document<'a> {
     fn new(stem: &'a str) -> Self {
-        Self { stem, text: String::new(), plots: Vec::new() }
+        Self {
+            stem,
+            text: String::new(),
+            plots: Vec::new(),
+        }
     }
 
     fn write(&mut self, text: &str) {
@@ -146,7 +169,10 @@ impl<'a> Document<'a> {
     }
 
     fn files(self) -> Vec<File> {
-        let text = File { name: format!("{}.md", self.stem), text: self.text };
+        let text = File {
+            name: format!("{}.md", self.stem),
+            text: self.text,
+        };
         std::iter::once(text).chain(self.plots).collect()
     }
 }

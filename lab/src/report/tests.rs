@@ -45,7 +45,12 @@ kind = "random-sign"
 
 fn results(dir: &std::path::Path) -> SuiteResults {
     let (train, test) = digits();
-    let options = SuiteOptions { scenario: SCENARIO.to_owned(), seeds: None, threads: Some(2), fault: None };
+    let options = SuiteOptions {
+        scenario: SCENARIO.to_owned(),
+        seeds: None,
+        threads: Some(2),
+        fault: None,
+    };
     suite::run(&options, &train, &test, dir).unwrap();
     SuiteResults::read(dir).unwrap()
 }
@@ -59,7 +64,10 @@ fn parsed_tables(text: &str) -> Vec<Vec<Vec<String>>> {
             if !inside {
                 tables.push(Vec::new());
             }
-            let cells = line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned());
+            let cells = line
+                .trim_matches('|')
+                .split('|')
+                .map(|cell| cell.trim().to_owned());
             tables.last_mut().unwrap().push(cells.collect());
         }
         inside = line.starts_with('|');
@@ -77,30 +85,54 @@ fn report_tables_match_results() {
 
     let text = &files[0].text;
     let tables = parsed_tables(text);
-    assert_eq!(tables.len(), 1 + 2 + 1 + 1 + 1, "overview, fractions, speed, verification, learning rates");
+    assert_eq!(
+        tables.len(),
+        1 + 2 + 1 + 1 + 1,
+        "overview, fractions, speed, verification, learning rates"
+    );
     for (number, table) in tables.iter().enumerate() {
-        let reference = table.iter().find(|row| row[0] == "alone (reference)").expect("a reference row");
+        let reference = table
+            .iter()
+            .find(|row| row[0] == "alone (reference)")
+            .expect("a reference row");
         let clean = results.summary.method("alone").unwrap().clean.accuracy;
-        let expected = if number < 5 { accuracy(clean) } else { "5.00e-3".to_owned() };
+        let expected = if number < 5 {
+            accuracy(clean)
+        } else {
+            "5.00e-3".to_owned()
+        };
         assert!(reference.contains(&expected), "{reference:?}");
-        assert!(table.iter().all(|row| row.len() == table[0].len()), "{table:?}");
+        assert!(
+            table.iter().all(|row| row.len() == table[0].len()),
+            "{table:?}"
+        );
     }
     for (table, fraction) in tables[1..3].iter().zip([0.2, 0.4]) {
-        assert_eq!(table[0], ["method", "no attack", "sign-flip", "random-sign"]);
+        assert_eq!(
+            table[0],
+            ["method", "no attack", "sign-flip", "random-sign"]
+        );
         for row in &table[1..3] {
             let method = results.summary.method(&row[0]).unwrap();
             let found = |attack| method.condition(Some(attack), fraction).unwrap().accuracy;
             let worst = usize::from(found("random-sign").mean < found("sign-flip").mean);
             for (n, attack) in ["sign-flip", "random-sign"].into_iter().enumerate() {
                 let plain = accuracy(found(attack));
-                let expected = if n == worst { format!("**{plain}**") } else { plain };
+                let expected = if n == worst {
+                    format!("**{plain}**")
+                } else {
+                    plain
+                };
                 assert_eq!(row[2 + n], expected, "{row:?}");
             }
         }
     }
     let verified = results.summary.method("verified").unwrap();
     assert_eq!(tables[4][1][2], percent(verified.clean.recomputed.mean));
-    assert!(tables[4].iter().all(|row| row[0] != "plain"), "plain has no verification");
+    assert!(
+        tables[4].iter().all(|row| row[0] != "plain"),
+        "plain has no verification"
+    );
 }
 
 #[test]
@@ -109,16 +141,25 @@ fn plots_name_every_method() {
     let results = results(dir.path());
     let single = report(&results, "out");
     let two = comparison(&[("one", &results), ("other", &results)], "two");
-    for (files, names) in
-        [(single, vec!["plain", "verified", "alone"]), (two, vec!["plain, one", "plain, other"])]
-    {
-        let linked: BTreeSet<&str> =
-            files[0].text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    for (files, names) in [
+        (single, vec!["plain", "verified", "alone"]),
+        (two, vec!["plain, one", "plain, other"]),
+    ] {
+        let linked: BTreeSet<&str> = files[0]
+            .text
+            .split("](")
+            .skip(1)
+            .map(|rest| rest.split(')').next().unwrap())
+            .collect();
         let written: BTreeSet<&str> = files[1..].iter().map(|file| file.name.as_str()).collect();
         assert_eq!(linked, written);
         for file in &files[1..] {
             for name in &names {
-                assert!(file.text.contains(&format!(">\n{name}\n")), "{} does not name {name}", file.name);
+                assert!(
+                    file.text.contains(&format!(">\n{name}\n")),
+                    "{} does not name {name}",
+                    file.name
+                );
             }
         }
     }

@@ -61,7 +61,11 @@ fn head(fractions: &[f64], with_dirs: bool) -> Vec<String> {
     let mut head = vec!["method".to_owned()];
     head.extend(with_dirs.then(|| "results".to_owned()));
     head.push("no attack".to_owned());
-    head.extend(fractions.iter().map(|fraction| format!("worst at {fraction}")));
+    head.extend(
+        fractions
+            .iter()
+            .map(|fraction| format!("worst at {fraction}")),
+    );
     head.extend(["s to 80 %".to_owned(), "tolerates".to_owned()]);
     head
 }
@@ -69,11 +73,25 @@ fn head(fractions: &[f64], with_dirs: bool) -> Vec<String> {
 fn row(method: &MethodSummary, fractions: &[f64]) -> Vec<String> {
     let mut row = vec![method.name.clone(), accuracy(method.clean.accuracy)];
     for fraction in fractions {
-        let worst = method.worst.iter().find(|worst| worst.byzantine_fraction == *fraction);
-        row.push(worst.map_or_else(String::new, |w| format!("{} {}", accuracy(w.accuracy), w.attack)));
+        let worst = method
+            .worst
+            .iter()
+            .find(|worst| worst.byzantine_fraction == *fraction);
+        row.push(worst.map_or_else(String::new, |w| {
+            format!("{} {}", accuracy(w.accuracy), w.attack)
+        }));
     }
-    row.push(method.clean.target_s.map_or_else(String::new, |s| format!("{:.0}", s.mean)));
-    row.push(method.breaking_point.map_or_else(String::new, |fraction| format!("{fraction}")));
+    row.push(
+        method
+            .clean
+            .target_s
+            .map_or_else(String::new, |s| format!("{:.0}", s.mean)),
+    );
+    row.push(
+        method
+            .breaking_point
+            .map_or_else(String::new, |fraction| format!("{fraction}")),
+    );
     row
 }
 
@@ -86,7 +104,10 @@ fn aligned(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
         writeln!(text, "{}", line.trim_end()).expect("writing to a String is infallible");
     }

@@ -79,7 +79,14 @@ impl NetworkModel {
 
 impl Default for NetworkModel {
     fn default() -> Self {
-        Self { latency_s: 0.05, spread: 0.5, loss: 0.0, duplication: 0.0, delay: 0.0, rejoin_s: 5.0 }
+        Self {
+            latency_s: 0.05,
+            spread: 0.5,
+            loss: 0.0,
+            duplication: 0.0,
+            delay: 0.0,
+            rejoin_s: 5.0,
+        }
     }
 }
 

@@ -14,8 +14,8 @@ pub use assertion::{Assertion, Bound};
 pub(crate) use fleet::count_of_fraction;
 pub use fleet::{Dropout, Fleet, NetworkModel, STALE_TASKS, Stragglers};
 pub use method::{
-    Asynchronous, Centralized, DirectionsConfig, FarSignMethod, FarSignRule, Method, MethodKind, OrderConfig,
-    Synchronous, Wait,
+    Asynchronous, Centralized, DirectionsConfig, FarSignMethod, FarSignRule, Method, MethodKind,
+    OrderConfig, Synchronous, Wait,
 };
 pub use parse::ScenarioError;
 pub use rules::{AggregatorConfig, AsyncRuleConfig};
@@ -123,6 +123,9 @@ pub struct TuningCase {
 impl Scenario {
     /// Returns the attack with this name.
     pub fn attack(&self, name: &str) -> Option<Attack> {
-        self.attacks.iter().find(|attack| attack.name() == name).copied()
+        self.attacks
+            .iter()
+            .find(|attack| attack.name() == name)
+            .copied()
     }
 }

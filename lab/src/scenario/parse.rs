@@ -19,8 +19,17 @@ pub struct ScenarioError {
 }
 
 /// The sections of a scenario.
-const SECTIONS: [&str; 9] =
-    ["run", "model", "data", "fleet", "network", "tuning", "methods", "attacks", "assertions"];
+const SECTIONS: [&str; 9] = [
+    "run",
+    "model",
+    "data",
+    "fleet",
+    "network",
+    "tuning",
+    "methods",
+    "attacks",
+    "assertions",
+];
 
 impl Scenario {
     /// Reads a scenario.
@@ -30,8 +39,13 @@ impl Scenario {
     pub fn from_toml(text: &str) -> Result<Self, ScenarioError> {
         let table: Table = text
             .parse()
-            .map_err(|error: toml::de::Error| ScenarioError { mistakes: vec![error.to_string()] })?;
-        let mut reader = Reader { table, mistakes: Vec::new() };
+            .map_err(|error: toml::de::Error| ScenarioError {
+                mistakes: vec![error.to_string()],
+            })?;
+        let mut reader = Reader {
+            table,
+            mistakes: Vec::new(),
+        };
         reader.reject_unknown_sections();
         let run = reader.section::<RunConfig>("run");
         let model = reader.optional::<ModelConfig>("model");
@@ -43,14 +57,32 @@ impl Scenario {
         let attacks = reader.list::<Attack>("attacks");
         let assertions = reader.list::<Assertion>("assertions");
         let sections = (run, model, data, fleet, network, tuning);
-        let (Some(run), Some(model), Some(data), Some(fleet), Some(network), Some(tuning)) = sections else {
-            return Err(ScenarioError { mistakes: reader.mistakes });
+        let (Some(run), Some(model), Some(data), Some(fleet), Some(network), Some(tuning)) =
+            sections
+        else {
+            return Err(ScenarioError {
+                mistakes: reader.mistakes,
+            });
         };
-        let scenario = Self { run, model, data, fleet, network, tuning, methods, attacks, assertions };
+        let scenario = Self {
+            run,
+            model,
+            data,
+            fleet,
+            network,
+            tuning,
+            methods,
+            attacks,
+            assertions,
+        };
         let mut mistakes = reader.mistakes;
         let complete = mistakes.is_empty();
         mistakes.extend(validate(&scenario, complete));
-        if mistakes.is_empty() { Ok(scenario) } else { Err(ScenarioError { mistakes }) }
+        if mistakes.is_empty() {
+            Ok(scenario)
+        } else {
+            Err(ScenarioError { mistakes })
+        }
     }
 }
 
@@ -61,21 +93,31 @@ struct Reader {
 
 impl Reader {
     fn reject_unknown_sections(&mut self) {
-        for key in self.table.keys().filter(|key| !SECTIONS.contains(&key.as_str())) {
-            self.mistakes.push(format!("expected the sections {}, found {key}", SECTIONS.join(", ")));
+        for key in self
+            .table
+            .keys()
+            .filter(|key| !SECTIONS.contains(&key.as_str()))
+        {
+            self.mistakes.push(format!(
+                "expected the sections {}, found {key}",
+                SECTIONS.join(", ")
+            ));
         }
     }
 
     fn read<T: DeserializeOwned + Serialize>(&mut self, place: &str, value: Value) -> Option<T> {
         match value.clone().try_into::<T>() {
             Ok(read) => {
-                let understood = Value::try_from(&read).expect("a section consists of plain values");
+                let understood =
+                    Value::try_from(&read).expect("a section consists of plain values");
                 let ignored = ignored_fields(&value, &understood).into_iter();
-                self.mistakes.extend(ignored.map(|field| format!("{place}: unknown field `{field}`")));
+                self.mistakes
+                    .extend(ignored.map(|field| format!("{place}: unknown field `{field}`")));
                 Some(read)
             }
             Err(error) => {
-                self.mistakes.push(format!("{place}: {}", error.message().replace('\n', " ")));
+                self.mistakes
+                    .push(format!("{place}: {}", error.message().replace('\n', " ")));
                 None
             }
         }
@@ -83,14 +125,19 @@ impl Reader {
 
     fn section<T: DeserializeOwned + Serialize>(&mut self, name: &str) -> Option<T> {
         let Some(value) = self.table.remove(name) else {
-            self.mistakes.push(format!("expected a section {name}, found none"));
+            self.mistakes
+                .push(format!("expected a section {name}, found none"));
             return None;
         };
         self.read(name, value)
     }
 
     fn optional<T: DeserializeOwned + Serialize + Default>(&mut self, name: &str) -> Option<T> {
-        if self.table.contains_key(name) { self.section(name) } else { Some(T::default()) }
+        if self.table.contains_key(name) {
+            self.section(name)
+        } else {
+            Some(T::default())
+        }
     }
 
     /// Returns the valid elements of a list; a missing list is empty.
@@ -99,18 +146,25 @@ impl Reader {
             None => return Vec::new(),
             Some(Value::Array(values)) => values,
             Some(other) => {
-                self.mistakes.push(format!("{name}: expected a list [[{name}]], found {}", other.type_str()));
+                self.mistakes.push(format!(
+                    "{name}: expected a list [[{name}]], found {}",
+                    other.type_str()
+                ));
                 return Vec::new();
             }
         };
         let numbered = values.into_iter().enumerate();
-        numbered.filter_map(|(n, value)| self.read(&format!("{name}, number {}", n + 1), value)).collect()
+        numbered
+            .filter_map(|(n, value)| self.read(&format!("{name}, number {}", n + 1), value))
+            .collect()
     }
 }
 
 /// Returns the given fields that have no effect. Serde does not report unknown fields beside the tag of a unit variant.
 fn ignored_fields(given: &Value, understood: &Value) -> Vec<String> {
-    let (Value::Table(given), Value::Table(understood)) = (given, understood) else { return Vec::new() };
+    let (Value::Table(given), Value::Table(understood)) = (given, understood) else {
+        return Vec::new();
+    };
     let inside = |(name, value): (&String, &Value)| match understood.get(name) {
         None => vec![name.clone()],
         Some(understood) => ignored_fields(value, understood),

@@ -74,18 +74,29 @@ impl AsyncRuleConfig {
                 "mixing above 0 and below 1 and an exponent of at least 0",
             ),
             Self::Kardam { dampening } => (dampening >= 0.0, "a dampening of at least 0"),
-            Self::Basgd { buffers } => {
-                ((1..=workers).contains(&buffers), "at least one buffer and at most one per worker")
-            }
+            Self::Basgd { buffers } => (
+                (1..=workers).contains(&buffers),
+                "at least one buffer and at most one per worker",
+            ),
             Self::FedBuff { size } => (size >= 1, "a buffer of at least 1"),
-            Self::Ctma { momentum, .. } => ((0.0..1.0).contains(&momentum), "momentum of 0 to below 1"),
-            Self::ZenoPlusPlus { rho, epsilon, refresh } => (
+            Self::Ctma { momentum, .. } => {
+                ((0.0..1.0).contains(&momentum), "momentum of 0 to below 1")
+            }
+            Self::ZenoPlusPlus {
+                rho,
+                epsilon,
+                refresh,
+            } => (
                 rho >= 0.0 && epsilon >= 0.0 && refresh >= 1,
                 "rho and epsilon of at least 0 and refresh of at least 1",
             ),
             Self::AflGuard { tolerance } => (tolerance > 0.0, "a tolerance above 0"),
         };
-        if valid { Ok(()) } else { Err(format!("expected {expected}, found {self:?}")) }
+        if valid {
+            Ok(())
+        } else {
+            Err(format!("expected {expected}, found {self:?}"))
+        }
     }
 }
 
@@ -131,8 +142,12 @@ impl AggregatorConfig {
     /// Returns the expected and the found values if a parameter is out of range.
     pub fn validate(&self) -> Result<(), String> {
         match self {
-            Self::CenteredClipping { radius, iterations } if !(*radius > 0.0 && *iterations >= 1) => {
-                Err(format!("expected a radius above 0 and iterations of at least 1, found {self:?}"))
+            Self::CenteredClipping { radius, iterations }
+                if !(*radius > 0.0 && *iterations >= 1) =>
+            {
+                Err(format!(
+                    "expected a radius above 0 and iterations of at least 1, found {self:?}"
+                ))
             }
             Self::Nnm(rule) | Self::Bucketing(rule) => rule.validate(),
             _ => Ok(()),

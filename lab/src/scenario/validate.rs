@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use farsign_attacks::Attack;
 
 use crate::scenario::{
-    Assertion, Bound, DataSplit, FarSignMethod, FarSignRule, Method, MethodKind, OrderConfig, Scenario,
-    TuningCase, Wait, count_of_fraction,
+    Assertion, Bound, DataSplit, FarSignMethod, FarSignRule, Method, MethodKind, OrderConfig,
+    Scenario, TuningCase, Wait, count_of_fraction,
 };
 
 /// Returns all mistakes. References by name are checked only in a `complete` scenario, as one mistake would cause others.
 pub fn validate(scenario: &Scenario, complete: bool) -> Vec<String> {
-    let mut validator = Validator { scenario, mistakes: Vec::new() };
+    let mut validator = Validator {
+        scenario,
+        mistakes: Vec::new(),
+    };
     validator.run();
     validator.fleet();
     validator.tuning();
@@ -44,7 +47,9 @@ impl Validator<'_> {
     /// A Byzantine fraction is 0, or leaves at least one honest worker and one attacker.
     fn byzantine_fraction(&mut self, place: &str, fraction: f64) {
         let valid = (0.0..1.0).contains(&fraction);
-        self.expect(valid, || format!("{place}: expected 0 to below 1, found {fraction}"));
+        self.expect(valid, || {
+            format!("{place}: expected 0 to below 1, found {fraction}")
+        });
         let workers = self.scenario.fleet.workers;
         let attackers = count_of_fraction(workers, fraction);
         let both = !valid || fraction == 0.0 || workers < 2 || (1..workers).contains(&attackers);
@@ -58,12 +63,16 @@ impl Validator<'_> {
 
     fn at_least(&mut self, place: &str, min: f64, found: f64) {
         let valid = found >= min && found.is_finite();
-        self.expect(valid, || format!("{place}: expected at least {min}, found {found}"));
+        self.expect(valid, || {
+            format!("{place}: expected at least {min}, found {found}")
+        });
     }
 
     fn above_zero(&mut self, place: &str, found: f64) {
         let valid = found > 0.0 && found.is_finite();
-        self.expect(valid, || format!("{place}: expected a number above 0, found {found}"));
+        self.expect(valid, || {
+            format!("{place}: expected a number above 0, found {found}")
+        });
     }
 
     fn above_zero_to_one(&mut self, place: &str, found: f64) {
@@ -74,11 +83,15 @@ impl Validator<'_> {
 
     fn increasing(&mut self, place: &str, found: &[f64]) {
         let valid = found.windows(2).all(|pair| pair[0] < pair[1]);
-        self.expect(valid, || format!("{place}: expected increasing values, found {found:?}"));
+        self.expect(valid, || {
+            format!("{place}: expected increasing values, found {found:?}")
+        });
     }
 
     fn distinct_seeds(&mut self, place: &str, seeds: &[u64]) {
-        self.expect(!seeds.is_empty(), || format!("{place}: expected a seed, found none"));
+        self.expect(!seeds.is_empty(), || {
+            format!("{place}: expected a seed, found none")
+        });
         let distinct: BTreeSet<_> = seeds.iter().collect();
         self.expect(distinct.len() == seeds.len(), || {
             format!("{place}: expected each seed once, found {seeds:?}")
@@ -126,7 +139,12 @@ impl Validator<'_> {
         self.fraction("network.delay", network.delay);
         self.at_least("network.rejoin_s", 0.0, network.rejoin_s);
         let valid = (0.0..1.0).contains(&network.loss);
-        self.expect(valid, || format!("network.loss: expected 0 to below 1, found {}", network.loss));
+        self.expect(valid, || {
+            format!(
+                "network.loss: expected 0 to below 1, found {}",
+                network.loss
+            )
+        });
         if let DataSplit::Dirichlet { alpha } = self.scenario.data {
             self.expect(alpha > 0.0 && alpha <= 1e6, || {
                 format!("data.alpha: expected above 0 and at most 1000000, found {alpha}")
@@ -137,9 +155,13 @@ impl Validator<'_> {
     fn tuning(&mut self) {
         let tuning = &self.scenario.tuning;
         self.at_least("tuning.updates", 1.0, tuning.updates as f64);
-        let valid = !tuning.factors.is_empty() && tuning.factors.iter().all(|f| *f > 0.0 && f.is_finite());
+        let valid =
+            !tuning.factors.is_empty() && tuning.factors.iter().all(|f| *f > 0.0 && f.is_finite());
         self.expect(valid, || {
-            format!("tuning.factors: expected numbers above 0, found {:?}", tuning.factors)
+            format!(
+                "tuning.factors: expected numbers above 0, found {:?}",
+                tuning.factors
+            )
         });
         self.increasing("tuning.factors", &tuning.factors);
         self.distinct_seeds("tuning.seeds", &tuning.seeds);
@@ -152,7 +174,8 @@ impl Validator<'_> {
             "tuning.cases: expected a case to choose a factor by, found none".to_owned()
         });
         for case in &tuning.cases {
-            let known = case.byzantine_fraction == 0.0 || self.scenario.attack(&case.attack).is_some();
+            let known =
+                case.byzantine_fraction == 0.0 || self.scenario.attack(&case.attack).is_some();
             self.expect(known, || {
                 let names: Vec<_> = self.scenario.attacks.iter().map(Attack::name).collect();
                 format!(
@@ -164,13 +187,17 @@ impl Validator<'_> {
             self.byzantine_fraction("tuning.cases.byzantine_fraction", case.byzantine_fraction);
         }
         let centralized = self.scenario.methods.iter().any(Method::is_centralized);
-        let clean = tuning.cases.iter().any(|case| case.byzantine_fraction == 0.0);
+        let clean = tuning
+            .cases
+            .iter()
+            .any(|case| case.byzantine_fraction == 0.0);
         self.expect(!(searches && centralized) || clean, || {
             "tuning.cases: expected a case without an attack for the centralized method, found none"
                 .to_owned()
         });
         let condition = |case: &TuningCase| {
-            (case.byzantine_fraction > 0.0).then(|| (case.attack.clone(), case.byzantine_fraction.to_bits()))
+            (case.byzantine_fraction > 0.0)
+                .then(|| (case.attack.clone(), case.byzantine_fraction.to_bits()))
         };
         let distinct: BTreeSet<_> = tuning.cases.iter().map(condition).collect();
         self.expect(distinct.len() == tuning.cases.len(), || {
@@ -190,8 +217,15 @@ impl Validator<'_> {
             self.expect(names.insert(name), || {
                 format!("methods: expected each name once, found {name} twice")
             });
-            self.above_zero(&format!("methods.{name}.learning_rate"), method.learning_rate);
-            self.at_least(&format!("methods.{name}.batch"), 1.0, f64::from(method.batch));
+            self.above_zero(
+                &format!("methods.{name}.learning_rate"),
+                method.learning_rate,
+            );
+            self.at_least(
+                &format!("methods.{name}.batch"),
+                1.0,
+                f64::from(method.batch),
+            );
             self.method(method);
         }
     }
@@ -211,7 +245,9 @@ impl Validator<'_> {
                 self.far_sign(name, far_sign);
                 Ok(())
             }
-            MethodKind::Asynchronous(asynchronous) => asynchronous.rule.validate(self.scenario.fleet.workers),
+            MethodKind::Asynchronous(asynchronous) => {
+                asynchronous.rule.validate(self.scenario.fleet.workers)
+            }
             MethodKind::Synchronous(synchronous) => {
                 if let Wait::Fastest(fraction) = synchronous.wait {
                     self.above_zero_to_one(&format!("methods.{name}.wait.fastest"), fraction);
@@ -219,15 +255,26 @@ impl Validator<'_> {
                 synchronous.aggregator.validate()
             }
             MethodKind::Centralized(centralized) => {
-                self.at_least(&format!("methods.{name}.join"), 1.0, centralized.join as f64);
+                self.at_least(
+                    &format!("methods.{name}.join"),
+                    1.0,
+                    centralized.join as f64,
+                );
                 Ok(())
             }
         };
-        self.mistakes.extend(rule.err().map(|mistake| format!("methods.{name}: {mistake}")));
+        self.mistakes.extend(
+            rule.err()
+                .map(|mistake| format!("methods.{name}: {mistake}")),
+        );
     }
 
     fn far_sign(&mut self, name: &str, method: &FarSignMethod) {
-        self.at_least(&format!("methods.{name}.direction_reuse"), 1.0, f64::from(method.direction_reuse));
+        self.at_least(
+            &format!("methods.{name}.direction_reuse"),
+            1.0,
+            f64::from(method.direction_reuse),
+        );
         self.above_zero_to_one(&format!("methods.{name}.horizon"), method.horizon);
         if let OrderConfig::Zeroth { delta } = method.order {
             self.above_zero(&format!("methods.{name}.delta"), f64::from(delta));
@@ -248,7 +295,10 @@ impl Validator<'_> {
                 });
             }
             FarSignRule::Verified { verify_probability } => {
-                self.above_zero_to_one(&format!("methods.{name}.verify_probability"), verify_probability);
+                self.above_zero_to_one(
+                    &format!("methods.{name}.verify_probability"),
+                    verify_probability,
+                );
                 self.expect(self.scenario.data == DataSplit::Shared, || {
                     format!(
                         "methods.{name}: expected data that the server has (split = \"shared\"), found shards, whose \
@@ -267,7 +317,12 @@ impl Validator<'_> {
     fn attacks(&mut self) {
         let mut names = BTreeSet::new();
         for attack in &self.scenario.attacks {
-            self.mistakes.extend(attack.validate().err().map(|mistake| format!("attacks: {mistake}")));
+            self.mistakes.extend(
+                attack
+                    .validate()
+                    .err()
+                    .map(|mistake| format!("attacks: {mistake}")),
+            );
             let name = attack.name();
             self.expect(names.insert(name), || {
                 format!("attacks: expected each attack once, found {name} twice")
@@ -278,11 +333,26 @@ impl Validator<'_> {
     /// An assertion refers to a condition of the scenario.
     fn assertions(&mut self) {
         for assertion in &self.scenario.assertions {
-            let Assertion { method, attack, byzantine_fraction: fraction, is } = assertion;
-            let other = if let Bound::Above { method, .. } = is { Some(method) } else { None };
+            let Assertion {
+                method,
+                attack,
+                byzantine_fraction: fraction,
+                is,
+            } = assertion;
+            let other = if let Bound::Above { method, .. } = is {
+                Some(method)
+            } else {
+                None
+            };
             for name in std::iter::once(method).chain(other) {
-                let known = self.scenario.methods.iter().any(|method| method.name == *name);
-                self.expect(known, || format!("assertions: expected the name of a method, found {name}"));
+                let known = self
+                    .scenario
+                    .methods
+                    .iter()
+                    .any(|method| method.name == *name);
+                self.expect(known, || {
+                    format!("assertions: expected the name of a method, found {name}")
+                });
             }
             let Some(attack) = attack else {
                 self.expect(*fraction == 0.0, || {
@@ -293,14 +363,19 @@ impl Validator<'_> {
                 continue;
             };
             let run = &self.scenario.run;
-            let known = self.scenario.attack(attack).is_some() && run.byzantine_fractions.contains(fraction);
+            let known = self.scenario.attack(attack).is_some()
+                && run.byzantine_fractions.contains(fraction);
             self.expect(known && *fraction > 0.0, || {
                 format!(
                     "assertions: expected an attack and a Byzantine fraction above 0 of the scenario, found \
                      {attack} and {fraction}"
                 )
             });
-            let centralized = self.scenario.methods.iter().any(|m| m.name == *method && m.is_centralized());
+            let centralized = self
+                .scenario
+                .methods
+                .iter()
+                .any(|m| m.name == *method && m.is_centralized());
             self.expect(!centralized, || {
                 format!("assertions: expected no attack on {method}, which has no workers, found {attack}")
             });

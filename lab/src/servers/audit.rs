@@ -58,7 +58,11 @@ impl Audit {
         directions: DirectionSpec,
         options: AuditOptions,
     ) -> Self {
-        let AuditOptions { interval, batch_size, workers } = options;
+        let AuditOptions {
+            interval,
+            batch_size,
+            workers,
+        } = options;
         Self {
             data,
             kernel: Kernel::new(architecture),
@@ -79,7 +83,8 @@ impl Audit {
         if updates >= self.due {
             self.due = updates + self.interval;
             self.batch.draw(&self.data, seed(), self.batch_size);
-            self.kernel.loss_and_gradient(x, &self.batch, &mut self.gradient);
+            self.kernel
+                .loss_and_gradient(x, &self.batch, &mut self.gradient);
         }
     }
 
@@ -98,7 +103,11 @@ impl Audit {
             agreed += f64::from(s * q);
             all += f64::from(q.abs());
         }
-        let c = if all > 0.0 { (agreed / all) as f32 } else { 0.0 };
+        let c = if all > 0.0 {
+            (agreed / all) as f32
+        } else {
+            0.0
+        };
         self.agreement[worker] += EMA_RATE * (c - self.agreement[worker]);
         let r = self.agreement[worker];
         let ratio = if r > 0.0 { r / self.quantile() } else { 0.0 };
@@ -108,7 +117,8 @@ impl Audit {
     /// Returns `Q`; requires a positive `r`.
     fn quantile(&mut self) -> f32 {
         self.sorted.clear();
-        self.sorted.extend(self.agreement.iter().filter(|r| **r > 0.0));
+        self.sorted
+            .extend(self.agreement.iter().filter(|r| **r > 0.0));
         self.sorted.sort_unstable_by(f32::total_cmp);
         self.sorted[((self.sorted.len() - 1) as f64 * QUANTILE) as usize]
     }

@@ -14,7 +14,9 @@ use farsign::optimizer::{self, FarSign, FarSignOptions};
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, VolunteerId};
-use farsign::training_server::{Draws, TrainingEvent, TrainingOptions, TrainingServer, VerificationResult};
+use farsign::training_server::{
+    Draws, TrainingEvent, TrainingOptions, TrainingServer, VerificationResult,
+};
 use farsign::verification::Recomputer;
 
 use crate::data::ExperimentData;
@@ -92,20 +94,42 @@ impl FarSignServer {
     /// # Errors
     /// Returns an error if the method's directions do not fit the model.
     pub fn new(run: FarSignRun<'_>, data: &ExperimentData) -> Result<Self, DirectionError> {
-        let FarSignRun { method, batch, learning_rate, updates, workers, attackers, seed, fault } = run;
+        let FarSignRun {
+            method,
+            batch,
+            learning_rate,
+            updates,
+            workers,
+            attackers,
+            seed,
+            fault,
+        } = run;
         let mut rng = SimRng::new(seed, RngStream::Server, 0);
         let directions = method.direction_spec(data.architecture.parameters())?;
         let direction_seed = rng.next_u64();
         let rule = match method.rule {
-            FarSignRule::Vote { gamma, .. } => optimizer::Rule::Vote { gamma, direction_seed },
+            FarSignRule::Vote { gamma, .. } => optimizer::Rule::Vote {
+                gamma,
+                direction_seed,
+            },
             _ => optimizer::Rule::Plain,
         };
         let keeps_momentum = method.rule == FarSignRule::ServerMomentum;
         let settings = settings(method, data, batch, directions);
-        let x = data.architecture.initial_parameters(SimRng::new(seed, RngStream::Parameters, 0).next_u64());
+        let x = data
+            .architecture
+            .initial_parameters(SimRng::new(seed, RngStream::Parameters, 0).next_u64());
         let horizon = method.horizon * updates as f64;
-        let step_size = StepSize { initial: learning_rate, decay: Decay::Cosine { horizon } };
-        let optimizer = FarSign::new(FarSignOptions { x, directions, step_size, rule });
+        let step_size = StepSize {
+            initial: learning_rate,
+            decay: Decay::Cosine { horizon },
+        };
+        let optimizer = FarSign::new(FarSignOptions {
+            x,
+            directions,
+            step_size,
+            rule,
+        });
         let verify_probability = match method.rule {
             FarSignRule::Verified { verify_probability } => Some(verify_probability),
             _ => None,
@@ -113,10 +137,15 @@ impl FarSignServer {
         let options = TrainingOptions {
             assignment: assignment(method, settings.order, rule),
             verify_probability,
-            direction_seed: (keeps_momentum && method.order == OrderConfig::First).then_some(direction_seed),
+            direction_seed: (keeps_momentum && method.order == OrderConfig::First)
+                .then_some(direction_seed),
             fault: fault.map(Into::into),
         };
-        let slot = |&is_attacker| WorkerSlot { volunteer: None, generation: 0, is_attacker };
+        let slot = |&is_attacker| WorkerSlot {
+            volunteer: None,
+            generation: 0,
+            is_attacker,
+        };
         Ok(Self {
             training: TrainingServer::new(optimizer, options),
             workers: attackers.iter().map(slot).collect(),
@@ -151,7 +180,9 @@ impl FarSignServer {
 
     /// Returns the factor of an update that the training server does not know: 1, or the weight of an audit.
     fn audit_weight(&mut self, worker: usize, task: &Task, signs: &SignBits) -> f32 {
-        let Some(audit) = &mut self.audit else { return 1.0 };
+        let Some(audit) = &mut self.audit else {
+            return 1.0;
+        };
         let rng = &mut self.rng;
         let issued = self.training.counters().issued;
         audit.refresh(issued, self.training.optimizer().x(), || rng.next_u64());
@@ -160,7 +191,9 @@ impl FarSignServer {
 
     fn apply(&mut self, worker: usize, task: &Task, signs: &SignBits) {
         let factor = self.audit_weight(worker, task, signs);
-        let Some(volunteer) = self.workers[worker].volunteer else { return };
+        let Some(volunteer) = self.workers[worker].volunteer else {
+            return;
+        };
         if factor <= 0.0 {
             // An audit gives it no weight: it is received and not applied.
             _ = self.training.discard_update(volunteer, task.id);
@@ -169,7 +202,9 @@ impl FarSignServer {
         let outcome = self.with_draws(|training, draws| {
             training.handle_update(volunteer, task.id, signs.as_bytes(), factor, draws)
         });
-        let Ok(accepted) = outcome.verdict else { return };
+        let Ok(accepted) = outcome.verdict else {
+            return;
+        };
         self.weights.1 += f64::from(accepted.weight);
         if self.workers[worker].is_attacker {
             self.weights.0 += f64::from(accepted.weight);
@@ -186,7 +221,8 @@ impl FarSignServer {
         if let Some(verification) = &mut self.verification {
             while let Some(job) = self.training.poll_verification() {
                 let (mismatch, momentum) = verification.recomputer.verify(&job.segment);
-                let recomputed = mismatch.map_or(job.segment.updates.len(), |position| position + 1);
+                let recomputed =
+                    mismatch.map_or(job.segment.updates.len(), |position| position + 1);
                 verification.stats.recomputed += recomputed as u64;
                 let result = VerificationResult::new(&job, mismatch, momentum);
                 if self.training.handle_verification(&result) {
@@ -220,19 +256,32 @@ fn settings(
         directions,
         batch,
         // With momentum at the server, workers send each estimate unchanged.
-        beta: if method.rule == FarSignRule::ServerMomentum { 1.0 } else { method.beta },
+        beta: if method.rule == FarSignRule::ServerMomentum {
+            1.0
+        } else {
+            method.beta
+        },
         task_timeout_ms: 0,
         train_digest: data.train.digest(),
     }
 }
 
-fn assignment(method: &FarSignMethod, order: estimate::Order, rule: optimizer::Rule) -> AssignmentOptions {
+fn assignment(
+    method: &FarSignMethod,
+    order: estimate::Order,
+    rule: optimizer::Rule,
+) -> AssignmentOptions {
     AssignmentOptions {
         order,
         rule,
-        minibatch_window: if let FarSignRule::Vote { window, .. } = method.rule { window } else { 1 },
+        minibatch_window: if let FarSignRule::Vote { window, .. } = method.rule {
+            window
+        } else {
+            1
+        },
         direction_reuse: method.direction_reuse,
-        resets: matches!(method.rule, FarSignRule::Verified { .. }).then_some(ResetInterval::VERIFIED),
+        resets: matches!(method.rule, FarSignRule::Verified { .. })
+            .then_some(ResetInterval::VERIFIED),
     }
 }
 
@@ -242,13 +291,19 @@ fn audit(
     directions: DirectionSpec,
     workers: usize,
 ) -> Option<Audit> {
-    let FarSignRule::Audited { every, batch } = rule else { return None };
+    let FarSignRule::Audited { every, batch } = rule else {
+        return None;
+    };
     let (data, architecture) = (Arc::clone(&data.validation), &data.architecture);
     Some(Audit::new(
         data,
         architecture,
         directions,
-        AuditOptions { interval: every, batch_size: batch as usize, workers },
+        AuditOptions {
+            interval: every,
+            batch_size: batch as usize,
+            workers,
+        },
     ))
 }
 
@@ -278,7 +333,8 @@ impl SimServer for FarSignServer {
     fn join(&mut self, worker: usize, known: bool) {
         let slot = &mut self.workers[worker];
         slot.generation += u64::from(!known);
-        let identity = VolunteerIdentity::from((worker as u128) << 64 | u128::from(slot.generation));
+        let identity =
+            VolunteerIdentity::from((worker as u128) << 64 | u128::from(slot.generation));
         slot.volunteer = Some(self.training.join(Some(identity), false));
         if let Some(server_momentum) = &mut self.server_momentum {
             server_momentum.momenta[worker] = Momentum::default();
@@ -297,14 +353,21 @@ impl SimServer for FarSignServer {
     }
 
     fn next_task(&mut self, worker: usize) -> (Task, Arc<[f32]>) {
-        let volunteer = self.workers[worker].volunteer.expect("a worker joins before its first task");
+        let volunteer = self.workers[worker]
+            .volunteer
+            .expect("a worker joins before its first task");
         let issued = self.with_draws(|training, draws| training.next_task(volunteer, draws));
         let issued = issued.expect("a worker that has joined is connected");
         (issued.task, Arc::clone(&self.training.publication().x))
     }
 
     fn receive(&mut self, worker: usize, update: ReceivedUpdate<'_>) -> UpdateOutcome {
-        let ReceivedUpdate { task, signs, vector, .. } = update;
+        let ReceivedUpdate {
+            task,
+            signs,
+            vector,
+            ..
+        } = update;
         if let Some(mut server_momentum) = self.server_momentum.take() {
             self.apply(worker, task, server_momentum.signs(worker, task, vector));
             self.server_momentum = Some(server_momentum);
@@ -339,6 +402,10 @@ impl SimServer for FarSignServer {
     }
 
     fn verification(&self) -> VerificationStats {
-        self.verification.as_ref().map_or_else(VerificationStats::default, |verification| verification.stats)
+        self.verification
+            .as_ref()
+            .map_or_else(VerificationStats::default, |verification| {
+                verification.stats
+            })
     }
 }

@@ -38,7 +38,8 @@ pub fn gradient_settings(data: &ExperimentData, batch: u32, beta: f32) -> RunSet
         run_id: 0,
         architecture: data.architecture.clone(),
         order: Order::First,
-        directions: DirectionSpec::new(DirectionFamily::Coordinate, d, d).expect("there are d coordinates"),
+        directions: DirectionSpec::new(DirectionFamily::Coordinate, d, d)
+            .expect("there are d coordinates"),
         batch,
         beta,
         task_timeout_ms: 0,
@@ -55,12 +56,18 @@ impl GradientServer {
         workers: usize,
         seed: u64,
     ) -> Self {
-        let x =
-            settings.architecture.initial_parameters(SimRng::new(seed, RngStream::Parameters, 0).next_u64());
+        let x = settings
+            .architecture
+            .initial_parameters(SimRng::new(seed, RngStream::Parameters, 0).next_u64());
         Self {
             settings,
             rule,
-            schedule: StepSize { initial: 1.0, decay: Decay::Cosine { horizon: updates as f64 } },
+            schedule: StepSize {
+                initial: 1.0,
+                decay: Decay::Cosine {
+                    horizon: updates as f64,
+                },
+            },
             snapshot: SnapshotSchedule::new(&x),
             before: x.clone(),
             x,
@@ -102,15 +109,32 @@ impl SimServer for GradientServer {
     }
 
     fn receive(&mut self, worker: usize, update: ReceivedUpdate<'_>) -> UpdateOutcome {
-        let ReceivedUpdate { x_sent, staleness, vector: gradient, .. } = update;
+        let ReceivedUpdate {
+            x_sent,
+            staleness,
+            vector: gradient,
+            ..
+        } = update;
         self.before.copy_from_slice(&self.x);
-        self.rule.receive(&GradientUpdate { worker, gradient, x_sent, staleness }, &mut self.x);
+        self.rule.receive(
+            &GradientUpdate {
+                worker,
+                gradient,
+                x_sent,
+                staleness,
+            },
+            &mut self.x,
+        );
         let factor = self.schedule.at(self.received as f64);
-        self.x.iter_mut().zip(&self.before).for_each(|(x, before)| *x = before + factor * (*x - before));
+        self.x
+            .iter_mut()
+            .zip(&self.before)
+            .for_each(|(x, before)| *x = before + factor * (*x - before));
         self.received += 1;
         self.updates += u64::from(self.x != self.before);
         let active = self.present.iter().filter(|present| **present).count();
-        self.snapshot.maybe_publish(&self.x, self.received, self.updates, active);
+        self.snapshot
+            .maybe_publish(&self.x, self.received, self.updates, active);
         UpdateOutcome::Accepted
     }
 

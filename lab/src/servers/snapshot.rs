@@ -20,7 +20,12 @@ pub struct SnapshotSchedule {
 impl SnapshotSchedule {
     /// Creates the initial snapshot.
     pub fn new(x: &[f32]) -> Self {
-        Self { version: 0, updates: 0, x: x.into(), due: 0 }
+        Self {
+            version: 0,
+            updates: 0,
+            x: x.into(),
+            due: 0,
+        }
     }
 
     /// Publishes a snapshot if one is due, after `received` updates, `updates` of which changed the parameters.

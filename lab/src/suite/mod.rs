@@ -83,11 +83,20 @@ pub fn run(
     };
     let data = ExperimentData::new(&scenario, train, test)?;
     let output_dir = OutputDir::open(out, &manifest)?;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build()?;
-    let suite = Suite { scenario: &scenario, data: &data, output_dir: &output_dir };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads.unwrap_or(0))
+        .build()?;
+    let suite = Suite {
+        scenario: &scenario,
+        data: &data,
+        output_dir: &output_dir,
+    };
     let summary = pool.install(|| suite.run(options.fault))?;
     let violations = assert::violations(&scenario.assertions, &summary);
-    Ok(SuiteReport { summary, violations })
+    Ok(SuiteReport {
+        summary,
+        violations,
+    })
 }
 
 /// Keeps the first `count` seeds; appends successors of the largest seed if there are fewer.
@@ -107,11 +116,15 @@ struct Suite<'a> {
 impl Suite<'_> {
     fn run(&self, fault: Option<InjectedFault>) -> Result<Summary, SuiteError> {
         let methods = &self.scenario.methods;
-        let tuning: Vec<Vec<PlannedRun>> =
-            methods.iter().map(|method| plan::tuning(self.scenario, method)).collect();
+        let tuning: Vec<Vec<PlannedRun>> = methods
+            .iter()
+            .map(|method| plan::tuning(self.scenario, method))
+            .collect();
         let tried = self.metrics("tuning", tuning)?;
-        let factors: Vec<f64> =
-            tried.iter().map(|metrics| plan::best_factor(&self.scenario.tuning.factors, metrics)).collect();
+        let factors: Vec<f64> = tried
+            .iter()
+            .map(|metrics| plan::best_factor(&self.scenario.tuning.factors, metrics))
+            .collect();
         let runs = methods
             .iter()
             .zip(&factors)
@@ -153,15 +166,23 @@ impl Suite<'_> {
             self.output_dir.write_json(&planned.key, &metrics)?;
             Ok(metrics)
         };
-        let metrics: Result<Vec<RunMetrics>, OutputDirError> =
-            planned.into_par_iter().map(run).progress_with(bar).collect();
+        let metrics: Result<Vec<RunMetrics>, OutputDirError> = planned
+            .into_par_iter()
+            .map(run)
+            .progress_with(bar)
+            .collect();
         let mut metrics = metrics?.into_iter();
-        Ok(sizes.into_iter().map(|size| metrics.by_ref().take(size).collect()).collect())
+        Ok(sizes
+            .into_iter()
+            .map(|size| metrics.by_ref().take(size).collect())
+            .collect())
     }
 }
 
 fn progress_bar(label: &'static str, length: u64) -> ProgressBar {
     let template = "{msg} {wide_bar} {pos} of {len} runs, {eta} left";
     let style = ProgressStyle::with_template(template).expect("the template is constant");
-    ProgressBar::new(length).with_style(style).with_message(label)
+    ProgressBar::new(length)
+        .with_style(style)
+        .with_message(label)
 }

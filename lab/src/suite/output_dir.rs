@@ -47,7 +47,10 @@ pub enum OutputDirError {
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("{}: expected a file written by `farsign lab run`, found other content: {source}", path.display())]
-    Content { path: PathBuf, source: serde_json::Error },
+    Content {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
     /// The directory has results without a manifest.
     #[error("{}: expected a manifest.json beside the results, found none; use another --out", path.display())]
     NoManifest { path: PathBuf },
@@ -95,7 +98,10 @@ impl OutputDir {
                     ("held-out data", found.test_sha256 == manifest.test_sha256),
                 ];
                 if let Some((input, _)) = inputs.into_iter().find(|(_, same)| !same) {
-                    return Err(OutputDirError::Mismatch { path: path.to_owned(), input });
+                    return Err(OutputDirError::Mismatch {
+                        path: path.to_owned(),
+                        input,
+                    });
                 }
             }
         }
@@ -113,7 +119,10 @@ impl OutputDir {
     /// # Errors
     /// Returns an error if there is no summary, or it cannot be read.
     pub fn summary(&self) -> Result<Summary, OutputDirError> {
-        self.read("summary")?.ok_or_else(|| OutputDirError::NoResults { path: self.0.clone() })
+        self.read("summary")?
+            .ok_or_else(|| OutputDirError::NoResults {
+                path: self.0.clone(),
+            })
     }
 
     /// Reads the value with this key; `None` if there is none.
@@ -150,12 +159,18 @@ impl OutputDir {
         let path = self.0.join(name);
         let unfinished = self.0.join(format!("{name}.part"));
         File::create(&unfinished)
-            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())
+                    .and_then(|()| file.sync_all())
+            })
             .and_then(|()| fs::rename(&unfinished, &path))
             .map_err(|source| OutputDirError::Io { path, source })
     }
 }
 
 fn create(dir: &Path) -> Result<(), OutputDirError> {
-    fs::create_dir_all(dir).map_err(|source| OutputDirError::Io { path: dir.to_owned(), source })
+    fs::create_dir_all(dir).map_err(|source| OutputDirError::Io {
+        path: dir.to_owned(),
+        source,
+    })
 }

@@ -27,13 +27,31 @@ pub struct Condition {
 
 /// Returns all conditions of a method: without an attack, then attack by attack, by increasing Byzantine fraction, seed by
 /// seed.
-pub fn conditions<'a>(scenario: &'a Scenario, method: &Method) -> impl Iterator<Item = Condition> + 'a {
-    let attacks = if method.is_centralized() { &[][..] } else { &scenario.attacks };
-    let fractions = scenario.run.byzantine_fractions.iter().filter(|fraction| **fraction > 0.0);
-    let attacked =
-        attacks.iter().flat_map(move |&attack| fractions.clone().map(move |&fraction| (attack, fraction)));
+pub fn conditions<'a>(
+    scenario: &'a Scenario,
+    method: &Method,
+) -> impl Iterator<Item = Condition> + 'a {
+    let attacks = if method.is_centralized() {
+        &[][..]
+    } else {
+        &scenario.attacks
+    };
+    let fractions = scenario
+        .run
+        .byzantine_fractions
+        .iter()
+        .filter(|fraction| **fraction > 0.0);
+    let attacked = attacks
+        .iter()
+        .flat_map(move |&attack| fractions.clone().map(move |&fraction| (attack, fraction)));
     let all = std::iter::once(None).chain(attacked.map(Some));
-    all.flat_map(|attack| scenario.run.seeds.iter().map(move |&seed| Condition { attack, seed }))
+    all.flat_map(|attack| {
+        scenario
+            .run
+            .seeds
+            .iter()
+            .map(move |&seed| Condition { attack, seed })
+    })
 }
 
 /// Returns the tuning runs of a method: factor by factor, case by case, seed by seed.
@@ -49,15 +67,36 @@ pub fn tuning<'a>(scenario: &'a Scenario, method: &'a Method) -> Vec<PlannedRun<
         (case.byzantine_fraction > 0.0).then_some((attack, case.byzantine_fraction))
     };
     let centralized = method.is_centralized();
-    let attacks = tuning.cases.iter().map(attack).filter(|attack| !(centralized && attack.is_some()));
-    let conditions: Vec<Condition> =
-        attacks.flat_map(|attack| tuning.seeds.iter().map(move |&seed| Condition { attack, seed })).collect();
+    let attacks = tuning
+        .cases
+        .iter()
+        .map(attack)
+        .filter(|attack| !(centralized && attack.is_some()));
+    let conditions: Vec<Condition> = attacks
+        .flat_map(|attack| {
+            tuning
+                .seeds
+                .iter()
+                .map(move |&seed| Condition { attack, seed })
+        })
+        .collect();
     let planned = |(&factor, condition): (&f64, &Condition)| {
         let Condition { attack, seed } = *condition;
         let updates = tuning.updates;
         let eval_split = EvalSplit::Validation;
-        let spec = RunSpec { method, factor, attack, seed, updates, eval_split, fault: None };
-        PlannedRun { key: format!("tuning/{}--{factor}", key(method, *condition)), spec }
+        let spec = RunSpec {
+            method,
+            factor,
+            attack,
+            seed,
+            updates,
+            eval_split,
+            fault: None,
+        };
+        PlannedRun {
+            key: format!("tuning/{}--{factor}", key(method, *condition)),
+            spec,
+        }
     };
     tuning
         .factors
@@ -70,7 +109,10 @@ pub fn tuning<'a>(scenario: &'a Scenario, method: &'a Method) -> Vec<PlannedRun<
 /// Returns the factor with the best mean accuracy in the metrics of [`tuning`]; the first on ties or without metrics.
 pub fn best_factor(factors: &[f64], metrics: &[RunMetrics]) -> f64 {
     let mut best = (f64::NEG_INFINITY, factors[0]);
-    for (metrics, &factor) in metrics.chunks((metrics.len() / factors.len()).max(1)).zip(factors) {
+    for (metrics, &factor) in metrics
+        .chunks((metrics.len() / factors.len()).max(1))
+        .zip(factors)
+    {
         let sum: f64 = metrics.iter().map(|metrics| metrics.accuracy).sum();
         if sum > best.0 {
             best = (sum, factor);
@@ -90,8 +132,19 @@ pub fn runs<'a>(
         let Condition { attack, seed } = condition;
         let updates = scenario.run.updates;
         let eval_split = EvalSplit::Test;
-        let spec = RunSpec { method, factor, attack, seed, updates, eval_split, fault };
-        PlannedRun { key: format!("runs/{}", key(method, condition)), spec }
+        let spec = RunSpec {
+            method,
+            factor,
+            attack,
+            seed,
+            updates,
+            eval_split,
+            fault,
+        };
+        PlannedRun {
+            key: format!("runs/{}", key(method, condition)),
+            spec,
+        }
     };
     conditions(scenario, method).map(planned).collect()
 }
@@ -99,7 +152,9 @@ pub fn runs<'a>(
 fn key(method: &Method, Condition { attack, seed }: Condition) -> String {
     match attack {
         None => format!("{}--none--{seed}", method.name),
-        Some((attack, fraction)) => format!("{}--{}-{fraction}--{seed}", method.name, attack.name()),
+        Some((attack, fraction)) => {
+            format!("{}--{}-{fraction}--{seed}", method.name, attack.name())
+        }
     }
 }
 
@@ -109,7 +164,13 @@ mod tests {
     use crate::testing::scenario;
 
     fn metrics(accuracies: &[f64]) -> Vec<RunMetrics> {
-        accuracies.iter().map(|&accuracy| RunMetrics { accuracy, ..RunMetrics::default() }).collect()
+        accuracies
+            .iter()
+            .map(|&accuracy| RunMetrics {
+                accuracy,
+                ..RunMetrics::default()
+            })
+            .collect()
     }
 
     #[test]
@@ -117,25 +178,47 @@ mod tests {
         // Factor by factor. The best mean is neither the best first case, nor the best case, nor the best minimum.
         let tried = [[0.98, 0.1, 0.9], [0.6, 0.5, 0.6], [0.7, 0.4, 0.95]].concat();
         assert_eq!(best_factor(&[0.1, 0.5, 1.0], &metrics(&tried)), 1.0);
-        assert_eq!(best_factor(&[0.1, 0.5], &metrics(&[0.8, 0.8])), 0.1, "the first on ties");
+        assert_eq!(
+            best_factor(&[0.1, 0.5], &metrics(&[0.8, 0.8])),
+            0.1,
+            "the first on ties"
+        );
         assert_eq!(best_factor(&[0.3], &[]), 0.3, "the first without metrics");
     }
 
     #[test]
     fn tuning_uses_validation_data() {
         let mut scenario = scenario();
-        let clean = TuningCase { attack: "none".to_owned(), byzantine_fraction: 0.0 };
+        let clean = TuningCase {
+            attack: "none".to_owned(),
+            byzantine_fraction: 0.0,
+        };
         scenario.tuning.cases.insert(0, clean);
         scenario.tuning.seeds = vec![100, 101];
         let method = &scenario.methods[0];
         let planned = tuning(&scenario, method);
-        let found = planned.iter().map(|run| (run.spec.factor, run.spec.attack, run.spec.seed));
+        let found = planned
+            .iter()
+            .map(|run| (run.spec.factor, run.spec.attack, run.spec.seed));
         let attack = Some((scenario.attack("sign-flip").unwrap(), 0.3));
-        let each =
-            |factor| [(factor, None, 100), (factor, None, 101), (factor, attack, 100), (factor, attack, 101)];
+        let each = |factor| {
+            [
+                (factor, None, 100),
+                (factor, None, 101),
+                (factor, attack, 100),
+                (factor, attack, 101),
+            ]
+        };
         assert_eq!(found.collect::<Vec<_>>(), [each(0.5), each(1.0)].concat());
-        assert!(planned.iter().all(|run| run.spec.eval_split == EvalSplit::Validation));
+        assert!(
+            planned
+                .iter()
+                .all(|run| run.spec.eval_split == EvalSplit::Validation)
+        );
         let runs = runs(&scenario, method, 0.5, None);
-        assert!(runs.iter().all(|run| run.spec.eval_split == EvalSplit::Test));
+        assert!(
+            runs.iter()
+                .all(|run| run.spec.eval_split == EvalSplit::Test)
+        );
     }
 }

@@ -45,29 +45,53 @@ impl SuiteResults {
     pub fn read(path: &Path) -> Result<Self, ResultsError> {
         let dir = OutputDir::existing(path);
         let display = || path.display().to_string();
-        let unfinished =
-            |missing: &str| ResultsError::Unfinished { path: display(), missing: missing.to_owned() };
-        let manifest: Manifest = dir.read("manifest")?.ok_or_else(|| unfinished("manifest.json"))?;
-        let mut scenario = Scenario::from_toml(&manifest.scenario)
-            .map_err(|source| ResultsError::Scenario { path: display(), source })?;
+        let unfinished = |missing: &str| ResultsError::Unfinished {
+            path: display(),
+            missing: missing.to_owned(),
+        };
+        let manifest: Manifest = dir
+            .read("manifest")?
+            .ok_or_else(|| unfinished("manifest.json"))?;
+        let mut scenario =
+            Scenario::from_toml(&manifest.scenario).map_err(|source| ResultsError::Scenario {
+                path: display(),
+                source,
+            })?;
         scenario.run.seeds.clone_from(&manifest.seeds);
-        let summary = dir.read("summary")?.ok_or_else(|| unfinished("summary.json"))?;
+        let summary = dir
+            .read("summary")?
+            .ok_or_else(|| unfinished("summary.json"))?;
         let mut metrics = Vec::new();
         for method in &scenario.methods {
             let planned = plan::runs(&scenario, method, 1.0, None).into_iter();
-            let read = |run: plan::PlannedRun| dir.read(&run.key)?.ok_or_else(|| unfinished(&run.key));
-            metrics.push(planned.map(read).collect::<Result<Vec<RunMetrics>, ResultsError>>()?);
+            let read =
+                |run: plan::PlannedRun| dir.read(&run.key)?.ok_or_else(|| unfinished(&run.key));
+            metrics.push(
+                planned
+                    .map(read)
+                    .collect::<Result<Vec<RunMetrics>, ResultsError>>()?,
+            );
         }
-        Ok(Self { manifest, scenario, summary, metrics })
+        Ok(Self {
+            manifest,
+            scenario,
+            summary,
+            metrics,
+        })
     }
 
     /// Returns the runs of a method under a condition, seed by seed; empty if there are none.
     pub fn runs(&self, method: &str, key: ConditionKey<'_>) -> Vec<&RunMetrics> {
         let mut methods = self.scenario.methods.iter().zip(&self.metrics);
-        let Some((method, metrics)) = methods.find(|(m, _)| m.name == method) else { return Vec::new() };
+        let Some((method, metrics)) = methods.find(|(m, _)| m.name == method) else {
+            return Vec::new();
+        };
         let conditions = plan::conditions(&self.scenario, method);
         let matches = |condition: &Condition| {
-            condition.attack.map(|(attack, fraction)| (attack.name(), fraction)) == key
+            condition
+                .attack
+                .map(|(attack, fraction)| (attack.name(), fraction))
+                == key
         };
         conditions
             .zip(metrics)
@@ -81,8 +105,9 @@ impl SuiteResults {
         let runs = self.runs(method, key);
         let length = runs.iter().map(|run| run.curve.len()).min().unwrap_or(0);
         let point = |n: usize| {
-            let over_seeds =
-                |value: fn(&CurvePoint) -> f64| MeanStd::new(runs.iter().map(|run| value(&run.curve[n])));
+            let over_seeds = |value: fn(&CurvePoint) -> f64| {
+                MeanStd::new(runs.iter().map(|run| value(&run.curve[n])))
+            };
             MeanPoint {
                 updates: over_seeds(|point| point.updates as f64).mean,
                 time_s: over_seeds(|point| point.time_s).mean,
@@ -95,7 +120,10 @@ impl SuiteResults {
     /// Returns the updates to the first point of the curve with an accuracy of 80 %; `None` unless every seed reaches it.
     pub fn target_updates(&self, method: &str, key: ConditionKey<'_>) -> Option<MeanStd> {
         let first = |run: &&RunMetrics| {
-            let reached = run.curve.iter().find(|point| point.accuracy >= TARGET_ACCURACY);
+            let reached = run
+                .curve
+                .iter()
+                .find(|point| point.accuracy >= TARGET_ACCURACY);
             reached.map(|point| point.updates as f64)
         };
         let runs = self.runs(method, key);
@@ -139,7 +167,10 @@ mod tests {
                 accuracy,
                 loss: None,
             };
-            RunMetrics { curve: (0..).zip(curve.iter()).map(point).collect(), ..RunMetrics::default() }
+            RunMetrics {
+                curve: (0..).zip(curve.iter()).map(point).collect(),
+                ..RunMetrics::default()
+            }
         };
         let text = String::new;
         SuiteResults {
@@ -152,7 +183,12 @@ mod tests {
                 seeds: scenario.run.seeds.clone(),
                 scenario: text(),
             },
-            summary: Summary { updates: 0, seeds: curves.len(), breaking_distance: 0.1, methods: Vec::new() },
+            summary: Summary {
+                updates: 0,
+                seeds: curves.len(),
+                breaking_distance: 0.1,
+                methods: Vec::new(),
+            },
             metrics: vec![curves.iter().map(metrics).collect()],
             scenario,
         }
@@ -163,16 +199,24 @@ mod tests {
         let reached = results(&[&[0.1, 0.7, 0.85, 0.9], &[0.1, 0.8, 0.7, 0.9]]);
         let found = reached.target_updates("plain", None).unwrap();
         assert_eq!((found.mean, found.deviation), (150.0, 70.710_678));
-        assert_eq!(results(&[&[0.1, 0.9], &[0.1, 0.7]]).target_updates("plain", None), None);
+        assert_eq!(
+            results(&[&[0.1, 0.9], &[0.1, 0.7]]).target_updates("plain", None),
+            None
+        );
         assert_eq!(results(&[&[0.9]]).target_updates("other", None), None);
-        assert_eq!(results(&[&[0.9]]).target_updates("plain", Some(("replay", 0.3))), None);
+        assert_eq!(
+            results(&[&[0.9]]).target_updates("plain", Some(("replay", 0.3))),
+            None
+        );
     }
 
     #[test]
     fn mean_curve_has_common_length() {
         let curve = results(&[&[0.1, 0.5, 0.9], &[0.3, 0.7]]).curve("plain", None);
-        let found: Vec<_> =
-            curve.iter().map(|point| (point.updates, point.time_s, point.accuracy.mean)).collect();
+        let found: Vec<_> = curve
+            .iter()
+            .map(|point| (point.updates, point.time_s, point.accuracy.mean))
+            .collect();
         assert_eq!(found, [(0.0, 0.0, 0.2), (100.0, 10.0, 0.6)]);
     }
 

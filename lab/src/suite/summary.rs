@@ -100,11 +100,16 @@ impl ConditionSummary {
             byzantine_updates: over_seeds(|run| run.byzantine_updates),
             byzantine_weight: if_all(|run| run.byzantine_weight),
             accuracy: over_seeds(|run| run.accuracy),
-            min_accuracy: runs.iter().map(|run| run.accuracy).fold(f64::INFINITY, f64::min),
+            min_accuracy: runs
+                .iter()
+                .map(|run| run.accuracy)
+                .fold(f64::INFINITY, f64::min),
             target_s: if_all(|run| run.target_s),
             time_s: over_seeds(|run| run.time_s),
             staleness: over_seeds(|run| run.staleness),
-            recomputed: over_seeds(|run| run.verification.recomputed as f64 / run.updates.max(1) as f64),
+            recomputed: over_seeds(|run| {
+                run.verification.recomputed as f64 / run.updates.max(1) as f64
+            }),
             attackers_ejected: over_seeds(|run| run.attackers_ejected as f64),
             honest_ejected: runs.iter().map(|run| run.honest_ejected).sum(),
             diverged: runs.iter().filter(|run| run.diverged).count(),
@@ -118,12 +123,21 @@ impl MethodSummary {
         let planned: Vec<Condition> = conditions(scenario, method).collect();
         let seeds = scenario.run.seeds.len();
         let summarize = |(conditions, runs): (&[Condition], &[RunMetrics])| {
-            let attack = conditions[0].attack.as_ref().map(|(attack, fraction)| (attack.name(), *fraction));
+            let attack = conditions[0]
+                .attack
+                .as_ref()
+                .map(|(attack, fraction)| (attack.name(), *fraction));
             ConditionSummary::new(attack, &runs.iter().collect::<Vec<_>>())
         };
-        let mut summaries =
-            planned.chunks(seeds).zip(runs.chunks(seeds)).map(summarize).collect::<Vec<_>>().into_iter();
-        let clean = summaries.next().expect("a plan begins with the runs without an attack");
+        let mut summaries = planned
+            .chunks(seeds)
+            .zip(runs.chunks(seeds))
+            .map(summarize)
+            .collect::<Vec<_>>()
+            .into_iter();
+        let clean = summaries
+            .next()
+            .expect("a plan begins with the runs without an attack");
         let attacked: Vec<ConditionSummary> = summaries.collect();
         let worst = worst_cases(&scenario.run.byzantine_fractions, &attacked);
         let limit = clean.accuracy.mean - scenario.run.breaking_distance;
@@ -139,10 +153,17 @@ impl MethodSummary {
     }
 
     /// Returns the results under an attack, or without one.
-    pub fn condition(&self, attack: Option<&str>, byzantine_fraction: f64) -> Option<&ConditionSummary> {
-        let Some(attack) = attack else { return Some(&self.clean) };
+    pub fn condition(
+        &self,
+        attack: Option<&str>,
+        byzantine_fraction: f64,
+    ) -> Option<&ConditionSummary> {
+        let Some(attack) = attack else {
+            return Some(&self.clean);
+        };
         self.attacked.iter().find(|condition| {
-            condition.attack.as_deref() == Some(attack) && condition.byzantine_fraction == byzantine_fraction
+            condition.attack.as_deref() == Some(attack)
+                && condition.byzantine_fraction == byzantine_fraction
         })
     }
 }
@@ -150,11 +171,22 @@ impl MethodSummary {
 /// Returns the attack with the lowest mean, by Byzantine fraction.
 fn worst_cases(fractions: &[f64], attacked: &[ConditionSummary]) -> Vec<WorstCase> {
     let worst_at = |&byzantine_fraction: &f64| {
-        let here = || attacked.iter().filter(|condition| condition.byzantine_fraction == byzantine_fraction);
+        let here = || {
+            attacked
+                .iter()
+                .filter(|condition| condition.byzantine_fraction == byzantine_fraction)
+        };
         let worst = here().min_by(|a, b| a.accuracy.mean.total_cmp(&b.accuracy.mean))?;
-        let min_accuracy = here().map(|condition| condition.min_accuracy).fold(f64::INFINITY, f64::min);
+        let min_accuracy = here()
+            .map(|condition| condition.min_accuracy)
+            .fold(f64::INFINITY, f64::min);
         let attack = worst.attack.clone()?;
-        Some(WorstCase { byzantine_fraction, attack, accuracy: worst.accuracy, min_accuracy })
+        Some(WorstCase {
+            byzantine_fraction,
+            attack,
+            accuracy: worst.accuracy,
+            min_accuracy,
+        })
     };
     fractions.iter().filter_map(worst_at).collect()
 }
@@ -163,7 +195,10 @@ fn worst_cases(fractions: &[f64], attacked: &[ConditionSummary]) -> Vec<WorstCas
 ///
 /// The fractions of `worst` increase.
 fn breaking_point(worst: &[WorstCase], limit: f64) -> Option<f64> {
-    let tolerated = worst.iter().take_while(|worst| worst.min_accuracy >= limit).last();
+    let tolerated = worst
+        .iter()
+        .take_while(|worst| worst.min_accuracy >= limit)
+        .last();
     (!worst.is_empty()).then(|| tolerated.map_or(0.0, |worst| worst.byzantine_fraction))
 }
 
@@ -175,16 +210,20 @@ impl Summary {
 }
 
 /// The header of `curves.csv`.
-pub const CURVES_HEADER: &str = "method,attack,byzantine_fraction,seed,updates,time_s,accuracy,loss\n";
+pub const CURVES_HEADER: &str =
+    "method,attack,byzantine_fraction,seed,updates,time_s,accuracy,loss\n";
 
 /// Returns lines of `curves.csv` for the runs of a method, in the order of the plan.
 pub fn curves(scenario: &Scenario, method: &Method, runs: &[RunMetrics]) -> String {
     let mut lines = String::new();
     for (Condition { attack, seed }, run) in conditions(scenario, method).zip(runs) {
-        let (attack, fraction) =
-            attack.as_ref().map_or(("none", 0.0), |(attack, fraction)| (attack.name(), *fraction));
+        let (attack, fraction) = attack.as_ref().map_or(("none", 0.0), |(attack, fraction)| {
+            (attack.name(), *fraction)
+        });
         for point in &run.curve {
-            let loss = point.loss.map_or_else(String::new, |loss| format!("{loss:.5}"));
+            let loss = point
+                .loss
+                .map_or_else(String::new, |loss| format!("{loss:.5}"));
             writeln!(
                 lines,
                 "{},{attack},{fraction},{seed},{},{:.3},{:.5},{loss}",
@@ -201,7 +240,10 @@ mod tests {
     use super::*;
 
     fn condition(attack: &str, fraction: f64, accuracies: &[f64]) -> ConditionSummary {
-        let metrics = |&accuracy: &f64| RunMetrics { accuracy, ..RunMetrics::default() };
+        let metrics = |&accuracy: &f64| RunMetrics {
+            accuracy,
+            ..RunMetrics::default()
+        };
         let runs: Vec<RunMetrics> = accuracies.iter().map(metrics).collect();
         ConditionSummary::new(Some((attack, fraction)), &runs.iter().collect::<Vec<_>>())
     }
@@ -222,16 +264,31 @@ mod tests {
         let worst = worst();
         let found: Vec<(f64, &str, f64, f64)> = worst
             .iter()
-            .map(|w| (w.byzantine_fraction, w.attack.as_str(), w.accuracy.mean, w.min_accuracy))
+            .map(|w| {
+                (
+                    w.byzantine_fraction,
+                    w.attack.as_str(),
+                    w.accuracy.mean,
+                    w.min_accuracy,
+                )
+            })
             .collect();
-        let expected = [(0.1, "flip", 0.9, 0.86), (0.2, "flip", 0.7, 0.5), (0.3, "flip", 0.9, 0.9)];
+        let expected = [
+            (0.1, "flip", 0.9, 0.86),
+            (0.2, "flip", 0.7, 0.5),
+            (0.3, "flip", 0.9, 0.9),
+        ];
         assert_eq!(found, expected);
     }
 
     #[test]
     fn breaking_point_uses_worst_seed() {
         let worst = worst();
-        assert_eq!(breaking_point(&worst, 0.87), Some(0.0), "a run under the other attack ends at .86");
+        assert_eq!(
+            breaking_point(&worst, 0.87),
+            Some(0.0),
+            "a run under the other attack ends at .86"
+        );
         assert_eq!(
             breaking_point(&worst, 0.86),
             Some(0.1),

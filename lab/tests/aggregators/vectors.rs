@@ -45,33 +45,64 @@ struct Parameters {
 }
 
 fn groups() -> Vec<Group> {
-    serde_json::from_str(include_str!("../../testdata/synchronous.json")).expect("the vectors have this form")
+    serde_json::from_str(include_str!("../../testdata/synchronous.json"))
+        .expect("the vectors have this form")
 }
 
 fn aggregate(rule: &str, parameters: &Parameters, gradients: &[&[f32]]) -> Vec<f32> {
-    let &Parameters { f, offset, selected, averaged, trimmed, smoothing, radius, iterations, size } =
-        parameters;
+    let &Parameters {
+        f,
+        offset,
+        selected,
+        averaged,
+        trimmed,
+        smoothing,
+        radius,
+        iterations,
+        size,
+    } = parameters;
     let neighbours = Neighbours { f, offset };
     match rule {
         "mean" => Mean.aggregate(gradients),
         "krum" => Krum { neighbours }.aggregate(gradients),
-        "multi_krum" => MultiKrum { neighbours, selected }.aggregate(gradients),
+        "multi_krum" => MultiKrum {
+            neighbours,
+            selected,
+        }
+        .aggregate(gradients),
         "coordinate_median" => CoordinateMedian.aggregate(gradients),
         "trimmed_mean" => TrimmedMean { trimmed }.aggregate(gradients),
-        "geometric_median" => GeometricMedian { smoothing, iterations }.aggregate(gradients),
-        "bulyan" => Bulyan { neighbours, selected, averaged }.aggregate(gradients),
+        "geometric_median" => GeometricMedian {
+            smoothing,
+            iterations,
+        }
+        .aggregate(gradients),
+        "bulyan" => Bulyan {
+            neighbours,
+            selected,
+            averaged,
+        }
+        .aggregate(gradients),
         "centered_clipping_twice" => {
             let rule = CenteredClipping::new(radius, iterations);
             rule.aggregate(gradients);
             rule.aggregate(gradients)
         }
-        "nnm_then_krum" => NearestNeighbourMixing { f, rule: Krum { neighbours } }.aggregate(gradients),
-        "nnm_then_coordinate_median" => {
-            NearestNeighbourMixing { f, rule: CoordinateMedian }.aggregate(gradients)
+        "nnm_then_krum" => NearestNeighbourMixing {
+            f,
+            rule: Krum { neighbours },
         }
-        "nnm_then_trimmed_mean" => {
-            NearestNeighbourMixing { f, rule: TrimmedMean { trimmed } }.aggregate(gradients)
+        .aggregate(gradients),
+        "nnm_then_coordinate_median" => NearestNeighbourMixing {
+            f,
+            rule: CoordinateMedian,
         }
+        .aggregate(gradients),
+        "nnm_then_trimmed_mean" => NearestNeighbourMixing {
+            f,
+            rule: TrimmedMean { trimmed },
+        }
+        .aggregate(gradients),
         "buckets_then_coordinate_median" => {
             let means = bucket_means(gradients, size);
             CoordinateMedian.aggregate(&means.iter().map(Vec::as_slice).collect::<Vec<_>>())
@@ -84,15 +115,27 @@ fn aggregate(rule: &str, parameters: &Parameters, gradients: &[&[f32]]) -> Vec<f
 fn rules_match_other_libraries() {
     for group in groups() {
         let gradients: Vec<&[f32]> = group.gradients.iter().map(Vec::as_slice).collect();
-        for Expected { library, rule, parameters, gradient } in &group.expected {
+        for Expected {
+            library,
+            rule,
+            parameters,
+            gradient,
+        } in &group.expected
+        {
             let found = aggregate(rule, parameters, &gradients);
-            let case =
-                format!("{rule} {parameters:?} of {library}, {} gradients, {}", gradients.len(), group.input);
+            let case = format!(
+                "{rule} {parameters:?} of {library}, {} gradients, {}",
+                gradients.len(),
+                group.input
+            );
             assert_eq!(found.len(), gradient.len(), "{case}");
             for (k, (found, expected)) in found.iter().zip(gradient).enumerate() {
                 let allowed = TOLERANCE * expected.abs().max(1.0);
                 let difference = (f64::from(*found) - expected).abs();
-                assert!(difference <= allowed, "{case}: expected {expected} at {k}, found {found}");
+                assert!(
+                    difference <= allowed,
+                    "{case}: expected {expected} at {k}, found {found}"
+                );
             }
         }
     }
@@ -101,11 +144,17 @@ fn rules_match_other_libraries() {
 #[test]
 fn vectors_cover_rules_sizes_and_attacks() {
     let groups = groups();
-    let sizes: BTreeSet<(usize, usize)> =
-        groups.iter().map(|group| (group.gradients.len(), group.gradients[0].len())).collect();
+    let sizes: BTreeSet<(usize, usize)> = groups
+        .iter()
+        .map(|group| (group.gradients.len(), group.gradients[0].len()))
+        .collect();
     assert_eq!(sizes, BTreeSet::from([(5, 3), (11, 17), (20, 40), (23, 8)]));
     for group in &groups {
-        let rules: BTreeSet<&str> = group.expected.iter().map(|expected| expected.rule.as_str()).collect();
+        let rules: BTreeSet<&str> = group
+            .expected
+            .iter()
+            .map(|expected| expected.rule.as_str())
+            .collect();
         assert_eq!(rules.len(), 12, "{}: {rules:?}", group.input);
     }
     let inputs: BTreeSet<&str> = groups.iter().map(|group| group.input.as_str()).collect();

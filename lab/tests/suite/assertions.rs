@@ -13,13 +13,19 @@ fn correct_server_satisfies_assertions() {
 #[test]
 fn flipped_signs_violate_assertions() {
     let violations = violations(Some(InjectedFault::SignsFlipped));
-    assert!(violations.contains("plain without an attack: expected at least 0.75"), "{violations}");
+    assert!(
+        violations.contains("plain without an attack: expected at least 0.75"),
+        "{violations}"
+    );
 }
 
 #[test]
 fn ignored_weights_violate_assertions() {
     let violations = violations(Some(InjectedFault::WeightsIgnored));
-    assert!(violations.contains("plain under flooding at a Byzantine fraction of 0.3"), "{violations}");
+    assert!(
+        violations.contains("plain under flooding at a Byzantine fraction of 0.3"),
+        "{violations}"
+    );
 }
 
 #[test]
@@ -27,5 +33,8 @@ fn disabled_verification_violates_assertions() {
     let violations = violations(Some(InjectedFault::VerificationDisabled));
     let place = "verified under sign-flip at a Byzantine fraction of 0.45";
     assert!(violations.contains(place), "{violations}");
-    assert!(violations.contains("found 0 honest workers and 0 attackers"), "{violations}");
+    assert!(
+        violations.contains("found 0 honest workers and 0 attackers"),
+        "{violations}"
+    );
 }

@@ -15,7 +15,9 @@ fn results() -> (Summary, BTreeMap<(String, String), String>) {
     let mut ends = BTreeMap::new();
     for line in curves.lines() {
         let mut columns = line.splitn(5, ',').map(str::to_owned);
-        let (Some(method), Some(attack)) = (columns.next(), columns.next()) else { continue };
+        let (Some(method), Some(attack)) = (columns.next(), columns.next()) else {
+            continue;
+        };
         ends.insert((method, attack), columns.last().unwrap_or_default());
     }
     (summary, ends)
@@ -28,7 +30,12 @@ fn every_attack_affects_every_method() {
         for condition in &method.attacked {
             let attack = condition.attack.as_deref().unwrap();
             let end = |attack: &str| &ends[&(method.name.clone(), attack.to_owned())];
-            assert_ne!(end(attack), end("none"), "{attack} has no effect on {}", method.name);
+            assert_ne!(
+                end(attack),
+                end("none"),
+                "{attack} has no effect on {}",
+                method.name
+            );
             let fraction = condition.byzantine_updates.mean;
             let expected = match attack {
                 "flooding" if method.name != "round" => 0.55..0.95,
@@ -49,10 +56,20 @@ fn every_attack_affects_every_method() {
     for harmful in ["sign-flip", "ipm"] {
         let gradients = accuracy("gradients", harmful);
         let signs = accuracy("signs", harmful);
-        assert!(gradients < signs - 0.1, "{harmful}: gradients {gradients}, signs {signs}");
+        assert!(
+            gradients < signs - 0.1,
+            "{harmful}: gradients {gradients}, signs {signs}"
+        );
     }
-    let flooding = summary.method("signs").unwrap().condition(Some("flooding"), 0.3).unwrap();
+    let flooding = summary
+        .method("signs")
+        .unwrap()
+        .condition(Some("flooding"), 0.3)
+        .unwrap();
     let updates = flooding.byzantine_updates.mean;
     let weight = flooding.byzantine_weight.unwrap().mean;
-    assert!(updates > 0.6 && weight < 0.45, "flooding: {updates} of the updates, {weight} of the weight");
+    assert!(
+        updates > 0.6 && weight < 0.45,
+        "flooding: {updates} of the updates, {weight} of the weight"
+    );
 }

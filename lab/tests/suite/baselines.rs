@@ -11,12 +11,20 @@ fn defended_rules_tolerate_attackers() {
     let mut found = Vec::new();
     for method in &summary.methods {
         let clean = method.clean.accuracy.mean;
-        let attacked = method.condition(Some("sign-flip"), 0.2).unwrap().accuracy.mean;
+        let attacked = method
+            .condition(Some("sign-flip"), 0.2)
+            .unwrap()
+            .accuracy
+            .mean;
         found.push((method.name.clone(), clean, attacked));
     }
     for (name, clean, attacked) in &found {
         assert!(*clean > 0.75, "{name} learns: {found:?}");
         let tolerates = attacked > &(clean - 0.12);
-        assert_eq!(tolerates, !UNDEFENDED.contains(&name.as_str()), "{name}: {found:?}");
+        assert_eq!(
+            tolerates,
+            !UNDEFENDED.contains(&name.as_str()),
+            "{name}: {found:?}"
+        );
     }
 }

@@ -16,7 +16,12 @@ use farsign_lab::testing::digits;
 const SMALL: &str = include_str!("../../testdata/small.toml");
 
 fn options(scenario: &str) -> SuiteOptions {
-    SuiteOptions { scenario: scenario.to_owned(), seeds: None, threads: Some(2), fault: None }
+    SuiteOptions {
+        scenario: scenario.to_owned(),
+        seeds: None,
+        threads: Some(2),
+        fault: None,
+    }
 }
 
 fn run(options: &SuiteOptions, out: &Path) -> Result<SuiteReport, SuiteError> {
@@ -26,5 +31,12 @@ fn run(options: &SuiteOptions, out: &Path) -> Result<SuiteReport, SuiteError> {
 
 fn report(scenario: &str, fault: Option<InjectedFault>) -> SuiteReport {
     let dir = tempfile::tempdir().unwrap();
-    run(&SuiteOptions { fault, ..options(scenario) }, dir.path()).unwrap()
+    run(
+        &SuiteOptions {
+            fault,
+            ..options(scenario)
+        },
+        dir.path(),
+    )
+    .unwrap()
 }

@@ -24,11 +24,28 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 fn output_is_independent_of_threads() {
     let one = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();
-    run(&SuiteOptions { threads: Some(1), ..options(SMALL) }, one.path()).unwrap();
-    run(&SuiteOptions { threads: Some(3), ..options(SMALL) }, other.path()).unwrap();
+    run(
+        &SuiteOptions {
+            threads: Some(1),
+            ..options(SMALL)
+        },
+        one.path(),
+    )
+    .unwrap();
+    run(
+        &SuiteOptions {
+            threads: Some(3),
+            ..options(SMALL)
+        },
+        other.path(),
+    )
+    .unwrap();
     let one = files(one.path());
     let other = files(other.path());
-    assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
+    assert_eq!(
+        one.keys().collect::<Vec<_>>(),
+        other.keys().collect::<Vec<_>>()
+    );
     for (name, bytes) in &one {
         assert!(other[name] == *bytes, "{name} differs");
     }
@@ -56,7 +73,10 @@ fn resumed_suite_repeats_no_run() {
     let (_, rest) = text.split_once(',').unwrap();
     fs::write(&saved, format!("{{\n  \"accuracy\": 0.125,{rest}")).unwrap();
     let resumed = run(&options(SMALL), dir.path()).unwrap();
-    assert_eq!(resumed.summary.method("mean").unwrap().clean.accuracy.mean, 0.125);
+    assert_eq!(
+        resumed.summary.method("mean").unwrap().clean.accuracy.mean,
+        0.125
+    );
     fs::write(&saved, text).unwrap();
     run(&options(SMALL), dir.path()).unwrap();
     assert!(files(dir.path()) == whole);
@@ -67,13 +87,23 @@ fn results_of_other_inputs_are_rejected() {
     let dir = tempfile::tempdir().unwrap();
     run(&options(SMALL), dir.path()).unwrap();
     let rejection = |options: &SuiteOptions| run(options, dir.path()).unwrap_err().to_string();
-    let more_seeds = rejection(&SuiteOptions { seeds: Some(2), ..options(SMALL) });
-    assert!(more_seeds.contains("expected results of the same seeds"), "{more_seeds}");
+    let more_seeds = rejection(&SuiteOptions {
+        seeds: Some(2),
+        ..options(SMALL)
+    });
+    assert!(
+        more_seeds.contains("expected results of the same seeds"),
+        "{more_seeds}"
+    );
     let other = rejection(&options(&SMALL.replace("batch = 32", "batch = 31")));
-    assert!(other.contains("expected results of the same scenario"), "{other}");
+    assert!(
+        other.contains("expected results of the same scenario"),
+        "{other}"
+    );
 
     let manifest = dir.path().join("manifest.json");
-    let whole: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    let whole: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
     for (field, input) in [
         ("version", "version of the lab"),
         ("revision", "revision of the lab"),
@@ -89,7 +119,10 @@ fn results_of_other_inputs_are_rejected() {
         };
         fs::write(&manifest, changed.to_string()).unwrap();
         let error = rejection(&options(SMALL));
-        assert!(error.contains(&format!("expected results of the same {input}")), "{field}: {error}");
+        assert!(
+            error.contains(&format!("expected results of the same {input}")),
+            "{field}: {error}"
+        );
     }
 }
 
@@ -98,7 +131,11 @@ fn suite_resumes_before_first_run() {
     let dir = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();
     run(&options(SMALL), dir.path()).unwrap();
-    fs::copy(dir.path().join("manifest.json"), other.path().join("manifest.json")).unwrap();
+    fs::copy(
+        dir.path().join("manifest.json"),
+        other.path().join("manifest.json"),
+    )
+    .unwrap();
     run(&options(SMALL), other.path()).unwrap();
     assert!(files(other.path()) == files(dir.path()));
 }
@@ -118,7 +155,10 @@ fn revision_pins_results() {
     let verified = vec![0.876, 0.892, 0.89, 0.888_667, 0.894];
     let mean = vec![0.868_667, 0.098, 0.098, 0.827_333, 0.500_667];
     let pinned = (5, [plain, verified, mean]);
-    assert_eq!(found, pinned, "if the change is intended, raise REVISION and run all scenarios again");
+    assert_eq!(
+        found, pinned,
+        "if the change is intended, raise REVISION and run all scenarios again"
+    );
 }
 
 #[test]

@@ -32,7 +32,10 @@ fn bundled_scenarios_are_valid() {
 #[track_caller]
 fn assert_mistakes(found: &[String], expected: &[&str]) {
     for mistake in expected {
-        assert!(found.iter().any(|found| found.starts_with(mistake)), "{mistake} in {found:#?}");
+        assert!(
+            found.iter().any(|found| found.starts_with(mistake)),
+            "{mistake} in {found:#?}"
+        );
     }
     assert_eq!(found.len(), expected.len(), "{found:#?}");
 }
@@ -42,12 +45,17 @@ fn all_mistakes_are_reported() {
     let text = SMALL
         .replace("updates = 600", "updates = 0")
         .replace("workers = 20", "workers = 1")
-        .replace("byzantine_fractions = [0.3, 0.45]", "byzantine_fractions = [0.45, 1.5]")
+        .replace(
+            "byzantine_fractions = [0.3, 0.45]",
+            "byzantine_fractions = [0.45, 1.5]",
+        )
         .replace("factors = [0.5, 1.0]", "factors = []")
         .replace("name = \"verified\"", "name = \"plain\"")
         .replace("aggregator = \"mean\"", "aggregator = \"median\"")
         .replace("scale = 3.0", "scale = -1.0");
-    let mistakes = Scenario::from_toml(&format!("{text}\n[extra]\n")).unwrap_err().mistakes;
+    let mistakes = Scenario::from_toml(&format!("{text}\n[extra]\n"))
+        .unwrap_err()
+        .mistakes;
     let expected = [
         "expected the sections run, model, data, fleet, network, tuning, methods, attacks, assertions, found extra",
         "methods, number 3: unknown variant `median`, expected",
@@ -134,9 +142,10 @@ fn unknown_names_are_reported() {
         .replace("name = \"verified\"", "name = \"checked\"")
         .replace("attack = \"sign-flip\"", "attack = \"sign-flop\"");
     let mistakes = Scenario::from_toml(&text).unwrap_err().mistakes.join("\n");
-    for part in
-        ["one of the attacks sign-flip, flooding, found sign-flop", "name of a method, found verified"]
-    {
+    for part in [
+        "one of the attacks sign-flip, flooding, found sign-flop",
+        "name of a method, found verified",
+    ] {
         assert!(mistakes.contains(part), "{part} in {mistakes}");
     }
 }
@@ -144,18 +153,33 @@ fn unknown_names_are_reported() {
 #[test]
 fn impossible_directions_are_rejected() {
     let rule = "rule = \"plain\"";
-    let text = SMALL.replace(rule, &format!("{rule}, directions = {{ hadamard = {{ block = 48 }} }}"));
+    let text = SMALL.replace(
+        rule,
+        &format!("{rule}, directions = {{ hadamard = {{ block = 48 }} }}"),
+    );
     let dir = tempfile::tempdir().unwrap();
     let error = run(&options(&text), dir.path()).unwrap_err().to_string();
-    assert!(error.contains("methods.plain.directions: expected a Hadamard block"), "{error}");
-    let text = SMALL.replace(rule, "rule = { vote = { gamma = 0.1, window = 5 } }, direction_count = 9");
+    assert!(
+        error.contains("methods.plain.directions: expected a Hadamard block"),
+        "{error}"
+    );
+    let text = SMALL.replace(
+        rule,
+        "rule = { vote = { gamma = 0.1, window = 5 } }, direction_count = 9",
+    );
     let error = Scenario::from_toml(&text).unwrap_err().to_string();
-    assert!(error.contains("vote needs one direction for each parameter"), "{error}");
+    assert!(
+        error.contains("vote needs one direction for each parameter"),
+        "{error}"
+    );
 }
 
 #[test]
 fn verified_requires_shared_data() {
     let text = format!("{SMALL}\n[data]\nsplit = \"dirichlet\"\nalpha = 0.3\n");
     let error = Scenario::from_toml(&text).unwrap_err().to_string();
-    assert!(error.contains("methods.verified: expected data that the server has"), "{error}");
+    assert!(
+        error.contains("methods.verified: expected data that the server has"),
+        "{error}"
+    );
 }

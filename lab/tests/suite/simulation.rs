@@ -52,7 +52,11 @@ fn metrics(scenario: &str, methods: &[&str], condition: &str) -> Vec<RunMetrics>
     let dir = tempfile::tempdir().unwrap();
     run(&options(scenario), dir.path()).unwrap();
     let dir = OutputDir::existing(dir.path());
-    let read = |method: &&str| dir.read(&format!("runs/{method}--{condition}--1")).unwrap().unwrap();
+    let read = |method: &&str| {
+        dir.read(&format!("runs/{method}--{condition}--1"))
+            .unwrap()
+            .unwrap()
+    };
     methods.iter().map(read).collect()
 }
 
@@ -64,10 +68,16 @@ fn stragglers_slow_only_synchronous_methods() {
     };
     // Twenty rounds wait for the straggler of a hundred seconds; waiting for eight of ten excludes it.
     let clean = times("none");
-    assert!(clean[0] < 60.0 && clean[1] > 20.0 * 100.0 && clean[2] < 100.0, "{clean:?}");
+    assert!(
+        clean[0] < 60.0 && clean[1] > 20.0 * 100.0 && clean[2] < 100.0,
+        "{clean:?}"
+    );
     // Two more workers take a thousand seconds, so eight of ten include the straggler of a hundred.
     let attacked = times("stale-0.2");
-    assert!(attacked[0] < 60.0 && attacked[1] > 20.0 * 900.0, "{attacked:?}");
+    assert!(
+        attacked[0] < 60.0 && attacked[1] > 20.0 * 900.0,
+        "{attacked:?}"
+    );
     assert!((20.0 * 50.0..5000.0).contains(&attacked[2]), "{attacked:?}");
 }
 
@@ -77,8 +87,17 @@ fn duplicates_ignored_losses_tolerated() {
     let unreliable = SCENARIO.replace("latency_s = 0.1\n", &format!("latency_s = 0.1\n{network}"));
     let found = &metrics(&unreliable, &["asynchronous"], "none")[0];
     assert_eq!(found.updates, 200);
-    assert!((150..=200).contains(&found.duplicates), "{} duplicates", found.duplicates);
+    assert!(
+        (150..=200).contains(&found.duplicates),
+        "{} duplicates",
+        found.duplicates
+    );
     let reliable = &metrics(SCENARIO, &["asynchronous"], "none")[0];
-    assert!(found.time_s > 1.5 * reliable.time_s, "{} s and {} s", found.time_s, reliable.time_s);
+    assert!(
+        found.time_s > 1.5 * reliable.time_s,
+        "{} s and {} s",
+        found.time_s,
+        reliable.time_s
+    );
     assert_eq!((reliable.duplicates, reliable.updates), (0, 200));
 }

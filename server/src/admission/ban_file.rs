@@ -18,7 +18,10 @@ pub enum BanFileError {
     #[error("could not read {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
     #[error("{path}: {source}")]
-    Line { path: PathBuf, source: ParseBanError },
+    Line {
+        path: PathBuf,
+        source: ParseBanError,
+    },
 }
 
 /// Reads a ban file. A missing file has no bans.
@@ -27,9 +30,15 @@ pub enum BanFileError {
 /// Returns an error if the file cannot be read or has an invalid line.
 pub fn read(path: &Path) -> Result<Bans, BanFileError> {
     match fs::read_to_string(path) {
-        Ok(text) => Bans::read(&text).map_err(|source| BanFileError::Line { path: path.to_owned(), source }),
+        Ok(text) => Bans::read(&text).map_err(|source| BanFileError::Line {
+            path: path.to_owned(),
+            source,
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Bans::default()),
-        Err(source) => Err(BanFileError::Read { path: path.to_owned(), source }),
+        Err(source) => Err(BanFileError::Read {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
@@ -57,7 +66,9 @@ impl Admission {
 
     /// Writes the bans to their file, if there is one, and returns whether that succeeded.
     pub async fn save_bans(&self) -> bool {
-        let Some(path) = self.options.ban_file.clone() else { return true };
+        let Some(path) = self.options.ban_file.clone() else {
+            return true;
+        };
         let text = self.bans.lock().write();
         let written = tokio::task::spawn_blocking(move || write(&path, &text)).await;
         let written = written.map_err(io::Error::other).flatten();
@@ -88,7 +99,10 @@ mod tests {
         let path = dir.path().join("bans");
         fs::write(&path, "everybody\n").unwrap();
         let error = read(&path).unwrap_err().to_string();
-        assert!(error.contains("bans") && error.contains("\"everybody\""), "{error}");
+        assert!(
+            error.contains("bans") && error.contains("\"everybody\""),
+            "{error}"
+        );
         assert!(matches!(read(dir.path()), Err(BanFileError::Read { .. })));
     }
 }

@@ -45,12 +45,17 @@ impl FromStr for Ban {
         let ban = match text.split_once(' ') {
             Some(("address", address)) => {
                 let address = address.strip_suffix("/64").unwrap_or(address);
-                address.parse::<IpAddr>().ok().map(|address| Self::Address(address.into()))
+                address
+                    .parse::<IpAddr>()
+                    .ok()
+                    .map(|address| Self::Address(address.into()))
             }
             Some(("identity", identity)) => identity.parse().ok().map(Self::Identity),
             _ => None,
         };
-        ban.ok_or_else(|| ParseBanError { found: text.to_owned() })
+        ban.ok_or_else(|| ParseBanError {
+            found: text.to_owned(),
+        })
     }
 }
 
@@ -68,7 +73,11 @@ impl Bans {
     /// Returns an error if a line is not a ban.
     pub fn read(text: &str) -> Result<Self, ParseBanError> {
         let mut bans = Self::default();
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        for line in text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        {
             bans.add(line.parse()?);
         }
         Ok(bans)
@@ -76,7 +85,9 @@ impl Bans {
 
     /// Writes the list that [`Bans::read`] parses.
     pub fn write(&self) -> String {
-        self.list().flat_map(|ban| [ban.to_string(), "\n".to_owned()]).collect()
+        self.list()
+            .flat_map(|ban| [ban.to_string(), "\n".to_owned()])
+            .collect()
     }
 
     /// Iterates over all bans, the oldest of each kind first.
@@ -120,7 +131,10 @@ struct BoundedSet<T> {
 
 impl<T> Default for BoundedSet<T> {
     fn default() -> Self {
-        Self { set: HashSet::new(), order: VecDeque::new() }
+        Self {
+            set: HashSet::new(),
+            order: VecDeque::new(),
+        }
     }
 }
 
@@ -165,19 +179,37 @@ mod tests {
     #[test]
     fn bans_text_round_trip() {
         let mut bans = Bans::default();
-        assert!(bans.add(address("192.0.2.1")) && bans.add(address("2001:db8::1")) && bans.add(identity(1)));
+        assert!(
+            bans.add(address("192.0.2.1"))
+                && bans.add(address("2001:db8::1"))
+                && bans.add(identity(1))
+        );
         assert!(!bans.add(identity(1)), "adding twice changes nothing");
         assert!(bans.contains(address("2001:db8::2")) && !bans.contains(address("192.0.2.2")));
         let mut read = Bans::read(&format!("# a comment\n\n{}", bans.write())).unwrap();
-        assert_eq!(read.list().collect::<Vec<_>>(), bans.list().collect::<Vec<_>>());
+        assert_eq!(
+            read.list().collect::<Vec<_>>(),
+            bans.list().collect::<Vec<_>>()
+        );
         assert!(read.remove(address("192.0.2.1")) && !read.remove(address("192.0.2.1")));
         assert!(!read.contains(address("192.0.2.1")) && read.contains(identity(1)));
     }
 
     #[test]
     fn invalid_ban_is_an_error() {
-        for wrong in ["192.0.2.1", "address", "address x", "identity 12", "volunteer 3"] {
-            assert_eq!(Bans::read(wrong).unwrap_err(), ParseBanError { found: wrong.to_owned() });
+        for wrong in [
+            "192.0.2.1",
+            "address",
+            "address x",
+            "identity 12",
+            "volunteer 3",
+        ] {
+            assert_eq!(
+                Bans::read(wrong).unwrap_err(),
+                ParseBanError {
+                    found: wrong.to_owned()
+                }
+            );
         }
     }
 
@@ -187,7 +219,10 @@ mod tests {
         bans.add(address("192.0.2.1"));
         (0..MAX_BANS as u32 + 10).for_each(|n| _ = bans.add(identity(n)));
         assert!(!bans.contains(identity(9)) && bans.contains(identity(10)));
-        assert!(bans.contains(address("192.0.2.1")), "identities do not displace addresses");
+        assert!(
+            bans.contains(address("192.0.2.1")),
+            "identities do not displace addresses"
+        );
         assert_eq!(bans.list().count(), MAX_BANS + 1);
     }
 }

@@ -83,7 +83,10 @@ impl Admission {
     pub fn new(mut options: AdmissionOptions) -> Self {
         let bans = std::mem::take(&mut options.bans);
         Self {
-            sessions: ConnectionLimiter::new(options.max_volunteers, options.max_volunteers_per_address),
+            sessions: ConnectionLimiter::new(
+                options.max_volunteers,
+                options.max_volunteers_per_address,
+            ),
             joins: Mutex::new(RateLimiter::new(options.joins_per_minute)),
             retries: Mutex::default(),
             bans: Mutex::new(bans),
@@ -106,13 +109,20 @@ impl Admission {
 
     /// Returns the address of a client, from its connection and the headers of trusted proxies.
     pub fn client_addr(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddr {
-        let lines = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+        let lines = headers
+            .get_all(FORWARDED_FOR)
+            .iter()
+            .filter_map(|line| line.to_str().ok());
         self.options.trusted_proxies.client(peer, lines).into()
     }
 
     /// Returns whether the page that sent this request may open a session.
     pub fn allows_page(&self, headers: &HeaderMap) -> bool {
-        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let text = |name| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap_or_default())
+        };
         let origin = text(header::ORIGIN);
         let host = text(header::HOST);
         let allowed = self.options.origins.allows(origin, host);
@@ -142,19 +152,24 @@ impl Admission {
         if let Err(wait) = self.joins.lock().check(client, now) {
             return Err(self.jittered_retry(GoodbyeReason::TooManyJoins, wait));
         }
-        self.sessions.acquire(Some(client)).map_err(|limit| match limit {
-            LimitReached::Total => self.rejection(GoodbyeReason::ServerFull, now),
-            LimitReached::PerAddress => {
-                self.jittered_retry(GoodbyeReason::AddressFull, self.options.retry_after)
-            }
-        })
+        self.sessions
+            .acquire(Some(client))
+            .map_err(|limit| match limit {
+                LimitReached::Total => self.rejection(GoodbyeReason::ServerFull, now),
+                LimitReached::PerAddress => {
+                    self.jittered_retry(GoodbyeReason::AddressFull, self.options.retry_after)
+                }
+            })
     }
 
     /// Returns the identity of a volunteer; `None` if it sent no secret.
     ///
     /// # Errors
     /// Returns an error if the token is wrong.
-    pub fn authenticate(&self, hello: &Hello<'_>) -> Result<Option<VolunteerIdentity>, GoodbyeReason> {
+    pub fn authenticate(
+        &self,
+        hello: &Hello<'_>,
+    ) -> Result<Option<VolunteerIdentity>, GoodbyeReason> {
         if let Some(token) = &self.options.join_token
             && !token.matches(hello.token.unwrap_or_default().as_bytes())
         {
@@ -178,9 +193,9 @@ impl Admission {
             GoodbyeReason::ServerFull | GoodbyeReason::ShuttingDown | GoodbyeReason::Paused => {
                 Some(self.retries.lock().schedule(now, usual, rand::random()))
             }
-            GoodbyeReason::TaskTimeout | GoodbyeReason::HelloMissing | GoodbyeReason::SlowReader => {
-                Some(usual)
-            }
+            GoodbyeReason::TaskTimeout
+            | GoodbyeReason::HelloMissing
+            | GoodbyeReason::SlowReader => Some(usual),
             GoodbyeReason::TooManyJoins | GoodbyeReason::AddressFull => {
                 return self.jittered_retry(reason, usual);
             }
@@ -196,13 +211,19 @@ impl Admission {
             | GoodbyeReason::EjectedByOperator
             | GoodbyeReason::RunFinished => None,
         };
-        Goodbye { reason, retry_after_ms: wait.map(milliseconds) }
+        Goodbye {
+            reason,
+            retry_after_ms: wait.map(milliseconds),
+        }
     }
 
     /// Returns a rejection that one address causes, so that its retries do not delay those of other addresses.
     fn jittered_retry(&self, reason: GoodbyeReason, min: Duration) -> Goodbye {
         let wait = min.max(self.options.retry_after) + RETRY_JITTER.mul_f64(rand::random());
-        Goodbye { reason, retry_after_ms: Some(milliseconds(wait)) }
+        Goodbye {
+            reason,
+            retry_after_ms: Some(milliseconds(wait)),
+        }
     }
 
     /// Returns a flag that is true while the run is paused.

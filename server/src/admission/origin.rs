@@ -26,16 +26,25 @@ impl Origins {
     /// Returns an error if an element is not an origin.
     pub fn read(list: &str) -> Result<Self, ParseOriginError> {
         let read = |part: &str| match authority(&normalized(part)) {
-            Some(authority) if !authority.is_empty() && !authority.contains('/') => Ok(normalized(part)),
-            _ => Err(ParseOriginError { found: part.trim().to_owned() }),
+            Some(authority) if !authority.is_empty() && !authority.contains('/') => {
+                Ok(normalized(part))
+            }
+            _ => Err(ParseOriginError {
+                found: part.trim().to_owned(),
+            }),
         };
-        list.split(',').map(read).collect::<Result<_, _>>().map(Self)
+        list.split(',')
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// Returns whether a page of this origin may open a session at this `Host`. Clients without an origin are not
     /// browsers, and are allowed.
     pub fn allows(&self, origin: Option<&str>, host: Option<&str>) -> bool {
-        let Some(origin) = origin.map(normalized) else { return true };
+        let Some(origin) = origin.map(normalized) else {
+            return true;
+        };
         let own = authority(&origin).zip(host).is_some_and(|(of_page, host)| {
             without_default_port(of_page) == without_default_port(&host.to_ascii_lowercase())
         });
@@ -44,12 +53,16 @@ impl Origins {
 }
 
 fn authority(origin: &str) -> Option<&str> {
-    origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))
+    origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"))
 }
 
 /// Removes the default port, which proxies may write or omit.
 fn without_default_port(authority: &str) -> &str {
-    let bare = authority.strip_suffix(":443").or_else(|| authority.strip_suffix(":80"));
+    let bare = authority
+        .strip_suffix(":443")
+        .or_else(|| authority.strip_suffix(":80"));
     bare.unwrap_or(authority)
 }
 
@@ -90,12 +103,21 @@ mod tests {
         let origins = Origins::read("https://a.example, http://B.example:81/").unwrap();
         assert!(origins.allows(Some("https://a.example"), Some("h")));
         assert!(origins.allows(Some("http://b.example:81"), Some("h")));
-        assert!(!origins.allows(Some("http://a.example"), Some("h")), "the scheme counts");
+        assert!(
+            !origins.allows(Some("http://a.example"), Some("h")),
+            "the scheme counts"
+        );
     }
 
     #[test]
     fn invalid_origin_is_an_error() {
-        for wrong in ["a.example", "", "https://", "https://a.example/path", "https://a.example,,"] {
+        for wrong in [
+            "a.example",
+            "",
+            "https://",
+            "https://a.example/path",
+            "https://a.example,,",
+        ] {
             assert!(Origins::read(wrong).is_err(), "{wrong:?}");
         }
     }

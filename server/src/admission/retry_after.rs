@@ -19,7 +19,10 @@ impl RetryScheduler {
     /// a random number in `[0, 1)`.
     pub fn schedule(&mut self, now: Instant, min: Duration, unit: f64) -> Duration {
         let earliest = now + min;
-        let slot = self.next.map_or(earliest, |next| next.max(earliest)).min(now + MAX_RETRY_DELAY.max(min));
+        let slot = self
+            .next
+            .map_or(earliest, |next| next.max(earliest))
+            .min(now + MAX_RETRY_DELAY.max(min));
         self.next = Some(slot + Duration::from_secs(1) / RETRIES_PER_SECOND);
         slot - now + min.mul_f64(unit)
     }
@@ -38,18 +41,26 @@ mod tests {
         assert_eq!(scheduler.schedule(now, MIN, 0.0), MIN);
         assert!(scheduler.schedule(now, MIN, 0.99) < Duration::from_secs(10));
         let later = now + Duration::from_mins(1);
-        assert_eq!(scheduler.schedule(later, MIN, 0.5), Duration::from_millis(7500));
+        assert_eq!(
+            scheduler.schedule(later, MIN, 0.5),
+            Duration::from_millis(7500)
+        );
     }
 
     #[test]
     fn many_retries_are_spread() {
         let mut scheduler = RetryScheduler::default();
         let now = Instant::now();
-        let waits: Vec<_> = (0..10_000).map(|_| scheduler.schedule(now, MIN, 0.0)).collect();
+        let waits: Vec<_> = (0..10_000)
+            .map(|_| scheduler.schedule(now, MIN, 0.0))
+            .collect();
         let second = |n: u64| Duration::from_secs(n)..Duration::from_secs(n + 1);
         for n in 5..100 {
             assert_eq!(
-                waits.iter().filter(|wait| second(n).contains(*wait)).count(),
+                waits
+                    .iter()
+                    .filter(|wait| second(n).contains(*wait))
+                    .count(),
                 RETRIES_PER_SECOND as usize
             );
         }
@@ -59,7 +70,9 @@ mod tests {
     fn retry_delay_is_bounded() {
         let mut scheduler = RetryScheduler::default();
         let now = Instant::now();
-        let longest = (0..1_000_000).map(|_| scheduler.schedule(now, MIN, 0.0)).max();
+        let longest = (0..1_000_000)
+            .map(|_| scheduler.schedule(now, MIN, 0.0))
+            .max();
         assert_eq!(longest, Some(MAX_RETRY_DELAY));
     }
 }

@@ -17,7 +17,11 @@ impl TokenDigest {
     /// Returns whether `text` is the token. The comparison of the hashes takes constant time.
     pub fn matches(&self, text: &[u8]) -> bool {
         let other: [u8; 32] = Sha256::digest(text).into();
-        self.0.iter().zip(other).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
+        self.0
+            .iter()
+            .zip(other)
+            .fold(0, |differences, (a, b)| differences | (a ^ b))
+            == 0
     }
 }
 

@@ -73,7 +73,11 @@ impl Config {
     ///
     /// # Errors
     /// Returns all errors, each with its setting, the expected and the found value.
-    pub fn new(settings: &Settings, train: &Dataset, random_seed: u64) -> Result<Self, ConfigErrors> {
+    pub fn new(
+        settings: &Settings,
+        train: &Dataset,
+        random_seed: u64,
+    ) -> Result<Self, ConfigErrors> {
         let mut validator = Validator::default();
         let seed = settings.seed.unwrap_or(random_seed);
         let seeds = RunSeeds::new(seed);
@@ -118,7 +122,9 @@ impl Config {
             train_digest: train.digest(),
         };
         Ok(Self {
-            listen: settings.listen.unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
+            listen: settings
+                .listen
+                .unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
             run,
             assignment,
             verification,
@@ -132,7 +138,10 @@ impl Config {
             admission,
             admin_token,
             tls,
-            data: settings.data.as_ref().map(|dir| absolute(dir).unwrap_or_else(|_| dir.clone())),
+            data: settings
+                .data
+                .as_ref()
+                .map(|dir| absolute(dir).unwrap_or_else(|_| dir.clone())),
             store,
         })
     }
@@ -140,7 +149,10 @@ impl Config {
     /// Returns the options of the optimizer before the first update.
     pub fn optimizer_options(&self) -> FarSignOptions {
         FarSignOptions {
-            x: self.run.architecture.initial_parameters(self.seeds.parameters),
+            x: self
+                .run
+                .architecture
+                .initial_parameters(self.seeds.parameters),
             directions: self.run.directions,
             step_size: self.step_size,
             rule: self.assignment.rule,
@@ -189,8 +201,14 @@ impl Config {
     /// Returns the settings that anyone may read: the pinned ones without the data directory, and the probability of
     /// verification.
     pub fn public_settings(&self) -> PublicSettings {
-        let verify_probability = self.verification.map(|verification| verification.probability);
-        let settings = Settings { data: None, verify_probability, ..self.pinned_settings() };
+        let verify_probability = self
+            .verification
+            .map(|verification| verification.probability);
+        let settings = Settings {
+            data: None,
+            verify_probability,
+            ..self.pinned_settings()
+        };
         PublicSettings {
             rule: match (self.assignment.rule, self.verification) {
                 (Rule::Plain, Some(_)) => "verified",
@@ -231,7 +249,16 @@ mod tests {
 
     #[test]
     fn default_batch_depends_on_rule() {
-        let batch = |order, rule| config(&Settings { order, rule, ..Settings::default() }).unwrap().run.batch;
+        let batch = |order, rule| {
+            config(&Settings {
+                order,
+                rule,
+                ..Settings::default()
+            })
+            .unwrap()
+            .run
+            .batch
+        };
         assert_eq!(batch(None, None), 128);
         assert_eq!(batch(Some(OrderKind::First), Some(RuleKind::Plain)), 512);
         assert_eq!(batch(Some(OrderKind::First), Some(RuleKind::Vote)), 512);
@@ -272,23 +299,35 @@ mod tests {
             ("allow-origin", "found \"example.org\""),
             ("trusted-proxy", "found \"10.0.0.0/40\""),
         ] {
-            let named = |m: &&String| m.starts_with(name) && m.contains("expected") && m.ends_with(found);
+            let named =
+                |m: &&String| m.starts_with(name) && m.contains("expected") && m.ends_with(found);
             assert!(errors.iter().any(|m| named(&m)), "no {name} in {errors:#?}");
         }
     }
 
     #[test]
     fn vote_requires_all_directions() {
-        let settings =
-            Settings { rule: Some(RuleKind::Vote), direction_count: Some(100), ..Settings::default() };
+        let settings = Settings {
+            rule: Some(RuleKind::Vote),
+            direction_count: Some(100),
+            ..Settings::default()
+        };
         let ConfigErrors(errors) = config(&settings).unwrap_err();
-        assert!(errors.len() == 1 && errors[0].contains("expected direction-count 101770, found 100"));
+        assert!(
+            errors.len() == 1 && errors[0].contains("expected direction-count 101770, found 100")
+        );
     }
 
     #[test]
     fn equal_seeds_give_equal_runs() {
-        let with = |seed| Settings { seed: Some(seed), ..Settings::default() };
+        let with = |seed| Settings {
+            seed: Some(seed),
+            ..Settings::default()
+        };
         assert_eq!(config(&with(5)).unwrap().run, config(&with(5)).unwrap().run);
-        assert_ne!(config(&with(5)).unwrap().run.run_id, config(&with(6)).unwrap().run.run_id);
+        assert_ne!(
+            config(&with(5)).unwrap().run.run_id,
+            config(&with(6)).unwrap().run.run_id
+        );
     }
 }

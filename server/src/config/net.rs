@@ -38,11 +38,16 @@ pub(super) fn session_limits(settings: &Settings, validator: &mut Validator) -> 
 /// Reads the certificate and its key; `None` without TLS.
 pub(super) fn tls(settings: &Settings, validator: &mut Validator) -> Option<TlsConfig> {
     match (&settings.tls_cert, &settings.tls_key) {
-        (Some(certificate), Some(key)) => validator.ok("tls-cert", TlsConfig::read(certificate, key)),
+        (Some(certificate), Some(key)) => {
+            validator.ok("tls-cert", TlsConfig::read(certificate, key))
+        }
         (None, None) => None,
         (given, _) => {
-            let (given, missing) =
-                if given.is_some() { ("tls-cert", "tls-key") } else { ("tls-key", "tls-cert") };
+            let (given, missing) = if given.is_some() {
+                ("tls-cert", "tls-key")
+            } else {
+                ("tls-key", "tls-cert")
+            };
             validator.error(format!("{missing}: expected with {given}, found none"));
             None
         }

@@ -21,7 +21,11 @@ impl Config {
         };
         let mut settings = Settings {
             data: self.data.clone(),
-            model: Some(if hidden.is_some() { ModelKind::Mlp } else { ModelKind::Softmax }),
+            model: Some(if hidden.is_some() {
+                ModelKind::Mlp
+            } else {
+                ModelKind::Softmax
+            }),
             hidden,
             batch: Some(self.run.batch),
             beta: Some(self.run.beta),
@@ -87,9 +91,17 @@ impl Config {
 /// that is not a valid setting.
 pub fn resume(given: Settings, saved: &RunIdentity) -> Result<Settings, ConfigErrors> {
     let pinned = Settings::from_toml(&saved.settings).map_err(|errors| {
-        ConfigErrors(errors.iter().map(|error| format!("settings of the saved run: {error}")).collect())
+        ConfigErrors(
+            errors
+                .iter()
+                .map(|error| format!("settings of the saved run: {error}"))
+                .collect(),
+        )
     })?;
-    let pinned = Settings { seed: Some(saved.seed), ..pinned };
+    let pinned = Settings {
+        seed: Some(saved.seed),
+        ..pinned
+    };
     let expected = values(&pinned);
     let conflict = |(name, found): (String, String)| {
         let (_, expected) = expected.iter().find(|(pinned, _)| *pinned == name)?;
@@ -97,15 +109,29 @@ pub fn resume(given: Settings, saved: &RunIdentity) -> Result<Settings, ConfigEr
             .then(|| format!("{name}: expected {expected}, as the saved run has it, found {found}"))
     };
     let conflicts: Vec<String> = values(&given).into_iter().filter_map(conflict).collect();
-    if conflicts.is_empty() { Ok(given.or(pinned)) } else { Err(ConfigErrors(conflicts)) }
+    if conflicts.is_empty() {
+        Ok(given.or(pinned))
+    } else {
+        Err(ConfigErrors(conflicts))
+    }
 }
 
 /// Returns names and values of settings, without the data directory.
 fn values(settings: &Settings) -> Vec<(String, String)> {
     // A seed can exceed the largest integer of TOML.
-    let text = Settings { data: None, seed: None, ..settings.clone() }.to_toml();
-    let pair = |line: &str| line.split_once(" = ").map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let seed = settings.seed.map(|seed| ("seed".to_owned(), seed.to_string()));
+    let text = Settings {
+        data: None,
+        seed: None,
+        ..settings.clone()
+    }
+    .to_toml();
+    let pair = |line: &str| {
+        line.split_once(" = ")
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let seed = settings
+        .seed
+        .map(|seed| ("seed".to_owned(), seed.to_string()));
     text.lines().filter_map(pair).chain(seed).collect()
 }
 
@@ -120,28 +146,61 @@ mod tests {
 
     #[test]
     fn pinned_settings_reproduce_the_run() {
-        let zeroth = Settings { order: Some(OrderKind::Zeroth), ..Settings::default() };
+        let zeroth = Settings {
+            order: Some(OrderKind::Zeroth),
+            ..Settings::default()
+        };
         for settings in [
             Settings::default(),
-            Settings { model: Some(ModelKind::Softmax), rule: Some(RuleKind::Vote), ..Settings::default() },
-            Settings { schedule: Some(ScheduleKind::PowerLaw), beta: Some(0.1), ..zeroth.clone() },
-            Settings { directions: Some(FamilyKind::Hadamard), rule: Some(RuleKind::Plain), ..zeroth },
-            Settings { schedule: Some(ScheduleKind::Constant), hidden: Some(3), ..Settings::default() },
-            Settings { minibatch_window: Some(i64::MAX as u64), ..Settings::default() },
+            Settings {
+                model: Some(ModelKind::Softmax),
+                rule: Some(RuleKind::Vote),
+                ..Settings::default()
+            },
+            Settings {
+                schedule: Some(ScheduleKind::PowerLaw),
+                beta: Some(0.1),
+                ..zeroth.clone()
+            },
+            Settings {
+                directions: Some(FamilyKind::Hadamard),
+                rule: Some(RuleKind::Plain),
+                ..zeroth
+            },
+            Settings {
+                schedule: Some(ScheduleKind::Constant),
+                hidden: Some(3),
+                ..Settings::default()
+            },
+            Settings {
+                minibatch_window: Some(i64::MAX as u64),
+                ..Settings::default()
+            },
         ] {
             let first = config(&settings);
             let again = config(&Settings::from_toml(&first.pinned_settings().to_toml()).unwrap());
             assert_eq!(again.run, first.run, "{settings:?}");
             assert_eq!(again.assignment, first.assignment, "{settings:?}");
             assert_eq!(again.step_size, first.step_size, "{settings:?}");
-            assert_eq!(again.verification.is_some(), first.verification.is_some(), "{settings:?}");
-            assert_eq!(again.pinned_settings(), first.pinned_settings(), "{settings:?}");
+            assert_eq!(
+                again.verification.is_some(),
+                first.verification.is_some(),
+                "{settings:?}"
+            );
+            assert_eq!(
+                again.pinned_settings(),
+                first.pinned_settings(),
+                "{settings:?}"
+            );
         }
     }
 
     #[test]
     fn counts_beyond_toml_are_rejected() {
-        let settings = Settings { minibatch_window: Some(1 << 63), ..Settings::default() };
+        let settings = Settings {
+            minibatch_window: Some(1 << 63),
+            ..Settings::default()
+        };
         let train = loader::built_in().unwrap().train;
         let ConfigErrors(errors) = Config::new(&settings, &train, 1).unwrap_err();
         assert_eq!(
@@ -169,19 +228,34 @@ mod tests {
                 "seed: expected 18446744073709551615, as the saved run has it, found 3",
             ]
         );
-        let same = Settings { batch: Some(128), max_volunteers: Some(3), ..Settings::default() };
+        let same = Settings {
+            batch: Some(128),
+            max_volunteers: Some(3),
+            ..Settings::default()
+        };
         let resumed = resume(same, &saved).unwrap();
-        assert_eq!((resumed.seed, resumed.max_volunteers), (Some(u64::MAX), Some(3)));
+        assert_eq!(
+            (resumed.seed, resumed.max_volunteers),
+            (Some(u64::MAX), Some(3))
+        );
     }
 
     #[test]
     fn resume_rejects_unknown_saved_keys() {
         let identity = config(&Settings::default()).run_identity();
-        let settings = identity.settings.replace("direction-reuse", "direction-hold");
+        let settings = identity
+            .settings
+            .replace("direction-reuse", "direction-hold");
         assert_ne!(settings, identity.settings);
-        let saved = RunIdentity { settings, ..identity };
+        let saved = RunIdentity {
+            settings,
+            ..identity
+        };
         let ConfigErrors(errors) = resume(Settings::default(), &saved).unwrap_err();
         assert_eq!(errors.len(), 1, "{errors:?}");
-        assert!(errors[0].contains("saved run: direction-hold: unknown field"), "{errors:?}");
+        assert!(
+            errors[0].contains("saved run: direction-hold: unknown field"),
+            "{errors:?}"
+        );
     }
 }

@@ -250,7 +250,9 @@ impl Settings {
     /// # Errors
     /// Returns all errors of the text, each with its key.
     pub fn from_toml(text: &str) -> Result<Self, Vec<String>> {
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| vec![error.to_string()])?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| vec![error.to_string()])?;
         let mut settings = Self::default();
         let mut errors = Vec::new();
         for (key, value) in table {
@@ -260,7 +262,11 @@ impl Settings {
                 Err(error) => errors.push(format!("{key}: {}", error.message().replace('\n', " "))),
             }
         }
-        if errors.is_empty() { Ok(settings) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(settings)
+        } else {
+            Err(errors)
+        }
     }
 
     /// Returns these settings as TOML.
@@ -280,15 +286,27 @@ mod tests {
         let text = "batch = 64\nmodel = \"cnn\"\nbatchsize = 1\nbeta = \"x\"\n";
         let errors = Settings::from_toml(text).unwrap_err();
         assert_eq!(errors.len(), 3, "{errors:?}");
-        for (key, hint) in [("batchsize", "unknown field"), ("beta", "f32"), ("model", "`softmax`")] {
-            assert!(errors.iter().any(|m| m.starts_with(key) && m.contains(hint)), "{key} in {errors:?}");
+        for (key, hint) in [
+            ("batchsize", "unknown field"),
+            ("beta", "f32"),
+            ("model", "`softmax`"),
+        ] {
+            assert!(
+                errors
+                    .iter()
+                    .any(|m| m.starts_with(key) && m.contains(hint)),
+                "{key} in {errors:?}"
+            );
         }
     }
 
     #[test]
     fn flags_override_file() {
         let file = Settings::from_toml("batch = 64\nbeta = 0.5\nmodel = \"softmax\"").unwrap();
-        let flags = Settings { batch: Some(32), ..Settings::default() };
+        let flags = Settings {
+            batch: Some(32),
+            ..Settings::default()
+        };
         let merged = flags.or(file);
         assert_eq!(
             (merged.batch, merged.beta, merged.model),
@@ -299,7 +317,9 @@ mod tests {
 
     #[test]
     fn help_states_range_and_default() {
-        let help = Settings::augment_args(Command::new("serve")).render_long_help().to_string();
+        let help = Settings::augment_args(Command::new("serve"))
+            .render_long_help()
+            .to_string();
         for part in [
             "Units of the hidden layer of mlp, 1 to 65536 [default: 128]",
             "momentum, above 0 and at most 1 [default: 0.3]",

@@ -26,7 +26,11 @@ fn rule_kind(settings: &Settings) -> RuleKind {
 /// Builds the order.
 pub(super) fn order(settings: &Settings, validator: &mut Validator) -> Order {
     let delta = settings.delta(validator);
-    if is_zeroth(settings) { Order::Zeroth { delta } } else { Order::First }
+    if is_zeroth(settings) {
+        Order::Zeroth { delta }
+    } else {
+        Order::First
+    }
 }
 
 /// Builds the architecture of the model for the data; `None` if it is invalid.
@@ -50,15 +54,29 @@ pub(super) fn directions(
     parameters: usize,
     validator: &mut Validator,
 ) -> Option<DirectionSpec> {
-    let default = if is_zeroth(settings) { FamilyKind::Sparse } else { FamilyKind::Coordinate };
+    let default = if is_zeroth(settings) {
+        FamilyKind::Sparse
+    } else {
+        FamilyKind::Coordinate
+    };
     let family = match settings.directions.unwrap_or(default) {
         FamilyKind::Coordinate => DirectionFamily::Coordinate,
-        FamilyKind::Hadamard => DirectionFamily::Hadamard { block: settings.direction_block.unwrap_or(64) },
+        FamilyKind::Hadamard => DirectionFamily::Hadamard {
+            block: settings.direction_block.unwrap_or(64),
+        },
         FamilyKind::Rademacher => DirectionFamily::Rademacher,
-        FamilyKind::Sparse => DirectionFamily::Sparse { nonzeros: settings.direction_nonzeros.unwrap_or(32) },
+        FamilyKind::Sparse => DirectionFamily::Sparse {
+            nonzeros: settings.direction_nonzeros.unwrap_or(32),
+        },
     };
-    let default = if is_zeroth(settings) { parameters.min(64) } else { parameters };
-    let count = settings.direction_count.map_or(default, |count| count as usize);
+    let default = if is_zeroth(settings) {
+        parameters.min(64)
+    } else {
+        parameters
+    };
+    let count = settings
+        .direction_count
+        .map_or(default, |count| count as usize);
     validator.ok("directions", DirectionSpec::new(family, count, parameters))
 }
 
@@ -67,7 +85,10 @@ pub(super) fn rule(settings: &Settings, direction_seed: u64, validator: &mut Val
     let gamma = settings.vote_gamma(validator);
     match rule_kind(settings) {
         RuleKind::Verified | RuleKind::Plain => Rule::Plain,
-        RuleKind::Vote => Rule::Vote { gamma, direction_seed },
+        RuleKind::Vote => Rule::Vote {
+            gamma,
+            direction_seed,
+        },
     }
 }
 
@@ -85,7 +106,10 @@ pub(super) fn check_vote(rule: Rule, directions: Option<DirectionSpec>, validato
 }
 
 /// Builds the options of verification; `None` unless the rule is `verified`.
-pub(super) fn verification(settings: &Settings, validator: &mut Validator) -> Option<VerificationOptions> {
+pub(super) fn verification(
+    settings: &Settings,
+    validator: &mut Validator,
+) -> Option<VerificationOptions> {
     let options = VerificationOptions {
         probability: settings.verify_probability(validator),
         cpu_fraction: settings.verify_cpu_fraction(validator),
@@ -97,12 +121,21 @@ pub(super) fn verification(settings: &Settings, validator: &mut Validator) -> Op
 /// Returns the images per minibatch. Without verification, Byzantine tolerance depends on agreement among honest
 /// updates, which grows with the minibatch (docs/results.md). With verification, small minibatches make it cheap.
 pub(super) fn batch(settings: &Settings, validator: &mut Validator) -> u32 {
-    let default = match (is_zeroth(settings), rule_kind(settings) == RuleKind::Verified) {
+    let default = match (
+        is_zeroth(settings),
+        rule_kind(settings) == RuleKind::Verified,
+    ) {
         (true, _) => 256,
         (false, true) => 128,
         (false, false) => 512,
     };
-    validator.in_range("batch", settings.batch.unwrap_or(default), 1, 65_536, " images")
+    validator.in_range(
+        "batch",
+        settings.batch.unwrap_or(default),
+        1,
+        65_536,
+        " images",
+    )
 }
 
 /// Builds the slow step size.
@@ -112,7 +145,11 @@ pub(super) fn step_size(settings: &Settings, validator: &mut Validator) -> StepS
         (false, true) => 1e-3,
         (false, false) => 5e-4,
     };
-    let by_rule = if settings.rule == Some(RuleKind::Vote) { 0.3 } else { 1.0 };
+    let by_rule = if settings.rule == Some(RuleKind::Vote) {
+        0.3
+    } else {
+        1.0
+    };
     let initial = validator.positive("alpha", settings.alpha.unwrap_or(by_model * by_rule), None);
     let horizon = settings.horizon(validator);
     let offset = settings.power_offset(validator);

@@ -11,7 +11,9 @@ impl fmt::Display for ConfigErrors {
         let Self(errors) = self;
         let plural = if errors.len() == 1 { "" } else { "s" };
         write!(f, "{} error{plural} in the configuration:", errors.len())?;
-        errors.iter().try_for_each(|error| write!(f, "\n  - {error}"))
+        errors
+            .iter()
+            .try_for_each(|error| write!(f, "\n  - {error}"))
     }
 }
 
@@ -33,7 +35,10 @@ impl Validator {
         T: Copy + PartialOrd + fmt::Display,
     {
         if !(min..=max).contains(&value) {
-            self.error(format!("{}: expected {min} to {max}{unit}, found {value}", kebab(name)));
+            self.error(format!(
+                "{}: expected {min} to {max}{unit}, found {value}",
+                kebab(name)
+            ));
         }
         value
     }
@@ -47,14 +52,19 @@ impl Validator {
         let limit = max.map_or(f64::MAX, Into::into);
         if !(number > 0.0 && number <= limit) {
             let at_most = max.map_or(String::new(), |max| format!(" and at most {max}"));
-            self.error(format!("{}: expected a number above 0{at_most}, found {value}", kebab(name)));
+            self.error(format!(
+                "{}: expected a number above 0{at_most}, found {value}",
+                kebab(name)
+            ));
         }
         value
     }
 
     /// Returns the value, or records the error.
     pub fn ok<T, E: fmt::Display>(&mut self, name: &str, result: Result<T, E>) -> Option<T> {
-        result.map_err(|error| self.error(format!("{name}: {error}"))).ok()
+        result
+            .map_err(|error| self.error(format!("{name}: {error}")))
+            .ok()
     }
 
     /// Returns `value` unless errors were recorded.
@@ -62,7 +72,9 @@ impl Validator {
     /// # Errors
     /// Returns all recorded errors.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, ConfigErrors> {
-        value.filter(|_| self.0.is_empty()).ok_or(ConfigErrors(self.0))
+        value
+            .filter(|_| self.0.is_empty())
+            .ok_or(ConfigErrors(self.0))
     }
 }
 

@@ -105,7 +105,10 @@ pub struct CoordinatorStopped;
 impl CoordinatorHandle {
     /// Adds a volunteer and returns its first task. `None` if the run is finished. Another session of the same identity is
     /// ejected.
-    pub async fn join(&self, request: JoinRequest) -> Result<Option<JoinReply>, CoordinatorStopped> {
+    pub async fn join(
+        &self,
+        request: JoinRequest,
+    ) -> Result<Option<JoinReply>, CoordinatorStopped> {
         self.request(|reply| Command::Join { request, reply }).await
     }
 
@@ -116,12 +119,22 @@ impl CoordinatorHandle {
         task: TaskId,
         bits: Bytes,
     ) -> Result<UpdateReply, CoordinatorStopped> {
-        self.request(|reply| Command::Update { volunteer, task, bits, reply }).await
+        self.request(|reply| Command::Update {
+            volunteer,
+            task,
+            bits,
+            reply,
+        })
+        .await
     }
 
     /// Issues the next task of a volunteer that has rested. `None` if the run is finished or the volunteer was ejected.
-    pub async fn resume(&self, volunteer: VolunteerId) -> Result<Option<TaskAssignment>, CoordinatorStopped> {
-        self.request(|reply| Command::Resume { volunteer, reply }).await
+    pub async fn resume(
+        &self,
+        volunteer: VolunteerId,
+    ) -> Result<Option<TaskAssignment>, CoordinatorStopped> {
+        self.request(|reply| Command::Resume { volunteer, reply })
+            .await
     }
 
     /// Lists connected volunteers and recent ejections.
@@ -134,7 +147,8 @@ impl CoordinatorHandle {
         &self,
         identities: Vec<VolunteerIdentity>,
     ) -> Result<HashMap<VolunteerIdentity, u64>, CoordinatorStopped> {
-        self.request(|reply| Command::AcceptedCounts { identities, reply }).await
+        self.request(|reply| Command::AcceptedCounts { identities, reply })
+            .await
     }
 
     /// Ejects volunteers with a reason and returns how many.
@@ -143,7 +157,12 @@ impl CoordinatorHandle {
         target: EjectTarget,
         reason: GoodbyeReason,
     ) -> Result<usize, CoordinatorStopped> {
-        self.request(|reply| Command::Eject { target, reason, reply }).await
+        self.request(|reply| Command::Eject {
+            target,
+            reason,
+            reply,
+        })
+        .await
     }
 
     /// Sets the effort of one volunteer, or of all volunteers now and later. Returns how many are connected.
@@ -152,7 +171,12 @@ impl CoordinatorHandle {
         volunteer: Option<VolunteerId>,
         effort: Effort,
     ) -> Result<usize, CoordinatorStopped> {
-        self.request(|reply| Command::SetEffort { volunteer, effort, reply }).await
+        self.request(|reply| Command::SetEffort {
+            volunteer,
+            effort,
+            reply,
+        })
+        .await
     }
 
     async fn request<T>(
@@ -160,7 +184,10 @@ impl CoordinatorHandle {
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, CoordinatorStopped> {
         let (sender, reply) = oneshot::channel();
-        self.commands.send(command(sender)).await.map_err(|_| CoordinatorStopped)?;
+        self.commands
+            .send(command(sender))
+            .await
+            .map_err(|_| CoordinatorStopped)?;
         reply.await.map_err(|_| CoordinatorStopped)
     }
 

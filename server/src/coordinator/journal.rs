@@ -38,7 +38,14 @@ impl Journal {
     ) -> Self {
         let checkpoint_due_at = accepted + checkpoint_every;
         let trust = BTreeMap::new();
-        Self(Some(JournalState { writer, unsaved, trust, counters, checkpoint_every, checkpoint_due_at }))
+        Self(Some(JournalState {
+            writer,
+            unsaved,
+            trust,
+            counters,
+            checkpoint_every,
+            checkpoint_due_at,
+        }))
     }
 
     /// Records an event of the optimizer.
@@ -64,7 +71,9 @@ impl Journal {
         counters: CoordinatorCounters,
         optimizer: &FarSign,
     ) -> Result<(), StoreError> {
-        let Some(state) = &mut self.0 else { return Ok(()) };
+        let Some(state) = &mut self.0 else {
+            return Ok(());
+        };
         if state.unsaved.is_empty() && state.trust.is_empty() && state.counters == counters {
             return Ok(());
         }
@@ -72,7 +81,10 @@ impl Journal {
         let checkpoint = is_due.then(|| optimizer.state());
         let events = std::mem::take(&mut state.unsaved);
         let trust = std::mem::take(&mut state.trust).into_iter().collect();
-        state.writer.save(events, trust, counters, checkpoint).await?;
+        state
+            .writer
+            .save(events, trust, counters, checkpoint)
+            .await?;
         state.counters = counters;
         if is_due {
             state.checkpoint_due_at = optimizer.accepted() + state.checkpoint_every;

@@ -112,15 +112,25 @@ pub struct Coordinator {
 /// A request whose reply waits for the snapshot that contains everything before it.
 enum Request {
     Join(JoinRequest, oneshot::Sender<Option<JoinReply>>),
-    Update(UpdateOutcome, farsign::task::VolunteerId, oneshot::Sender<UpdateReply>),
-    Resume(farsign::task::VolunteerId, oneshot::Sender<Option<TaskAssignment>>),
+    Update(
+        UpdateOutcome,
+        farsign::task::VolunteerId,
+        oneshot::Sender<UpdateReply>,
+    ),
+    Resume(
+        farsign::task::VolunteerId,
+        oneshot::Sender<Option<TaskAssignment>>,
+    ),
 }
 
 /// A reply held back until its batch is durable.
 enum PreparedReply {
     Join(oneshot::Sender<Option<JoinReply>>, Option<JoinReply>),
     Update(oneshot::Sender<UpdateReply>, UpdateReply),
-    Resume(oneshot::Sender<Option<TaskAssignment>>, Option<TaskAssignment>),
+    Resume(
+        oneshot::Sender<Option<TaskAssignment>>,
+        Option<TaskAssignment>,
+    ),
 }
 
 impl PreparedReply {
@@ -156,7 +166,13 @@ impl Coordinator {
         services: Services,
         saved: Option<SavedRun>,
     ) -> std::io::Result<(Self, CoordinatorHandle)> {
-        let CoordinatorOptions { run, assignment, optimizer, verification, task_seeds } = options;
+        let CoordinatorOptions {
+            run,
+            assignment,
+            optimizer,
+            verification,
+            task_seeds,
+        } = options;
         let training_options = TrainingOptions {
             assignment,
             verify_probability: verification.map(|verification| verification.probability),
@@ -173,7 +189,9 @@ impl Coordinator {
             let commands = commands.downgrade();
             let report = move |result| {
                 let command = Command::Verified(result);
-                commands.upgrade().is_some_and(|commands| commands.blocking_send(command).is_ok())
+                commands
+                    .upgrade()
+                    .is_some_and(|commands| commands.blocking_send(command).is_ok())
             };
             let counters = Arc::clone(&services.counters.verification);
             Verifier::start(options, run, services.train, counters, report)
@@ -195,7 +213,13 @@ impl Coordinator {
             counters: services.counters,
         };
         coordinator.handle_events();
-        Ok((coordinator, CoordinatorHandle { commands, snapshots: published }))
+        Ok((
+            coordinator,
+            CoordinatorHandle {
+                commands,
+                snapshots: published,
+            },
+        ))
     }
 
     /// Handles commands until it is stopped or every handle is dropped.
@@ -210,13 +234,26 @@ impl Coordinator {
         let mut requests = Vec::new();
         let mut replies = Vec::new();
         while self.queue.recv_many(&mut commands, MAX_BATCH).await > 0 {
-            if commands.iter().any(|command| matches!(command, Command::Stop)) {
+            if commands
+                .iter()
+                .any(|command| matches!(command, Command::Stop))
+            {
                 self.queue.close(); // queued commands are still handled
             }
-            requests.extend(commands.drain(..).filter_map(|command| self.handle_command(command)));
+            requests.extend(
+                commands
+                    .drain(..)
+                    .filter_map(|command| self.handle_command(command)),
+            );
             self.make_snapshot();
-            replies.extend(requests.drain(..).map(|request| self.prepare_reply(request)));
-            self.journal.save(self.saved_counters(), self.training.optimizer()).await?;
+            replies.extend(
+                requests
+                    .drain(..)
+                    .map(|request| self.prepare_reply(request)),
+            );
+            self.journal
+                .save(self.saved_counters(), self.training.optimizer())
+                .await?;
             self.publish();
             replies.drain(..).for_each(PreparedReply::send);
             if self.verifier_stopped {
@@ -224,15 +261,32 @@ impl Coordinator {
             }
         }
         self.journal.close().await;
-        if self.verifier_stopped { Err(VerifierStopped.into()) } else { Ok(()) }
+        if self.verifier_stopped {
+            Err(VerifierStopped.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Returns the counters that decide the tasks to come, besides the optimizer.
     fn saved_counters(&self) -> CoordinatorCounters {
         use rand_chacha::rand_core as _;
-        let TrainingCounters { joined, issued, version, trust_mean, window } = self.training.counters();
+        let TrainingCounters {
+            joined,
+            issued,
+            version,
+            trust_mean,
+            window,
+        } = self.training.counters();
         let words_drawn = self.seeds.get_word_pos();
-        CoordinatorCounters { joined, issued, version, trust_mean: trust_mean.0, words_drawn, window }
+        CoordinatorCounters {
+            joined,
+            issued,
+            version,
+            trust_mean: trust_mean.0,
+            words_drawn,
+            window,
+        }
     }
 
     fn handle_command(&mut self, command: Command) -> Option<Request> {
@@ -241,7 +295,12 @@ impl Coordinator {
                 self.snapshot_due_at = 0;
                 return Some(Request::Join(request, reply));
             }
-            Command::Update { volunteer, task, bits, reply } => {
+            Command::Update {
+                volunteer,
+                task,
+                bits,
+                reply,
+            } => {
                 let outcome = self.handle_update(volunteer, task, &bits);
                 return Some(Request::Update(outcome, volunteer, reply));
             }
@@ -253,10 +312,16 @@ impl Coordinator {
                 _ = reply.send(self.accepted_counts(&identities))
             }
             Command::List { reply } => _ = reply.send(self.list(Instant::now())),
-            Command::Eject { target, reason, reply } => _ = reply.send(self.eject(target, reason)),
-            Command::SetEffort { volunteer, effort, reply } => {
-                _ = reply.send(self.set_effort(volunteer, effort))
-            }
+            Command::Eject {
+                target,
+                reason,
+                reply,
+            } => _ = reply.send(self.eject(target, reason)),
+            Command::SetEffort {
+                volunteer,
+                effort,
+                reply,
+            } => _ = reply.send(self.set_effort(volunteer, effort)),
             Command::Stop => {}
         }
         None
@@ -273,7 +338,11 @@ impl Coordinator {
         self.snapshot_due_at = accepted + updates_between_snapshots(optimizer.active());
         let steps = std::mem::take(&mut self.steps);
         self.training.publish();
-        self.latest = Arc::new(self.latest.advance(&self.training, steps, self.telemetry.tolerance()));
+        self.latest = Arc::new(self.latest.advance(
+            &self.training,
+            steps,
+            self.telemetry.tolerance(),
+        ));
         if self.latest.is_finished() {
             tracing::info!(event = "finished", accepted, "training finished");
         }
@@ -288,17 +357,28 @@ impl Coordinator {
     fn prepare_reply(&mut self, request: Request) -> PreparedReply {
         match request {
             Request::Join(request, reply) => PreparedReply::Join(reply, self.join(request)),
-            Request::Resume(volunteer, reply) => PreparedReply::Resume(reply, self.next_task(volunteer)),
+            Request::Resume(volunteer, reply) => {
+                PreparedReply::Resume(reply, self.next_task(volunteer))
+            }
             Request::Update(UpdateOutcome { verdict, closed }, volunteer, reply) => {
                 let finished = self.training.optimizer().is_finished();
                 let continues = closed && !finished;
                 let effort = self.registry.effort_of(volunteer);
                 let rests = continues && effort != Effort::FULL;
-                let next = if continues && !rests { self.next_task(volunteer) } else { None };
+                let next = if continues && !rests {
+                    self.next_task(volunteer)
+                } else {
+                    None
+                };
                 let verdict = verdict.map(|accepted| accepted.update);
                 PreparedReply::Update(
                     reply,
-                    UpdateReply { verdict, next, rest: rests.then_some(effort), finished },
+                    UpdateReply {
+                        verdict,
+                        next,
+                        rest: rests.then_some(effort),
+                        finished,
+                    },
                 )
             }
         }
@@ -313,15 +393,46 @@ fn open(
     saved: Option<SavedRun>,
 ) -> (TrainingServer, ChaCha12Rng, Journal) {
     let Some(saved) = saved else {
-        return (TrainingServer::new(FarSign::new(optimizer), options), seeds, Journal::default());
+        return (
+            TrainingServer::new(FarSign::new(optimizer), options),
+            seeds,
+            Journal::default(),
+        );
     };
-    let SavedRun { optimizer, counters, unsaved, trust, writer, checkpoint_every } = saved;
+    let SavedRun {
+        optimizer,
+        counters,
+        unsaved,
+        trust,
+        writer,
+        checkpoint_every,
+    } = saved;
     seeds.set_word_pos(counters.words_drawn);
     let accepted = optimizer.accepted();
     // The saved model may be ahead of the newest published snapshot, so the first snapshot has another version.
-    let counters = CoordinatorCounters { version: counters.version + 1, ..counters };
+    let counters = CoordinatorCounters {
+        version: counters.version + 1,
+        ..counters
+    };
     let journal = Journal::new(writer, unsaved, counters, checkpoint_every, accepted);
-    let CoordinatorCounters { joined, issued, version, trust_mean, window, .. } = counters;
-    let counters = TrainingCounters { joined, issued, version, trust_mean: TrustMean(trust_mean), window };
-    (TrainingServer::resume(optimizer, options, counters, trust), seeds, journal)
+    let CoordinatorCounters {
+        joined,
+        issued,
+        version,
+        trust_mean,
+        window,
+        ..
+    } = counters;
+    let counters = TrainingCounters {
+        joined,
+        issued,
+        version,
+        trust_mean: TrustMean(trust_mean),
+        window,
+    };
+    (
+        TrainingServer::resume(optimizer, options, counters, trust),
+        seeds,
+        journal,
+    )
 }

@@ -49,12 +49,26 @@ pub(super) struct VolunteerEntry {
 }
 
 impl VolunteerEntry {
-    pub fn new(request: JoinRequest, effort: Effort, ejected: oneshot::Sender<GoodbyeReason>) -> Self {
-        Self { request, stats: VolunteerStats::new(Instant::now()), effort, ejected: Some(ejected) }
+    pub fn new(
+        request: JoinRequest,
+        effort: Effort,
+        ejected: oneshot::Sender<GoodbyeReason>,
+    ) -> Self {
+        Self {
+            request,
+            stats: VolunteerStats::new(Instant::now()),
+            effort,
+            ejected: Some(ejected),
+        }
     }
 
     pub fn log_joined(&self, volunteer: VolunteerId, record: TrustRecord) {
-        let JoinRequest { agent, address, identity, .. } = &self.request;
+        let JoinRequest {
+            agent,
+            address,
+            identity,
+            ..
+        } = &self.request;
         tracing::info!(
             event = "joined",
             volunteer = volunteer.0,
@@ -86,7 +100,9 @@ impl VolunteerRegistry {
     }
 
     pub fn get_or_departed(&self, volunteer: VolunteerId) -> Option<&VolunteerEntry> {
-        self.connected.get(&volunteer).or_else(|| self.departed.get(&volunteer))
+        self.connected
+            .get(&volunteer)
+            .or_else(|| self.departed.get(&volunteer))
     }
 
     pub fn get_or_departed_mut(&mut self, volunteer: VolunteerId) -> Option<&mut VolunteerEntry> {
@@ -109,13 +125,18 @@ impl VolunteerRegistry {
 
     /// Returns the connected volunteers of an address.
     pub fn at(&self, address: ClientAddr) -> Vec<VolunteerId> {
-        let there = self.connected.iter().filter(|(_, entry)| entry.request.address == address);
+        let there = self
+            .connected
+            .iter()
+            .filter(|(_, entry)| entry.request.address == address);
         there.map(|(volunteer, _)| *volunteer).collect()
     }
 
     /// Returns the effort of a volunteer; full effort if it is not connected.
     pub fn effort_of(&self, volunteer: VolunteerId) -> Effort {
-        self.connected.get(&volunteer).map_or(Effort::FULL, |entry| entry.effort)
+        self.connected
+            .get(&volunteer)
+            .map_or(Effort::FULL, |entry| entry.effort)
     }
 
     /// Sets the effort of one volunteer, or of all volunteers now and later. Returns how many are connected.
@@ -123,11 +144,16 @@ impl VolunteerRegistry {
         if volunteer.is_none() {
             self.default_effort = effort;
         }
-        let matching = self.connected.iter_mut().filter(|(id, _)| volunteer.is_none_or(|one| one == **id));
+        let matching = self
+            .connected
+            .iter_mut()
+            .filter(|(id, _)| volunteer.is_none_or(|one| one == **id));
         matching.map(|(_, entry)| entry.effort = effort).count()
     }
 
     pub fn connected(&self) -> impl Iterator<Item = (VolunteerId, &VolunteerEntry)> {
-        self.connected.iter().map(|(volunteer, entry)| (*volunteer, entry))
+        self.connected
+            .iter()
+            .map(|(volunteer, entry)| (*volunteer, entry))
     }
 }

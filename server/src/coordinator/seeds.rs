@@ -23,7 +23,12 @@ impl RunSeeds {
     /// Draws the seeds of a run from its seed.
     pub fn new(seed: u64) -> Self {
         let mut tasks = ChaCha12Rng::seed_from_u64(seed);
-        Self { run_id: tasks.next_u64(), directions: tasks.next_u64(), parameters: tasks.next_u64(), tasks }
+        Self {
+            run_id: tasks.next_u64(),
+            directions: tasks.next_u64(),
+            parameters: tasks.next_u64(),
+            tasks,
+        }
     }
 }
 
@@ -35,11 +40,19 @@ mod tests {
     #[test]
     fn public_values_hide_task_seeds() {
         for seed in 0..100 {
-            let RunSeeds { run_id, directions, mut tasks, .. } = RunSeeds::new(seed);
+            let RunSeeds {
+                run_id,
+                directions,
+                mut tasks,
+                ..
+            } = RunSeeds::new(seed);
             // SplitMix64 reveals its state: the id would reveal its next outputs, the task seeds.
             let mut guess = Stream::new(seed);
             let guesses: Vec<u64> = (0..64).map(|_| guess.bits()).collect();
-            assert!(!guesses.contains(&run_id) && !guesses.contains(&directions), "seed {seed}");
+            assert!(
+                !guesses.contains(&run_id) && !guesses.contains(&directions),
+                "seed {seed}"
+            );
             assert!(!guesses.contains(&tasks.next_u64()), "seed {seed}");
         }
     }

@@ -61,7 +61,11 @@ impl Snapshot {
         Self::encode(training, tolerance, deltas)
     }
 
-    fn encode(training: &TrainingServer, tolerance: Option<Tolerance>, deltas: Vec<Arc<Delta>>) -> Self {
+    fn encode(
+        training: &TrainingServer,
+        tolerance: Option<Tolerance>,
+        deltas: Vec<Arc<Delta>>,
+    ) -> Self {
         let optimizer = training.optimizer();
         let publication = training.publication();
         let x = Arc::clone(&publication.x);
@@ -79,8 +83,14 @@ impl Snapshot {
     }
 
     /// Returns the steps since a version. `None` if they are unknown or take more bytes than the parameters.
-    pub fn deltas_since(&self, version: u64) -> Option<impl Iterator<Item = &EncodedSteps> + Clone> {
-        let first = self.deltas.iter().position(|delta| delta.version == version + 1)?;
+    pub fn deltas_since(
+        &self,
+        version: u64,
+    ) -> Option<impl Iterator<Item = &EncodedSteps> + Clone> {
+        let first = self
+            .deltas
+            .iter()
+            .position(|delta| delta.version == version + 1)?;
         Some(self.deltas[first..].iter().map(|delta| &delta.steps))
     }
 
@@ -97,6 +107,11 @@ fn evict_unreachable(deltas: &mut Vec<Arc<Delta>>, snapshot_bytes: usize) {
         bytes += delta.steps.bytes();
         bytes < snapshot_bytes
     };
-    let kept = deltas.iter().rev().take(MAX_DELTAS).take_while(fits).count();
+    let kept = deltas
+        .iter()
+        .rev()
+        .take(MAX_DELTAS)
+        .take_while(fits)
+        .count();
     deltas.drain(..deltas.len() - kept);
 }

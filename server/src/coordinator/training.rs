@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use farsign::task::{GoodbyeReason, TaskId, VolunteerId};
 use farsign::training_server::{
-    AcceptedUpdate, Draws, TrainingEvent, TrainingServer, TrustRecord, UpdateOutcome, VerificationResult,
+    AcceptedUpdate, Draws, TrainingEvent, TrainingServer, TrustRecord, UpdateOutcome,
+    VerificationResult,
 };
 use rand_chacha::rand_core::Rng as _;
 use tokio::sync::oneshot;
@@ -25,7 +26,8 @@ impl Coordinator {
         let position = self.seeds.get_word_pos();
         let mut draws = Draws::from_fn(|| self.seeds.next_u64());
         let output = input(&mut self.training, &mut draws);
-        self.seeds.set_word_pos(position + WORDS_PER_DRAW * draws.used() as u128);
+        self.seeds
+            .set_word_pos(position + WORDS_PER_DRAW * draws.used() as u128);
         output
     }
 
@@ -35,8 +37,9 @@ impl Coordinator {
         task: TaskId,
         bits: &[u8],
     ) -> UpdateOutcome {
-        let outcome =
-            self.with_draws(|training, draws| training.handle_update(volunteer, task, bits, 1.0, draws));
+        let outcome = self.with_draws(|training, draws| {
+            training.handle_update(volunteer, task, bits, 1.0, draws)
+        });
         match outcome.verdict {
             Ok(accepted) => self.on_accepted(volunteer, task, accepted),
             Err(reason) => {
@@ -60,11 +63,22 @@ impl Coordinator {
         self.steps.push(self.training.last_step());
         let signs = self.training.last_signs();
         if let Some(entry) = self.registry.get_mut(volunteer) {
-            self.telemetry.on_update(volunteer, &mut entry.stats, accepted, signs);
+            self.telemetry
+                .on_update(volunteer, &mut entry.stats, accepted, signs);
         }
-        let AcceptedUpdate { direction_seed, trust, .. } = accepted;
+        let AcceptedUpdate {
+            direction_seed,
+            trust,
+            ..
+        } = accepted;
         self.journal.record(|| {
-            Event::Accepted(Accepted { volunteer, task, direction_seed, trust, signs: signs.clone() })
+            Event::Accepted(Accepted {
+                volunteer,
+                task,
+                direction_seed,
+                trust,
+                signs: signs.clone(),
+            })
         });
     }
 
@@ -81,7 +95,11 @@ impl Coordinator {
         let entry = VolunteerEntry::new(request, self.registry.default_effort, ejected);
         entry.log_joined(volunteer, record);
         self.registry.insert(volunteer, entry);
-        self.next_task(volunteer).map(|first| JoinReply { volunteer, first, ejection })
+        self.next_task(volunteer).map(|first| JoinReply {
+            volunteer,
+            first,
+            ejection,
+        })
     }
 
     /// Issues the next task of a volunteer. `None` if it is not connected or the run is finished.
@@ -99,14 +117,18 @@ impl Coordinator {
             self.training.skip_recording(volunteer);
             self.counters.verification.record_skip();
         }
-        Some(TaskAssignment { task: issued.task, snapshot: Arc::clone(&self.latest) })
+        Some(TaskAssignment {
+            task: issued.task,
+            snapshot: Arc::clone(&self.latest),
+        })
     }
 
     pub(super) fn handle_leave(&mut self, volunteer: VolunteerId) {
         self.snapshot_due_at = 0; // it may have been the last volunteer
         self.training.leave(volunteer);
         self.handle_events();
-        self.registry.remove(volunteer, self.training.is_departed(volunteer));
+        self.registry
+            .remove(volunteer, self.training.is_departed(volunteer));
     }
 
     pub(super) fn handle_verification(&mut self, result: &VerificationResult) {
@@ -123,18 +145,24 @@ impl Coordinator {
     pub(super) fn eject(&mut self, target: EjectTarget, reason: GoodbyeReason) -> usize {
         let volunteers = match target {
             EjectTarget::Volunteer(volunteer) => vec![volunteer],
-            EjectTarget::Identity(identity) => self.training.volunteer(identity).into_iter().collect(),
+            EjectTarget::Identity(identity) => {
+                self.training.volunteer(identity).into_iter().collect()
+            }
             EjectTarget::Address(address) => self.registry.at(address),
         };
-        let ejected =
-            volunteers.into_iter().filter(|volunteer| self.training.eject(*volunteer, reason)).count();
+        let ejected = volunteers
+            .into_iter()
+            .filter(|volunteer| self.training.eject(*volunteer, reason))
+            .count();
         self.handle_events();
         ejected
     }
 
     /// Hands queued verifications to the verifier.
     fn submit_verifications(&mut self) {
-        let Some(verifier) = &self.verifier else { return };
+        let Some(verifier) = &self.verifier else {
+            return;
+        };
         while let Some(job) = self.training.poll_verification() {
             match verifier.submit(job) {
                 Ok(()) => {}
@@ -155,23 +183,31 @@ impl Coordinator {
                 TrainingEvent::Left(volunteer) => self.journal.record(|| Event::Leave(volunteer)),
                 TrainingEvent::RolledBack { volunteer, step } => {
                     self.steps.push(&step);
-                    self.journal.record(|| Event::RolledBack { volunteer, step });
+                    self.journal
+                        .record(|| Event::RolledBack { volunteer, step });
                 }
                 TrainingEvent::TrustChanged { identity, record } => {
                     self.journal.record_trust(identity, record)
                 }
                 TrainingEvent::Banned(identity) => self.admission.ban(Ban::Identity(identity)),
-                TrainingEvent::VerificationFailed { volunteer, task } => self.log_failed(volunteer, task),
-                TrainingEvent::Ejected { volunteer, reason, record } => {
-                    self.on_ejected(volunteer, reason, record)
+                TrainingEvent::VerificationFailed { volunteer, task } => {
+                    self.log_failed(volunteer, task)
                 }
+                TrainingEvent::Ejected {
+                    volunteer,
+                    reason,
+                    record,
+                } => self.on_ejected(volunteer, reason, record),
                 TrainingEvent::VerificationSkipped(_) => self.counters.verification.record_skip(),
             }
         }
     }
 
     fn log_failed(&self, volunteer: VolunteerId, task: TaskId) {
-        let address = self.registry.get_or_departed(volunteer).map(|entry| entry.request.address);
+        let address = self
+            .registry
+            .get_or_departed(volunteer)
+            .map(|entry| entry.request.address);
         tracing::warn!(
             event = "ejected",
             volunteer = volunteer.0,
@@ -185,8 +221,12 @@ impl Coordinator {
     fn on_ejected(&mut self, volunteer: VolunteerId, reason: GoodbyeReason, record: TrustRecord) {
         self.snapshot_due_at = 0;
         let is_departed = self.training.is_departed(volunteer);
-        let Some(entry) = self.registry.get_or_departed_mut(volunteer) else { return };
-        self.telemetry.ejections.record(volunteer, &entry.request, record, reason);
+        let Some(entry) = self.registry.get_or_departed_mut(volunteer) else {
+            return;
+        };
+        self.telemetry
+            .ejections
+            .record(volunteer, &entry.request, record, reason);
         if let Some(session) = entry.ejected.take() {
             _ = session.send(reason);
         }

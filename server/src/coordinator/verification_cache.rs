@@ -20,7 +20,11 @@ impl VerificationCache {
     /// Creates a cache for entries of `parameters` values within `max_bytes`.
     pub fn new(max_bytes: usize, parameters: usize) -> Self {
         let capacity = max_bytes / (size_of::<f32>() * parameters);
-        Self { capacity, parameters: HashMap::new(), momenta: Vec::new() }
+        Self {
+            capacity,
+            parameters: HashMap::new(),
+            momenta: Vec::new(),
+        }
     }
 
     /// Tracks parameters. Returns false, and does not track them, if they are new and the limit is reached.

@@ -68,8 +68,14 @@ impl Verifier {
         let (jobs, queue) = sync_channel(VERIFY_QUEUE_CAPACITY);
         let cache = VerificationCache::new(options.memory_bytes, run.directions.parameters());
         let recomputer = Recomputer::new(run, data);
-        let worker = VerifierThread { recomputer, cpu_fraction: options.cpu_fraction, counters };
-        thread::Builder::new().name("verifier".into()).spawn(move || worker.run(&queue, report))?;
+        let worker = VerifierThread {
+            recomputer,
+            cpu_fraction: options.cpu_fraction,
+            counters,
+        };
+        thread::Builder::new()
+            .name("verifier".into())
+            .spawn(move || worker.run(&queue, report))?;
         Ok(Self { jobs, cache })
     }
 
@@ -100,13 +106,19 @@ struct VerifierThread {
 
 impl VerifierThread {
     /// Verifies jobs until the coordinator is gone.
-    fn run(mut self, queue: &Receiver<Arc<VerificationJob>>, report: impl Fn(VerificationResult) -> bool) {
+    fn run(
+        mut self,
+        queue: &Receiver<Arc<VerificationJob>>,
+        report: impl Fn(VerificationResult) -> bool,
+    ) {
         while let Ok(job) = queue.recv() {
             let start = ThreadTime::now(); // CPU time, so that waiting for a core does not count
             let result = self.verify(&job);
             drop(job); // frees its memory before the pause
             let busy = start.elapsed();
-            self.counters.cpu_us.fetch_add(busy.as_micros() as u64, Ordering::Relaxed);
+            self.counters
+                .cpu_us
+                .fetch_add(busy.as_micros() as u64, Ordering::Relaxed);
             if !report(result) {
                 return;
             }
@@ -117,7 +129,9 @@ impl VerifierThread {
     fn verify(&mut self, job: &VerificationJob) -> VerificationResult {
         let (mismatch, momentum) = self.recomputer.verify(&job.segment);
         let recomputed = mismatch.map_or(job.segment.updates.len(), |position| position + 1);
-        self.counters.recomputed.fetch_add(recomputed as u64, Ordering::Relaxed);
+        self.counters
+            .recomputed
+            .fetch_add(recomputed as u64, Ordering::Relaxed);
         VerificationResult::new(job, mismatch, momentum)
     }
 }

@@ -30,8 +30,8 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// The [`Dataset::digest`] of MNIST's training set.
 const MNIST_TRAIN_DIGEST: [u8; 32] = [
-    0xc5, 0x09, 0x7f, 0xdd, 0x51, 0xcf, 0xdb, 0xe7, 0x69, 0x5f, 0xd9, 0xdf, 0x36, 0x12, 0x69, 0x56, 0x96,
-    0x86, 0x4b, 0x5c, 0x42, 0x4f, 0x58, 0xd8, 0x43, 0xff, 0xdc, 0x5d, 0x33, 0x5e, 0x99, 0x14,
+    0xc5, 0x09, 0x7f, 0xdd, 0x51, 0xcf, 0xdb, 0xe7, 0x69, 0x5f, 0xd9, 0xdf, 0x36, 0x12, 0x69, 0x56,
+    0x96, 0x86, 0x4b, 0x5c, 0x42, 0x4f, 0x58, 0xd8, 0x43, 0xff, 0xdc, 0x5d, 0x33, 0x5e, 0x99, 0x14,
 ];
 
 /// The data of a run, with the files that volunteers download.
@@ -67,7 +67,10 @@ pub enum DatasetSourceError {
         folder.display(),
         missing.join(", no ")
     )]
-    MissingFiles { folder: PathBuf, missing: Vec<&'static str> },
+    MissingFiles {
+        folder: PathBuf,
+        missing: Vec<&'static str>,
+    },
     #[error("could not read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     /// A file exceeds the size limit of datasets.
@@ -107,13 +110,28 @@ pub fn built_in() -> Result<TrainAndHeldOut, DatasetError> {
 /// Returns an error if a file is missing, unreadable or invalid.
 pub fn from_folder(folder: &Path) -> Result<TrainAndHeldOut, DatasetSourceError> {
     if !folder.is_dir() {
-        return Err(DatasetSourceError::NoFolder { folder: folder.to_owned() });
+        return Err(DatasetSourceError::NoFolder {
+            folder: folder.to_owned(),
+        });
     }
     let found = FILE_NAMES.map(|name| find(folder, name));
-    let missing: Vec<_> =
-        FILE_NAMES.iter().zip(&found).filter(|(_, path)| path.is_none()).map(|(&name, _)| name).collect();
-    let [Some(train_images), Some(train_labels), Some(images), Some(labels)] = found else {
-        return Err(DatasetSourceError::MissingFiles { folder: folder.to_owned(), missing });
+    let missing: Vec<_> = FILE_NAMES
+        .iter()
+        .zip(&found)
+        .filter(|(_, path)| path.is_none())
+        .map(|(&name, _)| name)
+        .collect();
+    let [
+        Some(train_images),
+        Some(train_labels),
+        Some(images),
+        Some(labels),
+    ] = found
+    else {
+        return Err(DatasetSourceError::MissingFiles {
+            folder: folder.to_owned(),
+            missing,
+        });
     };
     let paths = [train_images, train_labels, images, labels];
     let mut files = [const { Bytes::new() }; 4];
@@ -121,10 +139,14 @@ pub fn from_folder(folder: &Path) -> Result<TrainAndHeldOut, DatasetSourceError>
         *file = read(path)?.into();
     }
     let names = paths.map(|path| path.display().to_string());
-    let mut data =
-        assemble(&names, files, |images| format!("{}, {} images", title(folder), thousands(images)))?;
+    let mut data = assemble(&names, files, |images| {
+        format!("{}, {} images", title(folder), thousands(images))
+    })?;
     if data.train.digest() == MNIST_TRAIN_DIGEST {
-        data.name = format!("MNIST, {} digits", thousands(data.train.len() + data.held_out.len()));
+        data.name = format!(
+            "MNIST, {} digits",
+            thousands(data.train.len() + data.held_out.len())
+        );
     }
     Ok(data)
 }
@@ -132,10 +154,15 @@ pub fn from_folder(folder: &Path) -> Result<TrainAndHeldOut, DatasetSourceError>
 /// Finds a file of this name, in order of preference.
 pub(crate) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let dotted = name.replacen("-idx", ".idx", 1);
-    [format!("{name}.gz"), name.to_owned(), format!("{dotted}.gz"), dotted]
-        .into_iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file())
+    [
+        format!("{name}.gz"),
+        name.to_owned(),
+        format!("{dotted}.gz"),
+        dotted,
+    ]
+    .into_iter()
+    .map(|name| folder.join(name))
+    .find(|path| path.is_file())
 }
 
 pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
@@ -144,7 +171,10 @@ pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to a Vec succeeds")
+    encoder
+        .write_all(bytes)
+        .and_then(|()| encoder.finish())
+        .expect("writing to a Vec succeeds")
 }
 
 /// Assembles a dataset from names and files in the order of [`FILE_NAMES`]. `title` receives the number of images.
@@ -153,12 +183,30 @@ fn assemble(
     files: [Bytes; 4],
     title: impl FnOnce(usize) -> String,
 ) -> Result<TrainAndHeldOut, DatasetError> {
-    let file = |index: usize| IdxFile { name: &names[index], bytes: &files[index] };
-    let train = Dataset::training(IdxPair { images: file(0), labels: file(1) })?;
-    let held_out = Dataset::held_out(IdxPair { images: file(2), labels: file(3) }, &train)?;
+    let file = |index: usize| IdxFile {
+        name: &names[index],
+        bytes: &files[index],
+    };
+    let train = Dataset::training(IdxPair {
+        images: file(0),
+        labels: file(1),
+    })?;
+    let held_out = Dataset::held_out(
+        IdxPair {
+            images: file(2),
+            labels: file(3),
+        },
+        &train,
+    )?;
     let name = title(train.len() + held_out.len());
     let [train_images_gz, train_labels_gz, ..] = files;
-    let gzipped = |file: Bytes| if is_gzip(&file) { file } else { gzip(&file).into() };
+    let gzipped = |file: Bytes| {
+        if is_gzip(&file) {
+            file
+        } else {
+            gzip(&file).into()
+        }
+    };
     Ok(TrainAndHeldOut {
         train: Arc::new(train),
         held_out: Arc::new(held_out),
@@ -172,9 +220,15 @@ fn read(path: &Path) -> Result<Vec<u8>, DatasetSourceError> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|source| DatasetSourceError::Read { path: path.to_owned(), source })?;
+        .map_err(|source| DatasetSourceError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(DatasetSourceError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES });
+        return Err(DatasetSourceError::TooLarge {
+            path: path.to_owned(),
+            limit: MAX_FILE_BYTES,
+        });
     }
     Ok(bytes)
 }
@@ -182,7 +236,11 @@ fn read(path: &Path) -> Result<Vec<u8>, DatasetSourceError> {
 /// Returns the name of a folder, also of `.` or a path that ends in `..`.
 fn title(folder: &Path) -> String {
     let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    absolute.file_name().unwrap_or(absolute.as_os_str()).to_string_lossy().into_owned()
+    absolute
+        .file_name()
+        .unwrap_or(absolute.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Formats 10000 as "10,000".
@@ -204,7 +262,13 @@ mod tests {
 
     #[test]
     fn digits_are_grouped_by_three() {
-        let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (70_000, "70,000"), (1_234_567, "1,234,567")];
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (70_000, "70,000"),
+            (1_234_567, "1,234,567"),
+        ];
         for (number, expected) in cases {
             assert_eq!(thousands(number), expected);
         }

@@ -23,10 +23,22 @@ const MIRRORS: [&str; 3] = [
 
 /// Length and SHA-256 of MNIST's uncompressed files, in the order of [`FILE_NAMES`].
 const MNIST: [(u64, &str); 4] = [
-    (47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-    (60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-    (7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-    (10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    (
+        47_040_016,
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    ),
+    (
+        60_008,
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    ),
+    (
+        7_840_016,
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    ),
+    (
+        10_008,
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
 ];
 
 /// Bytes by which a download may exceed the uncompressed file: gzip adds a header and little else.
@@ -104,8 +116,11 @@ pub enum FileOutcome {
 
 impl fmt::Display for FetchReport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let present =
-            self.files.iter().filter(|(_, outcome)| *outcome == FileOutcome::AlreadyPresent).count();
+        let present = self
+            .files
+            .iter()
+            .filter(|(_, outcome)| *outcome == FileOutcome::AlreadyPresent)
+            .count();
         write!(
             formatter,
             "{}: {} files downloaded and verified, {present} already present",
@@ -146,12 +161,23 @@ impl fmt::Display for AllMirrorsFailed {
         for (url, error) in &self.attempts {
             writeln!(formatter, "  {url}: {error}")?;
         }
-        writeln!(formatter, "The built-in digits need no download: run `farsign serve` without --data.")?;
-        writeln!(formatter, "To use these files, put them into {} by hand:", self.folder.display())?;
+        writeln!(
+            formatter,
+            "The built-in digits need no download: run `farsign serve` without --data."
+        )?;
+        writeln!(
+            formatter,
+            "To use these files, put them into {} by hand:",
+            self.folder.display()
+        )?;
         for file in &self.all_files {
             writeln!(formatter, "  {file}.gz")?;
         }
-        write!(formatter, "and run `farsign serve --data {}`.", self.folder.display())
+        write!(
+            formatter,
+            "and run `farsign serve --data {}`.",
+            self.folder.display()
+        )
     }
 }
 
@@ -178,17 +204,24 @@ pub enum DownloadError {
 /// # Errors
 /// Returns an error if no mirror provides a file, or a file operation fails.
 pub fn fetch(options: &FetchOptions) -> Result<FetchReport, FetchError> {
-    fs::create_dir_all(&options.folder)
-        .map_err(|source| FetchError::Folder { folder: options.folder.clone(), source })?;
+    fs::create_dir_all(&options.folder).map_err(|source| FetchError::Folder {
+        folder: options.folder.clone(),
+        source,
+    })?;
     let agent = agent(options);
     let mut mirrors = options.mirrors.clone();
-    let mut report = FetchReport { folder: options.folder.clone(), files: Vec::new() };
+    let mut report = FetchReport {
+        folder: options.folder.clone(),
+        files: Vec::new(),
+    };
     for file in &options.files {
         let outcome = if is_present(&options.folder, file)? {
             note(options, &format!("{}: already present", file.name));
             FileOutcome::AlreadyPresent
         } else {
-            FileOutcome::Downloaded { url: fetch_file(options, &agent, &mut mirrors, file)? }
+            FileOutcome::Downloaded {
+                url: fetch_file(options, &agent, &mut mirrors, file)?,
+            }
         };
         report.files.push((file.name.clone(), outcome));
     }
@@ -211,7 +244,9 @@ fn agent(options: &FetchOptions) -> ureq::Agent {
 
 /// Returns whether the folder contains a valid file that the loader finds.
 fn is_present(folder: &Path, file: &ExpectedFile) -> Result<bool, FetchError> {
-    let Some(path) = find(folder, &file.name) else { return Ok(false) };
+    let Some(path) = find(folder, &file.name) else {
+        return Ok(false);
+    };
     let mut bytes = Vec::new();
     fs::File::open(&path)
         .and_then(|opened| opened.take(limit(file) + 1).read_to_end(&mut bytes))
@@ -234,7 +269,14 @@ fn fetch_file(
                 let packed = if is_gzip(&bytes) { bytes } else { gzip(&bytes) };
                 let path = options.folder.join(format!("{}.gz", file.name));
                 write_whole(&path, &packed).map_err(|source| FetchError::Write { path, source })?;
-                note(options, &format!("{}: downloaded {} bytes and verified", file.name, packed.len()));
+                note(
+                    options,
+                    &format!(
+                        "{}: downloaded {} bytes and verified",
+                        file.name,
+                        packed.len()
+                    ),
+                );
                 mirrors.rotate_left(index);
                 return Ok(url);
             }
@@ -259,7 +301,10 @@ fn download(
     url: &str,
     file: &ExpectedFile,
 ) -> Result<Vec<u8>, DownloadError> {
-    let mut response = agent.get(url).call().map_err(|error| DownloadError::Request(Box::new(error)))?;
+    let mut response = agent
+        .get(url)
+        .call()
+        .map_err(|error| DownloadError::Request(Box::new(error)))?;
     let body = response.body_mut();
     let bar = progress_bar(options, &file.name, body.content_length());
     let bytes = read_body(body.as_reader(), limit(file), &bar);
@@ -275,7 +320,10 @@ fn read_body(mut body: impl Read, limit: u64, bar: &ProgressBar) -> Result<Vec<u
     loop {
         let count = body
             .read(&mut chunk)
-            .map_err(|source| DownloadError::Interrupted { after: bytes.len(), source })?;
+            .map_err(|source| DownloadError::Interrupted {
+                after: bytes.len(),
+                source,
+            })?;
         if count == 0 {
             return Ok(bytes);
         }
@@ -306,7 +354,10 @@ fn verify(bytes: &[u8], file: &ExpectedFile) -> Result<(), DownloadError> {
     if found == file.sha256 {
         Ok(())
     } else {
-        Err(DownloadError::WrongContent { expected: file.sha256.clone(), found })
+        Err(DownloadError::WrongContent {
+            expected: file.sha256.clone(),
+            found,
+        })
     }
 }
 
@@ -341,10 +392,16 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Creates a progress bar, hidden if standard error is not a terminal.
 fn progress_bar(options: &FetchOptions, name: &str, length: Option<u64>) -> ProgressBar {
-    let target = if options.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if options.progress {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
     let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}, {eta} left")
         .expect("the template is valid");
-    ProgressBar::with_draw_target(length, target).with_style(style).with_message(name.to_owned())
+    ProgressBar::with_draw_target(length, target)
+        .with_style(style)
+        .with_message(name.to_owned())
 }
 
 fn note(options: &FetchOptions, line: &str) {

@@ -21,20 +21,29 @@ const TOOL_ENDINGS: [&str; 3] = [".d.ts", ".md", "jsconfig.json"];
 
 /// Returns a file of the page. `None` if there is no such file, or if it is for development tools.
 fn file(path: &str) -> Option<EmbeddedFile> {
-    if TOOL_ENDINGS.iter().any(|ending| path.ends_with(ending)) { None } else { Www::get(path) }
+    if TOOL_ENDINGS.iter().any(|ending| path.ends_with(ending)) {
+        None
+    } else {
+        Www::get(path)
+    }
 }
 
 /// Handles requests for files of the page. A directory is its `index.html`, and its path must end with a slash so that
 /// relative links resolve.
 pub async fn page(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
-    let index = if path.is_empty() || path.ends_with('/') { "index.html" } else { "" };
+    let index = if path.is_empty() || path.ends_with('/') {
+        "index.html"
+    } else {
+        ""
+    };
     match file(&format!("{path}{index}")) {
         Some(file) => {
             let content_type = HeaderValue::try_from(file.metadata.mimetype());
             let page = CacheableBody {
                 tag: hexadecimal(file.metadata.sha256_hash()),
-                content_type: content_type.unwrap_or(HeaderValue::from_static("application/octet-stream")),
+                content_type: content_type
+                    .unwrap_or(HeaderValue::from_static("application/octet-stream")),
                 // File names do not change with their content, so browsers must revalidate each time.
                 cache_control: etag::CACHE_CONTROL_NO_CACHE,
                 body: match file.data {
@@ -45,8 +54,7 @@ pub async fn page(uri: Uri, headers: HeaderMap) -> Response {
             etag::respond(&headers, page)
         }
         None if path.starts_with("pkg/") => {
-            let hint =
-                "the browser worker is not built into this program; build it with `cargo xtask web` first";
+            let hint = "the browser worker is not built into this program; build it with `cargo xtask web` first";
             (StatusCode::NOT_FOUND, hint).into_response()
         }
         None if file(&format!("{path}/index.html")).is_some() => {
@@ -63,8 +71,15 @@ mod tests {
     #[test]
     fn development_files_are_not_served() {
         assert!(file("index.html").is_some() && file("dashboard/index.html").is_some());
-        let is_tool = |name: &str| ["ts", "md", "json"].iter().any(|ending| name.ends_with(ending));
+        let is_tool = |name: &str| {
+            ["ts", "md", "json"]
+                .iter()
+                .any(|ending| name.ends_with(ending))
+        };
         let tools: Vec<_> = Www::iter().filter(|name| is_tool(name)).collect();
-        assert!(!tools.is_empty() && tools.iter().all(|name| file(name).is_none()), "{tools:?}");
+        assert!(
+            !tools.is_empty() && tools.iter().all(|name| file(name).is_none()),
+            "{tools:?}"
+        );
     }
 }

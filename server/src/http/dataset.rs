@@ -12,12 +12,18 @@ use crate::http::etag::{self, CacheableBody};
 use crate::state::AppState;
 
 /// Handles the request for the images.
-pub(super) async fn train_images(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
+pub(super) async fn train_images(
+    State(state): State<Arc<AppState>>,
+    headers: HeaderMap,
+) -> Response {
     training_file(&state, &headers, state.data.train_images_gz.clone())
 }
 
 /// Handles the request for the labels.
-pub(super) async fn train_labels(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
+pub(super) async fn train_labels(
+    State(state): State<Arc<AppState>>,
+    headers: HeaderMap,
+) -> Response {
     training_file(&state, &headers, state.data.train_labels_gz.clone())
 }
 

@@ -22,7 +22,12 @@ pub struct CacheableBody {
 
 /// Responds with the body, or with 304 if the client has it. Tags are weak, because the body may be compressed.
 pub fn respond(headers: &HeaderMap, cacheable: CacheableBody) -> Response {
-    let CacheableBody { tag, content_type, cache_control, body } = cacheable;
+    let CacheableBody {
+        tag,
+        content_type,
+        cache_control,
+        body,
+    } = cacheable;
     let tag = format!("W/\"{tag}\"");
     let is_current = headers
         .get_all(header::IF_NONE_MATCH)
@@ -58,16 +63,25 @@ mod tests {
 
     #[test]
     fn matching_etag_returns_304() {
-        for known in
-            [&["W/\"run-7\""][..], &["*"], &["W/\"run-6\", W/\"run-7\""], &["W/\"a\"", "W/\"run-7\""]]
-        {
+        for known in [
+            &["W/\"run-7\""][..],
+            &["*"],
+            &["W/\"run-6\", W/\"run-7\""],
+            &["W/\"a\"", "W/\"run-7\""],
+        ] {
             assert_eq!(status(known), StatusCode::NOT_MODIFIED, "{known:?}");
         }
     }
 
     #[test]
     fn other_etag_returns_body() {
-        for known in [&[][..], &["W/\"run-70\""], &["run-7"], &["W/\"run-6\""], &[""]] {
+        for known in [
+            &[][..],
+            &["W/\"run-70\""],
+            &["run-7"],
+            &["W/\"run-6\""],
+            &[""],
+        ] {
             assert_eq!(status(known), StatusCode::OK, "{known:?}");
         }
     }

@@ -35,7 +35,11 @@ impl IntoResponse for NotReady {
 /// Returns the reason if it does not. Of several reasons it returns the one that takes most effort to resolve.
 pub fn readiness(state: &AppState) -> Result<(), NotReady> {
     match () {
-        () if state.journal.as_ref().is_some_and(|journal| journal.failed.load(Ordering::Relaxed)) => {
+        () if state
+            .journal
+            .as_ref()
+            .is_some_and(|journal| journal.failed.load(Ordering::Relaxed)) =>
+        {
             Err(NotReady::Unsaved)
         }
         () if *state.shutdown.borrow() => Err(NotReady::Stopping),

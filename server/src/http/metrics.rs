@@ -23,7 +23,10 @@ use crate::state::AppState;
 
 /// Handles `GET /metrics`.
 pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, prometheus_text::CONTENT_TYPE)], render(&state))
+    (
+        [(header::CONTENT_TYPE, prometheus_text::CONTENT_TYPE)],
+        render(&state),
+    )
 }
 
 /// Renders all current metrics of a server.
@@ -69,11 +72,26 @@ impl MetricSet {
 
     fn collect_run(&mut self, state: &AppState, status: &Status) {
         let snapshot = state.coordinator.snapshot();
-        let started = state.started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let started = state
+            .started_at
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let held_out = &status.held_out;
-        self.gauge("start_time_seconds", "Start of the server, since the Unix epoch", started.as_secs_f64());
-        self.gauge("uptime_seconds", "Time since the server started", status.run.uptime_s);
-        self.gauge("paused", "1 while the run is paused", f64::from(u8::from(status.run.paused)));
+        self.gauge(
+            "start_time_seconds",
+            "Start of the server, since the Unix epoch",
+            started.as_secs_f64(),
+        );
+        self.gauge(
+            "uptime_seconds",
+            "Time since the server started",
+            status.run.uptime_s,
+        );
+        self.gauge(
+            "paused",
+            "1 while the run is paused",
+            f64::from(u8::from(status.run.paused)),
+        );
         self.gauge_if_known(
             "progress_ratio",
             "Completed fraction of the planned updates",
@@ -89,7 +107,11 @@ impl MetricSet {
             "Mean loss on the held-out images",
             held_out.loss.map(f64::from),
         );
-        self.gauge("snapshot_version", "Version of the newest snapshot", snapshot.version as f64);
+        self.gauge(
+            "snapshot_version",
+            "Version of the newest snapshot",
+            snapshot.version as f64,
+        );
         self.gauge(
             "snapshot_age_seconds",
             "Age of the newest snapshot",
@@ -99,21 +121,45 @@ impl MetricSet {
 
     fn collect_volunteers(&mut self, state: &AppState, status: &Status) {
         let traffic = &status.traffic;
-        self.gauge("connections", "Open connections", state.connections.in_use() as f64);
-        self.gauge("sessions", "Open sessions", status.volunteers.connected as f64);
+        self.gauge(
+            "connections",
+            "Open connections",
+            state.connections.in_use() as f64,
+        );
+        self.gauge(
+            "sessions",
+            "Open sessions",
+            status.volunteers.connected as f64,
+        );
         self.gauge(
             "active_volunteers",
             "Volunteers with recently accepted updates",
             status.volunteers.active as f64,
         );
-        self.by_reason("sessions_ended", "Sessions that the server ended", &status.sessions_ended);
-        self.counter("received_bytes", "Bytes received from volunteers", traffic.received_bytes as f64);
-        self.counter("sent_bytes", "Bytes sent to volunteers", traffic.sent_bytes as f64);
+        self.by_reason(
+            "sessions_ended",
+            "Sessions that the server ended",
+            &status.sessions_ended,
+        );
+        self.counter(
+            "received_bytes",
+            "Bytes received from volunteers",
+            traffic.received_bytes as f64,
+        );
+        self.counter(
+            "sent_bytes",
+            "Bytes sent to volunteers",
+            traffic.sent_bytes as f64,
+        );
     }
 
     fn collect_updates(&mut self, status: &Status) {
         let verification = &status.verification;
-        self.counter("updates_accepted", "Updates applied since the run began", status.accepted as f64);
+        self.counter(
+            "updates_accepted",
+            "Updates applied since the run began",
+            status.accepted as f64,
+        );
         self.by_reason("updates_rejected", "Updates not applied", &status.rejected);
         self.gauge_if_known(
             "sign_error_ratio",
@@ -123,7 +169,9 @@ impl MetricSet {
         self.gauge_if_known(
             "byzantine_tolerance_ratio",
             "Estimated Byzantine fraction (by weight) the run tolerates",
-            status.tolerance.map(|tolerance| tolerance.tolerated_fraction),
+            status
+                .tolerance
+                .map(|tolerance| tolerance.tolerated_fraction),
         );
         self.counter(
             "verifications_passed",
@@ -140,16 +188,33 @@ impl MetricSet {
             "Verifications skipped because the queue was full",
             verification.skipped as f64,
         );
-        self.counter("verification_recomputed_updates", "Recomputed updates", verification.recomputed as f64);
-        self.counter("verification_cpu_seconds", "CPU time spent on verification", verification.cpu_s);
+        self.counter(
+            "verification_recomputed_updates",
+            "Recomputed updates",
+            verification.recomputed as f64,
+        );
+        self.counter(
+            "verification_cpu_seconds",
+            "CPU time spent on verification",
+            verification.cpu_s,
+        );
     }
 
     fn collect_journal(&mut self, state: &AppState) {
         let journal = state.journal.as_deref();
         let commits = journal.map(|journal| journal.commits.load(Ordering::Relaxed) as f64);
         let bytes = journal.map(|journal| journal.log_bytes.load(Ordering::Relaxed) as f64);
-        self.add("journal_commits", "Durable batches", MetricType::Counter, MetricValues::One(commits));
-        self.gauge_if_known("journal_bytes", "Size of saved updates and checkpoints", bytes);
+        self.add(
+            "journal_commits",
+            "Durable batches",
+            MetricType::Counter,
+            MetricValues::One(commits),
+        );
+        self.gauge_if_known(
+            "journal_bytes",
+            "Size of saved updates and checkpoints",
+            bytes,
+        );
     }
 
     fn gauge(&mut self, name: &'static str, help: &'static str, value: f64) {
@@ -161,15 +226,41 @@ impl MetricSet {
     }
 
     fn counter(&mut self, name: &'static str, help: &'static str, value: f64) {
-        self.add(name, help, MetricType::Counter, MetricValues::One(Some(value)));
+        self.add(
+            name,
+            help,
+            MetricType::Counter,
+            MetricValues::One(Some(value)),
+        );
     }
 
-    fn by_reason(&mut self, name: &'static str, help: &'static str, counts: &BTreeMap<&'static str, u64>) {
-        self.add(name, help, MetricType::Counter, MetricValues::ByReason(counts.clone()));
+    fn by_reason(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        counts: &BTreeMap<&'static str, u64>,
+    ) {
+        self.add(
+            name,
+            help,
+            MetricType::Counter,
+            MetricValues::ByReason(counts.clone()),
+        );
     }
 
-    fn add(&mut self, name: &'static str, help: &'static str, kind: MetricType, values: MetricValues) {
-        self.0.push(Metric { name, help, kind, values });
+    fn add(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        kind: MetricType,
+        values: MetricValues,
+    ) {
+        self.0.push(Metric {
+            name,
+            help,
+            kind,
+            values,
+        });
     }
 }
 
@@ -177,7 +268,13 @@ const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, f64>> = None;
 
 impl Collector for MetricSet {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        for Metric { name, help, kind, values } in &self.0 {
+        for Metric {
+            name,
+            help,
+            kind,
+            values,
+        } in &self.0
+        {
             let mut metric = encoder.encode_descriptor(name, help, None, *kind)?;
             match (values, kind) {
                 (MetricValues::One(None), _) => {}
@@ -188,7 +285,9 @@ impl Collector for MetricSet {
                 (MetricValues::ByReason(counts), _) => {
                     for (reason, count) in counts {
                         let labels = [("reason", *reason)];
-                        metric.encode_family(&labels)?.encode_counter(count, NO_EXEMPLAR)?;
+                        metric
+                            .encode_family(&labels)?
+                            .encode_counter(count, NO_EXEMPLAR)?;
                     }
                 }
             }

@@ -55,9 +55,18 @@ pub fn router(state: Arc<AppState>, options: RouterOptions) -> Router {
         .route("/api/v1/snapshot", get(model::snapshot))
         .nest("/api/v1/model", model::router())
         .merge(export::router())
-        .nest("/api/v1/leaderboard", leaderboard::router(options.body_timeout))
-        .route("/api/v1/dataset/train-images-idx3-ubyte.gz", get(dataset::train_images))
-        .route("/api/v1/dataset/train-labels-idx1-ubyte.gz", get(dataset::train_labels))
+        .nest(
+            "/api/v1/leaderboard",
+            leaderboard::router(options.body_timeout),
+        )
+        .route(
+            "/api/v1/dataset/train-images-idx3-ubyte.gz",
+            get(dataset::train_images),
+        )
+        .route(
+            "/api/v1/dataset/train-labels-idx1-ubyte.gz",
+            get(dataset::train_labels),
+        )
         .nest("/api/v1/admin", admin::router(options.admin_token))
         .fallback(get(assets::page))
         .layer(CompressionLayer::new().compress_when(compressible))

@@ -31,7 +31,9 @@ impl Default for ModelCache {
 
 /// Routes `/api/v1/model`, with its cache.
 pub(super) fn router() -> Router<Arc<AppState>> {
-    Router::new().route("/", get(model)).layer(Extension(Arc::new(ModelCache::default())))
+    Router::new()
+        .route("/", get(model))
+        .layer(Extension(Arc::new(ModelCache::default())))
 }
 
 /// Encodes the version and the frame of a snapshot.

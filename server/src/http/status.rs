@@ -77,7 +77,10 @@ pub(super) struct Tolerance {
 
 impl From<tolerance::Tolerance> for Tolerance {
     fn from(estimate: tolerance::Tolerance) -> Self {
-        Self { sign_error: estimate.sign_error, tolerated_fraction: estimate.tolerated_fraction }
+        Self {
+            sign_error: estimate.sign_error,
+            tolerated_fraction: estimate.tolerated_fraction,
+        }
     }
 }
 
@@ -124,9 +127,17 @@ impl Status {
         Self {
             run: Run {
                 id: format!("{:016x}", state.run.run_id),
-                phase: if snapshot.is_finished() { "finished" } else { "training" },
+                phase: if snapshot.is_finished() {
+                    "finished"
+                } else {
+                    "training"
+                },
                 uptime_s: state.started.elapsed().as_secs_f64(),
-                order: if state.run.order == Order::First { "first" } else { "zeroth" },
+                order: if state.run.order == Order::First {
+                    "first"
+                } else {
+                    "zeroth"
+                },
                 rule: state.settings.rule,
                 progress: snapshot.progress,
                 paused: *state.admission.paused().borrow(),
@@ -135,7 +146,10 @@ impl Status {
             model: Model::from(&state.run.architecture),
             data: Data::from(&state.data),
             // The snapshot counted active volunteers when it was made. Volunteers that have left since are not active.
-            volunteers: Volunteers { connected, active: snapshot.active.min(connected) },
+            volunteers: Volunteers {
+                connected,
+                active: snapshot.active.min(connected),
+            },
             accepted: snapshot.accepted,
             rejected: state.counters.rejected_by_reason(),
             sessions_ended: state.counters.sessions_ended_by_reason(),

@@ -15,7 +15,10 @@ pub struct TtlCache<T> {
 impl<T: Clone> TtlCache<T> {
     /// Creates an empty cache.
     pub const fn new(ttl: Duration) -> Self {
-        Self { ttl, entry: Mutex::new(None) }
+        Self {
+            ttl,
+            entry: Mutex::new(None),
+        }
     }
 
     /// Returns the cached value, or `None` if it has expired.
@@ -26,7 +29,8 @@ impl<T: Clone> TtlCache<T> {
     /// Returns the cached value, computing it if expired. Concurrent callers wait, so it is computed once.
     pub fn get_or_insert_with(&self, now: Instant, compute: impl FnOnce() -> T) -> T {
         let mut entry = self.entry.lock();
-        self.if_fresh(entry.as_ref(), now).unwrap_or_else(|| entry.insert((now, compute())).1.clone())
+        self.if_fresh(entry.as_ref(), now)
+            .unwrap_or_else(|| entry.insert((now, compute())).1.clone())
     }
 
     /// Replaces the value.
@@ -55,8 +59,18 @@ mod tests {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
         assert_eq!(cache.get(start), None);
-        for (ms, computed, expected) in [(0, 1, 1), (1999, 2, 1), (2000, 3, 3), (3999, 4, 3), (4000, 5, 5)] {
-            assert_eq!(cache.get_or_insert_with(at(ms), || computed), expected, "{ms} ms");
+        for (ms, computed, expected) in [
+            (0, 1, 1),
+            (1999, 2, 1),
+            (2000, 3, 3),
+            (3999, 4, 3),
+            (4000, 5, 5),
+        ] {
+            assert_eq!(
+                cache.get_or_insert_with(at(ms), || computed),
+                expected,
+                "{ms} ms"
+            );
             assert_eq!(cache.get(at(ms)), Some(expected), "{ms} ms");
         }
         cache.invalidate();

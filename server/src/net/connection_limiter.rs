@@ -45,7 +45,12 @@ pub struct Permit {
 impl ConnectionLimiter {
     /// Creates a limiter of `max` permits, `max_per_address` of them for one client address.
     pub fn new(max: usize, max_per_address: usize) -> Arc<Self> {
-        Arc::new(Self { max, max_per_address, usage: Mutex::default(), idle: Notify::new() })
+        Arc::new(Self {
+            max,
+            max_per_address,
+            usage: Mutex::default(),
+            idle: Notify::new(),
+        })
     }
 
     /// Acquires a permit. Without a client address it counts towards the total only.
@@ -66,7 +71,10 @@ impl ConnectionLimiter {
         }
         usage.total += 1;
         drop(usage);
-        Ok(Permit { limiter: Arc::clone(self), client })
+        Ok(Permit {
+            limiter: Arc::clone(self),
+            client,
+        })
     }
 
     /// Waits until no permit is in use.
@@ -120,7 +128,10 @@ mod tests {
         let b = client("192.0.2.2");
         let first = limiter.acquire(Some(a)).unwrap();
         let _second = limiter.acquire(Some(a)).unwrap();
-        assert_eq!(limiter.acquire(Some(a)).unwrap_err(), LimitReached::PerAddress);
+        assert_eq!(
+            limiter.acquire(Some(a)).unwrap_err(),
+            LimitReached::PerAddress
+        );
         let third = limiter.acquire(Some(b)).unwrap();
         assert_eq!(limiter.acquire(Some(b)).unwrap_err(), LimitReached::Total);
         drop(first);

@@ -12,7 +12,9 @@ const RESERVED_FDS: u64 = 100;
 pub fn raise_nofile_limit(connections: usize) -> io::Result<usize> {
     let needed = connections as u64 + RESERVED_FDS;
     let raised = rlimit::increase_nofile_limit(needed)?;
-    Ok(usize::try_from(raised.saturating_sub(RESERVED_FDS)).unwrap_or(usize::MAX).clamp(1, connections))
+    Ok(usize::try_from(raised.saturating_sub(RESERVED_FDS))
+        .unwrap_or(usize::MAX)
+        .clamp(1, connections))
 }
 
 #[cfg(test)]

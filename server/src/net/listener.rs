@@ -54,7 +54,11 @@ const BACKLOG: u32 = 4096;
 /// # Errors
 /// Returns an error if the system refuses the address.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     #[cfg(unix)]
     socket.set_reuseaddr(true)?; // a restart does not wait for the last connections to time out
     socket.bind(address)?;
@@ -127,7 +131,12 @@ impl Listener {
         shutdown: watch::Receiver<bool>,
     ) -> Self {
         let rate = Mutex::new(RateLimiter::new(options.limits.connections_per_minute));
-        Self { options, permits, rate, shutdown }
+        Self {
+            options,
+            permits,
+            rate,
+            shutdown,
+        }
     }
 
     /// Serves until the shutdown, and then until every connection has ended that is not a WebSocket. Dropping the
@@ -146,7 +155,12 @@ impl Listener {
                 Ok((stream, peer)) => match listener.acquire_permit(peer) {
                     Ok(permit) => {
                         let listener = Arc::clone(&listener);
-                        connections.spawn(listener.handle_connection(stream, peer, permit, router.clone()));
+                        connections.spawn(listener.handle_connection(
+                            stream,
+                            peer,
+                            permit,
+                            router.clone(),
+                        ));
                     }
                     Err(error) => {
                         tracing::debug!(event = "connection_refused", %peer, %error, "connection refused");
@@ -167,7 +181,10 @@ impl Listener {
         let is_proxy = self.options.trusted_proxies.contains(peer.ip());
         let client = (!is_proxy).then(|| ClientAddr::from(peer.ip()));
         if let Some(client) = client {
-            self.rate.lock().check(client, std::time::Instant::now()).map_err(|_| AcceptError::Rate)?;
+            self.rate
+                .lock()
+                .check(client, std::time::Instant::now())
+                .map_err(|_| AcceptError::Rate)?;
         }
         Ok(self.permits.acquire(client)?)
     }
@@ -196,7 +213,9 @@ impl Listener {
         };
         match handshake {
             Ok(Ok(stream)) => self.serve_http(stream, peer, deadline, router).await,
-            Ok(Err(error)) => tracing::debug!(event = "tls_failed", %peer, %error, "TLS handshake failed"),
+            Ok(Err(error)) => {
+                tracing::debug!(event = "tls_failed", %peer, %error, "TLS handshake failed")
+            }
             Err(_) => tracing::debug!(event = "tls_failed", %peer, "TLS handshake timed out"),
         }
     }
@@ -261,7 +280,9 @@ mod tests {
     #[test]
     fn accept_backs_off_after_local_faults() {
         const EMFILE: i32 = 24;
-        assert!(accept_backoff(&io::Error::from_raw_os_error(EMFILE)) >= Duration::from_millis(100));
+        assert!(
+            accept_backoff(&io::Error::from_raw_os_error(EMFILE)) >= Duration::from_millis(100)
+        );
         assert!(accept_backoff(&io::ErrorKind::ConnectionAborted.into()).is_zero());
     }
 }

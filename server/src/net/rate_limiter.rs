@@ -23,7 +23,10 @@ pub struct RateLimiter {
 impl RateLimiter {
     /// Creates a limiter of `per_minute` actions per address, at least 1.
     pub fn new(per_minute: u32) -> Self {
-        Self { cost: WINDOW / per_minute, full_at: HashMap::new() }
+        Self {
+            cost: WINDOW / per_minute,
+            full_at: HashMap::new(),
+        }
     }
 
     /// Counts an action of a client.
@@ -65,10 +68,20 @@ mod tests {
         let a = client(1);
         (0..6).for_each(|_| limiter.check(a, now).unwrap());
         assert_eq!(limiter.check(a, now), Err(Duration::from_secs(10)));
-        assert_eq!(limiter.check(client(2), now), Ok(()), "other addresses are unaffected");
-        assert_eq!(limiter.check(a, now + Duration::from_secs(9)), Err(Duration::from_secs(1)));
+        assert_eq!(
+            limiter.check(client(2), now),
+            Ok(()),
+            "other addresses are unaffected"
+        );
+        assert_eq!(
+            limiter.check(a, now + Duration::from_secs(9)),
+            Err(Duration::from_secs(1))
+        );
         assert_eq!(limiter.check(a, now + Duration::from_secs(10)), Ok(()));
-        assert_eq!(limiter.check(a, now + Duration::from_secs(10)), Err(Duration::from_secs(10)));
+        assert_eq!(
+            limiter.check(a, now + Duration::from_secs(10)),
+            Err(Duration::from_secs(10))
+        );
     }
 
     #[test]

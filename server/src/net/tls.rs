@@ -24,7 +24,11 @@ pub enum TlsError {
     #[error("expected a private key in PEM form in {path}, found: {source}")]
     Key { path: PathBuf, source: pem::Error },
     #[error("expected a key that fits its certificate in {certificate} and {key}, found: {source}")]
-    Mismatch { certificate: PathBuf, key: PathBuf, source: rustls::Error },
+    Mismatch {
+        certificate: PathBuf,
+        key: PathBuf,
+        source: rustls::Error,
+    },
 }
 
 impl TlsConfig {
@@ -33,19 +37,31 @@ impl TlsConfig {
     /// # Errors
     /// Returns an error if a file is unreadable or invalid, or if certificate and key do not match.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let wrong = |source| TlsError::Certificates { path: certificate.to_owned(), source };
+        let wrong = |source| TlsError::Certificates {
+            path: certificate.to_owned(),
+            source,
+        };
         let certificates = CertificateDer::pem_file_iter(certificate).map_err(wrong)?;
         let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
         if certificates.is_empty() {
-            return Err(TlsError::NoCertificate { path: certificate.to_owned() });
+            return Err(TlsError::NoCertificate {
+                path: certificate.to_owned(),
+            });
         }
         let private = PrivateKeyDer::from_pem_file(key);
-        let private = private.map_err(|source| TlsError::Key { path: key.to_owned(), source })?;
+        let private = private.map_err(|source| TlsError::Key {
+            path: key.to_owned(),
+            source,
+        })?;
         // Names the provider, because the default fails at run time if the build contains a second one.
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = builder
             .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, private));
+            .and_then(|builder| {
+                builder
+                    .with_no_client_auth()
+                    .with_single_cert(certificates, private)
+            });
         let mut config = config.map_err(|source| TlsError::Mismatch {
             certificate: certificate.to_owned(),
             key: key.to_owned(),

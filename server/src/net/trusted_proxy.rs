@@ -12,7 +12,9 @@ pub struct AddressRange {
 
 /// A text that is not an address range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected addresses or ranges like 127.0.0.1 or 10.0.0.0/8, separated by commas, found {found:?}")]
+#[error(
+    "expected addresses or ranges like 127.0.0.1 or 10.0.0.0/8, separated by commas, found {found:?}"
+)]
 pub struct ParseRangeError {
     found: String,
 }
@@ -21,15 +23,22 @@ impl FromStr for AddressRange {
     type Err = ParseRangeError;
 
     fn from_str(text: &str) -> Result<Self, ParseRangeError> {
-        let error = || ParseRangeError { found: text.to_owned() };
-        let (address, bits) = text.split_once('/').map_or((text, None), |(a, bits)| (a, Some(bits)));
+        let error = || ParseRangeError {
+            found: text.to_owned(),
+        };
+        let (address, bits) = text
+            .split_once('/')
+            .map_or((text, None), |(a, bits)| (a, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| error())?;
         let max = if address.is_ipv4() { 32 } else { 128 };
         let bits: u32 = bits.map_or(Ok(max), str::parse).map_err(|_| error())?;
         match (address.is_ipv6(), address.to_canonical(), bits) {
             (_, _, bits) if bits > max => Err(error()),
             // An IPv4-mapped IPv6 address; client addresses are always canonical.
-            (true, address @ IpAddr::V4(_), 96..) => Ok(Self { address, bits: bits - 96 }),
+            (true, address @ IpAddr::V4(_), 96..) => Ok(Self {
+                address,
+                bits: bits - 96,
+            }),
             _ => Ok(Self { address, bits }),
         }
     }
@@ -40,10 +49,16 @@ impl AddressRange {
         // A shift by all bits returns `None`: the range contains every address.
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(a), IpAddr::V4(b)) => {
-                (a.to_bits() ^ b.to_bits()).checked_shr(32 - self.bits).unwrap_or(0) == 0
+                (a.to_bits() ^ b.to_bits())
+                    .checked_shr(32 - self.bits)
+                    .unwrap_or(0)
+                    == 0
             }
             (IpAddr::V6(a), IpAddr::V6(b)) => {
-                (a.to_bits() ^ b.to_bits()).checked_shr(128 - self.bits).unwrap_or(0) == 0
+                (a.to_bits() ^ b.to_bits())
+                    .checked_shr(128 - self.bits)
+                    .unwrap_or(0)
+                    == 0
             }
             _ => false,
         }
@@ -60,7 +75,10 @@ impl TrustedProxies {
     /// # Errors
     /// Returns an error if an element is neither an address nor a range.
     pub fn read(list: &str) -> Result<Self, ParseRangeError> {
-        list.split(',').map(|part| part.trim().parse()).collect::<Result<_, _>>().map(Self)
+        list.split(',')
+            .map(|part| part.trim().parse())
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// Returns whether the address is a trusted proxy.
@@ -82,7 +100,9 @@ impl TrustedProxies {
             if !self.contains(client) {
                 break;
             }
-            let Ok(before) = hop.trim().parse() else { break };
+            let Ok(before) = hop.trim().parse() else {
+                break;
+            };
             client = before;
         }
         client.to_canonical()
@@ -99,16 +119,33 @@ mod tests {
 
     #[test]
     fn range_contains_its_addresses() {
-        let within = |range: &str, address| range.parse::<AddressRange>().unwrap().contains(ip(address));
+        let within =
+            |range: &str, address| range.parse::<AddressRange>().unwrap().contains(ip(address));
         assert!(within("10.0.0.0/8", "10.255.0.1") && !within("10.0.0.0/8", "11.0.0.1"));
         assert!(within("127.0.0.1", "127.0.0.1") && !within("127.0.0.1", "127.0.0.2"));
         assert!(within("0.0.0.0/0", "203.0.113.9") && !within("0.0.0.0/0", "::1"));
-        assert!(within("2001:db8::/32", "2001:db8:9::1") && !within("2001:db8::/32", "2001:db9::1"));
+        assert!(
+            within("2001:db8::/32", "2001:db8:9::1") && !within("2001:db8::/32", "2001:db9::1")
+        );
         assert!(within("::/0", "2001:db8::1"));
-        assert!(within("127.0.0.1", "::ffff:127.0.0.1"), "one address, written in two ways");
+        assert!(
+            within("127.0.0.1", "::ffff:127.0.0.1"),
+            "one address, written in two ways"
+        );
         assert!(within("::ffff:127.0.0.1", "127.0.0.1"), "and conversely");
-        assert!(within("::ffff:10.0.0.0/104", "10.255.0.1") && !within("::ffff:10.0.0.0/104", "11.0.0.1"));
-        for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0/8", "a", "10.0.0.0/-1", "10.0.0.0/"] {
+        assert!(
+            within("::ffff:10.0.0.0/104", "10.255.0.1")
+                && !within("::ffff:10.0.0.0/104", "11.0.0.1")
+        );
+        for wrong in [
+            "",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0/8",
+            "a",
+            "10.0.0.0/-1",
+            "10.0.0.0/",
+        ] {
             assert!(wrong.parse::<AddressRange>().is_err(), "{wrong:?}");
         }
     }
@@ -123,12 +160,28 @@ mod tests {
             "the header of an untrusted peer is ignored"
         );
         assert_eq!(client("127.0.0.1", &["192.0.2.1"]), ip("192.0.2.1"));
-        assert_eq!(client("127.0.0.1", &["198.51.100.1, 192.0.2.1"]), ip("192.0.2.1"), "the last hop counts");
-        assert_eq!(client("127.0.0.1", &["198.51.100.1", "192.0.2.1, 10.1.1.1"]), ip("192.0.2.1"));
+        assert_eq!(
+            client("127.0.0.1", &["198.51.100.1, 192.0.2.1"]),
+            ip("192.0.2.1"),
+            "the last hop counts"
+        );
+        assert_eq!(
+            client("127.0.0.1", &["198.51.100.1", "192.0.2.1, 10.1.1.1"]),
+            ip("192.0.2.1")
+        );
         assert_eq!(client("127.0.0.1", &[]), ip("127.0.0.1"));
-        assert_eq!(client("127.0.0.1", &["192.0.2.1, nonsense"]), ip("127.0.0.1"));
-        assert_eq!(client("::ffff:127.0.0.1", &["2001:db8::1"]), ip("2001:db8::1"));
+        assert_eq!(
+            client("127.0.0.1", &["192.0.2.1, nonsense"]),
+            ip("127.0.0.1")
+        );
+        assert_eq!(
+            client("::ffff:127.0.0.1", &["2001:db8::1"]),
+            ip("2001:db8::1")
+        );
         let none = TrustedProxies::default();
-        assert_eq!(none.client(ip("127.0.0.1"), ["192.0.2.1"].into_iter()), ip("127.0.0.1"));
+        assert_eq!(
+            none.client(ip("127.0.0.1"), ["192.0.2.1"].into_iter()),
+            ip("127.0.0.1")
+        );
     }
 }

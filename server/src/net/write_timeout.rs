@@ -23,7 +23,12 @@ pub struct WriteTimeoutStream<S> {
 impl<S> WriteTimeoutStream<S> {
     /// Wraps a connection whose writes must progress within `write_timeout`.
     pub fn new(stream: S, write_timeout: Duration, permit: Permit) -> Self {
-        Self { stream, write_timeout, deadline: None, _permit: permit }
+        Self {
+            stream,
+            write_timeout,
+            deadline: None,
+            _permit: permit,
+        }
     }
 
     /// Passes the result of a write on, or fails if no write has progressed in time.
@@ -33,9 +38,14 @@ impl<S> WriteTimeoutStream<S> {
             return done;
         }
         let timeout = self.write_timeout;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        let deadline = self
+            .deadline
+            .get_or_insert_with(|| Box::pin(sleep(timeout)));
         ready!(deadline.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading")))
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client stopped reading",
+        )))
     }
 }
 
@@ -50,7 +60,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeoutStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeoutStream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watch(cx, done)
     }

@@ -43,9 +43,9 @@ impl From<WireError> for SessionEnd {
 /// Returns the WebSocket close code of a reason.
 pub(super) fn close_code_of(reason: GoodbyeReason) -> u16 {
     match reason {
-        GoodbyeReason::UnsupportedVersion | GoodbyeReason::Malformed | GoodbyeReason::HelloMissing => {
-            close_code::PROTOCOL
-        }
+        GoodbyeReason::UnsupportedVersion
+        | GoodbyeReason::Malformed
+        | GoodbyeReason::HelloMissing => close_code::PROTOCOL,
         GoodbyeReason::Oversize => close_code::SIZE,
         GoodbyeReason::TooManyRejects
         | GoodbyeReason::TooManyPings
@@ -67,18 +67,26 @@ pub(super) fn close_code_of(reason: GoodbyeReason) -> u16 {
 
 /// Returns whether the connection's own write timeout expired; it equals that of the session.
 pub(super) fn is_timeout(error: &axum::Error) -> bool {
-    let io = error.source().and_then(|error| match error.downcast_ref::<tungstenite::Error>() {
-        Some(tungstenite::Error::Io(error)) => Some(error.kind()),
-        _ => None,
-    });
+    let io = error
+        .source()
+        .and_then(|error| match error.downcast_ref::<tungstenite::Error>() {
+            Some(tungstenite::Error::Io(error)) => Some(error.kind()),
+            _ => None,
+        });
     io == Some(ErrorKind::TimedOut)
 }
 
 /// Classifies a failed receive: the connection was lost, or the volunteer sent something invalid.
 pub(super) fn classify_error(error: axum::Error) -> SessionEnd {
-    match error.into_inner().downcast::<tungstenite::Error>().map(|error| *error) {
+    match error
+        .into_inner()
+        .downcast::<tungstenite::Error>()
+        .map(|error| *error)
+    {
         Ok(tungstenite::Error::Capacity(_)) => SessionEnd::Goodbye(GoodbyeReason::Oversize),
-        Ok(tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake))
+        Ok(tungstenite::Error::Protocol(
+            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        ))
         | Err(_) => SessionEnd::Left,
         Ok(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_)) => {
             SessionEnd::Goodbye(GoodbyeReason::Malformed)

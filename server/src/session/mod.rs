@@ -21,7 +21,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use farsign::task::{GoodbyeReason, RunSettings, TaskId, VolunteerId};
 use farsign::wire::{
-    Capabilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, max_client_frame_bytes, read_client_frame,
+    Capabilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, max_client_frame_bytes,
+    read_client_frame,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -75,7 +76,11 @@ pub async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     if !context.admission.allows_page(&headers) {
-        return (StatusCode::FORBIDDEN, "no page of this origin may open a session here").into_response();
+        return (
+            StatusCode::FORBIDDEN,
+            "no page of this origin may open a session here",
+        )
+            .into_response();
     }
     let client = context.admission.client_addr(peer.ip(), &headers);
     let max_bytes = max_client_frame_bytes(context.run.directions.count());
@@ -92,8 +97,12 @@ pub async fn upgrade(
 
 async fn serve(context: SessionContext, socket: WebSocket, client: ClientAddr) {
     let permit = context.admission.admit(client, std::time::Instant::now());
-    let transport =
-        Transport::new(socket, Arc::clone(&context.counters), &context.limits, context.shutdown.clone());
+    let transport = Transport::new(
+        socket,
+        Arc::clone(&context.counters),
+        &context.limits,
+        context.shutdown.clone(),
+    );
     let mut session = Session {
         context,
         transport,
@@ -145,7 +154,11 @@ impl Session {
             }
         };
         let identity = request.identity;
-        let JoinReply { volunteer, first, ejection } = match self.context.coordinator.join(request).await {
+        let JoinReply {
+            volunteer,
+            first,
+            ejection,
+        } = match self.context.coordinator.join(request).await {
             Ok(Some(reply)) => reply,
             Ok(None) => return SessionEnd::Goodbye(GoodbyeReason::RunFinished),
             Err(_) => return SessionEnd::Goodbye(GoodbyeReason::ShuttingDown),
@@ -185,13 +198,26 @@ impl Session {
         let ClientRecord::Hello(hello) = read_client_frame(&frame)? else {
             return Err(SessionEnd::Goodbye(GoodbyeReason::HelloMissing));
         };
-        let identity = self.context.admission.authenticate(&hello).map_err(SessionEnd::Goodbye)?;
+        let identity = self
+            .context
+            .admission
+            .authenticate(&hello)
+            .map_err(SessionEnd::Goodbye)?;
         if self.context.admission.is_banned(self.client, identity) {
             return Err(SessionEnd::Goodbye(GoodbyeReason::Banned));
         }
-        let Hello { agent, capabilities, .. } = hello;
+        let Hello {
+            agent,
+            capabilities,
+            ..
+        } = hello;
         self.capabilities = capabilities;
-        Ok(JoinRequest { capabilities, agent: agent.to_owned(), address: self.client, identity })
+        Ok(JoinRequest {
+            capabilities,
+            agent: agent.to_owned(),
+            address: self.client,
+            identity,
+        })
     }
 
     async fn train(
@@ -212,7 +238,11 @@ impl Session {
         }
     }
 
-    async fn handle_update(&mut self, volunteer: VolunteerId, frame: &Bytes) -> Result<(), SessionEnd> {
+    async fn handle_update(
+        &mut self,
+        volunteer: VolunteerId,
+        frame: &Bytes,
+    ) -> Result<(), SessionEnd> {
         let ClientRecord::Update { task, bits } = read_client_frame(frame)? else {
             return Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)); // a second hello
         };
@@ -231,14 +261,19 @@ impl Session {
     fn arm_deadline(&mut self) {
         let now = Instant::now();
         self.task_sent = Some(now);
-        self.transport.set_deadline(now + self.context.limits.task_timeout);
+        self.transport
+            .set_deadline(now + self.context.limits.task_timeout);
     }
 
     /// Delays the next task.
     fn throttle(&mut self, effort: Effort) {
         let now = Instant::now();
-        let worked = self.task_sent.take().map_or(Duration::ZERO, |sent| now - sent);
-        self.transport.set_deadline(now + effort.delay_after(worked).unwrap_or_default());
+        let worked = self
+            .task_sent
+            .take()
+            .map_or(Duration::ZERO, |sent| now - sent);
+        self.transport
+            .set_deadline(now + effort.delay_after(worked).unwrap_or_default());
     }
 
     /// Sends the next task after a delay.
@@ -285,7 +320,10 @@ impl Session {
         let sent = self.sent_version.replace(snapshot.version);
         let mut frame = ServerFrame::append(&mut self.transport.frame);
         if sent != Some(snapshot.version) {
-            let Capabilities { deltas, half_snapshots } = self.capabilities;
+            let Capabilities {
+                deltas,
+                half_snapshots,
+            } = self.capabilities;
             let base = sent.filter(|_| deltas && !half_snapshots);
             match base.and_then(|base| Some((base, snapshot.deltas_since(base)?))) {
                 Some((base, steps)) => frame.delta(base, snapshot.version, steps),
@@ -300,10 +338,16 @@ impl Session {
     async fn finish(&mut self, end: SessionEnd) {
         let goodbye = match end {
             SessionEnd::Left => return,
-            SessionEnd::SlowReader => return self.context.counters.session_ended(GoodbyeReason::SlowReader),
-            SessionEnd::Goodbye(reason) => {
-                self.context.admission.rejection(reason, std::time::Instant::now())
+            SessionEnd::SlowReader => {
+                return self
+                    .context
+                    .counters
+                    .session_ended(GoodbyeReason::SlowReader);
             }
+            SessionEnd::Goodbye(reason) => self
+                .context
+                .admission
+                .rejection(reason, std::time::Instant::now()),
             SessionEnd::Rejected(goodbye) => goodbye,
         };
         self.context.counters.session_ended(goodbye.reason);

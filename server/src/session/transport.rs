@@ -47,7 +47,8 @@ impl Transport {
         limits: &SessionLimits,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
-        let mut pings = tokio::time::interval_at(Instant::now() + limits.ping_interval, limits.ping_interval);
+        let mut pings =
+            tokio::time::interval_at(Instant::now() + limits.ping_interval, limits.ping_interval);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             socket,
@@ -111,7 +112,9 @@ impl Transport {
         let frame = Bytes::from(std::mem::take(&mut self.frame));
         let length = frame.len() as u64;
         self.write(Message::Binary(frame)).await?;
-        self.counters.sent_bytes.fetch_add(length, Ordering::Relaxed);
+        self.counters
+            .sent_bytes
+            .fetch_add(length, Ordering::Relaxed);
         Ok(())
     }
 
@@ -131,7 +134,10 @@ impl Transport {
             return;
         }
         let code = close_code_of(goodbye.reason);
-        let close = CloseFrame { code, reason: goodbye.reason.name().into() };
+        let close = CloseFrame {
+            code,
+            reason: goodbye.reason.name().into(),
+        };
         if self.write(Message::Close(Some(close))).await.is_ok() {
             // Closing at once could reset the connection before the volunteer has read the goodbye.
             let drain = async { while let Some(Ok(_)) = self.socket.recv().await {} };

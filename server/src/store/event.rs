@@ -25,7 +25,12 @@ pub struct RunIdentity {
 impl RunIdentity {
     /// Creates the identity of a run from its seed and its pinned settings.
     pub fn new(seed: u64, run: &RunSettings, settings: String) -> Self {
-        Self { seed, run_id: run.run_id, train_digest: run.train_digest, settings }
+        Self {
+            seed,
+            run_id: run.run_id,
+            train_digest: run.train_digest,
+            settings,
+        }
     }
 }
 
@@ -51,7 +56,9 @@ impl Event {
     /// Returns the volunteer that the event is about.
     pub fn volunteer(&self) -> VolunteerId {
         match self {
-            Self::Join(volunteer) | Self::Leave(volunteer) | Self::RolledBack { volunteer, .. } => *volunteer,
+            Self::Join(volunteer) | Self::Leave(volunteer) | Self::RolledBack { volunteer, .. } => {
+                *volunteer
+            }
             Self::Accepted(accepted) => accepted.volunteer,
         }
     }
@@ -136,6 +143,10 @@ impl Checkpoint {
             words_drawn,
             ..CoordinatorCounters::default()
         };
-        Self { position: LogPosition::default(), counters, state: FarSign::new(optimizer).state() }
+        Self {
+            position: LogPosition::default(),
+            counters,
+            state: FarSign::new(optimizer).state(),
+        }
     }
 }

@@ -61,21 +61,38 @@ impl Log {
         identity: RunIdentity,
         checkpoint: &Checkpoint,
     ) -> Result<Self, StoreError> {
-        let Checkpoint { position, counters, .. } = *checkpoint;
+        let Checkpoint {
+            position, counters, ..
+        } = *checkpoint;
         let bytes = codec::write_checkpoint(checkpoint);
         let write = database.begin_write().map_err(database_error)?;
         {
             let mut table = write.open_table(IDENTITY).map_err(database_error)?;
-            table.insert((), &*codec::write_identity(&identity)).map_err(database_error)?;
+            table
+                .insert((), &*codec::write_identity(&identity))
+                .map_err(database_error)?;
             let mut table = write.open_table(POSITION).map_err(database_error)?;
-            table.insert((), &*codec::write_position(position, &counters)).map_err(database_error)?;
+            table
+                .insert((), &*codec::write_position(position, &counters))
+                .map_err(database_error)?;
             let mut table = write.open_table(CHECKPOINTS).map_err(database_error)?;
-            table.insert(position.sequence, &*bytes).map_err(database_error)?;
+            table
+                .insert(position.sequence, &*bytes)
+                .map_err(database_error)?;
             write.open_table(EVENTS).map_err(database_error)?;
         }
         write.commit().map_err(database_error)?;
-        let checkpoints = VecDeque::from([CheckpointEntry { position, bytes: bytes.len() as u64 }]);
-        Ok(Self { database, identity, position, counters, checkpoints })
+        let checkpoints = VecDeque::from([CheckpointEntry {
+            position,
+            bytes: bytes.len() as u64,
+        }]);
+        Ok(Self {
+            database,
+            identity,
+            position,
+            counters,
+            checkpoints,
+        })
     }
 
     /// Opens the log of an existing database.
@@ -87,7 +104,10 @@ impl Log {
         let only = |table: TableDefinition<(), &'static [u8]>| -> Result<Vec<u8>, StoreError> {
             let table = read.open_table(table).map_err(database_error)?;
             let value = table.get(()).map_err(database_error)?;
-            Ok(value.ok_or_else(|| StoreError::Damaged("a table is empty".into()))?.value().to_vec())
+            Ok(value
+                .ok_or_else(|| StoreError::Damaged("a table is empty".into()))?
+                .value()
+                .to_vec())
         };
         let identity = codec::read_identity(&only(IDENTITY)?)?;
         let (position, counters) = codec::read_position(&only(POSITION)?)?;
@@ -96,13 +116,24 @@ impl Log {
         for entry in table.iter().map_err(database_error)? {
             let (_, value) = entry.map_err(database_error)?;
             let (position, _) = codec::read_position(value.value())?;
-            checkpoints.push_back(CheckpointEntry { position, bytes: value.value().len() as u64 });
+            checkpoints.push_back(CheckpointEntry {
+                position,
+                bytes: value.value().len() as u64,
+            });
         }
         drop((table, read));
         if checkpoints.is_empty() {
-            return Err(StoreError::Damaged("expected a checkpoint, found none".into()));
+            return Err(StoreError::Damaged(
+                "expected a checkpoint, found none".into(),
+            ));
         }
-        Ok(Self { database, identity, position, counters, checkpoints })
+        Ok(Self {
+            database,
+            identity,
+            position,
+            counters,
+            checkpoints,
+        })
     }
 
     /// Returns the identity of the run.
@@ -141,16 +172,21 @@ impl Log {
                     sequence: position.sequence + 1,
                     bytes: position.bytes + bytes.len() as u64,
                 };
-                table.insert(position.sequence, &*bytes).map_err(database_error)?;
+                table
+                    .insert(position.sequence, &*bytes)
+                    .map_err(database_error)?;
             }
             let mut table = write.open_table(POSITION).map_err(database_error)?;
-            table.insert((), &*codec::write_position(position, &counters)).map_err(database_error)?;
+            table
+                .insert((), &*codec::write_position(position, &counters))
+                .map_err(database_error)?;
             let mut table = write.open_table(TRUST).map_err(database_error)?;
             for (identity, record) in trust {
                 let changed = match record {
-                    Some(record) => {
-                        table.insert(identity.number(), &*codec::write_trust_record(position, *record))
-                    }
+                    Some(record) => table.insert(
+                        identity.number(),
+                        &*codec::write_trust_record(position, *record),
+                    ),
                     None => table.remove(identity.number()),
                 };
                 changed.map_err(database_error)?;
@@ -179,30 +215,53 @@ impl Log {
             records.push((changed, identity.value().into(), record));
         }
         records.sort_unstable_by_key(|(changed, identity, _)| (*changed, *identity));
-        Ok(records.into_iter().map(|(_, identity, record)| (identity, record)).collect())
+        Ok(records
+            .into_iter()
+            .map(|(_, identity, record)| (identity, record))
+            .collect())
     }
 
     /// Writes the state after the last event, and deletes old events beyond `retention_bytes`.
     ///
     /// # Errors
     /// Returns an error if the checkpoint may not be durable.
-    pub fn checkpoint(&mut self, checkpoint: &Checkpoint, retention_bytes: u64) -> Result<(), StoreError> {
+    pub fn checkpoint(
+        &mut self,
+        checkpoint: &Checkpoint,
+        retention_bytes: u64,
+    ) -> Result<(), StoreError> {
         let bytes = codec::write_checkpoint(checkpoint);
         let mut checkpoints = self.checkpoints.clone();
-        if checkpoints.back().is_some_and(|last| last.position.sequence < checkpoint.position.sequence) {
-            let entry = CheckpointEntry { position: checkpoint.position, bytes: bytes.len() as u64 };
+        if checkpoints
+            .back()
+            .is_some_and(|last| last.position.sequence < checkpoint.position.sequence)
+        {
+            let entry = CheckpointEntry {
+                position: checkpoint.position,
+                bytes: bytes.len() as u64,
+            };
             checkpoints.push_back(entry);
         }
         let write = self.database.begin_write().map_err(database_error)?;
         {
             let mut table = write.open_table(CHECKPOINTS).map_err(database_error)?;
-            table.insert(checkpoint.position.sequence, &*bytes).map_err(database_error)?;
+            table
+                .insert(checkpoint.position.sequence, &*bytes)
+                .map_err(database_error)?;
             let mut events = write.open_table(EVENTS).map_err(database_error)?;
-            while checkpoints.len() > MIN_CHECKPOINTS && self.bytes_from(&checkpoints) > retention_bytes {
-                let deleted = checkpoints.pop_front().expect("there are more than the minimum");
-                table.remove(deleted.position.sequence).map_err(database_error)?;
+            while checkpoints.len() > MIN_CHECKPOINTS
+                && self.bytes_from(&checkpoints) > retention_bytes
+            {
+                let deleted = checkpoints
+                    .pop_front()
+                    .expect("there are more than the minimum");
+                table
+                    .remove(deleted.position.sequence)
+                    .map_err(database_error)?;
                 let first = checkpoints[0].position.sequence + 1;
-                events.retain_in(..first, |_, _| false).map_err(database_error)?;
+                events
+                    .retain_in(..first, |_, _| false)
+                    .map_err(database_error)?;
             }
         }
         write.commit().map_err(database_error)?;
@@ -212,7 +271,9 @@ impl Log {
 
     /// Returns the size of a log that begins with the first of these checkpoints.
     fn bytes_from(&self, checkpoints: &VecDeque<CheckpointEntry>) -> u64 {
-        let first = checkpoints.front().map_or(self.position.bytes, |first| first.position.bytes);
+        let first = checkpoints
+            .front()
+            .map_or(self.position.bytes, |first| first.position.bytes);
         self.position.bytes - first + checkpoints.iter().map(|entry| entry.bytes).sum::<u64>()
     }
 
@@ -242,8 +303,9 @@ impl Log {
         let read = self.database.begin_read().map_err(database_error)?;
         let table = read.open_table(CHECKPOINTS).map_err(database_error)?;
         let value = table.get(sequence).map_err(database_error)?;
-        let value = value
-            .ok_or_else(|| StoreError::Damaged(format!("expected checkpoint {sequence}, found none")))?;
+        let value = value.ok_or_else(|| {
+            StoreError::Damaged(format!("expected checkpoint {sequence}, found none"))
+        })?;
         Ok(codec::read_checkpoint(value.value())?)
     }
 

@@ -48,7 +48,11 @@ pub enum StoreError {
     /// A file operation failed.
     #[error("could not {action} {}: {source}", path.display())]
     #[allow(missing_docs)]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     /// The state directory has no run.
     #[error("expected a saved run in {}, found none", dir.display())]
     #[allow(missing_docs)]
@@ -82,7 +86,11 @@ impl StoreError {
 
     fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 }
 
@@ -91,7 +99,10 @@ fn database_error(error: impl Into<redb::Error>) -> StoreError {
     match error.into() {
         redb::Error::Corrupted(cause) => StoreError::Damaged(cause),
         redb::Error::Io(error)
-            if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
         {
             StoreError::Damaged(error.to_string())
         }

@@ -1,6 +1,8 @@
 //! Replay of saved events, through the code that ran the first time.
 
-use farsign::optimizer::{ApplyError, FarSign, FarSignOptions, RestoreError, RollbackError, SignUpdate};
+use farsign::optimizer::{
+    ApplyError, FarSign, FarSignOptions, RestoreError, RollbackError, SignUpdate,
+};
 
 use crate::store::StoreError;
 use crate::store::event::{Accepted, Checkpoint, Event};
@@ -15,7 +17,10 @@ pub enum ReplayError {
     #[error("its event {sequence} cannot have been accepted: {source}")]
     Apply { sequence: u64, source: ApplyError },
     #[error("its event {sequence} cannot have been rolled back: {source}")]
-    Rollback { sequence: u64, source: RollbackError },
+    Rollback {
+        sequence: u64,
+        source: RollbackError,
+    },
 }
 
 /// Restores the optimizer of a checkpoint.
@@ -24,7 +29,8 @@ pub enum ReplayError {
 /// Returns an error if the checkpoint is impossible under these options.
 pub fn restore(options: FarSignOptions, checkpoint: Checkpoint) -> Result<FarSign, ReplayError> {
     let sequence = checkpoint.position.sequence;
-    FarSign::restore(options, checkpoint.state).map_err(|source| ReplayError::Checkpoint { sequence, source })
+    FarSign::restore(options, checkpoint.state)
+        .map_err(|source| ReplayError::Checkpoint { sequence, source })
 }
 
 /// Applies event number `sequence` to the optimizer.
@@ -35,13 +41,27 @@ pub fn apply(optimizer: &mut FarSign, sequence: u64, event: &Event) -> Result<()
     match event {
         Event::Join(volunteer) => optimizer.join(*volunteer),
         Event::Leave(volunteer) => optimizer.leave(*volunteer),
-        Event::Accepted(Accepted { volunteer, direction_seed, trust, signs, .. }) => {
-            let update =
-                SignUpdate { volunteer: *volunteer, direction_seed: *direction_seed, trust: *trust, signs };
-            optimizer.apply(update).map_err(|source| ReplayError::Apply { sequence, source })?;
+        Event::Accepted(Accepted {
+            volunteer,
+            direction_seed,
+            trust,
+            signs,
+            ..
+        }) => {
+            let update = SignUpdate {
+                volunteer: *volunteer,
+                direction_seed: *direction_seed,
+                trust: *trust,
+                signs,
+            };
+            optimizer
+                .apply(update)
+                .map_err(|source| ReplayError::Apply { sequence, source })?;
         }
         Event::RolledBack { step, .. } => {
-            optimizer.rollback(step).map_err(|source| ReplayError::Rollback { sequence, source })?;
+            optimizer
+                .rollback(step)
+                .map_err(|source| ReplayError::Rollback { sequence, source })?;
         }
     }
     Ok(())
@@ -54,6 +74,8 @@ pub fn apply(optimizer: &mut FarSign, sequence: u64, event: &Event) -> Result<()
 pub fn replay(log: &Log, options: FarSignOptions, from: Checkpoint) -> Result<FarSign, StoreError> {
     let after = from.position.sequence;
     let mut optimizer = restore(options, from)?;
-    log.for_each_event(after, |sequence, event| Ok(apply(&mut optimizer, sequence, &event)?))?;
+    log.for_each_event(after, |sequence, event| {
+        Ok(apply(&mut optimizer, sequence, &event)?)
+    })?;
     Ok(optimizer)
 }

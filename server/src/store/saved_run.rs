@@ -58,7 +58,10 @@ pub fn verify_dataset(identity: &RunIdentity, train: &Arc<Dataset>) -> Result<()
     if expected == found {
         return Ok(());
     }
-    Err(ResumeError::DatasetMismatch { expected: hexadecimal(expected), found: hexadecimal(found) })
+    Err(ResumeError::DatasetMismatch {
+        expected: hexadecimal(expected),
+        found: hexadecimal(found),
+    })
 }
 
 impl SavedRun {
@@ -76,12 +79,20 @@ impl SavedRun {
         let mut optimizer = replay(&log, optimizer, log.newest_checkpoint()?)?;
         let senders = optimizer.state().senders;
         let left = senders.iter().map(|sender| sender.volunteer);
-        left.clone().for_each(|volunteer| optimizer.leave(volunteer));
+        left.clone()
+            .for_each(|volunteer| optimizer.leave(volunteer));
         let unsaved = left.map(Event::Leave).collect();
         let counters = log.counters();
         let trust = log.trust()?;
         let writer = Writer::start(log, dir, options.retention_bytes)?;
         let checkpoint_every = options.checkpoint_every;
-        Ok(Self { optimizer, counters, unsaved, trust, writer, checkpoint_every })
+        Ok(Self {
+            optimizer,
+            counters,
+            unsaved,
+            trust,
+            writer,
+            checkpoint_every,
+        })
     }
 }

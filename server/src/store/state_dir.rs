@@ -57,12 +57,25 @@ impl StateDir {
     pub fn lock(path: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(path).map_err(StoreError::io("make", path))?;
         let name = path.join("lock");
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&name);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&name);
         let lock = file.map_err(StoreError::io("write to", &name))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { dir: path.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(StoreError::Io { action: "lock", path: name, source }),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+                dir: path.to_owned(),
+            }),
+            Err(TryLockError::Error(source)) => Err(StoreError::Io {
+                action: "lock",
+                path: name,
+                source,
+            }),
         }
     }
 
@@ -71,12 +84,18 @@ impl StateDir {
     /// # Errors
     /// Returns an error if there is no run, another process holds the lock, or the directory is not writable.
     pub fn lock_existing(path: &Path) -> Result<Self, StoreError> {
-        let not_found = || StoreError::NotFound { dir: path.to_owned() };
+        let not_found = || StoreError::NotFound {
+            dir: path.to_owned(),
+        };
         if !path.is_dir() {
             return Err(not_found());
         }
         let dir = Self::lock(path)?;
-        if dir.has_run() { Ok(dir) } else { Err(not_found()) }
+        if dir.has_run() {
+            Ok(dir)
+        } else {
+            Err(not_found())
+        }
     }
 
     /// Returns whether the directory contains a run, damaged or not.
@@ -88,7 +107,11 @@ impl StateDir {
     ///
     /// # Errors
     /// Returns an error if it cannot be written; the directory then contains no run.
-    pub fn create(&self, identity: &RunIdentity, checkpoint: &Checkpoint) -> Result<Log, StoreError> {
+    pub fn create(
+        &self,
+        identity: &RunIdentity,
+        checkpoint: &Checkpoint,
+    ) -> Result<Log, StoreError> {
         let new = self.prepare(identity, checkpoint, &[])?;
         self.write_backup(identity, checkpoint)?;
         self.commit(&new)?;
@@ -104,8 +127,10 @@ impl StateDir {
         let identity = log.identity().clone();
         let trust = log.trust()?;
         drop(log);
-        let trust: Vec<TrustChange> =
-            trust.into_iter().map(|(identity, record)| (identity, Some(record))).collect();
+        let trust: Vec<TrustChange> = trust
+            .into_iter()
+            .map(|(identity, record)| (identity, Some(record)))
+            .collect();
         let new = self.prepare(&identity, checkpoint, &trust)?;
         let archived = self.next_free_name("run", ".redb");
         let path = self.database_path();
@@ -149,7 +174,10 @@ impl StateDir {
     pub fn open_undamaged(&self) -> Result<Log, StoreError> {
         let path = self.database_path();
         if !path.exists() {
-            return Err(StoreError::Damaged(format!("{} is missing", path.display())));
+            return Err(StoreError::Damaged(format!(
+                "{} is missing",
+                path.display()
+            )));
         }
         Log::open(builder().open(&path).map_err(database_error)?)
     }
@@ -161,7 +189,10 @@ impl StateDir {
     /// Returns an error if neither the database nor the backup can be read, or a file operation fails.
     pub fn open(&self) -> Result<OpenedRun, StoreError> {
         match self.open_undamaged() {
-            Ok(log) => Ok(OpenedRun { log, recovered: None }),
+            Ok(log) => Ok(OpenedRun {
+                log,
+                recovered: None,
+            }),
             Err(error) if error.is_damage() => self.recover(&error),
             Err(error) => Err(error),
         }
@@ -170,25 +201,41 @@ impl StateDir {
     fn recover(&self, error: &StoreError) -> Result<OpenedRun, StoreError> {
         let path = self.backup_path();
         let bytes = fs::read(&path).map_err(|source| {
-            StoreError::Damaged(format!("{error}; {} cannot be read either: {source}", path.display()))
+            StoreError::Damaged(format!(
+                "{error}; {} cannot be read either: {source}",
+                path.display()
+            ))
         })?;
         let (identity, mut checkpoint) = codec::read_backup(&bytes).map_err(|source| {
-            StoreError::Damaged(format!("{error}; {} is damaged too: {source}", path.display()))
+            StoreError::Damaged(format!(
+                "{error}; {} is damaged too: {source}",
+                path.display()
+            ))
         })?;
         // Numbers and seeds of tasks that were issued after the checkpoint are unknown.
         checkpoint.counters = checkpoint.counters.skip();
         let archived = self.archive_file(&self.database_path(), "run", ".redb")?;
         let log = self.create(&identity, &checkpoint)?;
-        let recovered =
-            RecoveredRun { cause: error.to_string(), archived, accepted: checkpoint.state.accepted };
-        Ok(OpenedRun { log, recovered: Some(recovered) })
+        let recovered = RecoveredRun {
+            cause: error.to_string(),
+            archived,
+            accepted: checkpoint.state.accepted,
+        };
+        Ok(OpenedRun {
+            log,
+            recovered: Some(recovered),
+        })
     }
 
     /// Writes the backup: identity and checkpoint.
     ///
     /// # Errors
     /// Returns an error if it cannot be written; the previous backup then stays.
-    pub fn write_backup(&self, identity: &RunIdentity, checkpoint: &Checkpoint) -> Result<(), StoreError> {
+    pub fn write_backup(
+        &self,
+        identity: &RunIdentity,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), StoreError> {
         let new = self.path.join("rescue.new");
         let path = self.backup_path();
         let write = || {
@@ -215,11 +262,19 @@ impl StateDir {
     /// Returns the name with the first free number.
     fn next_free_name(&self, stem: &str, ending: &str) -> PathBuf {
         let names = (1u32..).map(|number| self.path.join(format!("{stem}.{number}{ending}")));
-        names.into_iter().find(|name| !name.exists()).expect("some number is free")
+        names
+            .into_iter()
+            .find(|name| !name.exists())
+            .expect("some number is free")
     }
 
     /// Renames the file to the name with the first free number.
-    fn archive_file(&self, from: &Path, stem: &str, ending: &str) -> Result<Option<PathBuf>, StoreError> {
+    fn archive_file(
+        &self,
+        from: &Path,
+        stem: &str,
+        ending: &str,
+    ) -> Result<Option<PathBuf>, StoreError> {
         if !from.exists() {
             return Ok(None);
         }
@@ -231,7 +286,11 @@ impl StateDir {
 
     /// Makes renames durable.
     fn sync(&self) -> Result<(), StoreError> {
-        let synced = if cfg!(unix) { File::open(&self.path).and_then(|dir| dir.sync_all()) } else { Ok(()) };
+        let synced = if cfg!(unix) {
+            File::open(&self.path).and_then(|dir| dir.sync_all())
+        } else {
+            Ok(())
+        };
         synced.map_err(StoreError::io("sync", &self.path))
     }
 
@@ -247,6 +306,8 @@ impl StateDir {
 /// Builds databases that verify every page on open, so that damage is detected at once.
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+    builder
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(true);
     builder
 }

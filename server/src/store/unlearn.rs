@@ -36,7 +36,11 @@ pub struct Unlearned {
 ///
 /// # Errors
 /// Returns an error if the log cannot be read.
-pub fn unlearn(log: &Log, options: &FarSignOptions, volunteer: VolunteerId) -> Result<Unlearned, StoreError> {
+pub fn unlearn(
+    log: &Log,
+    options: &FarSignOptions,
+    volunteer: VolunteerId,
+) -> Result<Unlearned, StoreError> {
     let oldest = log.oldest_checkpoint()?;
     let after = oldest.position.sequence;
     let before_log = oldest.state.accepted;
@@ -65,14 +69,23 @@ pub fn unlearn(log: &Log, options: &FarSignOptions, volunteer: VolunteerId) -> R
         Rule::Plain => Some(subtract_updates(options, &original, &moved)?),
         Rule::Vote { .. } => None,
     };
-    Ok(Unlearned { updates, before_log, original, replayed, subtracted })
+    Ok(Unlearned {
+        updates,
+        before_log,
+        original,
+        replayed,
+        subtracted,
+    })
 }
 
 /// Applies an event of another volunteer. Without the removed volunteer the others weigh more, so the replayed run may
 /// finish before its last update.
 fn replay_without(replayed: &mut FarSign, sequence: u64, event: &Event) -> Result<(), ReplayError> {
     match apply(replayed, sequence, event) {
-        Err(ReplayError::Apply { source: ApplyError::Finished, .. }) => Ok(()),
+        Err(ReplayError::Apply {
+            source: ApplyError::Finished,
+            ..
+        }) => Ok(()),
         done => done,
     }
 }
@@ -83,7 +96,14 @@ fn subtract_updates(
     moved: &[f32],
 ) -> Result<FarSign, StoreError> {
     let mut state = original.state();
-    state.x.iter_mut().zip(moved).for_each(|(x, moved)| *x -= moved);
+    state
+        .x
+        .iter_mut()
+        .zip(moved)
+        .for_each(|(x, moved)| *x -= moved);
     let restored = FarSign::restore(options.clone(), state);
-    Ok(restored.map_err(|source| ReplayError::Checkpoint { sequence: 0, source })?)
+    Ok(restored.map_err(|source| ReplayError::Checkpoint {
+        sequence: 0,
+        source,
+    })?)
 }

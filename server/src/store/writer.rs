@@ -52,9 +52,20 @@ impl Writer {
         let (batches, queue) = sync_channel(1); // a batch waits at most for the checkpoint of the previous one
         let counters = Arc::new(WriterCounters::default());
         counters.log_bytes.store(log.bytes(), Ordering::Relaxed);
-        let writer = WriterThread { log, dir, retention_bytes, counters: Arc::clone(&counters) };
-        let thread = thread::Builder::new().name("writer".into()).spawn(move || writer.run(&queue))?;
-        Ok(Self { batches, thread, counters })
+        let writer = WriterThread {
+            log,
+            dir,
+            retention_bytes,
+            counters: Arc::clone(&counters),
+        };
+        let thread = thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || writer.run(&queue))?;
+        Ok(Self {
+            batches,
+            thread,
+            counters,
+        })
     }
 
     /// Returns the counters of the thread.
@@ -74,14 +85,24 @@ impl Writer {
         checkpoint: Option<FarSignState>,
     ) -> Result<(), StoreError> {
         let (done, saved) = oneshot::channel();
-        let batch = WriteBatch { events, trust, counters, checkpoint, done };
-        self.batches.send(batch).map_err(|_| StoreError::WriterStopped)?;
+        let batch = WriteBatch {
+            events,
+            trust,
+            counters,
+            checkpoint,
+            done,
+        };
+        self.batches
+            .send(batch)
+            .map_err(|_| StoreError::WriterStopped)?;
         saved.await.unwrap_or(Err(StoreError::WriterStopped))
     }
 
     /// Waits until all batches are written and the files are closed.
     pub async fn close(self) {
-        let Self { batches, thread, .. } = self;
+        let Self {
+            batches, thread, ..
+        } = self;
         drop(batches);
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
@@ -101,8 +122,17 @@ impl WriterThread {
     /// Writes until the first failure, or until all senders are dropped.
     fn run(mut self, queue: &Receiver<WriteBatch>) {
         let mut failed = None;
-        while let Ok(WriteBatch { events, trust, counters, checkpoint, done }) = queue.recv() {
-            let saved = failed.take().map_or_else(|| self.log.append(&events, &trust, counters), Err);
+        while let Ok(WriteBatch {
+            events,
+            trust,
+            counters,
+            checkpoint,
+            done,
+        }) = queue.recv()
+        {
+            let saved = failed
+                .take()
+                .map_or_else(|| self.log.append(&events, &trust, counters), Err);
             let is_saved = saved.is_ok();
             self.count(is_saved);
             _ = done.send(saved); // the batch counts as written even if its sender is gone
@@ -111,7 +141,9 @@ impl WriterThread {
             }
             if let Some(state) = checkpoint {
                 failed = self.checkpoint(state).err();
-                self.counters.failed.fetch_or(failed.is_some(), Ordering::Relaxed);
+                self.counters
+                    .failed
+                    .fetch_or(failed.is_some(), Ordering::Relaxed);
             }
         }
         if let Some(error) = failed {
@@ -121,17 +153,27 @@ impl WriterThread {
 
     /// Counts a batch.
     fn count(&self, is_saved: bool) {
-        let WriterCounters { commits, log_bytes, failed } = &*self.counters;
+        let WriterCounters {
+            commits,
+            log_bytes,
+            failed,
+        } = &*self.counters;
         commits.fetch_add(u64::from(is_saved), Ordering::Relaxed);
         log_bytes.store(self.log.bytes(), Ordering::Relaxed);
         failed.fetch_or(!is_saved, Ordering::Relaxed);
     }
 
     fn checkpoint(&mut self, state: FarSignState) -> Result<(), StoreError> {
-        let checkpoint = Checkpoint { position: self.log.position(), counters: self.log.counters(), state };
+        let checkpoint = Checkpoint {
+            position: self.log.position(),
+            counters: self.log.counters(),
+            state,
+        };
         self.log.checkpoint(&checkpoint, self.retention_bytes)?;
         let dir = self.dir.as_ref();
-        dir.map_or(Ok(()), |dir| dir.write_backup(self.log.identity(), &checkpoint))?;
+        dir.map_or(Ok(()), |dir| {
+            dir.write_backup(self.log.identity(), &checkpoint)
+        })?;
         let accepted = checkpoint.state.accepted;
         let log_bytes = self.log.bytes();
         self.counters.log_bytes.store(log_bytes, Ordering::Relaxed);

@@ -8,7 +8,12 @@ use farsign_server::data::loader::{self, DatasetSourceError, FILE_NAMES, TrainAn
 
 /// Returns four images of 1 x 3 pixels in two classes.
 fn small() -> Dataset {
-    let parts = DatasetParts { rows: 1, cols: 3, images: (0..12).collect(), labels: vec![0, 1, 1, 0] };
+    let parts = DatasetParts {
+        rows: 1,
+        cols: 3,
+        images: (0..12).collect(),
+        labels: vec![0, 1, 1, 0],
+    };
     Dataset::from_parts(parts).unwrap()
 }
 
@@ -28,11 +33,21 @@ fn write_all(folder: &Path, name: impl Fn(&str) -> String, files: &[Vec<u8>; 4])
 /// Decodes the files that volunteers download.
 fn as_served(data: &TrainAndHeldOut) -> Dataset {
     for file in [&data.train_images_gz, &data.train_labels_gz] {
-        assert!(file.starts_with(&[0x1f, 0x8b]), "expected gzip, found {:?}", &file[..2]);
+        assert!(
+            file.starts_with(&[0x1f, 0x8b]),
+            "expected gzip, found {:?}",
+            &file[..2]
+        );
     }
     Dataset::training(IdxPair {
-        images: IdxFile { name: "images", bytes: &data.train_images_gz },
-        labels: IdxFile { name: "labels", bytes: &data.train_labels_gz },
+        images: IdxFile {
+            name: "images",
+            bytes: &data.train_images_gz,
+        },
+        labels: IdxFile {
+            name: "labels",
+            bytes: &data.train_labels_gz,
+        },
     })
     .unwrap()
 }
@@ -42,17 +57,28 @@ fn built_in_data_has_10000_digits() {
     let data = loader::load(None).unwrap();
     assert_eq!(data.name, "MNIST, 10,000 digits (built in)");
     assert_eq!((data.train.len(), data.held_out.len()), (8_500, 1_500));
-    assert_eq!((data.train.rows(), data.train.cols(), data.train.classes()), (28, 28, 10));
+    assert_eq!(
+        (data.train.rows(), data.train.cols(), data.train.classes()),
+        (28, 28, 10)
+    );
     assert_eq!(as_served(&data), *data.train);
 }
 
 #[test]
 fn built_in_split_is_disjoint_balanced() {
     let data = loader::built_in().unwrap();
-    let train: std::collections::HashSet<&[u8]> = data.train.images().chunks(data.train.pixels()).collect();
+    let train: std::collections::HashSet<&[u8]> =
+        data.train.images().chunks(data.train.pixels()).collect();
     assert_eq!(train.len(), data.train.len());
-    assert!(data.held_out.images().chunks(data.held_out.pixels()).all(|image| !train.contains(image)));
-    let counts = per_class(&data.train).into_iter().zip(per_class(&data.held_out));
+    assert!(
+        data.held_out
+            .images()
+            .chunks(data.held_out.pixels())
+            .all(|image| !train.contains(image))
+    );
+    let counts = per_class(&data.train)
+        .into_iter()
+        .zip(per_class(&data.held_out));
     for (class, (train, held_out)) in counts.enumerate() {
         let expected = f64::from(train + held_out) * 0.15;
         assert!(
@@ -103,14 +129,22 @@ fn gzipped_files_are_served_unchanged() {
 #[test]
 fn dotted_file_names_are_found() {
     let folder = tempfile::tempdir().unwrap();
-    write_all(folder.path(), |name| name.replace("-idx", ".idx"), &files(&small()));
+    write_all(
+        folder.path(),
+        |name| name.replace("-idx", ".idx"),
+        &files(&small()),
+    );
     assert_eq!(*loader::from_folder(folder.path()).unwrap().train, small());
 }
 
 #[test]
 fn missing_files_are_listed() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("train-labels-idx1-ubyte.gz"), small().to_idx_labels()).unwrap();
+    fs::write(
+        folder.path().join("train-labels-idx1-ubyte.gz"),
+        small().to_idx_labels(),
+    )
+    .unwrap();
     let error = loader::from_folder(folder.path()).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -128,8 +162,14 @@ fn missing_folder_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = folder.path().join("nowhere");
     let error = loader::from_folder(&nowhere).unwrap_err();
-    assert!(matches!(error, DatasetSourceError::NoFolder { .. }), "{error}");
-    assert!(error.to_string().contains(nowhere.to_str().unwrap()), "{error}");
+    assert!(
+        matches!(error, DatasetSourceError::NoFolder { .. }),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains(nowhere.to_str().unwrap()),
+        "{error}"
+    );
 }
 
 #[test]
@@ -142,6 +182,9 @@ fn truncated_file_error_names_path() {
     let path = folder.path().join("t10k-labels-idx1-ubyte");
     assert_eq!(
         error.to_string(),
-        format!("{}: expected 12 bytes by its header, found the end of the file at byte 11", path.display())
+        format!(
+            "{}: expected 12 bytes by its header, found the end of the file at byte 11",
+            path.display()
+        )
     );
 }

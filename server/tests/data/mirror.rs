@@ -48,7 +48,12 @@ impl Mirror {
                 }
             }
         });
-        Self { address, requests, stopping, thread: Some(thread) }
+        Self {
+            address,
+            requests,
+            stopping,
+            thread: Some(thread),
+        }
     }
 
     /// Returns the URL to which file names are appended.
@@ -75,7 +80,10 @@ impl Drop for Mirror {
 
 /// Returns the URL of a closed port.
 pub fn unreachable_mirror() -> String {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     format!("http://{address}/mnist/")
 }
 
@@ -86,21 +94,29 @@ fn respond(
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
-    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    while lines
+        .next()
+        .transpose()?
+        .is_some_and(|line| !line.is_empty())
+    {}
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     requests.lock().unwrap().push(path.clone());
     let head = |status: &str, length: usize| {
-        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n").into_bytes()
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
+            .into_bytes()
     };
     match replies.get(&path) {
         None => stream.write_all(&head("404 Not Found", 0)),
-        Some(Reply::Ok(body)) => stream.write_all(&[head("200 OK", body.len()), body.clone()].concat()),
+        Some(Reply::Ok(body)) => {
+            stream.write_all(&[head("200 OK", body.len()), body.clone()].concat())
+        }
         Some(Reply::Silent) => wait_until_closed(&mut stream),
         Some(Reply::Interrupted(body)) => {
             stream.write_all(&[&head("200 OK", body.len())[..], &body[..body.len() / 2]].concat())
         }
         Some(Reply::Stalls(body)) => {
-            stream.write_all(&[&head("200 OK", body.len())[..], &body[..body.len() / 2]].concat())?;
+            stream
+                .write_all(&[&head("200 OK", body.len())[..], &body[..body.len() / 2]].concat())?;
             wait_until_closed(&mut stream)
         }
     }

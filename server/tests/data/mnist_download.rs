@@ -19,11 +19,22 @@ use crate::mirror::{Mirror, Reply, unreachable_mirror};
 fn contents() -> [Vec<u8>; 4] {
     let set = |start: u8| {
         let images = (start..start + 12).collect();
-        Dataset::from_parts(DatasetParts { rows: 2, cols: 3, images, labels: vec![0, 1] }).unwrap()
+        Dataset::from_parts(DatasetParts {
+            rows: 2,
+            cols: 3,
+            images,
+            labels: vec![0, 1],
+        })
+        .unwrap()
     };
     let train = set(0);
     let held_out = set(100);
-    [train.to_idx_images(), train.to_idx_labels(), held_out.to_idx_images(), held_out.to_idx_labels()]
+    [
+        train.to_idx_images(),
+        train.to_idx_labels(),
+        held_out.to_idx_images(),
+        held_out.to_idx_labels(),
+    ]
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -59,15 +70,23 @@ fn good_mirror() -> Mirror {
 
 /// Starts a mirror with the same response to every request.
 fn always(reply: &Reply) -> Mirror {
-    Mirror::start(FILE_NAMES.iter().map(|name| (format!("/mnist/{name}.gz"), reply.clone())))
+    Mirror::start(
+        FILE_NAMES
+            .iter()
+            .map(|name| (format!("/mnist/{name}.gz"), reply.clone())),
+    )
 }
 
 /// Fetches from a mirror that always responds with `reply`, and returns the error.
 fn refusal(reply: &Reply, stall_timeout: Duration) -> DownloadError {
     let folder = tempfile::tempdir().unwrap();
     let mirror = always(reply);
-    let options = FetchOptions { stall_timeout, ..options(folder.path(), &[&mirror.url()]) };
-    let Err(FetchError::AllMirrorsFailed(AllMirrorsFailed { mut attempts, .. })) = fetch(&options) else {
+    let options = FetchOptions {
+        stall_timeout,
+        ..options(folder.path(), &[&mirror.url()])
+    };
+    let Err(FetchError::AllMirrorsFailed(AllMirrorsFailed { mut attempts, .. })) = fetch(&options)
+    else {
         panic!("expected the mirror to be rejected");
     };
     assert_eq!(attempts.len(), 1);
@@ -94,7 +113,10 @@ fn fetched_files_load() {
     let report = fetch(&options(&target, &[&mirror.url()])).unwrap();
     assert_eq!(
         report.to_string(),
-        format!("{}: 4 files downloaded and verified, 0 already present", target.display())
+        format!(
+            "{}: 4 files downloaded and verified, 0 already present",
+            target.display()
+        )
     );
     assert_eq!(report.files[0].0, "train-images-idx3-ubyte");
     let mut expected = FILE_NAMES.map(|name| format!("{name}.gz"));
@@ -112,7 +134,13 @@ fn valid_files_are_not_downloaded() {
     let options = options(folder.path(), &[&mirror.url()]);
     fetch(&options).unwrap();
     let again = fetch(&options).unwrap();
-    assert!(again.files.iter().all(|(_, outcome)| *outcome == FileOutcome::AlreadyPresent), "{again:?}");
+    assert!(
+        again
+            .files
+            .iter()
+            .all(|(_, outcome)| *outcome == FileOutcome::AlreadyPresent),
+        "{again:?}"
+    );
     assert_eq!(mirror.requests().len(), 4);
 }
 
@@ -130,8 +158,16 @@ fn dotted_uncompressed_file_is_recognized() {
 #[test]
 fn invalid_file_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("train-images-idx3-ubyte"), b"old and wrong").unwrap();
-    fs::write(folder.path().join("train-labels-idx1-ubyte.gz"), b"old and wrong").unwrap();
+    fs::write(
+        folder.path().join("train-images-idx3-ubyte"),
+        b"old and wrong",
+    )
+    .unwrap();
+    fs::write(
+        folder.path().join("train-labels-idx1-ubyte.gz"),
+        b"old and wrong",
+    )
+    .unwrap();
     let mirror = good_mirror();
     fetch(&options(folder.path(), &[&mirror.url()])).unwrap();
     assert_eq!(mirror.requests().len(), 4);
@@ -157,7 +193,11 @@ fn invalid_download_tries_next_mirror() {
 fn closed_port_tries_next_mirror() {
     let folder = tempfile::tempdir().unwrap();
     let good = good_mirror();
-    fetch(&options(folder.path(), &[&unreachable_mirror(), &good.url()])).unwrap();
+    fetch(&options(
+        folder.path(),
+        &[&unreachable_mirror(), &good.url()],
+    ))
+    .unwrap();
     assert_eq!(good.requests().len(), 4);
 }
 
@@ -182,15 +222,22 @@ fn all_mirrors_failed_error_gives_instructions() {
     let closed = unreachable_mirror();
     let empty = Mirror::start([]);
     let error = fetch(&options(folder.path(), &[&closed, &empty.url()])).unwrap_err();
-    let FetchError::AllMirrorsFailed(failed) = &error else { panic!("{error}") };
+    let FetchError::AllMirrorsFailed(failed) = &error else {
+        panic!("{error}")
+    };
     assert_eq!(failed.file, "train-images-idx3-ubyte.gz");
     // Both mirrors are tried once: the other three files would fail too.
     assert_eq!((failed.attempts.len(), empty.requests().len()), (2, 1));
     let text = error.to_string();
     let folder = folder.path().display();
     for expected in [
-        format!("no mirror provided train-images-idx3-ubyte.gz:\n  {closed}train-images-idx3-ubyte.gz: "),
-        format!("  {}train-images-idx3-ubyte.gz: http status: 404\n", empty.url()),
+        format!(
+            "no mirror provided train-images-idx3-ubyte.gz:\n  {closed}train-images-idx3-ubyte.gz: "
+        ),
+        format!(
+            "  {}train-images-idx3-ubyte.gz: http status: 404\n",
+            empty.url()
+        ),
         "The built-in digits need no download: run `farsign serve` without --data.\n".to_owned(),
         format!(
             "put them into {folder} by hand:\n  train-images-idx3-ubyte.gz\n  train-labels-idx1-ubyte.gz\n"
@@ -199,14 +246,20 @@ fn all_mirrors_failed_error_gives_instructions() {
             "  t10k-images-idx3-ubyte.gz\n  t10k-labels-idx1-ubyte.gz\nand run `farsign serve --data {folder}`."
         ),
     ] {
-        assert!(text.contains(&expected), "expected `{expected}` in:\n{text}");
+        assert!(
+            text.contains(&expected),
+            "expected `{expected}` in:\n{text}"
+        );
     }
 }
 
 #[test]
 fn wrong_content_is_rejected() {
     let error = refusal(&Reply::Ok(gzip(b"something else")), LONG_TIMEOUT);
-    assert!(matches!(error, DownloadError::WrongContent { .. }), "{error}");
+    assert!(
+        matches!(error, DownloadError::WrongContent { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -214,7 +267,10 @@ fn trailing_byte_is_rejected() {
     let [mut images, ..] = contents();
     images.push(0);
     let error = refusal(&Reply::Ok(gzip(&images)), LONG_TIMEOUT);
-    assert!(matches!(error, DownloadError::WrongContent { .. }), "{error}");
+    assert!(
+        matches!(error, DownloadError::WrongContent { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -234,14 +290,20 @@ fn oversized_download_is_rejected() {
 #[test]
 fn interrupted_download_is_rejected() {
     let error = refusal(&Reply::Interrupted(gzip(&contents()[0])), LONG_TIMEOUT);
-    assert!(matches!(error, DownloadError::Interrupted { .. }), "{error}");
+    assert!(
+        matches!(error, DownloadError::Interrupted { .. }),
+        "{error}"
+    );
 }
 
 #[test]
 fn stalled_download_times_out() {
     // Long enough for the headers to arrive on a busy machine.
     let error = refusal(&Reply::Stalls(gzip(&contents()[0])), Duration::from_secs(2));
-    assert!(matches!(error, DownloadError::Interrupted { .. }), "{error}");
+    assert!(
+        matches!(error, DownloadError::Interrupted { .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -257,5 +319,8 @@ fn file_instead_of_folder_is_named() {
     fs::write(&taken, b"").unwrap();
     let error = fetch(&options(&taken, &[])).unwrap_err();
     assert!(matches!(error, FetchError::Folder { .. }), "{error}");
-    assert!(error.to_string().contains(taken.to_str().unwrap()), "{error}");
+    assert!(
+        error.to_string().contains(taken.to_str().unwrap()),
+        "{error}"
+    );
 }

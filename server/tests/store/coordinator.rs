@@ -47,7 +47,11 @@ impl Fixture {
 
     pub fn begin(&self, disk: &Disk) -> Result<SavedRun, StoreError> {
         let database = disk.database().map_err(redb::Error::from)?;
-        Ok(self.saved(Log::create(database, self.config.run_identity(), &self.config.initial_checkpoint())?))
+        Ok(self.saved(Log::create(
+            database,
+            self.config.run_identity(),
+            &self.config.initial_checkpoint(),
+        )?))
     }
 
     fn resume(&self, disk: &Disk) -> SavedRun {
@@ -55,13 +59,26 @@ impl Fixture {
     }
 
     fn saved(&self, log: Log) -> SavedRun {
-        SavedRun::restore(log, None, self.config.optimizer_options(), self.config.store).unwrap()
+        SavedRun::restore(
+            log,
+            None,
+            self.config.optimizer_options(),
+            self.config.store,
+        )
+        .unwrap()
     }
 
-    fn start(&self, saved: SavedRun) -> (JoinHandle<Result<(), CoordinatorError>>, CoordinatorHandle) {
+    fn start(
+        &self,
+        saved: SavedRun,
+    ) -> (JoinHandle<Result<(), CoordinatorError>>, CoordinatorHandle) {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(self.config.admission.clone()));
-        let services = Services { train: Arc::clone(&self.data.train), counters, admission };
+        let services = Services {
+            train: Arc::clone(&self.data.train),
+            counters,
+            admission,
+        };
         let (coordinator, handle) =
             Coordinator::start(self.config.coordinator_options(), services, Some(saved)).unwrap();
         (tokio::spawn(coordinator.run()), handle)
@@ -92,7 +109,12 @@ struct Received {
 
 impl Received {
     fn task(&mut self, next: &TaskAssignment) -> Task {
-        let x = next.snapshot.x.iter().map(|value| value.to_bits()).collect();
+        let x = next
+            .snapshot
+            .x
+            .iter()
+            .map(|value| value.to_bits())
+            .collect();
         self.models.insert(next.snapshot.version, x);
         self.tasks.push(next.task);
         next.task
@@ -120,7 +142,10 @@ impl Received {
         let mut open: Vec<(VolunteerId, Task)> = Vec::new();
         for update in 0..updates {
             while open.len() < 3 {
-                let joined = handle.join(join_request()).await?.expect("the run continues");
+                let joined = handle
+                    .join(join_request())
+                    .await?
+                    .expect("the run continues");
                 self.volunteers.push(joined.volunteer);
                 open.push((joined.volunteer, self.task(&joined.first)));
             }
@@ -129,7 +154,9 @@ impl Received {
                 handle.leave(volunteer).await;
                 continue;
             }
-            let reply = handle.update(volunteer, task.id, fixture.bits(&mut stream)).await?;
+            let reply = handle
+                .update(volunteer, task.id, fixture.bits(&mut stream))
+                .await?;
             self.accepted += u64::from(reply.verdict.is_ok());
             if let Some(next) = &reply.next {
                 open.push((volunteer, self.task(next)));
@@ -141,7 +168,12 @@ impl Received {
 
 pub fn join_request() -> JoinRequest {
     let address = ClientAddr::from(IpAddr::from([127, 0, 0, 1]));
-    JoinRequest { capabilities: Capabilities::default(), agent: "test".to_owned(), address, identity: None }
+    JoinRequest {
+        capabilities: Capabilities::default(),
+        agent: "test".to_owned(),
+        address,
+        identity: None,
+    }
 }
 
 #[tokio::test]
@@ -155,10 +187,18 @@ async fn acknowledged_updates_survive_disk_failure() {
         let (running, handle) = fixture.start(saved);
         let mut received = Received::default();
         let worked = received.work(&fixture, &handle, 10_000).await;
-        assert_eq!(worked, Err(CoordinatorStopped), "after {operations} operations");
+        assert_eq!(
+            worked,
+            Err(CoordinatorStopped),
+            "after {operations} operations"
+        );
         let error = running.await.unwrap().unwrap_err().to_string();
         assert!(error.contains("no space left on this disk"), "{error}");
-        assert_eq!(handle.join(join_request()).await.unwrap_err(), CoordinatorStopped, "joins fail too");
+        assert_eq!(
+            handle.join(join_request()).await.unwrap_err(),
+            CoordinatorStopped,
+            "joins fail too"
+        );
 
         let disk = disk.after_power_cut(&mut Stream::new(operations));
         let resumed = fixture.resume(&disk);
@@ -169,8 +209,16 @@ async fn acknowledged_updates_survive_disk_failure() {
             received.accepted
         );
         if let Some(x) = received.models.get(&resumed.counters.version) {
-            let found: Vec<u32> = resumed.optimizer.x().iter().map(|value| value.to_bits()).collect();
-            assert!(found == *x, "a different model after {operations} operations");
+            let found: Vec<u32> = resumed
+                .optimizer
+                .x()
+                .iter()
+                .map(|value| value.to_bits())
+                .collect();
+            assert!(
+                found == *x,
+                "a different model after {operations} operations"
+            );
         }
 
         let (running, handle) = fixture.start(resumed);
@@ -178,9 +226,20 @@ async fn acknowledged_updates_survive_disk_failure() {
         again.work(&fixture, &handle, 30).await.unwrap();
         handle.stop().await;
         running.await.unwrap().unwrap();
-        assert!(again.task_numbers().is_disjoint(&received.task_numbers()), "a task number was reused");
-        assert!(again.seeds().is_disjoint(&received.seeds()), "a seed was reused");
-        assert!(again.volunteers.iter().all(|volunteer| !received.volunteers.contains(volunteer)));
+        assert!(
+            again.task_numbers().is_disjoint(&received.task_numbers()),
+            "a task number was reused"
+        );
+        assert!(
+            again.seeds().is_disjoint(&received.seeds()),
+            "a seed was reused"
+        );
+        assert!(
+            again
+                .volunteers
+                .iter()
+                .all(|volunteer| !received.volunteers.contains(volunteer))
+        );
     }
 }
 
@@ -197,13 +256,19 @@ async fn resume_continues_task_seeds() {
         running.await.unwrap().unwrap();
         saved = fixture.resume(&disk);
         assert_eq!(saved.optimizer.accepted(), received.accepted);
-        assert!(saved.optimizer.state().senders.is_empty(), "all volunteers have left");
+        assert!(
+            saved.optimizer.state().senders.is_empty(),
+            "all volunteers have left"
+        );
     }
     let mut seeds = fixture.config.seeds.tasks.clone();
     let mut draw = || rand_chacha::rand_core::Rng::next_u64(&mut seeds);
     for (index, task) in received.tasks.iter().enumerate() {
         assert_eq!(task.id, TaskId(index as u64 + 1));
-        assert_eq!([task.minibatch_seed, task.direction_seed, task.coin_seed], [draw(), draw(), draw()]);
+        assert_eq!(
+            [task.minibatch_seed, task.direction_seed, task.coin_seed],
+            [draw(), draw(), draw()]
+        );
     }
 }
 
@@ -212,13 +277,23 @@ async fn accepted_counts_survive_crash() {
     let fixture = Fixture::new(RuleKind::Plain);
     let disk = Disk::default();
     let mut stream = Stream::new(3);
-    let named = |number: u128| JoinRequest { identity: Some(number.into()), ..join_request() };
+    let named = |number: u128| JoinRequest {
+        identity: Some(number.into()),
+        ..join_request()
+    };
     let (running, handle) = fixture.start(fixture.begin(&disk).unwrap());
     for number in 1..=2 {
-        let joined = handle.join(named(number)).await.unwrap().expect("the run continues");
+        let joined = handle
+            .join(named(number))
+            .await
+            .unwrap()
+            .expect("the run continues");
         let mut task = joined.first.task;
         for _ in 0..number {
-            let reply = handle.update(joined.volunteer, task.id, fixture.bits(&mut stream)).await.unwrap();
+            let reply = handle
+                .update(joined.volunteer, task.id, fixture.bits(&mut stream))
+                .await
+                .unwrap();
             task = reply.next.expect("the run continues").task;
         }
     }
@@ -226,10 +301,20 @@ async fn accepted_counts_survive_crash() {
     _ = running.await;
     let (running, handle) = fixture.start(fixture.resume(&disk.after_power_cut(&mut stream)));
     for number in 1..=3 {
-        handle.join(named(number)).await.unwrap().expect("the run continues");
+        handle
+            .join(named(number))
+            .await
+            .unwrap()
+            .expect("the run continues");
     }
-    let accepted: Vec<u64> =
-        handle.list().await.unwrap().volunteers.iter().map(|summary| summary.accepted).collect();
+    let accepted: Vec<u64> = handle
+        .list()
+        .await
+        .unwrap()
+        .volunteers
+        .iter()
+        .map(|summary| summary.accepted)
+        .collect();
     assert_eq!(accepted, [1, 2, 0], "the third is new");
     handle.stop().await;
     running.await.unwrap().unwrap();

@@ -69,7 +69,11 @@ impl Disk {
                 length @ Change::Length(_) => length.apply(&mut image),
             }
         }
-        Self(Arc::new(Mutex::new(State { now: image.clone(), synced: image, ..State::default() })))
+        Self(Arc::new(Mutex::new(State {
+            now: image.clone(),
+            synced: image,
+            ..State::default()
+        })))
     }
 
     /// Creates a database on this disk.
@@ -94,7 +98,10 @@ impl State {
     fn count(&mut self) -> io::Result<()> {
         self.operations += 1;
         match &mut self.until_failure {
-            Some(0) => Err(io::Error::new(io::ErrorKind::StorageFull, "no space left on this disk")),
+            Some(0) => Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "no space left on this disk",
+            )),
             Some(left) => {
                 *left -= 1;
                 Ok(())
@@ -123,7 +130,12 @@ impl StorageBackend for Disk {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();
         state.count()?;
-        let State { now, synced, unsynced, .. } = &mut *state;
+        let State {
+            now,
+            synced,
+            unsynced,
+            ..
+        } = &mut *state;
         synced.clone_from(now);
         unsynced.clear();
         Ok(())

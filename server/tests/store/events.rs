@@ -16,21 +16,44 @@ use farsign_server::store::replay;
 /// Parameters of the model.
 pub const D: usize = 37;
 
-pub const RULES: [Rule; 2] = [Rule::Plain, Rule::Vote { gamma: 0.1, direction_seed: 77 }];
+pub const RULES: [Rule; 2] = [
+    Rule::Plain,
+    Rule::Vote {
+        gamma: 0.1,
+        direction_seed: 77,
+    },
+];
 
 pub fn options(rule: Rule) -> FarSignOptions {
     let directions = DirectionSpec::new(DirectionFamily::Hadamard { block: 8 }, D, D).unwrap();
-    let step_size = StepSize { initial: 0.01, decay: Decay::Cosine { horizon: 5_000.0 } };
-    FarSignOptions { x: vec![0.5; D], directions, step_size, rule }
+    let step_size = StepSize {
+        initial: 0.01,
+        decay: Decay::Cosine { horizon: 5_000.0 },
+    };
+    FarSignOptions {
+        x: vec![0.5; D],
+        directions,
+        step_size,
+        rule,
+    }
 }
 
 pub fn identity() -> RunIdentity {
-    RunIdentity { seed: 1, run_id: 2, train_digest: [3; 32], settings: String::new() }
+    RunIdentity {
+        seed: 1,
+        run_id: 2,
+        train_digest: [3; 32],
+        settings: String::new(),
+    }
 }
 
 pub fn initial(rule: Rule) -> Checkpoint {
     let state = FarSign::new(options(rule)).state();
-    Checkpoint { position: LogPosition::default(), counters: CoordinatorCounters::default(), state }
+    Checkpoint {
+        position: LogPosition::default(),
+        counters: CoordinatorCounters::default(),
+        state,
+    }
 }
 
 fn signs(stream: &mut Stream) -> SignBits {
@@ -48,7 +71,14 @@ pub fn event(stream: &mut Stream) -> Event {
         2 => {
             let direction_seed = stream.bits();
             let scale = stream.unit() - 0.5;
-            Event::RolledBack { volunteer, step: Step { direction_seed, scale, signs: signs(stream) } }
+            Event::RolledBack {
+                volunteer,
+                step: Step {
+                    direction_seed,
+                    scale,
+                    signs: signs(stream),
+                },
+            }
         }
         _ => Event::Accepted(Accepted {
             volunteer,
@@ -62,7 +92,11 @@ pub fn event(stream: &mut Stream) -> Event {
 
 /// Returns counters that identify a batch.
 pub fn counters(batch: u64) -> CoordinatorCounters {
-    CoordinatorCounters { issued: batch, words_drawn: u128::from(batch), ..CoordinatorCounters::default() }
+    CoordinatorCounters {
+        issued: batch,
+        words_drawn: u128::from(batch),
+        ..CoordinatorCounters::default()
+    }
 }
 
 pub fn apply(optimizer: &mut FarSign, event: &Event) {
@@ -73,7 +107,13 @@ pub fn apply(optimizer: &mut FarSign, event: &Event) {
 pub type Bits = (Vec<u32>, Vec<u32>, u64, u64, Vec<SenderState>);
 
 pub fn bits(optimizer: &FarSign) -> Bits {
-    let FarSignState { x, votes, accepted, weight, senders } = optimizer.state();
+    let FarSignState {
+        x,
+        votes,
+        accepted,
+        weight,
+        senders,
+    } = optimizer.state();
     let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
     (bits(x), bits(votes), accepted, weight.to_bits(), senders)
 }

@@ -23,13 +23,25 @@ fn run(disk: &Disk, seed: u64) -> Attempt {
     let mut stream = Stream::new(seed);
     let rule = RULES[(seed % 2) as usize];
     let mut live = FarSign::new(options(rule));
-    let mut attempt = Attempt { states: vec![bits(&live)], saved: 0, error: None };
-    let log = disk.database().map_err(|error| error.to_string()).and_then(|database| {
-        Log::create(database, identity(), &initial(rule)).map_err(|error| error.to_string())
-    });
+    let mut attempt = Attempt {
+        states: vec![bits(&live)],
+        saved: 0,
+        error: None,
+    };
+    let log = disk
+        .database()
+        .map_err(|error| error.to_string())
+        .and_then(|database| {
+            Log::create(database, identity(), &initial(rule)).map_err(|error| error.to_string())
+        });
     let mut log = match log {
         Ok(log) => log,
-        Err(error) => return Attempt { error: Some(error), ..attempt },
+        Err(error) => {
+            return Attempt {
+                error: Some(error),
+                ..attempt
+            };
+        }
     };
     for batch in 1..=12 {
         let events: Vec<_> = (0..=stream.below(6)).map(|_| event(&mut stream)).collect();
@@ -43,11 +55,21 @@ fn run(disk: &Disk, seed: u64) -> Attempt {
             if batch % 3 == 0 {
                 let position = log.position();
                 let counters = log.counters();
-                saved = log.checkpoint(&Checkpoint { position, counters, state: live.state() }, 2_000);
+                saved = log.checkpoint(
+                    &Checkpoint {
+                        position,
+                        counters,
+                        state: live.state(),
+                    },
+                    2_000,
+                );
             }
         }
         if let Err(error) = saved {
-            return Attempt { error: Some(error.to_string()), ..attempt };
+            return Attempt {
+                error: Some(error.to_string()),
+                ..attempt
+            };
         }
     }
     std::mem::forget(log); // a killed process closes nothing
@@ -61,15 +83,28 @@ fn check(disk: &Disk, attempt: &Attempt, seed: u64, what: &str) {
         let log = match disk.database().map(Log::open) {
             Ok(Ok(log)) => log,
             _ if attempt.saved == 0 => continue, // the run was not created
-            failed => panic!("seed {seed}, {what}, cut {cut}: {} events are lost: {failed:?}", attempt.saved),
+            failed => panic!(
+                "seed {seed}, {what}, cut {cut}: {} events are lost: {failed:?}",
+                attempt.saved
+            ),
         };
         let found = log.position().sequence;
         let possible = attempt.saved..=attempt.states.len() as u64 - 1;
-        assert!(possible.contains(&found), "seed {seed}, {what}, cut {cut}: {found} of {possible:?} events");
+        assert!(
+            possible.contains(&found),
+            "seed {seed}, {what}, cut {cut}: {found} of {possible:?} events"
+        );
         let rule = RULES[(seed % 2) as usize];
-        for checkpoint in [log.oldest_checkpoint().unwrap(), log.newest_checkpoint().unwrap()] {
+        for checkpoint in [
+            log.oldest_checkpoint().unwrap(),
+            log.newest_checkpoint().unwrap(),
+        ] {
             let replayed = replay(&log, options(rule), checkpoint).unwrap();
-            assert_eq!(bits(&replayed), attempt.states[found as usize], "seed {seed}, {what}, cut {cut}");
+            assert_eq!(
+                bits(&replayed),
+                attempt.states[found as usize],
+                "seed {seed}, {what}, cut {cut}"
+            );
         }
     }
 }
@@ -79,15 +114,24 @@ fn saved_events_survive_any_failure() {
     for seed in 0..4 {
         let whole = Disk::default();
         let attempt = run(&whole, seed);
-        assert_eq!((attempt.error.as_deref(), attempt.saved as usize), (None, attempt.states.len() - 1));
+        assert_eq!(
+            (attempt.error.as_deref(), attempt.saved as usize),
+            (None, attempt.states.len() - 1)
+        );
         check(&whole, &attempt, seed, "no failure");
         for operations in 0..whole.operations() {
             let disk = Disk::default();
             disk.fail_after(operations);
             let attempt = run(&disk, seed);
             let what = format!("failure after {operations} operations");
-            let error = attempt.error.as_deref().unwrap_or_else(|| panic!("seed {seed}, {what}: no error"));
-            assert!(error.contains("no space left on this disk"), "seed {seed}, {what}: {error}");
+            let error = attempt
+                .error
+                .as_deref()
+                .unwrap_or_else(|| panic!("seed {seed}, {what}: no error"));
+            assert!(
+                error.contains("no space left on this disk"),
+                "seed {seed}, {what}: {error}"
+            );
             check(&disk, &attempt, seed, &what);
         }
     }

@@ -19,8 +19,12 @@ fn server(disk: &Disk) -> Server {
 
 fn metric(state: &AppState, name: &str) -> f64 {
     let text = metrics::render(state);
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {text}"))
+        .parse()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -30,7 +34,14 @@ async fn write_failure_makes_server_unready() {
     let state = server.state();
     let socket = listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let running = tokio::spawn(server.run(socket, std::future::pending()));
-    assert!(state.coordinator.join(join_request()).await.unwrap().is_some());
+    assert!(
+        state
+            .coordinator
+            .join(join_request())
+            .await
+            .unwrap()
+            .is_some()
+    );
     assert_eq!(readiness(&state), Ok(()));
     assert_eq!(metric(&state, "farsign_journal_commits_total"), 1.0);
     let bytes = metric(&state, "farsign_journal_bytes");
@@ -40,7 +51,11 @@ async fn write_failure_makes_server_unready() {
     assert!(state.coordinator.join(join_request()).await.is_err());
     assert!(running.await.unwrap().is_err(), "it ends with the error");
     assert_eq!(readiness(&state), Err(NotReady::Unsaved));
-    assert_eq!(metric(&state, "farsign_journal_commits_total"), 1.0, "failed batches are not counted");
+    assert_eq!(
+        metric(&state, "farsign_journal_commits_total"),
+        1.0,
+        "failed batches are not counted"
+    );
     assert_eq!(metric(&state, "farsign_journal_bytes"), bytes);
 }
 

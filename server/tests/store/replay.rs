@@ -13,7 +13,11 @@ use crate::disk::Disk;
 use crate::events::{RULES, apply, bits, counters, event, identity, initial, options};
 
 fn checkpoint(log: &Log, live: &FarSign) -> Checkpoint {
-    Checkpoint { position: log.position(), counters: log.counters(), state: live.state() }
+    Checkpoint {
+        position: log.position(),
+        counters: log.counters(),
+        state: live.state(),
+    }
 }
 
 proptest! {
@@ -66,11 +70,19 @@ fn retention_keeps_two_checkpoints() {
             bits(&live)
         );
     }
-    assert!((5_000..=10_000).contains(&max), "{max} bytes of at most 10,000");
+    assert!(
+        (5_000..=10_000).contains(&max),
+        "{max} bytes of at most 10,000"
+    );
     let position = log.position();
-    log.append(&[event(&mut stream)], &[], counters(201)).unwrap();
+    log.append(&[event(&mut stream)], &[], counters(201))
+        .unwrap();
     log.checkpoint(&checkpoint(&log, &live), 1).unwrap();
-    assert_eq!(log.oldest_checkpoint().unwrap().position, position, "the one before the newest stays");
+    assert_eq!(
+        log.oldest_checkpoint().unwrap().position,
+        position,
+        "the one before the newest stays"
+    );
     let after = Log::open({
         drop(log);
         disk.database().unwrap()
@@ -86,18 +98,28 @@ fn trust_records_survive_restart() {
     let mut log = Log::create(disk.database().unwrap(), identity(), &initial(RULES[0])).unwrap();
     assert_eq!(log.trust().unwrap(), []);
     let identity_of = |number: u128| VolunteerIdentity::from(number);
-    let record = |passed| TrustRecord { trust: Trust { passed }, accepted: 10 * u64::from(passed) };
+    let record = |passed| TrustRecord {
+        trust: Trust { passed },
+        accepted: 10 * u64::from(passed),
+    };
     for (batch, changes) in [
-        vec![(identity_of(9), Some(record(1))), (identity_of(4), Some(record(2)))],
+        vec![
+            (identity_of(9), Some(record(1))),
+            (identity_of(4), Some(record(2))),
+        ],
         vec![(identity_of(7), Some(record(3)))],
         vec![(identity_of(9), Some(record(4))), (identity_of(4), None)],
     ]
     .iter()
     .enumerate()
     {
-        log.append(&[event(&mut stream)], changes, counters(batch as u64)).unwrap();
+        log.append(&[event(&mut stream)], changes, counters(batch as u64))
+            .unwrap();
     }
     drop(log);
     let log = Log::open(disk.database().unwrap()).unwrap();
-    assert_eq!(log.trust().unwrap(), [(identity_of(7), record(3)), (identity_of(9), record(4))]);
+    assert_eq!(
+        log.trust().unwrap(),
+        [(identity_of(7), record(3)), (identity_of(9), record(4))]
+    );
 }

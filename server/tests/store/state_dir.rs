@@ -43,11 +43,23 @@ impl Run {
                 events.iter().for_each(|event| apply(&mut live, event));
                 let is_due = batch % 15 == 0;
                 checkpoint = if is_due { live.accepted() } else { checkpoint };
-                writer.save(events, Vec::new(), counters(batch), is_due.then(|| live.state())).await.unwrap();
+                writer
+                    .save(
+                        events,
+                        Vec::new(),
+                        counters(batch),
+                        is_due.then(|| live.state()),
+                    )
+                    .await
+                    .unwrap();
             }
             writer.close().await;
         });
-        Self { dir: temp, end: bits(&live), checkpoint }
+        Self {
+            dir: temp,
+            end: bits(&live),
+            checkpoint,
+        }
     }
 
     fn copy(&self) -> TempDir {
@@ -70,13 +82,26 @@ fn cases(variable: &str, default: u64) -> u64 {
 /// Opens damaged files. The result must be the whole run, the last checkpoint with a report, or a clear error.
 fn open_damaged(path: &Path, run: &Run, what: &str) {
     match StateDir::lock(path).unwrap().open() {
-        Ok(OpenedRun { log, recovered: None }) => {
-            assert_eq!(end_of(&log), run.end, "{what}: a different run without a report");
+        Ok(OpenedRun {
+            log,
+            recovered: None,
+        }) => {
+            assert_eq!(
+                end_of(&log),
+                run.end,
+                "{what}: a different run without a report"
+            );
         }
-        Ok(OpenedRun { log, recovered: Some(recovered) }) => {
+        Ok(OpenedRun {
+            log,
+            recovered: Some(recovered),
+        }) => {
             assert_eq!(recovered.accepted, run.checkpoint, "{what}");
             assert_eq!(end_of(&log).2, run.checkpoint, "{what}");
-            assert!(recovered.archived.as_ref().is_none_or(|file| file.exists()), "{what}: {recovered:?}");
+            assert!(
+                recovered.archived.as_ref().is_none_or(|file| file.exists()),
+                "{what}: {recovered:?}"
+            );
             assert!(!recovered.cause.is_empty(), "{what}");
         }
         Err(error) => assert!(error.to_string().contains("damaged"), "{what}: {error}"),
@@ -92,13 +117,20 @@ fn truncated_database_is_detected() {
     for case in 0..cases("FARSIGN_TRUNCATIONS", 50) {
         let copy = run.copy();
         let at = if case == 0 { 0 } else { stream.below(length) };
-        let file = fs::OpenOptions::new().write(true).open(copy.path().join("run.redb")).unwrap();
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(copy.path().join("run.redb"))
+            .unwrap();
         file.set_len(at).unwrap();
         let what = format!("cut to {at} of {length} bytes");
         open_damaged(copy.path(), &run, &what);
         if case % 2 == 0 {
             let backup = copy.path().join("rescue");
-            fs::write(&backup, &fs::read(&backup).unwrap()[..stream.below(100) as usize]).unwrap();
+            fs::write(
+                &backup,
+                &fs::read(&backup).unwrap()[..stream.below(100) as usize],
+            )
+            .unwrap();
             fs::OpenOptions::new()
                 .write(true)
                 .open(copy.path().join("run.redb"))
@@ -122,9 +154,15 @@ fn changed_database_is_detected() {
         let mut bytes = fs::read(&path).unwrap();
         let at = stream.below(length) as usize;
         let count = (1 + stream.below(64) as usize).min(bytes.len() - at);
-        bytes[at..at + count].iter_mut().for_each(|byte| *byte ^= 1 + stream.below(255) as u8);
+        bytes[at..at + count]
+            .iter_mut()
+            .for_each(|byte| *byte ^= 1 + stream.below(255) as u8);
         fs::write(&path, bytes).unwrap();
-        open_damaged(copy.path(), &run, &format!("{count} bytes changed at {at} of {length}"));
+        open_damaged(
+            copy.path(),
+            &run,
+            &format!("{count} bytes changed at {at} of {length}"),
+        );
     }
 }
 
@@ -171,9 +209,17 @@ fn invalid_state_dir_is_an_error() {
     let file = temp.path().join("file");
     fs::write(&file, "").unwrap();
     let error = StateDir::lock(&file).unwrap_err().to_string();
-    assert!(error.contains("could not make") && error.contains("file"), "{error}");
-    let error = StateDir::lock_existing(&temp.path().join("nowhere")).unwrap_err().to_string();
-    assert!(error.contains("expected a saved run in") && error.contains("found none"), "{error}");
+    assert!(
+        error.contains("could not make") && error.contains("file"),
+        "{error}"
+    );
+    let error = StateDir::lock_existing(&temp.path().join("nowhere"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("expected a saved run in") && error.contains("found none"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -181,20 +227,37 @@ fn replace_keeps_trust_records() {
     let run = Run::new();
     let dir = StateDir::lock(run.dir.path()).unwrap();
     let mut log = dir.open_undamaged().unwrap();
-    let record = TrustRecord { trust: Trust { passed: 7 }, accepted: 9 };
+    let record = TrustRecord {
+        trust: Trust { passed: 7 },
+        accepted: 9,
+    };
     let trust = vec![(Secret([5; 16]).into(), record)];
-    let change: Vec<_> = trust.iter().map(|(identity, record)| (*identity, Some(*record))).collect();
+    let change: Vec<_> = trust
+        .iter()
+        .map(|(identity, record)| (*identity, Some(*record)))
+        .collect();
     log.append(&[], &change, counters(51)).unwrap();
     let other = FarSign::new(options(RULE));
-    let checkpoint = Checkpoint { position: log.position(), counters: log.counters(), state: other.state() };
+    let checkpoint = Checkpoint {
+        position: log.position(),
+        counters: log.counters(),
+        state: other.state(),
+    };
     let archived = dir.replace(log, &checkpoint).unwrap();
 
     let log = dir.open_undamaged().unwrap();
-    assert_eq!((end_of(&log), log.trust().unwrap()), (bits(&other), trust.clone()));
+    assert_eq!(
+        (end_of(&log), log.trust().unwrap()),
+        (bits(&other), trust.clone())
+    );
     drop(log);
     fs::rename(&archived, run.dir.path().join("run.redb")).unwrap();
     let log = dir.open_undamaged().unwrap();
-    assert_eq!((end_of(&log), log.trust().unwrap()), (run.end, trust), "the archived run");
+    assert_eq!(
+        (end_of(&log), log.trust().unwrap()),
+        (run.end, trust),
+        "the archived run"
+    );
 }
 
 #[test]

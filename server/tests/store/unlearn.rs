@@ -32,8 +32,12 @@ fn replay_equals_run_of_others() {
         let unlearned = unlearn(&log, &options(rule), REMOVED).unwrap();
         assert_eq!(bits(&unlearned.original), bits(&original), "{rule:?}");
         assert_eq!(bits(&unlearned.replayed), bits(&others), "{rule:?}");
-        let is_removed = |event: &&Event| event.volunteer() == REMOVED && matches!(event, Event::Accepted(_));
-        assert_eq!(unlearned.updates, events.iter().filter(is_removed).count() as u64);
+        let is_removed =
+            |event: &&Event| event.volunteer() == REMOVED && matches!(event, Event::Accepted(_));
+        assert_eq!(
+            unlearned.updates,
+            events.iter().filter(is_removed).count() as u64
+        );
     }
 }
 
@@ -57,7 +61,13 @@ fn both_methods_remove_attack() {
         let mut signs = SignBits::default();
         signs.copy_from(&gradient, n);
         let trust = if volunteer == REMOVED { 4.0 } else { 0.2 };
-        let event = Event::Accepted(Accepted { volunteer, task: TaskId(n), direction_seed: 5, trust, signs });
+        let event = Event::Accepted(Accepted {
+            volunteer,
+            task: TaskId(n),
+            direction_seed: 5,
+            trust,
+            signs,
+        });
         apply(&mut live, &event);
         events.push(event);
     }
@@ -67,7 +77,10 @@ fn both_methods_remove_attack() {
     let original = distance(&unlearned.original);
     let replayed = distance(&unlearned.replayed);
     let subtracted = distance(&unlearned.subtracted.expect("each update is a step"));
-    assert!(replayed < original / 2.0 && subtracted < original / 2.0, "{original}, {replayed}, {subtracted}");
+    assert!(
+        replayed < original / 2.0 && subtracted < original / 2.0,
+        "{original}, {replayed}, {subtracted}"
+    );
 }
 
 #[test]
@@ -78,17 +91,34 @@ fn rolled_back_steps_are_not_subtracted() {
     let mut live = FarSign::new(options(rule));
     let mut stream = Stream::new(6);
     let accepted = std::iter::repeat_with(|| event(&mut stream)).find_map(|event| match event {
-        Event::Accepted(accepted) => Some(Accepted { volunteer: REMOVED, ..accepted }),
+        Event::Accepted(accepted) => Some(Accepted {
+            volunteer: REMOVED,
+            ..accepted
+        }),
         _ => None,
     });
     let accepted = Event::Accepted(accepted.unwrap());
     apply(&mut live, &accepted);
     let step = live.last_step().clone();
-    let rolled_back =
-        Event::RolledBack { volunteer: REMOVED, step: farsign::step::Step { scale: -step.scale, ..step } };
-    log.append(&[accepted, rolled_back], &[], counters(1)).unwrap();
+    let rolled_back = Event::RolledBack {
+        volunteer: REMOVED,
+        step: farsign::step::Step {
+            scale: -step.scale,
+            ..step
+        },
+    };
+    log.append(&[accepted, rolled_back], &[], counters(1))
+        .unwrap();
     let before = initial(rule).state.x;
-    let subtracted = unlearn(&log, &options(rule), REMOVED).unwrap().subtracted.unwrap();
-    let moved = subtracted.x().iter().zip(&before).map(|(x, before)| (x - before).abs()).fold(0.0, f32::max);
+    let subtracted = unlearn(&log, &options(rule), REMOVED)
+        .unwrap()
+        .subtracted
+        .unwrap();
+    let moved = subtracted
+        .x()
+        .iter()
+        .zip(&before)
+        .map(|(x, before)| (x - before).abs())
+        .fold(0.0, f32::max);
     assert!(moved < 1e-6, "moved by {moved}");
 }

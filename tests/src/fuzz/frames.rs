@@ -14,12 +14,15 @@ const DEFAULT_DIRECTIONS: usize = 9;
 
 /// Tests that a valid frame of a volunteer round-trips.
 pub fn client_frame(bytes: &[u8]) -> bool {
-    let Ok(record) = read_client_frame(bytes) else { return false };
+    let Ok(record) = read_client_frame(bytes) else {
+        return false;
+    };
     let mut written = Vec::new();
     match &record {
         ClientRecord::Hello(hello) => ClientFrame::hello(hello, &mut written),
         ClientRecord::Update { task, bits } => {
-            let signs = SignBits::from_bytes(bits, 8 * bits.len()).expect("there are no spare bits");
+            let signs =
+                SignBits::from_bytes(bits, 8 * bits.len()).expect("there are no spare bits");
             ClientFrame::update(*task, &signs, &mut written);
             assert_eq!(written, bytes, "an update has one encoding");
         }
@@ -36,7 +39,9 @@ pub fn client_frame(bytes: &[u8]) -> bool {
 
 /// Tests that each valid record of a server frame round-trips, and that none unpacks to more than its bytes hold.
 pub fn server_frame(bytes: &[u8]) -> bool {
-    let Ok(records) = read_server_frame(bytes) else { return false };
+    let Ok(records) = read_server_frame(bytes) else {
+        return false;
+    };
     let mut directions = DEFAULT_DIRECTIONS;
     let mut record_count = 0;
     let mut failed = false;
@@ -53,7 +58,11 @@ pub fn server_frame(bytes: &[u8]) -> bool {
             Ok(record) => check_round_trip(record),
         }
     }
-    assert!(5 * record_count <= bytes.len() + 5, "{record_count} records in {} bytes", bytes.len());
+    assert!(
+        5 * record_count <= bytes.len() + 5,
+        "{record_count} records in {} bytes",
+        bytes.len()
+    );
     !failed
 }
 
@@ -73,7 +82,10 @@ fn check_round_trip(record: &ServerRecord<'_>) {
 
 fn check_snapshot(snapshot: &SnapshotBody<'_>, frame_bytes: usize) {
     let mut x = Vec::new();
-    assert!(2 * snapshot.parameters() <= frame_bytes, "more parameters than bytes for them");
+    assert!(
+        2 * snapshot.parameters() <= frame_bytes,
+        "more parameters than bytes for them"
+    );
     if snapshot.unpack(&mut x).is_err() {
         return;
     }
@@ -88,12 +100,22 @@ fn check_snapshot(snapshot: &SnapshotBody<'_>, frame_bytes: usize) {
         } else {
             frame.snapshot(&encoded)
         };
-        let ServerRecord::Snapshot(again) = only_record(&written) else { panic!("a snapshot was written") };
+        let ServerRecord::Snapshot(again) = only_record(&written) else {
+            panic!("a snapshot was written")
+        };
         let mut as_read = Vec::new();
-        again.unpack(&mut as_read).expect("finite parameters stay finite");
+        again
+            .unpack(&mut as_read)
+            .expect("finite parameters stay finite");
         let as_sent = encoded.as_sent(half);
         assert_eq!(again.version, snapshot.version);
-        assert!(as_read.iter().map(|v| v.to_bits()).eq(as_sent.iter().map(|v| v.to_bits())), "half: {half}");
+        assert!(
+            as_read
+                .iter()
+                .map(|v| v.to_bits())
+                .eq(as_sent.iter().map(|v| v.to_bits())),
+            "half: {half}"
+        );
     }
 }
 
@@ -105,11 +127,18 @@ fn check_delta(delta: &DeltaBody<'_>, directions: usize, frame_bytes: usize) {
         steps.push(step);
         count += 1;
     });
-    assert!(count * (12 + directions.div_ceil(8)) <= frame_bytes, "more steps than bytes for them");
+    assert!(
+        count * (12 + directions.div_ceil(8)) <= frame_bytes,
+        "more steps than bytes for them"
+    );
     if read.is_ok() {
         let mut written = Vec::new();
         ServerFrame::new(&mut written).delta(delta.base, delta.version, [&steps]);
-        assert_eq!(only_record(&written), ServerRecord::Delta(*delta), "steps have one encoding");
+        assert_eq!(
+            only_record(&written),
+            ServerRecord::Delta(*delta),
+            "steps have one encoding"
+        );
     }
 }
 

@@ -26,12 +26,27 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], stream: &mut Stream) {
         0 => bytes.truncate(at),
         1 => drop(bytes.drain(at..end)),
         2 => bytes.insert(at, stream.bits() as u8),
-        3 => drop(bytes.splice(at..at, other.iter().copied().skip(stream.below(64) as usize).take(length))),
+        3 => drop(
+            bytes.splice(
+                at..at,
+                other
+                    .iter()
+                    .copied()
+                    .skip(stream.below(64) as usize)
+                    .take(length),
+            ),
+        ),
         4 => bytes[at..end].fill(BOUNDARIES[stream.below(BOUNDARIES.len() as u64) as usize]),
         5 => bytes.extend_from_within(at..end),
         kind => {
-            let Some(byte) = bytes.get_mut(at) else { return };
-            *byte = if kind == 6 { *byte ^ (1 << stream.below(8)) } else { stream.bits() as u8 };
+            let Some(byte) = bytes.get_mut(at) else {
+                return;
+            };
+            *byte = if kind == 6 {
+                *byte ^ (1 << stream.below(8))
+            } else {
+                stream.bits() as u8
+            };
         }
     }
 }

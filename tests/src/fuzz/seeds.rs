@@ -21,7 +21,10 @@ use flate2::write::GzEncoder;
 pub fn for_target(target: &str) -> BTreeMap<String, Vec<u8>> {
     let golden = |texts: &[&str]| texts.iter().flat_map(|text| golden(text)).collect();
     let named = |files: &[(&str, &[u8])]| {
-        files.iter().map(|(name, bytes)| (format!("seed-{name}"), bytes.to_vec())).collect()
+        files
+            .iter()
+            .map(|(name, bytes)| (format!("seed-{name}"), bytes.to_vec()))
+            .collect()
     };
     match target {
         "client_frame" => golden(&[include_str!("../../../farsign/testdata/client.txt")]),
@@ -42,7 +45,10 @@ pub fn for_target(target: &str) -> BTreeMap<String, Vec<u8>> {
 
 const SETTINGS: [(&str, &[u8]); 6] = [
     ("nothing", b"# nothing\n"),
-    ("vote", b"rule = \"vote\"\nvote-gamma = 0.04\nminibatch-window = 25\nschedule = \"constant\"\n"),
+    (
+        "vote",
+        b"rule = \"vote\"\nvote-gamma = 0.04\nminibatch-window = 25\nschedule = \"constant\"\n",
+    ),
     (
         "zeroth",
         b"order = \"zeroth\"\ndirections = \"sparse\"\n\
@@ -87,7 +93,9 @@ fn golden(text: &str) -> Vec<(String, Vec<u8>)> {
     let mut values: Vec<(String, Vec<u8>)> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         if let Some(words) = line.strip_prefix("  ") {
-            let bytes = words.split_whitespace().filter_map(|word| u8::from_str_radix(word, 16).ok());
+            let bytes = words
+                .split_whitespace()
+                .filter_map(|word| u8::from_str_radix(word, 16).ok());
             let (_, value) = values.last_mut().expect("a name precedes its value");
             value.extend(bytes);
         } else if let Some(name) = line.strip_suffix(':') {
@@ -99,26 +107,50 @@ fn golden(text: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 fn file_name(name: &str) -> String {
-    let plain = name.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    format!("golden-{}", plain.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-"))
+    let plain = name
+        .to_ascii_lowercase()
+        .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    format!(
+        "golden-{}",
+        plain
+            .split('-')
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("-")
+    )
 }
 
 /// Returns the four images of docs/protocol.md, section 10, plain and gzipped.
 fn idx() -> BTreeMap<String, Vec<u8>> {
-    let images = [0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 255, 0, 255, 255, 0x33, 0x66];
+    let images = [
+        0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 255, 0, 255, 255, 0x33, 0x66,
+    ];
     let labels = [0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 2, 0];
-    let input =
-        |images: &[u8], labels: &[u8]| [&(images.len() as u16).to_le_bytes()[..], images, labels].concat();
+    let input = |images: &[u8], labels: &[u8]| {
+        [&(images.len() as u16).to_le_bytes()[..], images, labels].concat()
+    };
     let packed_images = gzip(&images);
     let packed_labels = gzip(&labels);
     let files = [
         ("plain", input(&images, &labels)),
         ("gzipped", input(&packed_images, &packed_labels)),
         ("mixed", input(&images, &packed_labels)),
-        ("two-gzip-streams", input(&[gzip(&images[..20]), gzip(&images[20..])].concat(), &labels)),
-        ("cut-short", input(&packed_images[..packed_images.len() - 3], &labels)),
+        (
+            "two-gzip-streams",
+            input(
+                &[gzip(&images[..20]), gzip(&images[20..])].concat(),
+                &labels,
+            ),
+        ),
+        (
+            "cut-short",
+            input(&packed_images[..packed_images.len() - 3], &labels),
+        ),
     ];
-    files.into_iter().map(|(name, bytes)| (format!("seed-{name}"), bytes)).collect()
+    files
+        .into_iter()
+        .map(|(name, bytes)| (format!("seed-{name}"), bytes))
+        .collect()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -130,13 +162,37 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn saved_records() -> BTreeMap<String, Vec<u8>> {
     let signs = SignBits::from_bytes(&[0b1010_0101, 1], 9).expect("nine signs");
     let volunteer = VolunteerId(2);
-    let accepted =
-        Accepted { volunteer, task: TaskId(3), direction_seed: 5, trust: 0.5, signs: signs.clone() };
-    let rolled_back = Event::RolledBack { volunteer, step: Step { direction_seed: 7, scale: -1.0, signs } };
-    let identity = RunIdentity { seed: 1, run_id: 2, train_digest: [7; 32], settings: "batch = 1\n".into() };
-    let sender = |volunteer, last, sent| SenderState { volunteer: VolunteerId(volunteer), last, sent };
+    let accepted = Accepted {
+        volunteer,
+        task: TaskId(3),
+        direction_seed: 5,
+        trust: 0.5,
+        signs: signs.clone(),
+    };
+    let rolled_back = Event::RolledBack {
+        volunteer,
+        step: Step {
+            direction_seed: 7,
+            scale: -1.0,
+            signs,
+        },
+    };
+    let identity = RunIdentity {
+        seed: 1,
+        run_id: 2,
+        train_digest: [7; 32],
+        settings: "batch = 1\n".into(),
+    };
+    let sender = |volunteer, last, sent| SenderState {
+        volunteer: VolunteerId(volunteer),
+        last,
+        sent,
+    };
     let checkpoint = Checkpoint {
-        position: LogPosition { sequence: 5, bytes: 300 },
+        position: LogPosition {
+            sequence: 5,
+            bytes: 300,
+        },
         counters: CoordinatorCounters {
             joined: 2,
             issued: 9,
@@ -157,10 +213,18 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
     let files = [
         ("join", 0, codec::write_event(&Event::Join(volunteer))),
         ("leave", 0, codec::write_event(&Event::Leave(volunteer))),
-        ("accepted", 0, codec::write_event(&Event::Accepted(accepted))),
+        (
+            "accepted",
+            0,
+            codec::write_event(&Event::Accepted(accepted)),
+        ),
         ("rolled-back", 0, codec::write_event(&rolled_back)),
         ("identity", 1, codec::write_identity(&identity)),
-        ("position", 2, codec::write_position(checkpoint.position, &checkpoint.counters)),
+        (
+            "position",
+            2,
+            codec::write_position(checkpoint.position, &checkpoint.counters),
+        ),
         ("checkpoint", 3, codec::write_checkpoint(&checkpoint)),
         ("backup", 4, backup),
         (
@@ -168,7 +232,10 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
             5,
             codec::write_trust_record(
                 checkpoint.position,
-                TrustRecord { accepted: 258, ..TrustRecord::default() },
+                TrustRecord {
+                    accepted: 258,
+                    ..TrustRecord::default()
+                },
             ),
         ),
     ];

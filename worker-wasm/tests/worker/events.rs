@@ -42,11 +42,17 @@ impl RecordedVolunteer {
         let on_event = Closure::<dyn FnMut(JsValue)>::new(move |event: JsValue| {
             list.borrow_mut().push(event);
             if let Some(wake) = waiting.borrow_mut().take() {
-                wake.call0(&JsValue::NULL).expect("a promise's resolver does not throw");
+                wake.call0(&JsValue::NULL)
+                    .expect("a promise's resolver does not throw");
             }
         });
         let volunteer = Volunteer::new(on_event.as_ref().clone().unchecked_into());
-        Self { volunteer, events, wake, _on_event: on_event }
+        Self {
+            volunteer,
+            events,
+            wake,
+            _on_event: on_event,
+        }
     }
 
     fn start(&self) {
@@ -93,7 +99,9 @@ impl RecordedVolunteer {
 }
 
 fn json(event: &JsValue) -> String {
-    JSON::stringify(event).expect("an event can be written as JSON").into()
+    JSON::stringify(event)
+        .expect("an event can be written as JSON")
+        .into()
 }
 
 fn state(name: &str) -> String {
@@ -123,17 +131,26 @@ async fn unreachable_server_is_retried() {
         assert_eq!(recorded.json(first + 1).await, NO_PROGRESS);
         let started = js_sys::Date::now();
         let delay = recorded.retry_delay_ms(first + 2).await;
-        assert!((longest / 2.0..longest).contains(&delay), "attempt {attempt} waits for {delay} ms");
+        assert!(
+            (longest / 2.0..longest).contains(&delay),
+            "attempt {attempt} waits for {delay} ms"
+        );
         recorded.event(first + 3).await;
         let elapsed = js_sys::Date::now() - started;
-        assert!(elapsed >= delay - 2.0, "announced {delay} ms and waited for {elapsed}"); // clocks are rounded
+        assert!(
+            elapsed >= delay - 2.0,
+            "announced {delay} ms and waited for {elapsed}"
+        ); // clocks are rounded
     }
     recorded.volunteer.stop();
 }
 
 #[wasm_bindgen_test]
 async fn stop_during_backoff_ends_events() {
-    for (command, name) in [(Volunteer::pause as fn(&Volunteer), "paused"), (Volunteer::stop, "stopped")] {
+    for (command, name) in [
+        (Volunteer::pause as fn(&Volunteer), "paused"),
+        (Volunteer::stop, "stopped"),
+    ] {
         let recorded = RecordedVolunteer::new();
         recorded.start();
         recorded.retry_delay_ms(2).await;
@@ -150,7 +167,10 @@ async fn stop_during_backoff_ends_events() {
 
 #[wasm_bindgen_test]
 async fn stop_during_download_ends_events() {
-    for (command, name) in [(Volunteer::pause as fn(&Volunteer), "paused"), (Volunteer::stop, "stopped")] {
+    for (command, name) in [
+        (Volunteer::pause as fn(&Volunteer), "paused"),
+        (Volunteer::stop, "stopped"),
+    ] {
         let recorded = RecordedVolunteer::new();
         recorded.start();
         command(&recorded.volunteer);

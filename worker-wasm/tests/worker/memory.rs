@@ -22,10 +22,23 @@ const VOLUNTEER: VolunteerId = VolunteerId(1);
 fn images(count: usize) -> Dataset {
     let mut stream = Stream::new(1);
     let pixels = 28 * 28 * count;
-    let images =
-        (0..pixels).map(|_| if stream.below(5) == 0 { stream.below(256) as u8 } else { 0 }).collect();
+    let images = (0..pixels)
+        .map(|_| {
+            if stream.below(5) == 0 {
+                stream.below(256) as u8
+            } else {
+                0
+            }
+        })
+        .collect();
     let labels = (0..count).map(|image| (image % 10) as u8).collect();
-    Dataset::from_parts(DatasetParts { rows: 28, cols: 28, images, labels }).expect("well-formed data")
+    Dataset::from_parts(DatasetParts {
+        rows: 28,
+        cols: 28,
+        images,
+        labels,
+    })
+    .expect("well-formed data")
 }
 
 /// A server for one volunteer without a socket.
@@ -45,7 +58,8 @@ impl Server {
         let settings = RunSettings {
             run_id: 1,
             order: Order::First,
-            directions: DirectionSpec::new(DirectionFamily::Coordinate, d, d).expect("valid directions"),
+            directions: DirectionSpec::new(DirectionFamily::Coordinate, d, d)
+                .expect("valid directions"),
             architecture,
             batch: 128,
             beta: 0.3,
@@ -55,7 +69,10 @@ impl Server {
         let mut optimizer = FarSign::new(FarSignOptions {
             x: settings.architecture.initial_parameters(2),
             directions: settings.directions,
-            step_size: StepSize { initial: 5e-4, decay: Decay::Constant },
+            step_size: StepSize {
+                initial: 5e-4,
+                decay: Decay::Constant,
+            },
             rule: Rule::Plain,
         });
         optimizer.join(VOLUNTEER);
@@ -68,14 +85,23 @@ impl Server {
         };
         let assigner = Assigner::new(options);
         let (assigned, seeds) = (VolunteerAssignment::default(), Stream::new(3));
-        Self { settings, optimizer, assigner, assigned, seeds, open: None }
+        Self {
+            settings,
+            optimizer,
+            assigner,
+            assigned,
+            seeds,
+            open: None,
+        }
     }
 
     /// Applies the update of the open task, if there is one, and writes the next frame.
     fn next(&mut self, update: &[u8], frame: &mut Vec<u8>) {
         let accepted = self.open.map(|open| self.apply(open, update));
         let version = self.optimizer.accepted();
-        let given = self.assigner.assign(&mut self.assigned, version, || self.seeds.bits());
+        let given = self
+            .assigner
+            .assign(&mut self.assigned, version, || self.seeds.bits());
         let task = Task {
             id: TaskId(version),
             snapshot_version: version,
@@ -90,17 +116,30 @@ impl Server {
             Some(id) => out.accepted(id, version),
             None => out.welcome(VOLUNTEER, &self.settings),
         };
-        out.snapshot(&EncodedSnapshot::new(version, Arc::from(self.optimizer.x()))).task(&task);
+        out.snapshot(&EncodedSnapshot::new(
+            version,
+            Arc::from(self.optimizer.x()),
+        ))
+        .task(&task);
     }
 
     fn apply(&mut self, open: Task, update: &[u8]) -> TaskId {
-        let Ok(ClientRecord::Update { task, bits }) = read_client_frame(update) else { panic!("no update") };
+        let Ok(ClientRecord::Update { task, bits }) = read_client_frame(update) else {
+            panic!("no update")
+        };
         assert_eq!(task, open.id);
-        let signs =
-            SignBits::from_bytes(bits, self.optimizer.directions()).expect("a sign for each direction");
+        let signs = SignBits::from_bytes(bits, self.optimizer.directions())
+            .expect("a sign for each direction");
         let direction_seed = open.direction_seed;
-        let update = SignUpdate { volunteer: VOLUNTEER, direction_seed, trust: 1.0, signs: &signs };
-        self.optimizer.apply(update).expect("an honest update is accepted");
+        let update = SignUpdate {
+            volunteer: VOLUNTEER,
+            direction_seed,
+            trust: 1.0,
+            signs: &signs,
+        };
+        self.optimizer
+            .apply(update)
+            .expect("an honest update is accepted");
         task
     }
 }
@@ -115,11 +154,20 @@ fn memory_is_flat_after_warmup() {
         for _ in 0..tasks {
             server.next(&update, &mut frame);
             events.clear();
-            volunteer.receive(&frame, &mut events).expect("the server's frame is valid");
-            let Some(Event::Task(task)) = events.last() else { panic!("no task in {events:?}") };
-            volunteer.write_update(task, &mut update).expect("the task can be worked on");
+            volunteer
+                .receive(&frame, &mut events)
+                .expect("the server's frame is valid");
+            let Some(Event::Task(task)) = events.last() else {
+                panic!("no task in {events:?}")
+            };
+            volunteer
+                .write_update(task, &mut update)
+                .expect("the task can be worked on");
         }
-        (core::arch::wasm32::memory_size::<0>(), server.optimizer.accepted())
+        (
+            core::arch::wasm32::memory_size::<0>(),
+            server.optimizer.accepted(),
+        )
     };
     let (warm, _) = work(300);
     let (pages, accepted) = work(1000);

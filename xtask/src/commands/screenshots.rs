@@ -14,7 +14,9 @@ pub fn run(shell: &Shell) -> Result<()> {
     build::tested(shell)?;
     let folder = shell.target().join("screenshots");
     let mut command = test::browser_test(shell)?;
-    command.args(["screenshots::", "--", "--ignored", "--nocapture"]).env(FOLDER_VARIABLE, &folder);
+    command
+        .args(["screenshots::", "--", "--ignored", "--nocapture"])
+        .env(FOLDER_VARIABLE, &folder);
     shell::run(&mut command)?;
     println!("The pictures are in {}", folder.display());
     Ok(())

@@ -28,7 +28,11 @@ fn become_program(command: &mut Command) -> Result<ExitCode> {
 /// Waits for the server and returns its exit code, on systems where a process cannot be replaced.
 #[cfg(not(unix))]
 fn become_program(command: &mut Command) -> Result<ExitCode> {
-    let status =
-        command.status().with_context(|| format!("starting {}", command.get_program().to_string_lossy()))?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+    let status = command
+        .status()
+        .with_context(|| format!("starting {}", command.get_program().to_string_lossy()))?;
+    Ok(status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .map_or(ExitCode::FAILURE, ExitCode::from))
 }

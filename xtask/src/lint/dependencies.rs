@@ -17,8 +17,17 @@ const OWN: [(&str, &[&str]); 7] = [
 ];
 
 /// All dependencies of the algorithm. They have no clock and no socket.
-const OF_ALGORITHM: [&str; 9] =
-    ["flate2", "half", "libm", "ndarray", "pulp", "rand_core", "rand_xoshiro", "sha2", "thiserror"];
+const OF_ALGORITHM: [&str; 9] = [
+    "flate2",
+    "half",
+    "libm",
+    "ndarray",
+    "pulp",
+    "rand_core",
+    "rand_xoshiro",
+    "sha2",
+    "thiserror",
+];
 
 pub fn check(tree: &Tree, findings: &mut Findings) {
     for (folder, allowed) in OWN {
@@ -59,10 +68,15 @@ fn dependencies(manifest: &str, with_tests: bool) -> BTreeSet<&str> {
     for line in manifest.lines() {
         if let Some(table) = line.strip_prefix('[') {
             let table = table.trim_end_matches(']');
-            let is_test = table.ends_with("dev-dependencies") || table.ends_with("build-dependencies");
+            let is_test =
+                table.ends_with("dev-dependencies") || table.ends_with("build-dependencies");
             inside = table.ends_with("dependencies") && (with_tests || !is_test);
         } else if inside && !line.starts_with(['#', ' ']) {
-            names.extend(line.split(['=', '.', ' ']).next().filter(|name| !name.is_empty()));
+            names.extend(
+                line.split(['=', '.', ' '])
+                    .next()
+                    .filter(|name| !name.is_empty()),
+            );
         }
     }
     names
@@ -76,15 +90,30 @@ mod tests {
     fn manifest_tables_are_read() {
         let manifest = "[package]\nname = \"x\"\n[dependencies]\nlibm.workspace = true\n# no = 1\n\
                         a-b = { path = \"..\" }\n[dev-dependencies]\nproptest.workspace = true\n";
-        assert_eq!(dependencies(manifest, false), BTreeSet::from(["a-b", "libm"]));
-        assert_eq!(dependencies(manifest, true), BTreeSet::from(["a-b", "libm", "proptest"]));
+        assert_eq!(
+            dependencies(manifest, false),
+            BTreeSet::from(["a-b", "libm"])
+        );
+        assert_eq!(
+            dependencies(manifest, true),
+            BTreeSet::from(["a-b", "libm", "proptest"])
+        );
     }
 
     #[test]
     fn dependency_on_upper_crate_is_found() {
         let mut findings = Findings::default();
-        let tree = Tree::of(&[("farsign/Cargo.toml", "[dependencies]\nfarsign-lab.workspace = true\n")]);
+        let tree = Tree::of(&[(
+            "farsign/Cargo.toml",
+            "[dependencies]\nfarsign-lab.workspace = true\n",
+        )]);
         check(&tree, &mut findings);
-        assert!(findings.0.iter().any(|finding| finding.message.contains("not below")), "{findings:?}");
+        assert!(
+            findings
+                .0
+                .iter()
+                .any(|finding| finding.message.contains("not below")),
+            "{findings:?}"
+        );
     }
 }

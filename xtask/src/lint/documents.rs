@@ -42,7 +42,11 @@ impl<'tree> Names<'tree> {
         let sources = tree.files().iter().filter(|file| !file.has_ending("md"));
         let words = |text: &'tree str| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let identifiers = sources.flat_map(|file| words(&file.text)).collect();
-        let files = tree.files().iter().flat_map(|file| file.path.split('/')).collect();
+        let files = tree
+            .files()
+            .iter()
+            .flat_map(|file| file.path.split('/'))
+            .collect();
         Self { identifiers, files }
     }
 }
@@ -58,16 +62,30 @@ fn check_links(tree: &Tree, root: &Path, file: &File, findings: &mut Findings) {
             if target.contains("://") || target.starts_with("mailto:") {
                 continue;
             }
-            let (path, heading) = target.split_once('#').map_or((target, None), |(path, h)| (path, Some(h)));
-            let path = if path.is_empty() { file.path.clone() } else { join(folder, path) };
+            let (path, heading) = target
+                .split_once('#')
+                .map_or((target, None), |(path, h)| (path, Some(h)));
+            let path = if path.is_empty() {
+                file.path.clone()
+            } else {
+                join(folder, path)
+            };
             if !root.join(&path).exists() && tree.get(&path).is_none() {
-                findings.add(&file.path, index, format!("link to `{target}`, which does not exist"));
+                findings.add(
+                    &file.path,
+                    index,
+                    format!("link to `{target}`, which does not exist"),
+                );
             } else if let Some(heading) = heading
                 && let Some(linked) = tree.get(&path)
                 && linked.has_ending("md")
                 && !headings(&linked.text).any(|found| found == heading)
             {
-                findings.add(&file.path, index, format!("link to `{target}`, which has no such heading"));
+                findings.add(
+                    &file.path,
+                    index,
+                    format!("link to `{target}`, which has no such heading"),
+                );
             }
         }
     }
@@ -91,15 +109,18 @@ fn headings(text: &str) -> impl Iterator<Item = String> {
     let titles = text.lines().filter(|line| line.starts_with('#'));
     titles.map(|line| {
         let title = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        let kept = title
+            .chars()
+            .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
         kept.map(|c| if c == ' ' { '-' } else { c }).collect()
     })
 }
 
 /// Identifiers and paths in code spans exist.
 fn check_spans(names: &Names<'_>, root: &Path, file: &File, findings: &mut Findings) {
-    let identifier = Regex::new(r"^(?:[a-z][a-z0-9]*(?:_[a-z0-9]+){2,}|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)$")
-        .expect("the pattern is valid");
+    let identifier =
+        Regex::new(r"^(?:[a-z][a-z0-9]*(?:_[a-z0-9]+){2,}|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)$")
+            .expect("the pattern is valid");
     let path = Regex::new(r"^[\w.-]+(?:/[\w.-]+)+(?:/|\.(?:rs|js|py|toml|md|html|css))$")
         .expect("the pattern is valid");
     let bare_file = Regex::new(r"^[\w-]+\.(?:rs|js|py)$").expect("the pattern is valid");
@@ -113,10 +134,14 @@ fn check_spans(names: &Names<'_>, root: &Path, file: &File, findings: &mut Findi
                     || names.identifiers.contains(span)
                     || names.files.contains(span)
             } else if path.is_match(span) {
-                let generated = ["target/", "results/", "www/pkg"].iter().any(|made| span.starts_with(made));
+                let generated = ["target/", "results/", "www/pkg"]
+                    .iter()
+                    .any(|made| span.starts_with(made));
                 let below = |base: &str| root.join(base).join(span).exists();
                 generated
-                    || ["", folder, "farsign/src", "server/src", "lab/src", "www"].into_iter().any(below)
+                    || ["", folder, "farsign/src", "server/src", "lab/src", "www"]
+                        .into_iter()
+                        .any(below)
             } else if bare_file.is_match(span) {
                 names.files.contains(span)
             } else {
@@ -131,7 +156,10 @@ fn check_spans(names: &Names<'_>, root: &Path, file: &File, findings: &mut Findi
 
 /// The table of invariants names tests.
 fn check_invariants(tree: &Tree, findings: &mut Findings) {
-    let tests: HashSet<&str> = tree.rust("").flat_map(|file| test_names(&file.text)).collect();
+    let tests: HashSet<&str> = tree
+        .rust("")
+        .flat_map(|file| test_names(&file.text))
+        .collect();
     let Some(document) = tree.get(INVARIANTS) else {
         findings.add(INVARIANTS, 0, "expected the table of invariants");
         return;
@@ -169,24 +197,43 @@ mod tests {
             check_links(&tree, Path::new("/nowhere"), file, &mut findings);
             check_spans(&names, Path::new("/nowhere"), file, &mut findings);
         }
-        findings.0.into_iter().map(|finding| finding.message).collect()
+        findings
+            .0
+            .into_iter()
+            .map(|finding| finding.message)
+            .collect()
     }
 
     #[test]
     fn broken_links_are_found() {
-        let page = ("docs/a.md", "[x](b.md) [y](../c.md#one-two) [z](../c.md#three) [u](https://x.y)\n");
+        let page = (
+            "docs/a.md",
+            "[x](b.md) [y](../c.md#one-two) [z](../c.md#three) [u](https://x.y)\n",
+        );
         let found = messages(&[page, ("c.md", "# One, two\n")]);
         assert_eq!(
             found,
-            ["link to `b.md`, which does not exist", "link to `../c.md#three`, which has no such heading"]
+            [
+                "link to `b.md`, which does not exist",
+                "link to `../c.md#three`, which has no such heading"
+            ]
         );
     }
 
     #[test]
     fn unknown_identifiers_are_found() {
-        let page = ("a.md", "`known_test_name` `gone_test_name` `MAX_GONE` `word` `farsign_x_total`\n");
+        let page = (
+            "a.md",
+            "`known_test_name` `gone_test_name` `MAX_GONE` `word` `farsign_x_total`\n",
+        );
         let found = messages(&[page, ("b.rs", "fn known_test_name() {}\n")]);
-        assert_eq!(found, ["`gone_test_name` does not exist", "`MAX_GONE` does not exist"]);
+        assert_eq!(
+            found,
+            [
+                "`gone_test_name` does not exist",
+                "`MAX_GONE` does not exist"
+            ]
+        );
     }
 
     #[test]

@@ -13,7 +13,12 @@ const SECTION: &str = "## Retired words";
 const MIN_ROWS: usize = 20;
 
 /// Files that do not follow the glossary: itself, and texts of others.
-const EXCLUDED: [&str; 4] = [DOCUMENT, "farsign/testdata/", "CODE_OF_CONDUCT.md", "www/vendor/"];
+const EXCLUDED: [&str; 4] = [
+    DOCUMENT,
+    "farsign/testdata/",
+    "CODE_OF_CONDUCT.md",
+    "www/vendor/",
+];
 
 /// A row of the table of retired words.
 struct Retired {
@@ -53,7 +58,11 @@ pub fn check(tree: &Tree, findings: &mut Findings) -> Result<()> {
         "{DOCUMENT}: expected a table of at least {MIN_ROWS} rows, found {}",
         rows.len()
     );
-    for file in tree.files().iter().filter(|file| !EXCLUDED.iter().any(|excluded| file.is_below(excluded))) {
+    for file in tree
+        .files()
+        .iter()
+        .filter(|file| !EXCLUDED.iter().any(|excluded| file.is_below(excluded)))
+    {
         check_file(&rows, file, findings);
     }
     Ok(())
@@ -87,8 +96,15 @@ fn numbered_lines(text: &str) -> Vec<Line<'_>> {
     lines
         .map(|(index, raw)| {
             let split = Some(split_words(raw)).filter(|split| split != raw);
-            let split = split.map(|split| (split.to_lowercase(), split)).map(|(lower, split)| (split, lower));
-            Line { number: index + 1, raw, lower: raw.to_lowercase(), split }
+            let split = split
+                .map(|split| (split.to_lowercase(), split))
+                .map(|(lower, split)| (split, lower));
+            Line {
+                number: index + 1,
+                raw,
+                lower: raw.to_lowercase(),
+                split,
+            }
         })
         .collect()
 }
@@ -101,7 +117,10 @@ impl Retired {
 
     /// Returns the first retired word of a line that is not part of an allowed phrase.
     fn violation(&self, pattern: &Pattern, line: &Line<'_>) -> Option<String> {
-        let split = line.split.as_ref().map(|(text, lower)| (text.as_str(), lower.as_str()));
+        let split = line
+            .split
+            .as_ref()
+            .map(|(text, lower)| (text.as_str(), lower.as_str()));
         let forms = [Some((line.raw, line.lower.as_str())), split];
         forms.into_iter().flatten().find_map(|(text, lower)| {
             if !lower.contains(&pattern.needle) {
@@ -112,7 +131,10 @@ impl Retired {
                 let covers = |phrase: regex_lite::Match<'_>| {
                     phrase.start() <= word.start() && word.end() <= phrase.end()
                 };
-                !self.allowed.iter().any(|allowed| allowed.find_iter(text).any(covers))
+                !self
+                    .allowed
+                    .iter()
+                    .any(|allowed| allowed.find_iter(text).any(covers))
             })?;
             Some(word.as_str().to_owned())
         })
@@ -121,11 +143,13 @@ impl Retired {
 
 /// Reads the rows ``| `pattern` `pattern` | instead | `allowed` `in:path` `only:path` |``.
 fn read(glossary: &str) -> Result<Vec<Retired>> {
-    let (_, section) =
-        glossary.split_once(SECTION).with_context(|| format!("{DOCUMENT}: expected `{SECTION}`"))?;
+    let (_, section) = glossary
+        .split_once(SECTION)
+        .with_context(|| format!("{DOCUMENT}: expected `{SECTION}`"))?;
     let section = section.split("\n## ").next().unwrap_or_default();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
-    rows.map(|row| read_row(row).with_context(|| format!("{DOCUMENT}: {row}"))).collect()
+    rows.map(|row| read_row(row).with_context(|| format!("{DOCUMENT}: {row}")))
+        .collect()
 }
 
 fn read_row(row: &str) -> Result<Retired> {
@@ -141,7 +165,10 @@ fn read_row(row: &str) -> Result<Retired> {
         only: Vec::new(),
     };
     for pattern in spans(patterns) {
-        retired.patterns.push(Pattern { regex: compile(pattern)?, needle: needle(pattern) });
+        retired.patterns.push(Pattern {
+            regex: compile(pattern)?,
+            needle: needle(pattern),
+        });
     }
     for context in spans(allowed) {
         if let Some(path) = context.strip_prefix("in:") {
@@ -170,7 +197,9 @@ fn spans(cell: &str) -> impl Iterator<Item = &str> {
 /// Compiles a pattern, which ignores case unless it has capital letters.
 fn compile(pattern: &str) -> Result<Regex> {
     let ignores_case = !pattern.contains(|c: char| c.is_ascii_uppercase());
-    Ok(RegexBuilder::new(pattern).case_insensitive(ignores_case).build()?)
+    Ok(RegexBuilder::new(pattern)
+        .case_insensitive(ignores_case)
+        .build()?)
 }
 
 /// Returns the longest text that every match of a pattern contains; empty if the pattern has alternatives.
@@ -198,7 +227,10 @@ fn needle(pattern: &str) -> String {
                 runs.push(String::new());
             }
             '.' | '^' | '$' | '+' | '}' => runs.push(String::new()),
-            letter => runs.last_mut().expect("there is always a run").push(letter.to_ascii_lowercase()),
+            letter => runs
+                .last_mut()
+                .expect("there is always a run")
+                .push(letter.to_ascii_lowercase()),
         }
     }
     runs.into_iter().max_by_key(String::len).unwrap_or_default()
@@ -226,13 +258,17 @@ fn split_words(line: &str) -> String {
 fn matches_glob(glob: &str, path: &str) -> bool {
     let mut parts = glob.split('*');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = path.strip_prefix(first) else { return false };
+    let Some(mut rest) = path.strip_prefix(first) else {
+        return false;
+    };
     let mut last = first;
     let mut stars = 0;
     for part in parts {
         stars += 1;
         last = part;
-        let Some(index) = rest.find(part) else { return false };
+        let Some(index) = rest.find(part) else {
+            return false;
+        };
         rest = &rest[index + part.len()..];
     }
     rest.is_empty() || (stars > 0 && (last.is_empty() || path.ends_with(last)))
@@ -244,22 +280,36 @@ mod tests {
 
     fn words(row: &str, path: &str, text: &str) -> Vec<String> {
         let mut findings = Findings::default();
-        let file = File { path: path.to_owned(), text: text.to_owned() };
+        let file = File {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        };
         check_file(&[read_row(row).unwrap()], &file, &mut findings);
-        findings.0.into_iter().map(|finding| format!("{}: {}", finding.line, finding.message)).collect()
+        findings
+            .0
+            .into_iter()
+            .map(|finding| format!("{}: {}", finding.line, finding.message))
+            .collect()
     }
 
     #[test]
     fn retired_word_is_found_in_identifiers() {
         let row = "| `\\bpears?\\b` | apple | `--pear` `pear tree` |";
-        let found = words(row, "a.rs", "pear tree --pear\nlet the_pear = GreenPear::new();\n");
+        let found = words(
+            row,
+            "a.rs",
+            "pear tree --pear\nlet the_pear = GreenPear::new();\n",
+        );
         assert_eq!(found, ["2: \"pear\" is retired; say: apple"]);
     }
 
     #[test]
     fn allowed_phrase_covers_its_word_only() {
         let row = "| `\\bpear\\b` | apple | `pear-tree` `in:docs/*.md` |";
-        assert_eq!(words(row, "a.rs", "pear-tree or pear\npear-tree\n").len(), 1);
+        assert_eq!(
+            words(row, "a.rs", "pear-tree or pear\npear-tree\n").len(),
+            1
+        );
         assert!(words(row, "docs/a.md", "pear").is_empty());
     }
 

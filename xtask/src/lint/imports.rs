@@ -52,13 +52,23 @@ pub fn check(tree: &Tree, findings: &mut Findings) {
 impl Imports {
     /// Reads the imports of the files below a source folder.
     pub fn of(tree: &Tree, source: &str) -> Self {
-        let files = tree.rust(source).filter(|file| !file.path.ends_with("tests.rs"));
+        let files = tree
+            .rust(source)
+            .filter(|file| !file.path.ends_with("tests.rs"));
         let modules = files.map(|file| {
             let path = module_path(&file.path[source.len()..]);
             let uses = uses(file, &path);
-            (path, Module { file: file.path.clone(), uses })
+            (
+                path,
+                Module {
+                    file: file.path.clone(),
+                    uses,
+                },
+            )
         });
-        Self { modules: modules.collect() }
+        Self {
+            modules: modules.collect(),
+        }
     }
 
     /// Returns file, line, importing and imported module of each import between top-level modules.
@@ -79,13 +89,20 @@ impl Imports {
 
     /// Returns the names of all top-level modules.
     pub fn top_modules(&self) -> BTreeSet<&str> {
-        self.modules.keys().filter_map(|path| path.first()).map(String::as_str).collect()
+        self.modules
+            .keys()
+            .filter_map(|path| path.first())
+            .map(String::as_str)
+            .collect()
     }
 
     /// Returns the module that an item is in, or `None` if it is in the crate's root.
     fn resolve(&self, item: &[String]) -> Option<&ModulePath> {
         let prefixes = (1..=item.len()).rev().map(|length| &item[..length]);
-        prefixes.filter_map(|prefix| self.modules.get_key_value(prefix)).map(|(path, _)| path).next()
+        prefixes
+            .filter_map(|prefix| self.modules.get_key_value(prefix))
+            .map(|(path, _)| path)
+            .next()
     }
 
     /// Returns groups of modules that import each other, directly or not. Parents and children are not counted.
@@ -94,23 +111,33 @@ impl Imports {
             .modules
             .iter()
             .map(|(path, module)| {
-                let targets = module.uses.iter().filter_map(|(_, used)| self.resolve(used));
+                let targets = module
+                    .uses
+                    .iter()
+                    .filter_map(|(_, used)| self.resolve(used));
                 (
                     path,
-                    targets.filter(|target| !target.starts_with(path) && !path.starts_with(target)).collect(),
+                    targets
+                        .filter(|target| !target.starts_with(path) && !path.starts_with(target))
+                        .collect(),
                 )
             })
             .collect();
-        let reached: BTreeMap<&ModulePath, BTreeSet<&ModulePath>> =
-            edges.keys().map(|&start| (start, reachable(&edges, start))).collect();
+        let reached: BTreeMap<&ModulePath, BTreeSet<&ModulePath>> = edges
+            .keys()
+            .map(|&start| (start, reachable(&edges, start)))
+            .collect();
         let mut circles = Vec::new();
         let mut seen = BTreeSet::new();
         for (&start, targets) in &reached {
             if seen.contains(start) || !targets.contains(start) {
                 continue;
             }
-            let circle: Vec<&ModulePath> =
-                targets.iter().copied().filter(|target| reached[target].contains(start)).collect();
+            let circle: Vec<&ModulePath> = targets
+                .iter()
+                .copied()
+                .filter(|target| reached[target].contains(start))
+                .collect();
             seen.extend(circle.iter().copied());
             circles.push(circle);
         }
@@ -136,7 +163,11 @@ fn reachable<'a>(
 fn module_path(file: &str) -> ModulePath {
     let stem = file.trim_end_matches(".rs");
     let stem = stem.strip_suffix("/mod").unwrap_or(stem);
-    if matches!(stem, "lib" | "main") { Vec::new() } else { stem.split('/').map(str::to_owned).collect() }
+    if matches!(stem, "lib" | "main") {
+        Vec::new()
+    } else {
+        stem.split('/').map(str::to_owned).collect()
+    }
 }
 
 /// Returns the items of the same crate that a file imports or names by path, with line numbers.
@@ -160,11 +191,23 @@ fn uses(file: &File, module: &[String]) -> Vec<(usize, ModulePath)> {
     let mut found = Vec::new();
     for statement in statement.captures_iter(&code) {
         let body = statement.get(1).expect("the group is not optional");
-        let items = expand(&body.as_str().split_whitespace().collect::<Vec<_>>().join(" "));
+        let items = expand(
+            &body
+                .as_str()
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
         found.extend(items.into_iter().map(|item| (line_of(body.start()), item)));
     }
-    found.extend(inline.find_iter(&code).map(|path| (line_of(path.start()), path.as_str().to_owned())));
-    let resolved = found.into_iter().filter_map(|(line, item)| Some((line, absolute(&item, module)?)));
+    found.extend(
+        inline
+            .find_iter(&code)
+            .map(|path| (line_of(path.start()), path.as_str().to_owned())),
+    );
+    let resolved = found
+        .into_iter()
+        .filter_map(|(line, item)| Some((line, absolute(&item, module)?)));
     let unique: BTreeSet<(usize, ModulePath)> = resolved.collect();
     unique.into_iter().collect()
 }
@@ -182,7 +225,10 @@ fn expand(item: &str) -> Vec<String> {
         depth += i32::from(c == '{') - i32::from(c == '}');
         c == ',' && depth == 0
     });
-    parts.flat_map(expand).map(|path| format!("{prefix}{path}")).collect()
+    parts
+        .flat_map(expand)
+        .map(|path| format!("{prefix}{path}"))
+        .collect()
 }
 
 /// Resolves `crate::`, `self::` and `super::`; `None` for items of other crates.
@@ -212,7 +258,10 @@ mod tests {
     fn nested_imports_are_expanded() {
         let mut found = expand("crate::{a::{B, c::D}, e as f, g}");
         found.sort();
-        assert_eq!(found, ["crate::a::B", "crate::a::c::D", "crate::e", "crate::g"]);
+        assert_eq!(
+            found,
+            ["crate::a::B", "crate::a::c::D", "crate::e", "crate::g"]
+        );
     }
 
     #[test]
@@ -220,16 +269,26 @@ mod tests {
         let tree = Tree::of(&[
             ("lab/src/a.rs", "use crate::b::X;\n"),
             ("lab/src/b/mod.rs", "mod c;\n"),
-            ("lab/src/b/c.rs", "fn f() {\n    super::super::a::g();\n}\nuse super::super::a::g;\n"),
-            ("lab/src/d.rs", "use crate::a::Y;\n#[cfg(test)]\nmod tests {\n    use crate::b;\n}\n"),
+            (
+                "lab/src/b/c.rs",
+                "fn f() {\n    super::super::a::g();\n}\nuse super::super::a::g;\n",
+            ),
+            (
+                "lab/src/d.rs",
+                "use crate::a::Y;\n#[cfg(test)]\nmod tests {\n    use crate::b;\n}\n",
+            ),
         ]);
         let imports = Imports::of(&tree, "lab/src/");
         assert!(imports.circles().is_empty(), "a -> b, b::c -> a");
-        let between: Vec<_> =
-            imports.between_top_modules().map(|(_, line, from, to)| (line, from, to)).collect();
+        let between: Vec<_> = imports
+            .between_top_modules()
+            .map(|(_, line, from, to)| (line, from, to))
+            .collect();
         assert_eq!(between, [(1, "a", "b"), (4, "b", "a"), (1, "d", "a")]);
-        let tree =
-            Tree::of(&[("lab/src/a.rs", "use crate::b::X;\n"), ("lab/src/b.rs", "use crate::{a, c};\n")]);
+        let tree = Tree::of(&[
+            ("lab/src/a.rs", "use crate::b::X;\n"),
+            ("lab/src/b.rs", "use crate::{a, c};\n"),
+        ]);
         assert_eq!(Imports::of(&tree, "lab/src/").circles().len(), 1);
     }
 }

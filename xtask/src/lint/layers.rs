@@ -16,7 +16,9 @@ const CRATES: [Layers; 5] = [
     Layers {
         source: "farsign/src/",
         layers: &[
-            &["backoff", "dataset", "math", "momentum", "random", "simd", "trust"],
+            &[
+                "backoff", "dataset", "math", "momentum", "random", "simd", "trust",
+            ],
             &["minibatch", "model", "schedule", "sign"],
             &["direction", "kernels"],
             &["estimate", "step"],
@@ -45,7 +47,14 @@ const CRATES: [Layers; 5] = [
     Layers {
         source: "server/src/",
         layers: &[
-            &["counters", "data", "effort", "identity", "shutdown", "throughput"],
+            &[
+                "counters",
+                "data",
+                "effort",
+                "identity",
+                "shutdown",
+                "throughput",
+            ],
             &["net"],
             &["store"],
             &["admission"],
@@ -58,11 +67,20 @@ const CRATES: [Layers; 5] = [
             &["server"],
         ],
     },
-    Layers { source: "volunteer/src/", layers: &[&["attack", "identity_file", "server_url"], &["worker"]] },
+    Layers {
+        source: "volunteer/src/",
+        layers: &[&["attack", "identity_file", "server_url"], &["worker"]],
+    },
     Layers {
         source: "worker-wasm/src/",
         layers: &[
-            &["events", "preprocess", "socket", "throttle", "worker_global"],
+            &[
+                "events",
+                "preprocess",
+                "socket",
+                "throttle",
+                "worker_global",
+            ],
             &["data", "disconnect", "inference"],
             &["driver"],
         ],
@@ -82,17 +100,28 @@ pub fn check(tree: &Tree, findings: &mut Findings) {
                 );
             }
         }
-        for module in
-            layers.iter().copied().flatten().filter(|module| !imports.top_modules().contains(**module))
+        for module in layers
+            .iter()
+            .copied()
+            .flatten()
+            .filter(|module| !imports.top_modules().contains(**module))
         {
-            findings.add(source, 0, format!("`{module}` of xtask/src/lint/layers.rs does not exist"));
+            findings.add(
+                source,
+                0,
+                format!("`{module}` of xtask/src/lint/layers.rs does not exist"),
+            );
         }
         let edges: BTreeSet<(&str, usize, &str, &str)> = imports.between_top_modules().collect();
         for (file, line, from, to) in edges {
             if let (Some(upper), Some(lower)) = (layer_of(from), layer_of(to))
                 && lower >= upper
             {
-                findings.add(file, line, format!("`{from}` imports `{to}`, which is not below it"));
+                findings.add(
+                    file,
+                    line,
+                    format!("`{from}` imports `{to}`, which is not below it"),
+                );
             }
         }
     }
@@ -105,7 +134,10 @@ mod tests {
     #[test]
     fn import_from_upper_layer_is_found() {
         let tree = Tree::of(&[
-            ("server/src/net/mod.rs", "use crate::shutdown;\nuse crate::store::Log;\n"),
+            (
+                "server/src/net/mod.rs",
+                "use crate::shutdown;\nuse crate::store::Log;\n",
+            ),
             ("server/src/shutdown.rs", ""),
             ("server/src/store.rs", ""),
         ]);

@@ -48,7 +48,10 @@ pub fn run(shell: &Shell, arguments: &[String]) -> Result<()> {
             std::fs::write(shell.root().join(DOCUMENT), document).context(DOCUMENT)?;
             println!("{DOCUMENT} is written");
         }
-        _ => bail!("`cargo xtask limits` takes only `--write`, but got `{}`", arguments.join(" ")),
+        _ => bail!(
+            "`cargo xtask limits` takes only `--write`, but got `{}`",
+            arguments.join(" ")
+        ),
     }
     Ok(())
 }
@@ -65,11 +68,18 @@ fn document(tree: &Tree, findings: &mut Findings) -> String {
     if let Some(file) = tree.get(SETTINGS) {
         section(&mut page, "Settings of `farsign serve`", &settings(file));
     }
-    let mut rest: Vec<&File> = tree.files().iter().filter(|file| has_constants(file)).collect();
+    let mut rest: Vec<&File> = tree
+        .files()
+        .iter()
+        .filter(|file| has_constants(file))
+        .collect();
     for (title, folder) in SECTIONS {
         let (inside, outside) = rest.into_iter().partition(|file| file.is_below(folder));
         rest = outside;
-        let limits: Vec<Limit> = inside.into_iter().flat_map(|file| constants(file, findings)).collect();
+        let limits: Vec<Limit> = inside
+            .into_iter()
+            .flat_map(|file| constants(file, findings))
+            .collect();
         section(&mut page, title, &limits);
     }
     page
@@ -84,24 +94,44 @@ fn section(page: &mut String, title: &str, limits: &[Limit]) {
     if limits.is_empty() {
         return;
     }
-    write!(page, "\n## {title}\n\n| limit | value | name |\n|---|---:|---|\n")
-        .expect("writing to a String is infallible");
-    for Limit { about, value, name, file } in limits {
-        let place = if file.is_empty() { String::new() } else { format!(", {file}") };
-        writeln!(page, "| {about} | {value} | `{name}`{place} |").expect("writing to a String is infallible");
+    write!(
+        page,
+        "\n## {title}\n\n| limit | value | name |\n|---|---:|---|\n"
+    )
+    .expect("writing to a String is infallible");
+    for Limit {
+        about,
+        value,
+        name,
+        file,
+    } in limits
+    {
+        let place = if file.is_empty() {
+            String::new()
+        } else {
+            format!(", {file}")
+        };
+        writeln!(page, "| {about} | {value} | `{name}`{place} |")
+            .expect("writing to a String is infallible");
     }
 }
 
 /// Returns settings with a numeric default that limit a number, a time or a size.
 fn settings(file: &File) -> Vec<Limit> {
-    let row = Regex::new(r"///\s*(.*?) \[default: ([0-9][0-9_]*(?:\.[0-9]+)?)[^\]]*\]\s*\n\s*([a-z_0-9]+):")
+    let row = Regex::new(
+        r"///\s*(.*?) \[default: ([0-9][0-9_]*(?:\.[0-9]+)?)[^\]]*\]\s*\n\s*([a-z_0-9]+):",
+    )
+    .expect("the pattern is valid");
+    let is_limit = Regex::new(r"^max_|_ms$|_bytes$|_per_minute$|_every$|_fraction$")
         .expect("the pattern is valid");
-    let is_limit =
-        Regex::new(r"^max_|_ms$|_bytes$|_per_minute$|_every$|_fraction$").expect("the pattern is valid");
-    let rows = row.captures_iter(&file.text).filter(|found| is_limit.is_match(&found[3]));
+    let rows = row
+        .captures_iter(&file.text)
+        .filter(|found| is_limit.is_match(&found[3]));
     rows.map(|found| {
-        let about =
-            found[1].trim_end_matches(['.', ',']).trim_end_matches(", in ms").trim_end_matches(", in bytes");
+        let about = found[1]
+            .trim_end_matches(['.', ','])
+            .trim_end_matches(", in ms")
+            .trim_end_matches(", in bytes");
         Limit {
             about: escape(about),
             value: display(&found[3].to_uppercase(), &found[2]),
@@ -127,7 +157,10 @@ fn constants(file: &File, findings: &mut Findings) -> Vec<Limit> {
     let lines = file.product_lines();
     let mut limits = Vec::new();
     for (number, line) in lines {
-        let Some(found) = definition.captures(line).filter(|found| is_limit.is_match(&found[1])) else {
+        let Some(found) = definition
+            .captures(line)
+            .filter(|found| is_limit.is_match(&found[1]))
+        else {
             continue;
         };
         let mut about = match found.get(3) {
@@ -135,12 +168,18 @@ fn constants(file: &File, findings: &mut Findings) -> Vec<Limit> {
             _ => comment_above(&file.text, number),
         };
         if about.is_empty() && is_script {
-            about = found[1].to_lowercase().trim_end_matches("_ms").replace('_', " ");
+            about = found[1]
+                .to_lowercase()
+                .trim_end_matches("_ms")
+                .replace('_', " ");
         } else if about.is_empty() {
             findings.add(
                 &file.path,
                 number,
-                format!("`{}` needs a comment, which docs/limits.md shows", &found[1]),
+                format!(
+                    "`{}` needs a comment, which docs/limits.md shows",
+                    &found[1]
+                ),
             );
         }
         limits.push(Limit {
@@ -160,9 +199,15 @@ fn comment_above(text: &str, number: usize) -> String {
         .iter()
         .rev()
         .map(|line| line.trim())
-        .take_while(|line| line.starts_with("//") || line.starts_with("/**") || line.starts_with("#["))
+        .take_while(|line| {
+            line.starts_with("//") || line.starts_with("/**") || line.starts_with("#[")
+        })
         .filter(|line| !line.starts_with("#["))
-        .map(|line| line.trim_start_matches(['/', '*', '!']).trim_end_matches("*/").trim())
+        .map(|line| {
+            line.trim_start_matches(['/', '*', '!'])
+                .trim_end_matches("*/")
+                .trim()
+        })
         .collect();
     let comment: Vec<&str> = comment.into_iter().rev().collect();
     let comment = comment.join(" ");
@@ -179,7 +224,11 @@ fn escape(text: &str) -> String {
 /// Writes a value as a person would: `64 KiB`, `20 s`, `65,536`.
 fn display(name: &str, expression: &str) -> String {
     let expression = expression.trim();
-    for (function, unit) in [("from_secs", "s"), ("from_millis", "ms"), ("from_mins", "min")] {
+    for (function, unit) in [
+        ("from_secs", "s"),
+        ("from_millis", "ms"),
+        ("from_mins", "min"),
+    ] {
         let number = expression
             .strip_prefix("Duration::")
             .and_then(|rest| rest.strip_prefix(function))
@@ -188,18 +237,29 @@ fn display(name: &str, expression: &str) -> String {
             return time(number, unit);
         }
     }
-    if expression.parse::<f64>().is_ok_and(|number| number.fract() != 0.0) {
+    if expression
+        .parse::<f64>()
+        .is_ok_and(|number| number.fract() != 0.0)
+    {
         return expression.to_owned();
     }
-    let Some(number) = evaluate(expression) else { return format!("`{}`", escape(expression)) };
+    let Some(number) = evaluate(expression) else {
+        return format!("`{}`", escape(expression));
+    };
     if name.contains("BYTES") {
         let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-        let unit = units.into_iter().find(|(size, _)| number >= *size && number % size == 0);
+        let unit = units
+            .into_iter()
+            .find(|(size, _)| number >= *size && number % size == 0);
         return unit.map_or(format!("{} bytes", grouped(number)), |(size, unit)| {
             format!("{} {unit}", number / size)
         });
     }
-    if name.ends_with("_MS") { time(number, "ms") } else { grouped(number) }
+    if name.ends_with("_MS") {
+        time(number, "ms")
+    } else {
+        grouped(number)
+    }
 }
 
 /// Writes a time in its largest whole unit.
@@ -213,7 +273,12 @@ fn time(number: u64, unit: &'static str) -> String {
 
 /// Evaluates products, sums, differences and shifts of whole numbers, from left to right.
 fn evaluate(expression: &str) -> Option<u64> {
-    let literal = |text: &str| text.replace('_', "").trim_end_matches(".0").parse::<u64>().ok();
+    let literal = |text: &str| {
+        text.replace('_', "")
+            .trim_end_matches(".0")
+            .parse::<u64>()
+            .ok()
+    };
     let mut words = expression.split_whitespace();
     let mut value = literal(words.next()?)?;
     let mut last = "";
@@ -253,7 +318,10 @@ mod tests {
     use super::*;
 
     fn file(path: &str, text: &str) -> File {
-        File { path: path.to_owned(), text: text.to_owned() }
+        File {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }
     }
 
     #[test]
@@ -265,7 +333,10 @@ mod tests {
         assert_eq!(display("IDLE_TIMEOUT", "Duration::from_secs(90)"), "90 s");
         assert_eq!(display("MAX_WAIT", "Duration::from_secs(5 * 60)"), "5 min");
         assert_eq!(display("MAX_BACKOFF_MS", "15_000"), "15 s");
-        assert_eq!(display("MAX_BYTES", "1 + MAX_AGENT_BYTES"), "`1 + MAX_AGENT_BYTES`");
+        assert_eq!(
+            display("MAX_BYTES", "1 + MAX_AGENT_BYTES"),
+            "`1 + MAX_AGENT_BYTES`"
+        );
     }
 
     #[test]
@@ -275,7 +346,11 @@ mod tests {
         let mut findings = Findings::default();
         let limits = constants(&file("a.rs", source), &mut findings);
         assert_eq!(limits[0].about, "The most bytes of an agent's name");
-        assert_eq!((limits.len(), findings.0.len()), (2, 1), "MAX_X has no comment");
+        assert_eq!(
+            (limits.len(), findings.0.len()),
+            (2, 1),
+            "MAX_X has no comment"
+        );
     }
 
     #[test]
@@ -293,6 +368,9 @@ mod tests {
         let text = "    /// Time for a hello, in ms [default: 10000]\n    hello_timeout_ms: u64,\n    /// Model [default: mlp]\n    model: String,\n";
         let limits = settings(&file("settings.rs", text));
         assert_eq!(limits.len(), 1);
-        assert_eq!((limits[0].about.as_str(), limits[0].value.as_str()), ("Time for a hello", "10 s"));
+        assert_eq!(
+            (limits[0].about.as_str(), limits[0].value.as_str()),
+            ("Time for a hello", "10 s")
+        );
     }
 }

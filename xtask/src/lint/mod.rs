@@ -30,7 +30,11 @@ pub struct Findings(Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, path: &str, line: usize, message: impl Into<String>) {
-        self.0.push(Finding { path: path.to_owned(), line, message: message.into() });
+        self.0.push(Finding {
+            path: path.to_owned(),
+            line,
+            message: message.into(),
+        });
     }
 }
 
@@ -50,7 +54,12 @@ pub fn check(shell: &Shell) -> Result<()> {
     log_events::check(&tree, &mut findings);
     limits::check(&tree, &mut findings);
     glossary::check(&tree, &mut findings)?;
-    for Finding { path, line, message } in &findings.0 {
+    for Finding {
+        path,
+        line,
+        message,
+    } in &findings.0
+    {
         match line {
             0 => println!("{path}: {message}"),
             line => println!("{path}:{line}: {message}"),

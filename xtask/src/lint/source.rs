@@ -64,13 +64,21 @@ const BANS: [Ban; 6] = [
     },
     Ban {
         folder: "farsign/src/",
-        except: &["farsign/src/wire", "farsign/src/dataset", "farsign/src/identity", "farsign/src/sign"],
+        except: &[
+            "farsign/src/wire",
+            "farsign/src/dataset",
+            "farsign/src/identity",
+            "farsign/src/sign",
+        ],
         words: &["_le_bytes", "_be_bytes"],
         reason: "only `wire` converts numbers to bytes",
     },
     Ban {
         folder: "server/src/",
-        except: &["server/src/store/codec", "server/src/http/export/safetensors"],
+        except: &[
+            "server/src/store/codec",
+            "server/src/http/export/safetensors",
+        ],
         words: &["_le_bytes"],
         reason: "only `store::codec` determines saved bytes",
     },
@@ -90,7 +98,11 @@ pub fn check(tree: &Tree, findings: &mut Findings) {
     }
     let bans_floats = |file: &File| file.text.contains("disallowed-methods");
     if !tree.get("farsign/clippy.toml").is_some_and(bans_floats) {
-        findings.add("farsign/clippy.toml", 0, "expected `disallowed-methods`, the ban on float functions");
+        findings.add(
+            "farsign/clippy.toml",
+            0,
+            "expected `disallowed-methods`, the ban on float functions",
+        );
     }
     for file in tree.files() {
         check_local_paths(file, findings);
@@ -100,7 +112,11 @@ pub fn check(tree: &Tree, findings: &mut Findings) {
 fn check_length(file: &File, findings: &mut Findings) {
     let lines = file.text.lines().count();
     if lines > MAX_LINES {
-        findings.add(&file.path, 0, format!("expected at most {MAX_LINES} lines, found {lines}"));
+        findings.add(
+            &file.path,
+            0,
+            format!("expected at most {MAX_LINES} lines, found {lines}"),
+        );
     }
 }
 
@@ -111,7 +127,11 @@ fn check_bans(file: &File, findings: &mut Findings) {
         }
         for (number, line) in file.product_lines() {
             for word in ban.words.iter().filter(|word| line.contains(**word)) {
-                findings.add(&file.path, number, format!("`{}`: {}", word.trim(), ban.reason));
+                findings.add(
+                    &file.path,
+                    number,
+                    format!("`{}`: {}", word.trim(), ban.reason),
+                );
             }
         }
     }
@@ -132,18 +152,32 @@ fn check_test_names(file: &File, findings: &mut Findings) {
 
 /// Returns the names of all test functions in Rust source.
 pub fn test_names(text: &str) -> Vec<&str> {
-    let pattern =
-        Regex::new(r"#\[(?:\w+::)?\w*test[^\]]*\](?:\s*#\[[^\]]*\])*\s*(?:pub\s+)?(?:async\s+)?fn\s+(\w+)")
-            .expect("the pattern is valid");
+    let pattern = Regex::new(
+        r"#\[(?:\w+::)?\w*test[^\]]*\](?:\s*#\[[^\]]*\])*\s*(?:pub\s+)?(?:async\s+)?fn\s+(\w+)",
+    )
+    .expect("the pattern is valid");
     let names = pattern.captures_iter(text).filter_map(|found| found.get(1));
     names.map(|name| name.as_str()).collect()
 }
 
 /// Absolute folders of one machine must not be in the repository.
 fn check_local_paths(file: &File, findings: &mut Findings) {
-    for word in [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/wo", "rk/")] {
-        for (index, _) in file.text.lines().enumerate().filter(|(_, line)| line.contains(word)) {
-            findings.add(&file.path, index + 1, format!("`{word}`: a folder of one machine"));
+    for word in [
+        concat!("/ho", "me/"),
+        concat!("/ro", "ot/"),
+        concat!("/wo", "rk/"),
+    ] {
+        for (index, _) in file
+            .text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| line.contains(word))
+        {
+            findings.add(
+                &file.path,
+                index + 1,
+                format!("`{word}`: a folder of one machine"),
+            );
         }
     }
 }
@@ -162,7 +196,10 @@ mod tests {
     #[test]
     fn banned_words_are_found() {
         let tree = Tree::of(&[
-            ("farsign/src/lib.rs", "// Instant\nuse std::time::Instant;\n"),
+            (
+                "farsign/src/lib.rs",
+                "// Instant\nuse std::time::Instant;\n",
+            ),
             ("farsign/src/wire/read.rs", "u32::from_le_bytes(x)\n"),
             ("farsign/clippy.toml", "disallowed-methods = []\n"),
         ]);

@@ -6,8 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 /// Endings of text files that rules apply to.
-const ENDINGS: [&str; 15] =
-    ["cff", "css", "html", "js", "json", "md", "mjs", "py", "rs", "sh", "toml", "ts", "txt", "yaml", "yml"];
+const ENDINGS: [&str; 15] = [
+    "cff", "css", "html", "js", "json", "md", "mjs", "py", "rs", "sh", "toml", "ts", "txt", "yaml",
+    "yml",
+];
 
 /// Folders that are generated or not the project's, relative to the root, with `*` for any name.
 const IGNORED: [&str; 14] = [
@@ -43,7 +45,9 @@ impl File {
 
     /// Returns whether the file's name has this ending.
     pub fn has_ending(&self, ending: &str) -> bool {
-        Path::new(&self.path).extension().is_some_and(|found| found == ending)
+        Path::new(&self.path)
+            .extension()
+            .is_some_and(|found| found == ending)
     }
 
     /// Returns lines of Rust with their numbers, without comments and without unit tests.
@@ -78,7 +82,11 @@ impl SkippedItem {
         let count = |brace| line.matches(brace).count() as i32;
         self.depth += count('{') - count('}');
         self.opened |= line.contains('{');
-        if self.opened { self.depth <= 0 } else { line.ends_with(';') }
+        if self.opened {
+            self.depth <= 0
+        } else {
+            line.ends_with(';')
+        }
     }
 }
 
@@ -96,7 +104,10 @@ impl Tree {
 
     #[cfg(test)]
     pub fn of(files: &[(&str, &str)]) -> Self {
-        let file = |&(path, text): &(&str, &str)| File { path: path.to_owned(), text: text.to_owned() };
+        let file = |&(path, text): &(&str, &str)| File {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        };
         Self(files.iter().map(file).collect())
     }
 
@@ -106,7 +117,9 @@ impl Tree {
 
     /// Returns Rust files below a folder, which ends with `/`.
     pub fn rust<'tree>(&'tree self, folder: &'tree str) -> impl Iterator<Item = &'tree File> {
-        self.0.iter().filter(move |file| file.is_below(folder) && file.has_ending("rs"))
+        self.0
+            .iter()
+            .filter(move |file| file.is_below(folder) && file.has_ending("rs"))
     }
 
     pub fn get(&self, path: &str) -> Option<&File> {
@@ -119,11 +132,19 @@ fn collect(root: &Path, folder: &str, files: &mut Vec<File>) -> Result<()> {
     for entry in fs::read_dir(&absolute).with_context(|| absolute.display().to_string())? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+        let path = if folder.is_empty() {
+            name
+        } else {
+            format!("{folder}/{name}")
+        };
         let kind = entry.file_type()?;
         if kind.is_dir() && !is_ignored(&path) {
             collect(root, &path, files)?;
-        } else if kind.is_file() && path.rsplit_once('.').is_some_and(|(_, e)| ENDINGS.contains(&e)) {
+        } else if kind.is_file()
+            && path
+                .rsplit_once('.')
+                .is_some_and(|(_, e)| ENDINGS.contains(&e))
+        {
             // A file that vanishes meanwhile is no file of the repository.
             if let Ok(text) = fs::read_to_string(entry.path()) {
                 files.push(File { path, text });
@@ -134,10 +155,12 @@ fn collect(root: &Path, folder: &str, files: &mut Vec<File>) -> Result<()> {
 }
 
 fn is_ignored(path: &str) -> bool {
-    IGNORED.iter().any(|ignored| match ignored.strip_prefix("*/") {
-        Some(name) => path.rsplit('/').next() == Some(name),
-        None => path == *ignored,
-    })
+    IGNORED
+        .iter()
+        .any(|ignored| match ignored.strip_prefix("*/") {
+            Some(name) => path.rsplit('/').next() == Some(name),
+            None => path == *ignored,
+        })
 }
 
 #[cfg(test)]
@@ -147,13 +170,21 @@ mod tests {
     #[test]
     fn product_lines_exclude_tests_and_comments() {
         let text = "//! head\nuse a;\n#[cfg(test)]\nmod tests {\n    fn f() {}\n}\nfn g() {}\n#[cfg(test)]\nmod t;\nlast";
-        let file = File { path: "a.rs".to_owned(), text: text.to_owned() };
-        assert_eq!(file.product_lines(), [(2, "use a;"), (7, "fn g() {}"), (10, "last")]);
+        let file = File {
+            path: "a.rs".to_owned(),
+            text: text.to_owned(),
+        };
+        assert_eq!(
+            file.product_lines(),
+            [(2, "use a;"), (7, "fn g() {}"), (10, "last")]
+        );
     }
 
     #[test]
     fn generated_folders_are_ignored() {
-        assert!(is_ignored("target") && is_ignored("www/pkg") && is_ignored("tests/axe/node_modules"));
+        assert!(
+            is_ignored("target") && is_ignored("www/pkg") && is_ignored("tests/axe/node_modules")
+        );
         assert!(!is_ignored("docs/results") && !is_ignored("xtask/target"));
     }
 }

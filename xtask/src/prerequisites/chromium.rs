@@ -8,7 +8,12 @@ use anyhow::{Context as _, Result};
 use crate::prerequisites::{debian, versions};
 use crate::shell::{Shell, capture, find_program};
 
-const BROWSER_NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const BROWSER_NAMES: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
 const DRIVER_NAMES: [&str; 2] = ["chromedriver", "chromium.chromedriver"];
 
 /// The variable that overrides the browser on the search path; passed on to the browser tests.
@@ -29,7 +34,11 @@ impl fmt::Display for Browser {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let program = self.program.display();
         let driver = self.driver.display();
-        write!(formatter, "Browser: {program} {}, driven by {driver}", self.version)
+        write!(
+            formatter,
+            "Browser: {program} {}, driven by {driver}",
+            self.version
+        )
     }
 }
 
@@ -42,16 +51,27 @@ pub fn prepare(shell: &Shell) -> Result<Browser> {
     let program_output = capture(shell.command(&program).arg("--version"))?;
     let driver_output = capture(shell.command(&driver).arg("--version"))?;
     versions::check_pair(&program_output, &driver_output)?;
-    let version = versions::printed(&program_output).unwrap_or_default().to_owned();
-    Ok(Browser { program, driver, version })
+    let version = versions::printed(&program_output)
+        .unwrap_or_default()
+        .to_owned();
+    Ok(Browser {
+        program,
+        driver,
+        version,
+    })
 }
 
 fn find_pair() -> Option<(PathBuf, PathBuf)> {
-    Some((find(BROWSER_VARIABLE, &BROWSER_NAMES)?, find(DRIVER_VARIABLE, &DRIVER_NAMES)?))
+    Some((
+        find(BROWSER_VARIABLE, &BROWSER_NAMES)?,
+        find(DRIVER_VARIABLE, &DRIVER_NAMES)?,
+    ))
 }
 
 fn find(variable: &str, names: &[&str]) -> Option<PathBuf> {
-    std::env::var_os(variable).map(PathBuf::from).or_else(|| find_program(names))
+    std::env::var_os(variable)
+        .map(PathBuf::from)
+        .or_else(|| find_program(names))
 }
 
 fn missing() -> String {

@@ -14,7 +14,10 @@ pub fn install(shell: &Shell, packages: &[&str]) -> Result<bool> {
         return Ok(false);
     }
     let apt = |arguments: &[&str]| {
-        run(shell.command("apt-get").env("DEBIAN_FRONTEND", "noninteractive").args(arguments))
+        run(shell
+            .command("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(arguments))
     };
     apt(&["update"])?;
     apt(&[&["install", "-y", "--no-install-recommends"], packages].concat())?;

@@ -41,11 +41,15 @@ pub fn find(shell: &Shell) -> Option<(PathBuf, PathBuf)> {
 }
 
 fn browser() -> Option<PathBuf> {
-    std::env::var_os(BROWSER_VARIABLE).map(PathBuf::from).or_else(|| find_program(&BROWSER_NAMES))
+    std::env::var_os(BROWSER_VARIABLE)
+        .map(PathBuf::from)
+        .or_else(|| find_program(&BROWSER_NAMES))
 }
 
 fn driver(shell: &Shell) -> Option<PathBuf> {
     let compiled = tools::programs(shell).join(executable(DRIVER_NAME));
     let chosen = std::env::var_os(DRIVER_VARIABLE).map(PathBuf::from);
-    chosen.or_else(|| find_program(&[DRIVER_NAME])).or_else(|| compiled.is_file().then_some(compiled))
+    chosen
+        .or_else(|| find_program(&[DRIVER_NAME]))
+        .or_else(|| compiled.is_file().then_some(compiled))
 }

@@ -22,7 +22,13 @@ pub fn modules(shell: &Shell, manifest: &str, name: &str) -> Result<Option<PathB
         write(&folder.join("package.json"), &wanted)?;
         let mut install = shell.command(npm);
         // Scripts of packages are not run, and a lock file would contain this machine's mirror.
-        install.args(["install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        install.args([
+            "install",
+            "--no-package-lock",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+        ]);
         run(install.current_dir(&folder))?;
         write(&stamp, &wanted)?;
     }

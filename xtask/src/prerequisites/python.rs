@@ -16,9 +16,15 @@ pub fn programs(shell: &Shell, name: &str, requirements: &str) -> Result<Option<
         println!("Python is not on the search path.");
         return Ok(None);
     };
-    if let Err(error) = capture(shell.command(&python).args(["-c", "import ensurepip, venv"])) {
+    if let Err(error) = capture(
+        shell
+            .command(&python)
+            .args(["-c", "import ensurepip, venv"]),
+    ) {
         println!("{error:#}");
-        println!("This Python cannot create environments (on Debian: apt-get install python3-venv).");
+        println!(
+            "This Python cannot create environments (on Debian: apt-get install python3-venv)."
+        );
         return Ok(None);
     }
     let environment = shell.tools().join(name);
@@ -27,11 +33,23 @@ pub fn programs(shell: &Shell, name: &str, requirements: &str) -> Result<Option<
     if fs::read_to_string(&stamp).is_ok_and(|made_for| made_for == requirements) {
         return Ok(Some(programs));
     }
-    run(shell.command(&python).args(["-m", "venv", "--clear"]).arg(&environment))?;
+    run(shell
+        .command(&python)
+        .args(["-m", "venv", "--clear"])
+        .arg(&environment))?;
     let file = environment.join("requirements.txt");
     fs::write(&file, requirements).with_context(|| file.display().to_string())?;
     let mut install = shell.command(programs.join(executable("python")));
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&file);
+    install
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+        ])
+        .arg(&file);
     if let Err(error) = run(&mut install) {
         println!("{error:#}");
         return Ok(None);

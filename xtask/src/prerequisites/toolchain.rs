@@ -18,7 +18,11 @@ pub fn ensure_wasm_target(shell: &Shell) -> Result<()> {
 
 /// Adds a compilation target if it is missing.
 pub fn ensure_target(shell: &Shell, target: &str) -> Result<()> {
-    if has_target(shell, target)? { Ok(()) } else { rustup(shell, &["target", "add", target]) }
+    if has_target(shell, target)? {
+        Ok(())
+    } else {
+        rustup(shell, &["target", "add", target])
+    }
 }
 
 /// Returns whether Rust can compile for a target.

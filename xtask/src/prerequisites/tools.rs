@@ -34,20 +34,32 @@ struct Tool {
 /// Compiles wasm-pack and its companions if they are missing or of another version.
 pub fn install_wasm_pack(shell: &Shell) -> Result<()> {
     let lock = shell.read("Cargo.lock")?;
-    let version = versions::locked(&lock, "wasm-bindgen").context("Cargo.lock does not name wasm-bindgen")?;
+    let version =
+        versions::locked(&lock, "wasm-bindgen").context("Cargo.lock does not name wasm-bindgen")?;
     let bindgen = Tool {
         package: "wasm-bindgen-cli",
         version: version.to_owned(),
         binaries: &["wasm-bindgen", "wasm-bindgen-test-runner"],
     };
-    let pack = Tool { package: "wasm-pack", version: WASM_PACK_VERSION.to_owned(), binaries: &["wasm-pack"] };
+    let pack = Tool {
+        package: "wasm-pack",
+        version: WASM_PACK_VERSION.to_owned(),
+        binaries: &["wasm-pack"],
+    };
     install_all(shell, &[bindgen, pack])
 }
 
 /// Compiles the driver of Firefox if it is missing or of another version.
 pub fn install_firefox_driver(shell: &Shell) -> Result<()> {
     let version = GECKODRIVER_VERSION.to_owned();
-    install_all(shell, &[Tool { package: "geckodriver", version, binaries: &["geckodriver"] }])
+    install_all(
+        shell,
+        &[Tool {
+            package: "geckodriver",
+            version,
+            binaries: &["geckodriver"],
+        }],
+    )
 }
 
 /// Returns the folder of the installed programs.
@@ -65,7 +77,8 @@ fn install_all(shell: &Shell, tools: &[Tool]) -> Result<()> {
     }
     let leftovers = build_folder(shell);
     if leftovers.exists() {
-        fs::remove_dir_all(&leftovers).with_context(|| format!("removing {}", leftovers.display()))?;
+        fs::remove_dir_all(&leftovers)
+            .with_context(|| format!("removing {}", leftovers.display()))?;
     }
     Ok(())
 }
@@ -77,7 +90,9 @@ fn build_folder(shell: &Shell) -> PathBuf {
 
 impl Tool {
     fn is_installed(&self, shell: &Shell) -> bool {
-        self.binaries.iter().all(|name| self.version_matches(shell, &programs(shell).join(executable(name))))
+        self.binaries
+            .iter()
+            .all(|name| self.version_matches(shell, &programs(shell).join(executable(name))))
     }
 
     fn version_matches(&self, shell: &Shell, program: &Path) -> bool {
@@ -86,16 +101,35 @@ impl Tool {
     }
 
     fn install(&self, shell: &Shell) -> Result<()> {
-        println!("Installing {} {} into {}", self.package, self.version, shell.tools().display());
+        println!(
+            "Installing {} {} into {}",
+            self.package,
+            self.version,
+            shell.tools().display()
+        );
         let started = Instant::now();
-        let mut command = shell.cargo(&["install", "--force", "--version", &self.version, self.package]);
-        command.arg("--root").arg(shell.tools()).arg("--target-dir").arg(build_folder(shell));
+        let mut command = shell.cargo(&[
+            "install",
+            "--force",
+            "--version",
+            &self.version,
+            self.package,
+        ]);
+        command
+            .arg("--root")
+            .arg(shell.tools())
+            .arg("--target-dir")
+            .arg(build_folder(shell));
         for name in self.binaries {
             command.args(["--bin", name]);
         }
         command.envs(QUICK_BUILD).env_remove("RUSTFLAGS");
         run(&mut command)?;
-        println!("Installed {} in {:.0} s", self.package, started.elapsed().as_secs_f64());
+        println!(
+            "Installed {} in {:.0} s",
+            self.package,
+            started.elapsed().as_secs_f64()
+        );
         Ok(())
     }
 }

@@ -12,7 +12,12 @@ pub fn locked<'lock>(lock: &'lock str, package: &str) -> Option<&'lock str> {
 
 fn field<'entry>(entry: &'entry str, name: &str) -> Option<&'entry str> {
     entry.lines().find_map(|line| {
-        line.strip_prefix(name)?.trim_start().strip_prefix('=')?.trim().strip_prefix('"')?.strip_suffix('"')
+        line.strip_prefix(name)?
+            .trim_start()
+            .strip_prefix('=')?
+            .trim()
+            .strip_prefix('"')?
+            .strip_suffix('"')
     })
 }
 
@@ -20,7 +25,9 @@ fn field<'entry>(entry: &'entry str, name: &str) -> Option<&'entry str> {
 pub fn printed(output: &str) -> Option<&str> {
     output.split_whitespace().find(|word| {
         word.contains('.')
-            && word.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+            && word
+                .split('.')
+                .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
     })
 }
 
@@ -31,8 +38,9 @@ fn major(output: &str) -> Option<u32> {
 
 /// Checks that a browser and a driver have the same major version.
 pub fn check_pair(browser: &str, driver: &str) -> Result<()> {
-    let unreadable =
-        |program: &str, output: &str| format!("{program} printed no version, but `{}`", output.trim());
+    let unreadable = |program: &str, output: &str| {
+        format!("{program} printed no version, but `{}`", output.trim())
+    };
     let browser_major = major(browser).with_context(|| unreadable("the browser", browser))?;
     let driver_major = major(driver).with_context(|| unreadable("chromedriver", driver))?;
     ensure!(
@@ -76,20 +84,29 @@ dependencies = [
     fn wasm_bindgen_versions_agree() {
         let lock = include_str!("../../../Cargo.lock");
         assert!(locked(lock, "wasm-bindgen").is_some());
-        assert_eq!(locked(lock, "wasm-bindgen"), locked(lock, "wasm-bindgen-cli-support"));
+        assert_eq!(
+            locked(lock, "wasm-bindgen"),
+            locked(lock, "wasm-bindgen-cli-support")
+        );
     }
 
     #[test]
     fn printed_version_is_found() {
         assert_eq!(printed("wasm-pack 0.15.1\n"), Some("0.15.1"));
-        assert_eq!(printed("Chromium 156.0.8078.79 built on Debian GNU/Linux 12"), Some("156.0.8078.79"));
+        assert_eq!(
+            printed("Chromium 156.0.8078.79 built on Debian GNU/Linux 12"),
+            Some("156.0.8078.79")
+        );
         assert_eq!(printed("no version here. None."), None);
         assert_eq!(printed(""), None);
     }
 
     #[test]
     fn major_version_is_first_number() {
-        assert_eq!(major("Chromium 156.0.8078.79 built on Debian GNU/Linux 12 (bookworm)"), Some(156));
+        assert_eq!(
+            major("Chromium 156.0.8078.79 built on Debian GNU/Linux 12 (bookworm)"),
+            Some(156)
+        );
         assert_eq!(major("Google Chrome 99.0.1 "), Some(99));
         assert_eq!(
             major("ChromeDriver 156.0.8078.79 (a21ce95c24ce-refs/branch-heads/8078@{#1704})"),
@@ -105,9 +122,19 @@ dependencies = [
 
     #[test]
     fn mismatched_pair_names_both_versions() {
-        let message = check_pair("Chromium 156.0.1.1", "ChromeDriver 149.0.9.9").unwrap_err().to_string();
-        assert!(message.contains("version 149") && message.contains("version 156"), "{message}");
-        let message = check_pair("Chromium 156.0.1.1", "oops").unwrap_err().to_string();
-        assert!(message.contains("chromedriver printed no version") && message.contains("oops"), "{message}");
+        let message = check_pair("Chromium 156.0.1.1", "ChromeDriver 149.0.9.9")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("version 149") && message.contains("version 156"),
+            "{message}"
+        );
+        let message = check_pair("Chromium 156.0.1.1", "oops")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("chromedriver printed no version") && message.contains("oops"),
+            "{message}"
+        );
     }
 }

@@ -18,15 +18,21 @@ pub fn test(shell: &Shell) -> Result<Outcome> {
         ));
     }
     if !toolchain::has_target(shell, TARGET)? && !toolchain::has_rustup() {
-        return Ok(Outcome::Skipped(format!("needs rustup, or a Rust installation with {TARGET}")));
+        return Ok(Outcome::Skipped(format!(
+            "needs rustup, or a Rust installation with {TARGET}"
+        )));
     }
     toolchain::ensure_target(shell, TARGET)?;
-    let mut command = shell.cargo(&["test", "-p", "farsign", "--test", "golden", "--target", TARGET]);
+    let mut command = shell.cargo(&[
+        "test", "-p", "farsign", "--test", "golden", "--target", TARGET,
+    ]);
     command.env(LINKER_VARIABLE, "rust-lld");
     let Some(emulator) = qemu::prepare(shell) else {
         run(command.arg("--no-run"))?;
-        let reason =
-            format!("compiled but not run; needs QEMU (on Debian: apt-get install {})", qemu::PACKAGE);
+        let reason = format!(
+            "compiled but not run; needs QEMU (on Debian: apt-get install {})",
+            qemu::PACKAGE
+        );
         return Ok(Outcome::Skipped(reason));
     };
     run(command.env(RUNNER_VARIABLE, emulator))?;

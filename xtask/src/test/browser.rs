@@ -30,12 +30,17 @@ pub fn chromium(shell: &Shell) -> Result<Outcome> {
 /// Tests the page in Firefox. Compiling its driver takes minutes, so only `cargo xtask firefox` installs it.
 pub fn firefox(shell: &Shell) -> Result<Outcome> {
     let Some((program, driver)) = firefox::find(shell) else {
-        let reason = format!("needs Firefox and {}: cargo xtask firefox", firefox::DRIVER_NAME);
+        let reason = format!(
+            "needs Firefox and {}: cargo xtask firefox",
+            firefox::DRIVER_NAME
+        );
         return Ok(Outcome::Skipped(reason));
     };
     let mut command = browser_test_command(shell);
     command.env(BROWSER_KIND_VARIABLE, "firefox");
-    command.env(firefox::BROWSER_VARIABLE, program).env(firefox::DRIVER_VARIABLE, driver);
+    command
+        .env(firefox::BROWSER_VARIABLE, program)
+        .env(firefox::DRIVER_VARIABLE, driver);
     run(command.args(["--", "--nocapture"]))?;
     Ok(Outcome::Passed)
 }

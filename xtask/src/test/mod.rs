@@ -43,18 +43,48 @@ const STEPS: [Step; 21] = [
         needs: &[],
         run: report_environment,
     },
-    Step { name: "format", about: "the code is formatted", needs: &[], run: rust::format },
+    Step {
+        name: "format",
+        about: "the code is formatted",
+        needs: &[],
+        run: rust::format,
+    },
     Step {
         name: "lint",
         about: "the project's own rules: layers, documents, glossary, limits",
         needs: &[],
         run: |shell| passed(lint::check(shell)),
     },
-    Step { name: "typos", about: "the spelling is correct (needs Python)", needs: &[], run: text::typos },
-    Step { name: "deny", about: "licenses and advisories (needs cargo-deny)", needs: &[], run: text::deny },
-    Step { name: "clippy", about: "no compiler or clippy warnings", needs: &[], run: rust::clippy },
-    Step { name: "clippy-wasm", about: "the same for the browser's part", needs: &[], run: wasm::clippy },
-    Step { name: "docs", about: "no rustdoc warnings", needs: &[], run: rust::docs },
+    Step {
+        name: "typos",
+        about: "the spelling is correct (needs Python)",
+        needs: &[],
+        run: text::typos,
+    },
+    Step {
+        name: "deny",
+        about: "licenses and advisories (needs cargo-deny)",
+        needs: &[],
+        run: text::deny,
+    },
+    Step {
+        name: "clippy",
+        about: "no compiler or clippy warnings",
+        needs: &[],
+        run: rust::clippy,
+    },
+    Step {
+        name: "clippy-wasm",
+        about: "the same for the browser's part",
+        needs: &[],
+        run: wasm::clippy,
+    },
+    Step {
+        name: "docs",
+        about: "no rustdoc warnings",
+        needs: &[],
+        run: rust::docs,
+    },
     Step {
         name: "web",
         about: "the page's WebAssembly part builds",
@@ -73,7 +103,12 @@ const STEPS: [Step; 21] = [
         needs: &["web"],
         run: |shell| passed(build::tested(shell)),
     },
-    Step { name: "native", about: "tests on this machine", needs: &["program"], run: rust::native_tests },
+    Step {
+        name: "native",
+        about: "tests on this machine",
+        needs: &["program"],
+        run: rust::native_tests,
+    },
     Step {
         name: "lab",
         about: "a simulated suite: its assertions hold, and two runs agree byte for byte",
@@ -146,7 +181,11 @@ pub fn run(shell: &Shell, names: &[String]) -> Result<ExitCode> {
         let started = Instant::now();
         let result = (step.run)(shell);
         durations.push((step.name, started.elapsed()));
-        println!("=== {} took {:.1} s ===", step.name, started.elapsed().as_secs_f64());
+        println!(
+            "=== {} took {:.1} s ===",
+            step.name,
+            started.elapsed().as_secs_f64()
+        );
         match result {
             Ok(Outcome::Passed) => (),
             Ok(Outcome::Skipped(reason)) => {
@@ -158,13 +197,19 @@ pub fn run(shell: &Shell, names: &[String]) -> Result<ExitCode> {
                 report(&durations, &skipped);
                 let passed = durations.len() - 1 - skipped.len();
                 let name = step.name;
-                println!("{passed} passed, 1 failed: {name}. To run it again: cargo xtask test {name}");
+                println!(
+                    "{passed} passed, 1 failed: {name}. To run it again: cargo xtask test {name}"
+                );
                 return Ok(ExitCode::FAILURE);
             }
         }
     }
     report(&durations, &skipped);
-    println!("{} passed, 0 failed, {} skipped", durations.len() - skipped.len(), skipped.len());
+    println!(
+        "{} passed, 0 failed, {} skipped",
+        durations.len() - skipped.len(),
+        skipped.len()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -182,9 +227,15 @@ fn report(durations: &[(&str, Duration)], skipped: &[(&str, String)]) {
 
 /// Returns the steps to run, in the order of the table.
 fn select_steps(names: &[String]) -> Result<Vec<&'static Step>> {
-    if let Some(unknown) = names.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| STEPS.iter().all(|step| step.name != **name))
+    {
         let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
-        bail!("there is no step `{unknown}`; the steps are {}", known.join(", "));
+        bail!(
+            "there is no step `{unknown}`; the steps are {}",
+            known.join(", ")
+        );
     }
     let mut wanted: Vec<&str> = names.iter().map(String::as_str).collect();
     // Needs point backwards only, so one pass from the end finds all of them.
@@ -193,7 +244,10 @@ fn select_steps(names: &[String]) -> Result<Vec<&'static Step>> {
             wanted.extend(step.needs);
         }
     }
-    Ok(STEPS.iter().filter(|step| names.is_empty() || wanted.contains(&step.name)).collect())
+    Ok(STEPS
+        .iter()
+        .filter(|step| names.is_empty() || wanted.contains(&step.name))
+        .collect())
 }
 
 fn report_environment(shell: &Shell) -> Result<Outcome> {
@@ -218,14 +272,20 @@ mod tests {
 
     fn selected(names: &[&str]) -> Vec<&'static str> {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        select_steps(&names).unwrap().iter().map(|step| step.name).collect()
+        select_steps(&names)
+            .unwrap()
+            .iter()
+            .map(|step| step.name)
+            .collect()
     }
 
     #[test]
     fn needs_are_earlier_steps() {
         for (position, step) in STEPS.iter().enumerate() {
             for need in step.needs {
-                let earlier = STEPS[..position].iter().any(|earlier| earlier.name == *need);
+                let earlier = STEPS[..position]
+                    .iter()
+                    .any(|earlier| earlier.name == *need);
                 assert!(earlier, "{} needs {need}", step.name);
             }
         }
@@ -238,14 +298,22 @@ mod tests {
 
     #[test]
     fn named_step_selects_its_needs() {
-        assert_eq!(selected(&["browser"]), ["environment", "web", "program", "browser"]);
+        assert_eq!(
+            selected(&["browser"]),
+            ["environment", "web", "program", "browser"]
+        );
         assert_eq!(selected(&["wasm", "lint"]), ["environment", "lint", "wasm"]);
     }
 
     #[test]
     fn unknown_step_is_an_error() {
-        let Err(error) = select_steps(&["brwoser".to_owned()]) else { panic!("accepted") };
+        let Err(error) = select_steps(&["brwoser".to_owned()]) else {
+            panic!("accepted")
+        };
         let message = error.to_string();
-        assert!(message.contains("brwoser") && message.contains("browser"), "{message}");
+        assert!(
+            message.contains("brwoser") && message.contains("browser"),
+            "{message}"
+        );
     }
 }

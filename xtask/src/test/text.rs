@@ -14,7 +14,10 @@ const PAGE_PACKAGES: &str = "tests/page-tools/package.json";
 
 pub fn typos(shell: &Shell) -> Result<Outcome> {
     let Some(programs) = python::programs(shell, "typos", TYPOS)? else {
-        return Ok(Outcome::Skipped(format!("needs Python with {}", TYPOS.trim())));
+        return Ok(Outcome::Skipped(format!(
+            "needs Python with {}",
+            TYPOS.trim()
+        )));
     };
     run(&mut shell.command(programs.join(executable("typos"))))?;
     Ok(Outcome::Passed)
@@ -26,7 +29,9 @@ pub fn page(shell: &Shell) -> Result<Outcome> {
         return Ok(Outcome::Skipped("needs npm and node".to_owned()));
     };
     let programs = modules.join(".bin");
-    run(shell.command(programs.join("tsc")).args(["--project", "www/jsconfig.json"]))?;
+    run(shell
+        .command(programs.join("tsc"))
+        .args(["--project", "www/jsconfig.json"]))?;
     run(shell.command(programs.join("biome")).args(["ci", "www"]))?;
     Ok(Outcome::Passed)
 }
@@ -34,7 +39,9 @@ pub fn page(shell: &Shell) -> Result<Outcome> {
 /// Checks dependencies with cargo-deny, and with its database of advisories if that can be fetched.
 pub fn deny(shell: &Shell) -> Result<Outcome> {
     if capture(&mut shell.cargo(&["deny", "--version"])).is_err() {
-        return Ok(Outcome::Skipped("needs cargo-deny: cargo install --locked cargo-deny".to_owned()));
+        return Ok(Outcome::Skipped(
+            "needs cargo-deny: cargo install --locked cargo-deny".to_owned(),
+        ));
     }
     run(&mut shell.cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
     if let Err(error) = capture(&mut shell.cargo(&["deny", "fetch", "db"])) {

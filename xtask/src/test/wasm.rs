@@ -20,7 +20,14 @@ const RUNNER: &str = "xtask-wasm-test-runner";
 pub fn clippy(shell: &Shell) -> Result<Outcome> {
     toolchain::ensure_components(shell)?;
     toolchain::ensure_wasm_target(shell)?;
-    let packages = ["-p", "farsign", "-p", "farsign-worker", "-p", "farsign-bench-page"];
+    let packages = [
+        "-p",
+        "farsign",
+        "-p",
+        "farsign-worker",
+        "-p",
+        "farsign-bench-page",
+    ];
     let mut command = shell.cargo(&["clippy", "--target", WASM_TARGET, "--all-targets"]);
     run(command.args(packages).args(["--", "-D", "warnings"]))?;
     Ok(Outcome::Passed)
@@ -33,7 +40,11 @@ pub fn algorithm(shell: &Shell) -> Result<Outcome> {
 pub fn algorithm_without_simd(shell: &Shell) -> Result<Outcome> {
     let flags = OsString::from("-C target-feature=-simd128");
     let folder = shell.target().join("plain").into_os_string();
-    test_in_browser(shell, "farsign", &[("RUSTFLAGS", flags), ("CARGO_TARGET_DIR", folder)])
+    test_in_browser(
+        shell,
+        "farsign",
+        &[("RUSTFLAGS", flags), ("CARGO_TARGET_DIR", folder)],
+    )
 }
 
 pub fn worker(shell: &Shell) -> Result<Outcome> {
@@ -41,25 +52,41 @@ pub fn worker(shell: &Shell) -> Result<Outcome> {
 }
 
 /// Runs a package's browser tests, as `wasm-pack test --headless --chrome` does, with a runner of the locked version.
-fn test_in_browser(shell: &Shell, package: &str, variables: &[(&str, OsString)]) -> Result<Outcome> {
+fn test_in_browser(
+    shell: &Shell,
+    package: &str,
+    variables: &[(&str, OsString)],
+) -> Result<Outcome> {
     let browser = chromium::prepare(shell)?;
     run(&mut shell.cargo(&["build", "-p", RUNNER]))?;
     let mut command = shell.cargo(&["test", "-p", package, "--tests", "--target", WASM_TARGET]);
-    command.env(RUNNER_VARIABLE, shell.target().join("debug").join(executable(RUNNER)));
+    command.env(
+        RUNNER_VARIABLE,
+        shell.target().join("debug").join(executable(RUNNER)),
+    );
     command.env("CHROMEDRIVER", &browser.driver);
-    command.env("WASM_BINDGEN_TEST_ONLY_WEB", "1").env("WASM_BINDGEN_TEST_TIMEOUT", TEST_TIMEOUT_SECONDS);
+    command
+        .env("WASM_BINDGEN_TEST_ONLY_WEB", "1")
+        .env("WASM_BINDGEN_TEST_TIMEOUT", TEST_TIMEOUT_SECONDS);
     command.envs(variables.iter().cloned());
     // The runner accepts a package without a single browser test.
     let passed = passed_tests(&run_and_read(&mut command)?);
-    ensure!(passed > 0, "no test of {package} ran in the browser; are they marked #[wasm_bindgen_test]?");
+    ensure!(
+        passed > 0,
+        "no test of {package} ran in the browser; are they marked #[wasm_bindgen_test]?"
+    );
     Ok(Outcome::Passed)
 }
 
 /// Adds up the lines of the form `test result: ok. 12 passed; 0 failed`.
 fn passed_tests(output: &str) -> u32 {
-    let counts =
-        output.lines().filter_map(|line| line.strip_prefix("test result: ok. ")?.split_once(" passed"));
-    counts.filter_map(|(count, _)| count.parse::<u32>().ok()).sum()
+    let counts = output.lines().filter_map(|line| {
+        line.strip_prefix("test result: ok. ")?
+            .split_once(" passed")
+    });
+    counts
+        .filter_map(|(count, _)| count.parse::<u32>().ok())
+        .sum()
 }
 
 #[cfg(test)]
@@ -68,9 +95,11 @@ mod tests {
 
     #[test]
     fn passed_tests_are_added_up() {
-        let output =
-            "no tests to run!\ntest result: ok. 12 passed; 0 failed\n\ntest result: ok. 3 passed; 0 failed";
+        let output = "no tests to run!\ntest result: ok. 12 passed; 0 failed\n\ntest result: ok. 3 passed; 0 failed";
         assert_eq!(passed_tests(output), 15);
-        assert_eq!(passed_tests("no tests to run!\ntest result: ok. 0 passed; 0 failed\n"), 0);
+        assert_eq!(
+            passed_tests("no tests to run!\ntest result: ok. 0 passed; 0 failed\n"),
+            0
+        );
     }
 }

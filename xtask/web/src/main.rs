@@ -15,7 +15,10 @@ const STAMP_FILE: &str = "made-from.txt";
 fn main() -> Result<()> {
     let arguments: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
     let [input, output] = arguments.as_slice() else {
-        bail!("expected two arguments, the compiled module and the folder to write; got {}", arguments.len());
+        bail!(
+            "expected two arguments, the compiled module and the folder to write; got {}",
+            arguments.len()
+        );
     };
     let stamp = stamp_of(input)?;
     if fs::read_to_string(output.join(STAMP_FILE)).is_ok_and(|made_from| made_from == stamp) {
@@ -70,7 +73,9 @@ fn replace(output: &Path, fresh: &Path) -> Result<()> {
 
 /// Returns a hidden folder beside `output`, and so on the same file system.
 fn beside(output: &Path, purpose: &str) -> Result<PathBuf> {
-    let name = output.file_name().with_context(|| format!("{} has no name", output.display()))?;
+    let name = output
+        .file_name()
+        .with_context(|| format!("{} has no name", output.display()))?;
     Ok(output.with_file_name(format!(".{}-{purpose}", name.to_string_lossy())))
 }
 

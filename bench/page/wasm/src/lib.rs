@@ -41,15 +41,22 @@ impl Steps {
     /// # Errors
     /// Returns an error if the files are not digits of MNIST's size.
     pub fn of(images: &[u8], labels: &[u8]) -> Result<Self, DatasetError> {
-        let images = IdxFile { name: "images", bytes: images };
-        let labels = IdxFile { name: "labels", bytes: labels };
+        let images = IdxFile {
+            name: "images",
+            bytes: images,
+        };
+        let labels = IdxFile {
+            name: "labels",
+            bytes: labels,
+        };
         let data = Arc::new(Dataset::training(IdxPair { images, labels })?);
         let architecture = Architecture::new(WIDTHS.to_vec()).expect("a valid architecture");
         let d = architecture.parameters();
         let settings = RunSettings {
             run_id: 1,
             order: Order::First,
-            directions: DirectionSpec::new(DirectionFamily::Coordinate, d, d).expect("valid directions"),
+            directions: DirectionSpec::new(DirectionFamily::Coordinate, d, d)
+                .expect("valid directions"),
             batch: BATCH as u32,
             beta: 0.3,
             task_timeout_ms: 60_000,
@@ -95,12 +102,17 @@ impl Steps {
 
     /// Runs a step with the production kernel on the minibatch `index` modulo [`BATCHES`], and returns the loss.
     pub fn sparse(&mut self, index: usize) -> f32 {
-        self.kernel.loss_and_gradient(&self.x, &self.batches[index % BATCHES], &mut self.gradient)
+        self.kernel
+            .loss_and_gradient(&self.x, &self.batches[index % BATCHES], &mut self.gradient)
     }
 
     /// Runs the step with ndarray, and returns the loss.
     pub fn ndarray(&mut self, index: usize) -> f32 {
-        self.reference.loss_and_gradient(&self.x, &self.batches[index % BATCHES], &mut self.gradient)
+        self.reference.loss_and_gradient(
+            &self.x,
+            &self.batches[index % BATCHES],
+            &mut self.gradient,
+        )
     }
 
     /// Computes a whole update: minibatch, gradient, momentum and signs. Returns whether there is an update.
@@ -118,7 +130,9 @@ impl Steps {
 
     /// Returns a hash of the bits of the last gradient (FNV-1a).
     pub fn fingerprint(&self) -> u32 {
-        self.gradient.iter().fold(0x811c_9dc5, |hash, g| (hash ^ g.to_bits()).wrapping_mul(0x0100_0193))
+        self.gradient.iter().fold(0x811c_9dc5, |hash, g| {
+            (hash ^ g.to_bits()).wrapping_mul(0x0100_0193)
+        })
     }
 
     /// Returns the number of minibatches.
@@ -146,7 +160,10 @@ impl Steps {
         let mut dense = vec![0.0; BATCH * WIDTHS[0]];
         for (row, dense) in dense.chunks_exact_mut(WIDTHS[0]).enumerate() {
             let (columns, values) = self.batches[index % BATCHES].inputs.row(row);
-            columns.iter().zip(values).for_each(|(&column, &value)| dense[column as usize] = value);
+            columns
+                .iter()
+                .zip(values)
+                .for_each(|(&column, &value)| dense[column as usize] = value);
         }
         dense
     }

@@ -29,8 +29,17 @@ const TASK: Task = Task {
 fn settings(order: Order, train: &Dataset) -> RunSettings {
     let family = DirectionFamily::Coordinate;
     let rule = Rule::Plain;
-    Run { widths: vec![16, 3], order, rule, family, directions: 0, alpha: 0.1, horizon: 1.0, resets: None }
-        .settings(train)
+    Run {
+        widths: vec![16, 3],
+        order,
+        rule,
+        family,
+        directions: 0,
+        alpha: 0.1,
+        horizon: 1.0,
+        resets: None,
+    }
+    .settings(train)
 }
 
 fn frame(write: impl FnOnce(&mut ServerFrame<'_>)) -> Vec<u8> {
@@ -69,16 +78,33 @@ fn other_training_data_is_rejected() {
     let mut volunteer = Volunteer::new(Arc::new(images(2, 30)));
     let others = settings(Order::First, &images(1, 30));
     let welcome = frame(|frame| _ = frame.welcome(VolunteerId(1), &others));
-    assert_eq!(receive(&mut volunteer, &welcome), Err(VolunteerError::DatasetMismatch));
-    assert_eq!(volunteer.parameters(), None, "a session started with other data");
+    assert_eq!(
+        receive(&mut volunteer, &welcome),
+        Err(VolunteerError::DatasetMismatch)
+    );
+    assert_eq!(
+        volunteer.parameters(),
+        None,
+        "a session started with other data"
+    );
 }
 
 #[test]
 fn model_must_match_images() {
     // The digest matches; the volunteer has 2 pixels and 4 classes.
-    let parts = DatasetParts { rows: 1, cols: 2, images: vec![1; 8], labels: vec![0, 1, 2, 3] };
+    let parts = DatasetParts {
+        rows: 1,
+        cols: 2,
+        images: vec![1; 8],
+        labels: vec![0, 1, 2, 3],
+    };
     let data = Dataset::from_parts(parts).unwrap();
-    for (widths, fits) in [(vec![2, 4], true), (vec![2, 5], true), (vec![3, 4], false), (vec![2, 3], false)] {
+    for (widths, fits) in [
+        (vec![2, 4], true),
+        (vec![2, 5], true),
+        (vec![3, 4], false),
+        (vec![2, 3], false),
+    ] {
         let run = Run {
             widths,
             order: Order::First,
@@ -91,7 +117,11 @@ fn model_must_match_images() {
         };
         let welcome = frame(|frame| _ = frame.welcome(VolunteerId(1), &run.settings(&data)));
         let received = receive(&mut Volunteer::new(Arc::new(data.clone())), &welcome);
-        let expected = if fits { Ok(vec![Event::Joined]) } else { Err(VolunteerError::DatasetMismatch) };
+        let expected = if fits {
+            Ok(vec![Event::Joined])
+        } else {
+            Err(VolunteerError::DatasetMismatch)
+        };
         assert_eq!(received, expected, "{run:?}");
     }
 }
@@ -99,11 +129,20 @@ fn model_must_match_images() {
 #[test]
 fn records_before_welcome_rejected() {
     let mut volunteer = Volunteer::new(Arc::new(images(1, 30)));
-    assert_eq!(receive(&mut volunteer, &snapshot(1, &[0.0; D])), Err(VolunteerError::NoWelcome));
+    assert_eq!(
+        receive(&mut volunteer, &snapshot(1, &[0.0; D])),
+        Err(VolunteerError::NoWelcome)
+    );
     let task = frame(|frame| _ = frame.task(&TASK));
     assert_eq!(receive(&mut volunteer, &task), Ok(vec![Event::Task(TASK)]));
-    assert_eq!(volunteer.compute_update(&TASK), Err(VolunteerError::NoWelcome));
-    assert_eq!((volunteer.parameters(), volunteer.snapshot_version()), (None, None));
+    assert_eq!(
+        volunteer.compute_update(&TASK),
+        Err(VolunteerError::NoWelcome)
+    );
+    assert_eq!(
+        (volunteer.parameters(), volunteer.snapshot_version()),
+        (None, None)
+    );
 }
 
 #[test]
@@ -112,7 +151,10 @@ fn left_session_computes_nothing() {
     receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
     assert!(volunteer.leave());
     assert!(!volunteer.leave());
-    assert_eq!(volunteer.compute_update(&TASK), Err(VolunteerError::NoWelcome));
+    assert_eq!(
+        volunteer.compute_update(&TASK),
+        Err(VolunteerError::NoWelcome)
+    );
 }
 
 #[test]
@@ -120,7 +162,10 @@ fn snapshot_size_mismatch_rejected() {
     for found in [0, D - 1, D + 1] {
         let mut volunteer = joined(Order::First);
         let error = VolunteerError::SnapshotSize { expected: D, found };
-        assert_eq!(receive(&mut volunteer, &snapshot(1, &vec![0.0; found])), Err(error));
+        assert_eq!(
+            receive(&mut volunteer, &snapshot(1, &vec![0.0; found])),
+            Err(error)
+        );
         assert_eq!(volunteer.snapshot_version(), None);
     }
 }
@@ -152,15 +197,26 @@ fn delta_base_mismatch_rejected() {
 fn delta_equals_snapshot() {
     let mut by_steps = joined(Order::First);
     let mut by_snapshot = joined(Order::First);
-    let mut step = Step { direction_seed: 4, scale: -0.125, ..Step::default() };
+    let mut step = Step {
+        direction_seed: 4,
+        scale: -0.125,
+        ..Step::default()
+    };
     step.signs.copy_from(&[0.0; D], 77);
     let mut steps = EncodedSteps::default();
     steps.push(&step);
     let newer: Vec<f32> = step.signs.iter().map(|s| 0.5 - 0.125 * s).collect();
     receive(&mut by_steps, &snapshot(1, &[0.5; D])).unwrap();
-    receive(&mut by_steps, &frame(|frame| _ = frame.delta(1, 2, [&steps]))).unwrap();
+    receive(
+        &mut by_steps,
+        &frame(|frame| _ = frame.delta(1, 2, [&steps])),
+    )
+    .unwrap();
     receive(&mut by_snapshot, &snapshot(2, &newer)).unwrap();
-    let task = Task { snapshot_version: 2, ..TASK };
+    let task = Task {
+        snapshot_version: 2,
+        ..TASK
+    };
     assert_eq!(bits(&mut by_steps, task), bits(&mut by_snapshot, task));
 }
 
@@ -169,7 +225,9 @@ fn half_precision_snapshot_is_used() {
     let x = [(); D].map(|()| 0.125); // exact in both
     let mut by_half = joined(Order::First);
     let mut by_single = joined(Order::First);
-    let half = |version| frame(|frame| _ = frame.half_snapshot(&EncodedSnapshot::new(version, Arc::from(x))));
+    let half = |version| {
+        frame(|frame| _ = frame.half_snapshot(&EncodedSnapshot::new(version, Arc::from(x))))
+    };
     assert!(half(1).len() < snapshot(1, &x).len());
     receive(&mut by_half, &half(1)).unwrap();
     receive(&mut by_single, &snapshot(1, &x)).unwrap();
@@ -187,8 +245,14 @@ fn non_finite_snapshot_is_rejected() {
         receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
         let mut x = [0.0; D];
         x[D - 1] = bad;
-        let error = WireError::NonFinite { what: "a parameter", found: bad.to_string() };
-        assert_eq!(receive(&mut volunteer, &snapshot(2, &x)), Err(VolunteerError::Wire(error)));
+        let error = WireError::NonFinite {
+            what: "a parameter",
+            found: bad.to_string(),
+        };
+        assert_eq!(
+            receive(&mut volunteer, &snapshot(2, &x)),
+            Err(VolunteerError::Wire(error))
+        );
         // Half of it may have been taken in: neither version can be worked on.
         assert_eq!(volunteer.snapshot_version(), None);
         assert!(volunteer.compute_update(&TASK).is_err());
@@ -208,7 +272,11 @@ fn overflowing_loss_rejected() {
             receive(&mut volunteer, &snapshot(1, &x)).unwrap();
             let mut out = vec![1, 2, 3];
             let error = VolunteerError::NonFinite { version: 1 };
-            assert_eq!(volunteer.write_update(&TASK, &mut out), Err(error), "{order:?}");
+            assert_eq!(
+                volunteer.write_update(&TASK, &mut out),
+                Err(error),
+                "{order:?}"
+            );
             assert_eq!(out, [1, 2, 3], "something was written");
             // The session continues with the next snapshot, and the task has no effect.
             receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
@@ -228,23 +296,45 @@ fn reset_discards_momentum() {
             volunteer
         });
         for minibatch_seed in 10..14 {
-            let task = Task { minibatch_seed, ..TASK };
+            let task = Task {
+                minibatch_seed,
+                ..TASK
+            };
             assert_eq!(bits(&mut kept, task), bits(&mut reset, task));
         }
-        let with_reset = Task { reset_momentum: true, ..TASK };
+        let with_reset = Task {
+            reset_momentum: true,
+            ..TASK
+        };
         let after_reset = bits(&mut reset, with_reset);
-        assert_ne!(bits(&mut kept, TASK), after_reset, "{order:?}: the reset changed nothing");
-        assert_eq!(after_reset, bits(&mut fresh, TASK), "{order:?}: state remains after the reset");
+        assert_ne!(
+            bits(&mut kept, TASK),
+            after_reset,
+            "{order:?}: the reset changed nothing"
+        );
+        assert_eq!(
+            after_reset,
+            bits(&mut fresh, TASK),
+            "{order:?}: state remains after the reset"
+        );
     }
 }
 
 #[test]
 fn events_follow_record_order() {
     let mut volunteer = joined(Order::First);
-    let goodbye = Goodbye { reason: GoodbyeReason::RunFinished, retry_after_ms: None };
+    let goodbye = Goodbye {
+        reason: GoodbyeReason::RunFinished,
+        retry_after_ms: None,
+    };
     let everything = frame(|frame| {
-        frame.accepted(TaskId(1), 5).rejected(TaskId(2), RejectReason::TaskTimedOut);
-        frame.snapshot(&EncodedSnapshot::new(8, Arc::from([0.0; D]))).task(&TASK).goodbye(goodbye);
+        frame
+            .accepted(TaskId(1), 5)
+            .rejected(TaskId(2), RejectReason::TaskTimedOut);
+        frame
+            .snapshot(&EncodedSnapshot::new(8, Arc::from([0.0; D])))
+            .task(&TASK)
+            .goodbye(goodbye);
     });
     let expected = vec![
         Event::Accepted(5),
@@ -253,7 +343,13 @@ fn events_follow_record_order() {
         Event::Goodbye(goodbye),
     ];
     assert_eq!(receive(&mut volunteer, &everything), Ok(expected));
-    assert_eq!((volunteer.parameters(), volunteer.snapshot_version()), (Some(D), Some(8)));
+    assert_eq!(
+        (volunteer.parameters(), volunteer.snapshot_version()),
+        (Some(D), Some(8))
+    );
     let other_version = WireError::Version { found: 2 };
-    assert_eq!(receive(&mut volunteer, &[2]), Err(VolunteerError::Wire(other_version)));
+    assert_eq!(
+        receive(&mut volunteer, &[2]),
+        Err(VolunteerError::Wire(other_version))
+    );
 }

@@ -12,8 +12,19 @@ use farsign::random::Stream;
 fn images(seed: u64, count: usize) -> Dataset {
     let mut stream = Stream::new(seed);
     let labels: Vec<u8> = (0..count).map(|i| (i % 3) as u8).collect();
-    let mut pixel = |label: u8, row: u8| stream.below(150) as u8 + if row == label { 60 } else { 0 };
-    let rows = labels.iter().flat_map(|&label| (0..4).map(move |row| (label, row)));
-    let images = rows.flat_map(|(label, row)| [(); 4].map(|()| pixel(label, row))).collect();
-    Dataset::from_parts(DatasetParts { rows: 4, cols: 4, images, labels }).unwrap()
+    let mut pixel =
+        |label: u8, row: u8| stream.below(150) as u8 + if row == label { 60 } else { 0 };
+    let rows = labels
+        .iter()
+        .flat_map(|&label| (0..4).map(move |row| (label, row)));
+    let images = rows
+        .flat_map(|(label, row)| [(); 4].map(|()| pixel(label, row)))
+        .collect();
+    Dataset::from_parts(DatasetParts {
+        rows: 4,
+        cols: 4,
+        images,
+        labels,
+    })
+    .unwrap()
 }

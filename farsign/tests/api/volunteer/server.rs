@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use farsign::assignment::{Assigner, Assignment, AssignmentOptions, ResetInterval, VolunteerAssignment};
+use farsign::assignment::{
+    Assigner, Assignment, AssignmentOptions, ResetInterval, VolunteerAssignment,
+};
 use farsign::dataset::Dataset;
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
@@ -36,7 +38,11 @@ impl Run {
     pub fn settings(&self, train: &Dataset) -> RunSettings {
         let architecture = Architecture::new(self.widths.clone()).unwrap();
         let d = architecture.parameters();
-        let count = if self.directions == 0 { d } else { self.directions };
+        let count = if self.directions == 0 {
+            d
+        } else {
+            self.directions
+        };
         RunSettings {
             run_id: 1,
             order: self.order,
@@ -64,17 +70,28 @@ pub struct Server {
 impl Server {
     pub fn new(run: &Run, train: &Dataset) -> Self {
         let settings = run.settings(train);
-        let decay = Decay::Cosine { horizon: run.horizon };
+        let decay = Decay::Cosine {
+            horizon: run.horizon,
+        };
         let optimizer = FarSign::new(FarSignOptions {
             x: settings.architecture.initial_parameters(5),
             directions: settings.directions,
-            step_size: StepSize { initial: run.alpha, decay },
+            step_size: StepSize {
+                initial: run.alpha,
+                decay,
+            },
             rule: run.rule,
         });
         let order = run.order;
         let rule = run.rule;
         let resets = run.resets;
-        let options = AssignmentOptions { order, rule, minibatch_window: 10, direction_reuse: 4, resets };
+        let options = AssignmentOptions {
+            order,
+            rule,
+            minibatch_window: 10,
+            direction_reuse: 4,
+            resets,
+        };
         Self {
             settings,
             optimizer,
@@ -89,9 +106,13 @@ impl Server {
     /// Writes the first frame of a session.
     pub fn join(&mut self, volunteer: VolunteerId, frame: &mut Vec<u8>) {
         self.optimizer.join(volunteer);
-        self.assigned.insert(volunteer, VolunteerAssignment::default());
+        self.assigned
+            .insert(volunteer, VolunteerAssignment::default());
         let (snapshot, task) = self.next_task(volunteer);
-        ServerFrame::new(frame).welcome(volunteer, &self.settings).snapshot(&snapshot).task(&task);
+        ServerFrame::new(frame)
+            .welcome(volunteer, &self.settings)
+            .snapshot(&snapshot)
+            .task(&task);
     }
 
     /// Applies an update and writes the reply.
@@ -103,7 +124,12 @@ impl Server {
         assert_eq!(owner, volunteer);
         let signs = SignBits::from_bytes(bits, self.optimizer.directions()).unwrap();
         let direction_seed = assignment.direction_seed;
-        let update = SignUpdate { volunteer, direction_seed, trust: 1.0, signs: &signs };
+        let update = SignUpdate {
+            volunteer,
+            direction_seed,
+            trust: 1.0,
+            signs: &signs,
+        };
         let applied = self.optimizer.apply(update).unwrap();
         let mut out = ServerFrame::new(frame);
         out.accepted(task, applied.update);
@@ -128,12 +154,22 @@ impl Server {
 
     fn next_task(&mut self, volunteer: VolunteerId) -> (EncodedSnapshot, Task) {
         let accepted = self.optimizer.accepted();
-        let assigned = self.assigned.get_mut(&volunteer).expect("a volunteer that joined");
-        let assignment = self.assigner.assign(assigned, accepted, || self.seeds.bits());
+        let assigned = self
+            .assigned
+            .get_mut(&volunteer)
+            .expect("a volunteer that joined");
+        let assignment = self
+            .assigner
+            .assign(assigned, accepted, || self.seeds.bits());
         self.tasks += 1;
         let id = TaskId(self.tasks);
         self.open.insert(id, (volunteer, assignment));
-        let Assignment { minibatch_seed, direction_seed, coin_seed, reset_momentum } = assignment;
+        let Assignment {
+            minibatch_seed,
+            direction_seed,
+            coin_seed,
+            reset_momentum,
+        } = assignment;
         let task = Task {
             id,
             snapshot_version: accepted,
@@ -142,6 +178,9 @@ impl Server {
             coin_seed,
             reset_momentum,
         };
-        (EncodedSnapshot::new(accepted, Arc::from(self.optimizer.x())), task)
+        (
+            EncodedSnapshot::new(accepted, Arc::from(self.optimizer.x())),
+            task,
+        )
     }
 }

@@ -13,11 +13,23 @@ use farsign::volunteer::{Event, Volunteer};
 use super::images;
 use super::server::{Run, Server};
 
-const VOTE: Rule = Rule::Vote { gamma: 0.1, direction_seed: 77 };
+const VOTE: Rule = Rule::Vote {
+    gamma: 0.1,
+    direction_seed: 77,
+};
 const ZEROTH: Order = Order::Zeroth { delta: 0.01 };
 
 pub fn softmax(order: Order, rule: Rule, family: DirectionFamily, directions: usize) -> Run {
-    Run { widths: vec![16, 3], order, rule, family, directions, alpha: 0.02, horizon: 400.0, resets: None }
+    Run {
+        widths: vec![16, 3],
+        order,
+        rule,
+        family,
+        directions,
+        alpha: 0.02,
+        horizon: 400.0,
+        resets: None,
+    }
 }
 
 /// Runs the schedule to its end with five volunteers that send in random order, so that nearly every update is stale.
@@ -25,7 +37,9 @@ pub fn softmax(order: Order, rule: Rule, family: DirectionFamily, directions: us
 fn train(run: &Run) -> (Evaluation, Vec<Vec<u8>>) {
     let data = Arc::new(images(1, 300));
     let mut server = Server::new(run, &data);
-    let mut volunteers: Vec<_> = (0..5).map(|_| (Volunteer::new(Arc::clone(&data)), Vec::new())).collect();
+    let mut volunteers: Vec<_> = (0..5)
+        .map(|_| (Volunteer::new(Arc::clone(&data)), Vec::new()))
+        .collect();
     for (id, (_, frame)) in volunteers.iter_mut().enumerate() {
         server.join(VolunteerId(id as u64), frame);
     }
@@ -37,7 +51,9 @@ fn train(run: &Run) -> (Evaluation, Vec<Vec<u8>>) {
         let (volunteer, frame) = &mut volunteers[id as usize];
         events.clear();
         volunteer.receive(frame, &mut events).unwrap();
-        let Some(Event::Task(task)) = events.last() else { panic!("no task in {events:?}") };
+        let Some(Event::Task(task)) = events.last() else {
+            panic!("no task in {events:?}")
+        };
         let mut update = Vec::new();
         volunteer.write_update(task, &mut update).unwrap();
         server.receive(VolunteerId(id), &update, frame);
@@ -55,13 +71,23 @@ fn assert_learns(run: &Run) {
 
 #[test]
 fn first_order_learns_under_both_rules() {
-    assert_learns(&softmax(Order::First, Rule::Plain, DirectionFamily::Coordinate, 0));
+    assert_learns(&softmax(
+        Order::First,
+        Rule::Plain,
+        DirectionFamily::Coordinate,
+        0,
+    ));
     assert_learns(&softmax(Order::First, VOTE, DirectionFamily::Coordinate, 0));
 }
 
 #[test]
 fn zeroth_order_learns_under_both_rules() {
-    assert_learns(&softmax(ZEROTH, Rule::Plain, DirectionFamily::Sparse { nonzeros: 2 }, 16));
+    assert_learns(&softmax(
+        ZEROTH,
+        Rule::Plain,
+        DirectionFamily::Sparse { nonzeros: 2 },
+        16,
+    ));
     assert_learns(&softmax(ZEROTH, VOTE, DirectionFamily::Coordinate, 0));
 }
 
@@ -83,7 +109,10 @@ fn every_family_learns() {
 fn hidden_layer_learns() {
     for order in [Order::First, ZEROTH] {
         let run = softmax(order, Rule::Plain, DirectionFamily::Coordinate, 0);
-        assert_learns(&Run { widths: vec![16, 12, 3], ..run });
+        assert_learns(&Run {
+            widths: vec![16, 12, 3],
+            ..run
+        });
     }
 }
 
@@ -91,8 +120,10 @@ fn hidden_layer_learns() {
 fn equal_frames_give_equal_updates() {
     for order in [Order::First, ZEROTH] {
         for rule in [Rule::Plain, VOTE] {
-            let run =
-                Run { horizon: 60.0, ..softmax(order, rule, DirectionFamily::Hadamard { block: 16 }, 0) };
+            let run = Run {
+                horizon: 60.0,
+                ..softmax(order, rule, DirectionFamily::Hadamard { block: 16 }, 0)
+            };
             let ((first, sent), (second, sent_again)) = (train(&run), train(&run));
             assert!(sent == sent_again, "updates differ: {run:?}");
             assert_eq!(first, second);

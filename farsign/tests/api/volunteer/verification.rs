@@ -25,7 +25,9 @@ const RESETS: Option<ResetInterval> = Some(ResetInterval::VERIFIED);
 fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<VerifiableUpdate>> {
     let mut server = Server::new(run, data);
     let (mut open, mut closed) = (HashMap::<u64, Vec<VerifiableUpdate>>::new(), Vec::new());
-    let mut volunteers: Vec<_> = (0..3).map(|_| (Volunteer::new(Arc::clone(data)), Vec::new())).collect();
+    let mut volunteers: Vec<_> = (0..3)
+        .map(|_| (Volunteer::new(Arc::clone(data)), Vec::new()))
+        .collect();
     let mut sent_x = vec![server.x(); 3];
     for (id, (_, frame)) in volunteers.iter_mut().enumerate() {
         server.join(VolunteerId(id as u64), frame);
@@ -41,7 +43,9 @@ fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<VerifiableUpdate>> {
         if task.reset_momentum {
             closed.extend(open.remove(&id));
         }
-        open.entry(id).or_default().push(VerifiableUpdate { task, x, signs });
+        open.entry(id)
+            .or_default()
+            .push(VerifiableUpdate { task, x, signs });
         server.receive(VolunteerId(id), &sent, frame);
         sent_x[id as usize] = server.x();
     }
@@ -52,23 +56,45 @@ fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<VerifiableUpdate>> {
 fn update(volunteer: &mut Volunteer, frame: &[u8]) -> (Task, SignBits) {
     let mut events = Vec::new();
     volunteer.receive(frame, &mut events).unwrap();
-    let Some(Event::Task(task)) = events.last() else { panic!("no task in {events:?}") };
+    let Some(Event::Task(task)) = events.last() else {
+        panic!("no task in {events:?}")
+    };
     (*task, volunteer.compute_update(task).unwrap().clone())
 }
 
 fn runs() -> Vec<Run> {
     let zeroth = Order::Zeroth { delta: 0.01 };
-    let vote = Rule::Vote { gamma: 0.1, direction_seed: 77 };
+    let vote = Rule::Vote {
+        gamma: 0.1,
+        direction_seed: 77,
+    };
     let sparse = DirectionFamily::Sparse { nonzeros: 2 };
-    let mlp = |run: Run| Run { widths: vec![16, 12, 3], ..run };
+    let mlp = |run: Run| Run {
+        widths: vec![16, 12, 3],
+        ..run
+    };
     [
         softmax(Order::First, Rule::Plain, DirectionFamily::Coordinate, 0),
-        softmax(Order::First, vote, DirectionFamily::Hadamard { block: 16 }, 0),
-        mlp(softmax(Order::First, Rule::Plain, DirectionFamily::Coordinate, 0)),
+        softmax(
+            Order::First,
+            vote,
+            DirectionFamily::Hadamard { block: 16 },
+            0,
+        ),
+        mlp(softmax(
+            Order::First,
+            Rule::Plain,
+            DirectionFamily::Coordinate,
+            0,
+        )),
         softmax(zeroth, Rule::Plain, sparse, 16),
         mlp(softmax(zeroth, Rule::Plain, sparse, 16)),
     ]
-    .map(|run| Run { horizon: 150.0, resets: RESETS, ..run })
+    .map(|run| Run {
+        horizon: 150.0,
+        resets: RESETS,
+        ..run
+    })
     .to_vec()
 }
 
@@ -84,7 +110,11 @@ fn single_wrong_bit_fails_verification() {
             let (first, rest) = chain.split_at(stream.below(chain.len() as u64) as usize);
             let momentum = &mut Momentum::default();
             for segment in [first, rest] {
-                assert_eq!(recomputer.first_mismatch(segment, momentum), None, "chain {number} of {run:?}");
+                assert_eq!(
+                    recomputer.first_mismatch(segment, momentum),
+                    None,
+                    "chain {number} of {run:?}"
+                );
             }
             let wrong = stream.below(chain.len() as u64) as usize;
             flip_one(&mut chain[wrong].signs, stream.bits());

@@ -29,22 +29,42 @@ fn non_finite_step_scale_is_rejected() {
         body.extend([0; 9]);
         let frame = frame(0x87, &body);
         let records = read_all(&frame).unwrap();
-        let [ServerRecord::Delta(delta)] = records[..] else { panic!("{records:?}") };
+        let [ServerRecord::Delta(delta)] = records[..] else {
+            panic!("{records:?}")
+        };
         let mut taken = 0;
-        let error = delta.for_each_step(8, &mut Step::default(), |_| taken += 1).unwrap_err();
-        assert_eq!(error, WireError::NonFinite { what: "the scale of a step", found: scale.to_string() });
+        let error = delta
+            .for_each_step(8, &mut Step::default(), |_| taken += 1)
+            .unwrap_err();
+        assert_eq!(
+            error,
+            WireError::NonFinite {
+                what: "the scale of a step",
+                found: scale.to_string()
+            }
+        );
         assert_eq!(taken, 0);
     }
 }
 
 #[test]
 fn truncated_frames_rejected() {
-    let truncated = |offset, expected, found| WireError::Truncated { offset, expected, found };
+    let truncated = |offset, expected, found| WireError::Truncated {
+        offset,
+        expected,
+        found,
+    };
     let client = |bytes: &[u8]| read_client_frame(bytes).unwrap_err();
     assert_eq!(client(&[]), truncated(0, 1, 0));
     assert_eq!(client(&[VERSION, 0x01, 5, 0]), truncated(2, 4, 2));
-    assert_eq!(client(&[VERSION, 0x02, 9, 0, 0, 0, 1, 2]), truncated(6, 9, 2));
-    assert_eq!(client(&[VERSION, 0x02, 0xff, 0xff, 0xff, 0xff]), truncated(6, u32::MAX as usize, 0));
+    assert_eq!(
+        client(&[VERSION, 0x02, 9, 0, 0, 0, 1, 2]),
+        truncated(6, 9, 2)
+    );
+    assert_eq!(
+        client(&[VERSION, 0x02, 0xff, 0xff, 0xff, 0xff]),
+        truncated(6, u32::MAX as usize, 0)
+    );
     assert_eq!(client(&frame(0x02, &[0; 7])), truncated(6, 8, 7));
     assert_eq!(client(&frame(0x01, &[3, b'a'])), truncated(7, 3, 1));
     assert_eq!(server_error(&[]), truncated(0, 1, 0));
@@ -53,29 +73,48 @@ fn truncated_frames_rejected() {
     // A snapshot that announces 2^32 - 1 parameters.
     let mut snapshot = vec![0; 9];
     snapshot.extend(u32::MAX.to_le_bytes());
-    assert_eq!(server_error(&frame(0x83, &snapshot)), truncated(19, u32::MAX as usize * 4, 0));
+    assert_eq!(
+        server_error(&frame(0x83, &snapshot)),
+        truncated(19, u32::MAX as usize * 4, 0)
+    );
     snapshot[8] = 1; // in half precision
-    assert_eq!(server_error(&frame(0x83, &snapshot)), truncated(19, u32::MAX as usize * 2, 0));
+    assert_eq!(
+        server_error(&frame(0x83, &snapshot)),
+        truncated(19, u32::MAX as usize * 2, 0)
+    );
 }
 
 #[test]
 fn trailing_bytes_rejected() {
     let trailing = |offset, found| WireError::Trailing { offset, found };
-    assert_eq!(read_client_frame(&frame(0x01, &[1, b'a', 0, b'b'])), Err(trailing(9, 1)));
+    assert_eq!(
+        read_client_frame(&frame(0x01, &[1, b'a', 0, b'b'])),
+        Err(trailing(9, 1))
+    );
     assert_eq!(server_error(&frame(0x82, &[0; 43])), trailing(47, 2));
-    assert_eq!(server_error(&frame(0x85, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 9])), trailing(15, 1));
+    assert_eq!(
+        server_error(&frame(0x85, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 9])),
+        trailing(15, 1)
+    );
     assert_eq!(server_error(&frame(0x83, &[0; 17])), trailing(19, 4));
     let settings = minimal_welcome(|_| ());
     assert_eq!(
         server_error(&[&settings[..], &[0]].concat()),
-        WireError::Truncated { offset: 90, expected: 4, found: 0 }
+        WireError::Truncated {
+            offset: 90,
+            expected: 4,
+            found: 0
+        }
     );
 }
 
 #[test]
 fn unknown_client_kind_rejected() {
     for found in [0x00, 0x03, 0x81, 0xff] {
-        assert_eq!(read_client_frame(&frame(found, &[0; 8])), Err(WireError::Kind { offset: 1, found }));
+        assert_eq!(
+            read_client_frame(&frame(found, &[0; 8])),
+            Err(WireError::Kind { offset: 1, found })
+        );
     }
 }
 
@@ -89,7 +128,11 @@ fn empty_frame_rejected() {
 fn invalid_agents_are_rejected() {
     let hello = |agent: &[u8]| frame(0x01, &[&[agent.len() as u8], agent].concat());
     for agent in [&b""[..], &[b'x'; 65], &[b'x'; 255], &[0xff], &[b'a', 0xc3]] {
-        assert_eq!(read_client_frame(&hello(agent)), Err(WireError::Agent), "{agent:?}");
+        assert_eq!(
+            read_client_frame(&hello(agent)),
+            Err(WireError::Agent),
+            "{agent:?}"
+        );
     }
     assert!(read_client_frame(&hello(&[b'x'; 64])).is_ok());
 }
@@ -97,11 +140,21 @@ fn invalid_agents_are_rejected() {
 #[test]
 fn malformed_secrets_and_tokens_are_rejected() {
     let hello = |rest: &[u8]| frame(0x01, &[&[1, b'a'], rest].concat());
-    let truncated = |offset, expected, found| WireError::Truncated { offset, expected, found };
+    let truncated = |offset, expected, found| WireError::Truncated {
+        offset,
+        expected,
+        found,
+    };
     let error = |rest: &[u8]| read_client_frame(&hello(rest)).unwrap_err();
     assert_eq!(error(&[4]), truncated(9, 16, 0));
     assert_eq!(error(&[&[4][..], &[0; 15]].concat()), truncated(9, 16, 15));
-    assert_eq!(error(&[&[4][..], &[0; 17]].concat()), WireError::Trailing { offset: 25, found: 1 });
+    assert_eq!(
+        error(&[&[4][..], &[0; 17]].concat()),
+        WireError::Trailing {
+            offset: 25,
+            found: 1
+        }
+    );
     assert_eq!(error(&[8]), truncated(9, 1, 0));
     assert_eq!(error(&[8, 2, b'x']), truncated(10, 2, 1));
     for token in [&[0][..], &[1, 0xff], &[&[65][..], &[b'x'; 65]].concat()] {
@@ -118,53 +171,98 @@ fn unknown_codes_are_rejected() {
         body
     };
     for flags in [2u8, 3, 0xff] {
-        assert_eq!(server_error(&frame(0x82, &with(41, 40, flags))), code("task flags", flags.into()));
+        assert_eq!(
+            server_error(&frame(0x82, &with(41, 40, flags))),
+            code("task flags", flags.into())
+        );
     }
-    assert_eq!(server_error(&frame(0x83, &with(13, 8, 2))), code("snapshot encoding", 2));
+    assert_eq!(
+        server_error(&frame(0x83, &with(13, 8, 2))),
+        code("snapshot encoding", 2)
+    );
     for reason in [0u8, 8, 0xff] {
-        assert_eq!(server_error(&frame(0x85, &with(9, 8, reason))), code("reject reason", reason.into()));
+        assert_eq!(
+            server_error(&frame(0x85, &with(9, 8, reason))),
+            code("reject reason", reason.into())
+        );
     }
     for reason in [0u8, 20, 0xff] {
-        assert_eq!(server_error(&frame(0x86, &with(5, 0, reason))), code("goodbye reason", reason.into()));
+        assert_eq!(
+            server_error(&frame(0x86, &with(5, 0, reason))),
+            code("goodbye reason", reason.into())
+        );
     }
-    assert_eq!(server_error(&minimal_welcome(|w| w.order = 2)), code("order", 2));
-    assert_eq!(server_error(&minimal_welcome(|w| w.family = 4)), code("direction family", 4));
+    assert_eq!(
+        server_error(&minimal_welcome(|w| w.order = 2)),
+        code("order", 2)
+    );
+    assert_eq!(
+        server_error(&minimal_welcome(|w| w.family = 4)),
+        code("direction family", 4)
+    );
 }
 
 #[test]
 fn non_finite_values_are_rejected() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let non_finite = |what| WireError::NonFinite { what, found: bad.to_string() };
-        assert_eq!(server_error(&minimal_welcome(|w| w.delta = bad)), non_finite("delta"));
-        assert_eq!(server_error(&minimal_welcome(|w| w.beta = bad)), non_finite("beta"));
+        let non_finite = |what| WireError::NonFinite {
+            what,
+            found: bad.to_string(),
+        };
+        assert_eq!(
+            server_error(&minimal_welcome(|w| w.delta = bad)),
+            non_finite("delta")
+        );
+        assert_eq!(
+            server_error(&minimal_welcome(|w| w.beta = bad)),
+            non_finite("beta")
+        );
         let snapshot = EncodedSnapshot::new(1, Arc::from([0.0, bad, 0.0]));
         let frame = server_frame(|frame| _ = frame.snapshot(&snapshot));
         let records = read_all(&frame).unwrap();
-        let [ServerRecord::Snapshot(snapshot)] = records[..] else { panic!("{records:?}") };
-        assert_eq!(snapshot.unpack(&mut Vec::new()), Err(non_finite("a parameter")));
+        let [ServerRecord::Snapshot(snapshot)] = records[..] else {
+            panic!("{records:?}")
+        };
+        assert_eq!(
+            snapshot.unpack(&mut Vec::new()),
+            Err(non_finite("a parameter"))
+        );
     }
 }
 
 #[test]
 fn non_finite_halves_are_rejected() {
-    for (bytes, bad) in
-        [(0x7c00u16, "inf"), (0xfc00, "-inf"), (0x7e00, "NaN"), (0x7c01, "NaN"), (0xffff, "NaN")]
-    {
+    for (bytes, bad) in [
+        (0x7c00u16, "inf"),
+        (0xfc00, "-inf"),
+        (0x7e00, "NaN"),
+        (0x7c01, "NaN"),
+        (0xffff, "NaN"),
+    ] {
         let mut body = vec![0; 8];
         body.extend([1, 3, 0, 0, 0, 0, 0]);
         body.extend(bytes.to_le_bytes());
         body.extend([0, 0]);
         let frame = frame(0x83, &body);
         let records = read_all(&frame).unwrap();
-        let [ServerRecord::Snapshot(snapshot)] = records[..] else { panic!("{records:?}") };
-        let error = WireError::NonFinite { what: "a parameter", found: bad.to_owned() };
+        let [ServerRecord::Snapshot(snapshot)] = records[..] else {
+            panic!("{records:?}")
+        };
+        let error = WireError::NonFinite {
+            what: "a parameter",
+            found: bad.to_owned(),
+        };
         assert_eq!(snapshot.unpack(&mut Vec::new()), Err(error));
     }
 }
 
 #[test]
 fn values_out_of_range_are_rejected() {
-    let range = |what, expected, found: &str| WireError::Range { what, expected, found: found.to_owned() };
+    let range = |what, expected, found: &str| WireError::Range {
+        what,
+        expected,
+        found: found.to_owned(),
+    };
     let batch = |batch, found| {
         assert_eq!(
             server_error(&minimal_welcome(|w| w.batch = batch)),
@@ -185,11 +283,12 @@ fn values_out_of_range_are_rejected() {
 
 #[test]
 fn invalid_settings_are_rejected() {
-    let assert_error =
-        |change: fn(&mut RawWelcome), expected: &str| match server_error(&minimal_welcome(change)) {
-            WireError::Settings(why) => assert!(why.contains(expected), "{why}"),
-            other => panic!("expected invalid settings, found {other:?}"),
-        };
+    let assert_error = |change: fn(&mut RawWelcome), expected: &str| match server_error(
+        &minimal_welcome(change),
+    ) {
+        WireError::Settings(why) => assert!(why.contains(expected), "{why}"),
+        other => panic!("expected invalid settings, found {other:?}"),
+    };
     assert_error(|w| w.widths = vec![], "2 to 16 layer widths");
     assert_error(|w| w.widths = vec![2; 255], "2 to 16 layer widths");
     assert_error(|w| w.widths = vec![0, 2], "layer widths of 1");
@@ -200,7 +299,10 @@ fn invalid_settings_are_rejected() {
     assert_error(|w| w.directions = 10, "1 to 9 directions");
     assert_error(|w| (w.family, w.number) = (1, 3), "power of two");
     assert_error(|w| (w.family, w.number) = (3, 0), "nonzeros of 1");
-    assert_error(|w| (w.family, w.number, w.directions) = (3, 4, 3), "nonzeros of 1 to 3");
+    assert_error(
+        |w| (w.family, w.number, w.directions) = (3, 4, 3),
+        "nonzeros of 1 to 3",
+    );
 }
 
 /// The raw fields of a welcome.
@@ -221,12 +323,22 @@ fn minimal_welcome(change: impl FnOnce(&mut RawWelcome)) -> Vec<u8> {
     let delta = 0.0;
     let family = 0;
     let number = 0;
-    let mut raw =
-        RawWelcome { widths: vec![2, 3], order, delta, family, number, directions: 9, batch: 1, beta: 1.0 };
+    let mut raw = RawWelcome {
+        widths: vec![2, 3],
+        order,
+        delta,
+        family,
+        number,
+        directions: 9,
+        batch: 1,
+        beta: 1.0,
+    };
     change(&mut raw);
     let mut body = vec![0; 16];
     body.push(raw.widths.len() as u8);
-    raw.widths.iter().for_each(|width| body.extend(width.to_le_bytes()));
+    raw.widths
+        .iter()
+        .for_each(|width| body.extend(width.to_le_bytes()));
     body.push(raw.order);
     body.extend(raw.delta.to_le_bytes());
     body.push(raw.family);

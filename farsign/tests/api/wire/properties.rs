@@ -7,10 +7,12 @@ use farsign::estimate::Order;
 use farsign::model::Architecture;
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId};
+use farsign::task::{
+    Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId,
+};
 use farsign::wire::{
-    Capabilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, Hello, ServerRecord, VERSION,
-    WireError, max_client_frame_bytes, read_client_frame, read_server_frame,
+    Capabilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, Hello, ServerRecord,
+    VERSION, WireError, max_client_frame_bytes, read_client_frame, read_server_frame,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -24,50 +26,69 @@ fn signs(count: usize, seed: u64) -> SignBits {
 }
 
 fn orders() -> impl Strategy<Value = Order> {
-    prop_oneof![Just(Order::First), (1e-6f32..1e3).prop_map(|delta| Order::Zeroth { delta })]
+    prop_oneof![
+        Just(Order::First),
+        (1e-6f32..1e3).prop_map(|delta| Order::Zeroth { delta })
+    ]
 }
 
 fn settings() -> impl Strategy<Value = RunSettings> {
     let widths = prop::collection::vec(1usize..40, 1..15);
     let family = (0u8..4, 1u32..8);
-    let numbers = (prop_oneof![Just(65_536u32), 1u32..=65_536], 1e-6f32..=1.0, any::<(u32, u64, [u8; 32])>());
-    (widths, 2usize..=256, orders(), family, any::<Index>(), numbers).prop_map(
-        |(
-            mut widths,
-            classes,
-            order,
-            (family, number),
-            count,
-            (batch, beta, (task_timeout_ms, run_id, digest)),
-        )| {
-            widths.push(classes);
-            let architecture = Architecture::new(widths).unwrap();
-            let d = architecture.parameters();
-            let family = match family {
-                0 => DirectionFamily::Coordinate,
-                1 => DirectionFamily::Hadamard { block: 1 << number },
-                2 => DirectionFamily::Rademacher,
-                _ => DirectionFamily::Sparse { nonzeros: number.min(d as u32) },
-            };
-            let max = match family {
-                DirectionFamily::Sparse { nonzeros } => d / nonzeros as usize,
-                DirectionFamily::Rademacher => d.min((DirectionSpec::MAX_DENSE / d as u64) as usize),
-                _ => d,
-            };
-            let directions = DirectionSpec::new(family, 1 + count.index(max), d).unwrap();
-            let train_digest = digest;
-            RunSettings {
-                run_id,
-                architecture,
-                order,
-                directions,
-                batch,
-                beta,
-                task_timeout_ms,
-                train_digest,
-            }
-        },
+    let numbers = (
+        prop_oneof![Just(65_536u32), 1u32..=65_536],
+        1e-6f32..=1.0,
+        any::<(u32, u64, [u8; 32])>(),
+    );
+    (
+        widths,
+        2usize..=256,
+        orders(),
+        family,
+        any::<Index>(),
+        numbers,
     )
+        .prop_map(
+            |(
+                mut widths,
+                classes,
+                order,
+                (family, number),
+                count,
+                (batch, beta, (task_timeout_ms, run_id, digest)),
+            )| {
+                widths.push(classes);
+                let architecture = Architecture::new(widths).unwrap();
+                let d = architecture.parameters();
+                let family = match family {
+                    0 => DirectionFamily::Coordinate,
+                    1 => DirectionFamily::Hadamard { block: 1 << number },
+                    2 => DirectionFamily::Rademacher,
+                    _ => DirectionFamily::Sparse {
+                        nonzeros: number.min(d as u32),
+                    },
+                };
+                let max = match family {
+                    DirectionFamily::Sparse { nonzeros } => d / nonzeros as usize,
+                    DirectionFamily::Rademacher => {
+                        d.min((DirectionSpec::MAX_DENSE / d as u64) as usize)
+                    }
+                    _ => d,
+                };
+                let directions = DirectionSpec::new(family, 1 + count.index(max), d).unwrap();
+                let train_digest = digest;
+                RunSettings {
+                    run_id,
+                    architecture,
+                    order,
+                    directions,
+                    batch,
+                    beta,
+                    task_timeout_ms,
+                    train_digest,
+                }
+            },
+        )
 }
 
 prop_compose! {
@@ -83,47 +104,79 @@ const MIN_HALF: f64 = 1.0 / 16_777_216.0;
 /// Numbers within the range of half precision, of all sizes.
 fn halves() -> impl Strategy<Value = f32> {
     let below_32768 = 0u32..142; // exponents; that of 1 is 127
-    let any_size = (any::<bool>(), below_32768, 0u32..1 << 23).prop_map(|(negative, exponent, fraction)| {
-        f32::from_bits(u32::from(negative) << 31 | exponent << 23 | fraction)
-    });
-    prop_oneof![any_size, -2.0f32..2.0, -1e-6f32..1e-6, -65_519.99f32..65_519.99, Just(-0.0)]
+    let any_size =
+        (any::<bool>(), below_32768, 0u32..1 << 23).prop_map(|(negative, exponent, fraction)| {
+            f32::from_bits(u32::from(negative) << 31 | exponent << 23 | fraction)
+        });
+    prop_oneof![
+        any_size,
+        -2.0f32..2.0,
+        -1e-6f32..1e-6,
+        -65_519.99f32..65_519.99,
+        Just(-0.0)
+    ]
 }
 
 /// The parameters that a volunteer with half precision decodes.
 fn through_half(version: u64, x: &[f32]) -> Vec<f32> {
-    let frame = server_frame(|frame| _ = frame.half_snapshot(&EncodedSnapshot::new(version, Arc::from(x))));
+    let frame =
+        server_frame(|frame| _ = frame.half_snapshot(&EncodedSnapshot::new(version, Arc::from(x))));
     let records = read_all(&frame).unwrap();
-    let [ServerRecord::Snapshot(snapshot)] = records[..] else { panic!("{records:?}") };
+    let [ServerRecord::Snapshot(snapshot)] = records[..] else {
+        panic!("{records:?}")
+    };
     let mut unpacked = vec![7.0];
     snapshot.unpack(&mut unpacked).unwrap();
-    assert_eq!((snapshot.version, snapshot.parameters(), unpacked.len()), (version, x.len(), x.len()));
+    assert_eq!(
+        (snapshot.version, snapshot.parameters(), unpacked.len()),
+        (version, x.len(), x.len())
+    );
     unpacked
 }
 
 fn goodbyes() -> impl Strategy<Value = Goodbye> {
-    (select(GoodbyeReason::ALL), prop::option::of(0..u32::MAX))
-        .prop_map(|(reason, retry_after_ms)| Goodbye { reason, retry_after_ms })
+    (select(GoodbyeReason::ALL), prop::option::of(0..u32::MAX)).prop_map(
+        |(reason, retry_after_ms)| Goodbye {
+            reason,
+            retry_after_ms,
+        },
+    )
 }
 
 /// A frame with one record of every kind from the server.
 fn every_record() -> impl Strategy<Value = Vec<u8>> {
     let snapshot = prop::collection::vec(-1e3f32..1e3, 0..20);
-    (settings(), tasks(), snapshot, select(RejectReason::ALL), goodbyes(), any::<[u64; 2]>()).prop_map(
-        |(settings, task, x, reason, goodbye, [a, b])| {
+    (
+        settings(),
+        tasks(),
+        snapshot,
+        select(RejectReason::ALL),
+        goodbyes(),
+        any::<[u64; 2]>(),
+    )
+        .prop_map(|(settings, task, x, reason, goodbye, [a, b])| {
             server_frame(|frame| {
                 frame.welcome(VolunteerId(a), &settings).task(&task);
                 let snapshot = EncodedSnapshot::new(b, Arc::from(x));
                 frame.snapshot(&snapshot).half_snapshot(&snapshot);
-                frame.accepted(TaskId(a), b).rejected(TaskId(b), reason).goodbye(goodbye);
+                frame
+                    .accepted(TaskId(a), b)
+                    .rejected(TaskId(b), reason)
+                    .goodbye(goodbye);
             })
-        },
-    )
+        })
 }
 
 fn client_frames() -> impl Strategy<Value = Vec<u8>> {
     let hello = "\\PC{1,40}".prop_map(|agent| {
         let mut out = Vec::new();
-        ClientFrame::hello(&Hello { agent: &agent, ..Hello::default() }, &mut out);
+        ClientFrame::hello(
+            &Hello {
+                agent: &agent,
+                ..Hello::default()
+            },
+            &mut out,
+        );
         out
     });
     let update = any::<(u64, u64)>().prop_flat_map(|(task, seed)| {
@@ -139,11 +192,15 @@ fn client_frames() -> impl Strategy<Value = Vec<u8>> {
 /// Decodes everything in `bytes`.
 fn decode(bytes: &[u8]) {
     _ = read_client_frame(bytes);
-    let Ok(records) = read_server_frame(bytes) else { return };
+    let Ok(records) = read_server_frame(bytes) else {
+        return;
+    };
     for record in records {
         match record {
             Ok(ServerRecord::Snapshot(snapshot)) => _ = snapshot.unpack(&mut Vec::new()),
-            Ok(ServerRecord::Delta(delta)) => _ = delta.for_each_step(9, &mut Step::default(), |_| ()),
+            Ok(ServerRecord::Delta(delta)) => {
+                _ = delta.for_each_step(9, &mut Step::default(), |_| ())
+            }
             _ => {}
         }
     }

@@ -26,7 +26,11 @@ impl<G: FnMut(&[f32]) -> Vec<f32>> AflGuard<G> {
     /// Creates the rule. `step` is `eta`, `tolerance` is `lambda`, both above 0. `server_gradient` returns the gradient,
     /// `[d]`, at parameters, `[d]`, on server data.
     pub fn new(step: f64, tolerance: f64, server_gradient: G) -> Self {
-        Self { step, tolerance, server_gradient }
+        Self {
+            step,
+            tolerance,
+            server_gradient,
+        }
     }
 }
 

@@ -21,7 +21,11 @@ pub struct Asgd {
 impl AsyncAggregator for Asgd {
     fn receive(&mut self, update: &GradientUpdate<'_>, x: &mut [f32]) {
         if is_finite(update.gradient) {
-            descend(x, self.step * self.staleness.factor(update.staleness), update.gradient);
+            descend(
+                x,
+                self.step * self.staleness.factor(update.staleness),
+                update.gradient,
+            );
         }
     }
 }

@@ -44,7 +44,11 @@ impl Buffer {
 impl<R> Basgd<R> {
     /// Creates the rule with empty buffers. `step` is `eta`, above 0; `buffers` is `B`, from 1 up to the number of workers.
     pub fn new(step: f64, buffers: usize, rule: R) -> Self {
-        Self { step, rule, buffers: vec![Buffer::default(); buffers.max(1)] }
+        Self {
+            step,
+            rule,
+            buffers: vec![Buffer::default(); buffers.max(1)],
+        }
     }
 }
 
@@ -56,7 +60,11 @@ impl<R: Aggregator> AsyncAggregator for Basgd<R> {
         let group = update.worker % self.buffers.len();
         self.buffers[group].add(update.gradient);
         if self.buffers.iter().all(|buffer| buffer.count > 0) {
-            let means: Vec<&[f32]> = self.buffers.iter().map(|buffer| buffer.mean.as_slice()).collect();
+            let means: Vec<&[f32]> = self
+                .buffers
+                .iter()
+                .map(|buffer| buffer.mean.as_slice())
+                .collect();
             descend(x, self.step, &self.rule.aggregate(&means));
             self.buffers.iter_mut().for_each(|buffer| buffer.count = 0);
         }

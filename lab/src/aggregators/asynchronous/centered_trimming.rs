@@ -21,12 +21,20 @@ pub fn centered_trimmed_mean(
     center: &[f32],
     trimmed: f64,
 ) -> Vec<f32> {
-    let distances: Vec<f64> = gradients.iter().map(|gradient| squared_distance(gradient, center)).collect();
+    let distances: Vec<f64> = gradients
+        .iter()
+        .map(|gradient| squared_distance(gradient, center))
+        .collect();
     mean_of_closest(gradients, weights, &distances, trimmed)
 }
 
 /// Like [`centered_trimmed_mean`], with the squared distances to the center, `[n]`, instead of the center.
-pub fn mean_of_closest(gradients: &[&[f32]], weights: &[f64], distances: &[f64], trimmed: f64) -> Vec<f32> {
+pub fn mean_of_closest(
+    gradients: &[&[f32]],
+    weights: &[f64],
+    distances: &[f64],
+    trimmed: f64,
+) -> Vec<f32> {
     let mut order: Vec<usize> = (0..gradients.len()).collect();
     order.sort_by(|a, b| distances[*a].total_cmp(&distances[*b]));
     let mut left = (1.0 - trimmed) * weights.iter().sum::<f64>();

@@ -28,10 +28,13 @@ impl WeightedMedian {
     /// Returns the median of `gradients`, `[n][d]`, at least one, with `weights`, `[n]`, each above 0.
     fn median(self, gradients: &[&[f32]], weights: &[f64]) -> Vec<f32> {
         match self {
-            Self::Coordinate => coordinate_wise(gradients, |values| weighted_median(values, weights)),
-            Self::Geometric { smoothing, iterations } => {
-                smoothed_weiszfeld(gradients, weights, smoothing, iterations)
+            Self::Coordinate => {
+                coordinate_wise(gradients, |values| weighted_median(values, weights))
             }
+            Self::Geometric {
+                smoothing,
+                iterations,
+            } => smoothed_weiszfeld(gradients, weights, smoothing, iterations),
         }
     }
 }
@@ -93,16 +96,27 @@ impl WorkerMomentum {
 impl Ctma {
     /// Creates the rule without any gradient.
     pub fn new(options: CtmaOptions) -> Self {
-        Self { options, workers: Vec::new(), distances: PairwiseDistances::default() }
+        Self {
+            options,
+            workers: Vec::new(),
+            distances: PairwiseDistances::default(),
+        }
     }
 
     /// Adds a gradient to its sender's momentum, and returns the sender's index.
     fn push(&mut self, update: &GradientUpdate<'_>) -> usize {
-        let known = self.workers.iter().position(|known| known.worker == update.worker);
+        let known = self
+            .workers
+            .iter()
+            .position(|known| known.worker == update.worker);
         let sender = known.unwrap_or(self.workers.len());
         if known.is_none() {
             let momentum = update.gradient.to_vec();
-            self.workers.push(WorkerMomentum { worker: update.worker, momentum, count: 0 });
+            self.workers.push(WorkerMomentum {
+                worker: update.worker,
+                momentum,
+                count: 0,
+            });
         }
         self.workers[sender].push(update.gradient, self.options.momentum);
         sender
@@ -110,18 +124,38 @@ impl Ctma {
 
     /// Returns CTMA of all momenta, of which only the sender's is new.
     fn aggregate(&mut self, sender: usize) -> Vec<f32> {
-        let CtmaOptions { median, trimmed, .. } = self.options;
-        let momenta: Vec<&[f32]> = self.workers.iter().map(|worker| worker.momentum.as_slice()).collect();
-        let weights: Vec<f64> = self.workers.iter().map(|worker| worker.count as f64).collect();
-        if let WeightedMedian::Geometric { smoothing, iterations } = median {
+        let CtmaOptions {
+            median, trimmed, ..
+        } = self.options;
+        let momenta: Vec<&[f32]> = self
+            .workers
+            .iter()
+            .map(|worker| worker.momentum.as_slice())
+            .collect();
+        let weights: Vec<f64> = self
+            .workers
+            .iter()
+            .map(|worker| worker.count as f64)
+            .collect();
+        if let WeightedMedian::Geometric {
+            smoothing,
+            iterations,
+        } = median
+        {
             self.distances.update(&momenta, sender);
-            if let Some(distances) =
-                self.distances.distances_to_geometric_median(&weights, smoothing, iterations)
+            if let Some(distances) = self
+                .distances
+                .distances_to_geometric_median(&weights, smoothing, iterations)
             {
                 return mean_of_closest(&momenta, &weights, &distances, trimmed);
             }
         }
-        centered_trimmed_mean(&momenta, &weights, &median.median(&momenta, &weights), trimmed)
+        centered_trimmed_mean(
+            &momenta,
+            &weights,
+            &median.median(&momenta, &weights),
+            trimmed,
+        )
     }
 }
 

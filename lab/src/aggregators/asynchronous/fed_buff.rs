@@ -29,7 +29,13 @@ pub struct FedBuff<R> {
 impl<R> FedBuff<R> {
     /// Creates the rule with an empty buffer. `step` is `eta`, above 0; `size` is `K`, from 1; `staleness` is `s`.
     pub fn new(step: f64, size: usize, staleness: StalenessFunction, rule: R) -> Self {
-        Self { step, size, staleness, rule, buffer: Vec::new() }
+        Self {
+            step,
+            size,
+            staleness,
+            rule,
+            buffer: Vec::new(),
+        }
     }
 }
 
@@ -39,7 +45,10 @@ impl<R: Aggregator> AsyncAggregator for FedBuff<R> {
             return;
         }
         let factor = self.staleness.factor(update.staleness);
-        let scaled = update.gradient.iter().map(|value| (factor * f64::from(*value)) as f32);
+        let scaled = update
+            .gradient
+            .iter()
+            .map(|value| (factor * f64::from(*value)) as f32);
         self.buffer.push(scaled.collect());
         if self.buffer.len() >= self.size {
             let gradients: Vec<&[f32]> = self.buffer.iter().map(Vec::as_slice).collect();

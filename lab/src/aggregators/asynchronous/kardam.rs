@@ -67,29 +67,50 @@ struct WorkerHistory {
 /// Returns the rate of change of the gradient between two observations.
 fn coefficient(from: &Observation, to: &Observation) -> f64 {
     let change = distance(&to.gradient, &from.gradient);
-    if change == 0.0 { 0.0 } else { change / distance(&to.x, &from.x) }
+    if change == 0.0 {
+        0.0
+    } else {
+        change / distance(&to.x, &from.x)
+    }
 }
 
 impl Kardam {
     /// Creates the rule without any gradient.
     pub fn new(options: KardamOptions) -> Self {
-        Self { options, history: BTreeMap::new(), last: None, accepted: VecDeque::new() }
+        Self {
+            options,
+            history: BTreeMap::new(),
+            last: None,
+            accepted: VecDeque::new(),
+        }
     }
 
     /// Records the gradient, and returns its worker's `K_i`.
     fn measure(&mut self, update: &GradientUpdate<'_>) -> Option<f64> {
-        let newest = Observation { gradient: update.gradient.to_vec(), x: update.x_sent.to_vec() };
+        let newest = Observation {
+            gradient: update.gradient.to_vec(),
+            x: update.x_sent.to_vec(),
+        };
         let previous = self.history.remove(&update.worker);
         let coefficient = previous.map(|previous| coefficient(&previous.newest, &newest));
-        self.history.insert(update.worker, WorkerHistory { newest, coefficient });
+        self.history.insert(
+            update.worker,
+            WorkerHistory {
+                newest,
+                coefficient,
+            },
+        );
         coefficient
     }
 
     /// Returns the `(n - f) / n` quantile of the known coefficients, at least one. The index is rounded down, so the
     /// threshold is strict while few are known.
     fn threshold(&self) -> f64 {
-        let mut coefficients: Vec<f64> =
-            self.history.values().filter_map(|worker| worker.coefficient).collect();
+        let mut coefficients: Vec<f64> = self
+            .history
+            .values()
+            .filter_map(|worker| worker.coefficient)
+            .collect();
         coefficients.sort_by(f64::total_cmp);
         let KardamOptions { workers, f, .. } = self.options;
         let kept = coefficients.len() * workers.saturating_sub(f) / workers.max(1);
@@ -110,13 +131,25 @@ impl AsyncAggregator for Kardam {
         if !is_finite(update.gradient) {
             return;
         }
-        let Some(own) = self.measure(update) else { return };
-        let point = Observation { gradient: update.gradient.to_vec(), x: x.to_vec() };
-        let change = self.last.as_ref().map_or(own, |last| coefficient(last, &point));
+        let Some(own) = self.measure(update) else {
+            return;
+        };
+        let point = Observation {
+            gradient: update.gradient.to_vec(),
+            x: x.to_vec(),
+        };
+        let change = self
+            .last
+            .as_ref()
+            .map_or(own, |last| coefficient(last, &point));
         if change > self.threshold() || !self.is_rare(update.worker) {
             return;
         }
-        descend(x, self.options.step * self.options.staleness.factor(update.staleness), update.gradient);
+        descend(
+            x,
+            self.options.step * self.options.staleness.factor(update.staleness),
+            update.gradient,
+        );
         self.last = Some(point);
         self.accepted.push_back(update.worker);
         if self.accepted.len() > 2 * self.options.f {

@@ -45,7 +45,12 @@ impl<G: FnMut(&[f32]) -> Vec<f32>> ZenoPlusPlus<G> {
     /// Creates the rule without any gradient. `server_gradient` returns the gradient, `[d]`, at parameters, `[d]`, on
     /// server data.
     pub fn new(options: ZenoOptions, server_gradient: G) -> Self {
-        Self { options, server_gradient, v: Vec::new(), age: 0 }
+        Self {
+            options,
+            server_gradient,
+            v: Vec::new(),
+            age: 0,
+        }
     }
 
     /// Returns the scale of an accepted gradient; `None` if it is rejected.
@@ -53,7 +58,9 @@ impl<G: FnMut(&[f32]) -> Vec<f32>> ZenoPlusPlus<G> {
         let length = norm(gradient);
         let own = norm(&self.v);
         let scale = if length > 0.0 { own / length } else { 0.0 };
-        let ZenoOptions { step, rho, epsilon, .. } = self.options;
+        let ZenoOptions {
+            step, rho, epsilon, ..
+        } = self.options;
         let score = step * scale * dot(&self.v, gradient) - rho * (scale * length).powi(2);
         (score >= -step * epsilon).then_some(scale)
     }

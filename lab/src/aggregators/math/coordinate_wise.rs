@@ -24,6 +24,10 @@ pub fn median(values: &mut [f32]) -> f64 {
     if !even {
         return f64::from(upper);
     }
-    let lower = lower.iter().copied().max_by(f32::total_cmp).unwrap_or(upper);
+    let lower = lower
+        .iter()
+        .copied()
+        .max_by(f32::total_cmp)
+        .unwrap_or(upper);
     f64::midpoint(f64::from(lower), f64::from(upper))
 }

@@ -29,7 +29,10 @@ fn squared_distance_by_lanes(a: &[f32], b: &[f32]) -> f64 {
             lanes[lane] += square_of_difference(a[lane], b[lane]);
         }
     }
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| square_of_difference(*a, *b));
+    let rest = a_rest
+        .iter()
+        .zip(b_rest)
+        .map(|(a, b)| square_of_difference(*a, *b));
     lanes.iter().sum::<f64>() + rest.sum::<f64>()
 }
 
@@ -46,7 +49,10 @@ pub fn distance(a: &[f32], b: &[f32]) -> f64 {
 
 /// Returns `a . b`.
 pub fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| f64::from(*a) * f64::from(*b))
+        .sum()
 }
 
 /// Returns `|a|`.
@@ -97,8 +103,9 @@ mod tests {
         for d in [1, 7, 8, 9, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 13] {
             let mut stream = Stream::new(d as u64);
             let offset = 1000.0; // far from zero, where products would cancel
-            let rows: Vec<Vec<f32>> =
-                (0..5).map(|_| (0..d).map(|_| offset + stream.unit()).collect()).collect();
+            let rows: Vec<Vec<f32>> = (0..5)
+                .map(|_| (0..d).map(|_| offset + stream.unit()).collect())
+                .collect();
             let gradients: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
             let distances = squared_distances(&gradients);
             for (i, j) in (0..5).flat_map(|i| (0..5).map(move |j| (i, j))) {

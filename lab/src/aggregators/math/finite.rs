@@ -11,9 +11,23 @@ pub fn is_finite(gradient: &[f32]) -> bool {
 ///
 /// # Panics
 /// Panics if the gradients differ in length, as they belong to different models then.
-pub fn aggregate_finite(gradients: &[&[f32]], aggregate: impl FnOnce(&[&[f32]]) -> Vec<f32>) -> Vec<f32> {
+pub fn aggregate_finite(
+    gradients: &[&[f32]],
+    aggregate: impl FnOnce(&[&[f32]]) -> Vec<f32>,
+) -> Vec<f32> {
     let d = gradients.first().map_or(0, |gradient| gradient.len());
-    assert!(gradients.iter().all(|gradient| gradient.len() == d), "expected gradients of {d} entries each");
-    let finite: Vec<&[f32]> = gradients.iter().copied().filter(|gradient| is_finite(gradient)).collect();
-    if finite.is_empty() { vec![0.0; d] } else { aggregate(&finite) }
+    assert!(
+        gradients.iter().all(|gradient| gradient.len() == d),
+        "expected gradients of {d} entries each"
+    );
+    let finite: Vec<&[f32]> = gradients
+        .iter()
+        .copied()
+        .filter(|gradient| is_finite(gradient))
+        .collect();
+    if finite.is_empty() {
+        vec![0.0; d]
+    } else {
+        aggregate(&finite)
+    }
 }

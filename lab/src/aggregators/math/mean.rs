@@ -49,7 +49,9 @@ mod tests {
     fn weighted_mean_matches_definition() {
         for d in [1, BLOCK - 1, BLOCK, 2 * BLOCK + 13] {
             let mut stream = Stream::new(d as u64);
-            let rows: Vec<Vec<f32>> = (0..5).map(|_| (0..d).map(|_| stream.unit() - 0.5).collect()).collect();
+            let rows: Vec<Vec<f32>> = (0..5)
+                .map(|_| (0..d).map(|_| stream.unit() - 0.5).collect())
+                .collect();
             let gradients: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
             let weights = [1.0, 0.0, 0.3, 2.5, 1e-3];
             let total: f64 = weights.iter().sum();

@@ -54,7 +54,8 @@ impl PairwiseDistances {
     /// Returns `|g_i - z|^2`, `[n]`, with `z` the mean with `weights`, `[n]`.
     fn distances_to_mean(&self, weights: &[f64]) -> Option<Vec<f64>> {
         let total: f64 = weights.iter().sum();
-        let mean = |values: &[f64]| values.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / total;
+        let mean =
+            |values: &[f64]| values.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / total;
         let sums: Vec<f64> = self.squared.iter().map(|row| mean(row)).collect();
         let common = mean(&sums) / 2.0;
         sums.iter()
@@ -75,7 +76,9 @@ mod tests {
     /// Returns vectors, the last of which is `scale` times as long as the others.
     fn vectors(stream: &mut Stream, n: usize, scale: f32) -> Vec<Vec<f32>> {
         let long = |i| if i + 1 == n { scale } else { 1.0 };
-        (0..n).map(|i| (0..9).map(|_| long(i) * (stream.unit() - 0.3)).collect()).collect()
+        (0..n)
+            .map(|i| (0..9).map(|_| long(i) * (stream.unit() - 0.3)).collect())
+            .collect()
     }
 
     fn borrowed(rows: &[Vec<f32>]) -> Vec<&[f32]> {
@@ -95,7 +98,9 @@ mod tests {
             rows[changed] = vectors(&mut stream, 1, 3.0).remove(0);
             pairs.update(&borrowed(&rows), changed);
 
-            let found = pairs.distances_to_geometric_median(&weights, SMOOTHING, ITERATIONS).unwrap();
+            let found = pairs
+                .distances_to_geometric_median(&weights, SMOOTHING, ITERATIONS)
+                .unwrap();
             let median = smoothed_weiszfeld(&borrowed(&rows), &weights, SMOOTHING, ITERATIONS);
             for (row, found) in rows.iter().zip(found) {
                 let found = found.sqrt();
@@ -114,6 +119,9 @@ mod tests {
         let rows = vectors(&mut Stream::new(1), 7, 1e30);
         let mut pairs = PairwiseDistances::default();
         (0..7).for_each(|i| pairs.update(&borrowed(&rows)[..=i], i));
-        assert_eq!(pairs.distances_to_geometric_median(&[1.0; 7], SMOOTHING, ITERATIONS), None);
+        assert_eq!(
+            pairs.distances_to_geometric_median(&[1.0; 7], SMOOTHING, ITERATIONS),
+            None
+        );
     }
 }

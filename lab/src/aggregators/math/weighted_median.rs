@@ -4,7 +4,11 @@
 ///
 /// `values`, `[n]`, has at least one entry; `weights`, `[n]`, are above 0. Cost: `O(n)` expected, by selection.
 pub fn weighted_median(values: &[f32], weights: &[f64]) -> f64 {
-    let mut pairs: Vec<(f32, f64)> = values.iter().copied().zip(weights.iter().copied()).collect();
+    let mut pairs: Vec<(f32, f64)> = values
+        .iter()
+        .copied()
+        .zip(weights.iter().copied())
+        .collect();
     let half = weights.iter().sum::<f64>() / 2.0;
     let mut low = 0;
     let mut high = pairs.len();
@@ -21,7 +25,10 @@ pub fn weighted_median(values: &[f32], weights: &[f64]) -> f64 {
         }
     }
     let (lower, weight) = pairs[low];
-    let next = pairs[low + 1..].iter().map(|pair| pair.0).min_by(f32::total_cmp);
+    let next = pairs[low + 1..]
+        .iter()
+        .map(|pair| pair.0)
+        .min_by(f32::total_cmp);
     match next {
         Some(upper) if below + weight <= half => f64::midpoint(f64::from(lower), f64::from(upper)),
         _ => f64::from(lower),
@@ -36,12 +43,20 @@ mod tests {
 
     /// The definition, by sorting and summing up to half of the weight.
     fn by_sorting(values: &[f32], weights: &[f64]) -> f64 {
-        let mut pairs: Vec<(f32, f64)> = values.iter().copied().zip(weights.iter().copied()).collect();
+        let mut pairs: Vec<(f32, f64)> = values
+            .iter()
+            .copied()
+            .zip(weights.iter().copied())
+            .collect();
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
         let half = weights.iter().sum::<f64>() / 2.0;
         let through = |index: &usize| pairs[..=*index].iter().map(|pair| pair.1).sum::<f64>();
-        let lower = (0..pairs.len()).find(|index| through(index) >= half).unwrap();
-        let upper = (0..pairs.len()).find(|index| through(index) > half).unwrap();
+        let lower = (0..pairs.len())
+            .find(|index| through(index) >= half)
+            .unwrap();
+        let upper = (0..pairs.len())
+            .find(|index| through(index) > half)
+            .unwrap();
         f64::midpoint(f64::from(pairs[lower].0), f64::from(pairs[upper].0))
     }
 
@@ -54,7 +69,10 @@ mod tests {
             let weights: Vec<f64> = (0..n).map(|_| 1.0 + stream.below(4) as f64).collect();
             let found = weighted_median(&values, &weights);
             let expected = by_sorting(&values, &weights);
-            assert_eq!(found, expected, "seed {seed}: {values:?} with weights {weights:?}");
+            assert_eq!(
+                found, expected,
+                "seed {seed}: {values:?} with weights {weights:?}"
+            );
         }
     }
 

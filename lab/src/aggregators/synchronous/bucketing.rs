@@ -29,7 +29,11 @@ pub struct Bucketing<R> {
 impl<R> Bucketing<R> {
     /// Creates the rule. `size` is `s`, from 1; `rule` aggregates the buckets; `seed` determines all permutations.
     pub fn new(size: usize, seed: u64, rule: R) -> Self {
-        Self { size, rule, order: RefCell::new(Stream::new(seed)) }
+        Self {
+            size,
+            rule,
+            order: RefCell::new(Stream::new(seed)),
+        }
     }
 }
 
@@ -41,7 +45,8 @@ impl<R: Aggregator> Aggregator for Bucketing<R> {
             permutation_prefix(&mut self.order.borrow_mut(), n, n, &mut order);
             let shuffled: Vec<&[f32]> = order.iter().map(|i| gradients[*i as usize]).collect();
             let means = bucket_means(&shuffled, self.size);
-            self.rule.aggregate(&means.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            self.rule
+                .aggregate(&means.iter().map(Vec::as_slice).collect::<Vec<_>>())
         })
     }
 }

@@ -35,7 +35,11 @@ impl Bulyan {
     /// The paper requires `4f + 3 <= n`; for smaller `n`, counts are at least 1.
     pub fn paper(n: usize, f: usize) -> Self {
         let selected = n.saturating_sub(2 * f).max(1);
-        Self { neighbours: Neighbours::paper(f), selected, averaged: selected.saturating_sub(2 * f).max(1) }
+        Self {
+            neighbours: Neighbours::paper(f),
+            selected,
+            averaged: selected.saturating_sub(2 * f).max(1),
+        }
     }
 
     fn select<'a>(&self, gradients: &[&'a [f32]]) -> Vec<&'a [f32]> {
@@ -53,7 +57,9 @@ impl Bulyan {
 impl Aggregator for Bulyan {
     fn aggregate(&self, gradients: &[&[f32]]) -> Vec<f32> {
         aggregate_finite(gradients, |gradients| {
-            coordinate_wise(&self.select(gradients), |values| mean_around_median(values, self.averaged))
+            coordinate_wise(&self.select(gradients), |values| {
+                mean_around_median(values, self.averaged)
+            })
         })
     }
 }
@@ -64,5 +70,9 @@ fn mean_around_median(values: &mut [f32], averaged: usize) -> f64 {
     let away = |value: &f32| (f64::from(*value) - middle).abs();
     let closer = |a: &f32, b: &f32| away(a).total_cmp(&away(b)).then(a.total_cmp(b));
     values.select_nth_unstable_by(averaged - 1, closer);
-    values[..averaged].iter().map(|value| f64::from(*value)).sum::<f64>() / averaged as f64
+    values[..averaged]
+        .iter()
+        .map(|value| f64::from(*value))
+        .sum::<f64>()
+        / averaged as f64
 }

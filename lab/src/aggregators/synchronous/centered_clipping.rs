@@ -30,7 +30,11 @@ pub struct CenteredClipping {
 impl CenteredClipping {
     /// Creates the rule before its first round. `radius` is `tau`, above 0; `iterations` is `L`, from 1.
     pub fn new(radius: f64, iterations: usize) -> Self {
-        Self { radius, iterations, center: RefCell::default() }
+        Self {
+            radius,
+            iterations,
+            center: RefCell::default(),
+        }
     }
 
     fn clipped_mean(&self, gradients: &[&[f32]], center: &[f32]) -> Vec<f32> {
@@ -43,7 +47,8 @@ impl CenteredClipping {
             pull += clip;
         }
         let n = gradients.len() as f64;
-        let moved = |(sum, center): (&f64, &f32)| (f64::from(*center) * (1.0 - pull / n) + sum / n) as f32;
+        let moved =
+            |(sum, center): (&f64, &f32)| (f64::from(*center) * (1.0 - pull / n) + sum / n) as f32;
         sum.iter().zip(center).map(moved).collect()
     }
 }

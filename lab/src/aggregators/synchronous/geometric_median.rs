@@ -27,7 +27,12 @@ pub struct GeometricMedian {
 impl Aggregator for GeometricMedian {
     fn aggregate(&self, gradients: &[&[f32]]) -> Vec<f32> {
         aggregate_finite(gradients, |gradients| {
-            smoothed_weiszfeld(gradients, &vec![1.0; gradients.len()], self.smoothing, self.iterations)
+            smoothed_weiszfeld(
+                gradients,
+                &vec![1.0; gradients.len()],
+                self.smoothing,
+                self.iterations,
+            )
         })
     }
 }
@@ -42,7 +47,8 @@ pub fn smoothed_weiszfeld(
     let smoothing = smoothing.max(MIN_SMOOTHING);
     let mut z = vec![0.0; gradients[0].len()];
     for _ in 0..iterations {
-        let pull = |(gradient, weight): (&&[f32], &f64)| weight / distance(gradient, &z).max(smoothing);
+        let pull =
+            |(gradient, weight): (&&[f32], &f64)| weight / distance(gradient, &z).max(smoothing);
         let pulls: Vec<f64> = gradients.iter().zip(weights).map(pull).collect();
         z = weighted_mean(gradients, &pulls);
     }

@@ -34,8 +34,10 @@ impl Neighbours {
     ///
     /// `candidates` are rows of `distances`, at least one.
     pub(super) fn ranking(self, distances: &[Vec<f64>], candidates: &[usize]) -> Vec<usize> {
-        let scores: Vec<f64> =
-            candidates.iter().map(|i| self.score(&distances[*i], *i, candidates)).collect();
+        let scores: Vec<f64> = candidates
+            .iter()
+            .map(|i| self.score(&distances[*i], *i, candidates))
+            .collect();
         let mut ranking: Vec<usize> = (0..candidates.len()).collect();
         ranking.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
         ranking
@@ -43,7 +45,11 @@ impl Neighbours {
 
     fn score(self, distances: &[f64], i: usize, candidates: &[usize]) -> f64 {
         let k = self.among(candidates.len());
-        let mut others: Vec<f64> = candidates.iter().filter(|j| **j != i).map(|j| distances[*j]).collect();
+        let mut others: Vec<f64> = candidates
+            .iter()
+            .filter(|j| **j != i)
+            .map(|j| distances[*j])
+            .collect();
         if k < others.len() {
             others.select_nth_unstable_by(k, f64::total_cmp);
         }
@@ -63,7 +69,11 @@ pub struct Krum {
 
 impl Aggregator for Krum {
     fn aggregate(&self, gradients: &[&[f32]]) -> Vec<f32> {
-        MultiKrum { neighbours: self.neighbours, selected: 1 }.aggregate(gradients)
+        MultiKrum {
+            neighbours: self.neighbours,
+            selected: 1,
+        }
+        .aggregate(gradients)
     }
 }
 
@@ -82,9 +92,14 @@ impl Aggregator for MultiKrum {
     fn aggregate(&self, gradients: &[&[f32]]) -> Vec<f32> {
         aggregate_finite(gradients, |gradients| {
             let candidates: Vec<usize> = (0..gradients.len()).collect();
-            let ranking = self.neighbours.ranking(&squared_distances(gradients), &candidates);
-            let selected: Vec<&[f32]> =
-                ranking.iter().take(self.selected.max(1)).map(|i| gradients[*i]).collect();
+            let ranking = self
+                .neighbours
+                .ranking(&squared_distances(gradients), &candidates);
+            let selected: Vec<&[f32]> = ranking
+                .iter()
+                .take(self.selected.max(1))
+                .map(|i| gradients[*i])
+                .collect();
             mean(&selected)
         })
     }

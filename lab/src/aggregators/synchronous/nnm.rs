@@ -27,8 +27,12 @@ impl<R: Aggregator> Aggregator for NearestNeighbourMixing<R> {
     fn aggregate(&self, gradients: &[&[f32]]) -> Vec<f32> {
         aggregate_finite(gradients, |gradients| {
             let distances = squared_distances(gradients);
-            let mixed: Vec<Vec<f32>> = distances.iter().map(|row| self.mix(gradients, row)).collect();
-            self.rule.aggregate(&mixed.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            let mixed: Vec<Vec<f32>> = distances
+                .iter()
+                .map(|row| self.mix(gradients, row))
+                .collect();
+            self.rule
+                .aggregate(&mixed.iter().map(Vec::as_slice).collect::<Vec<_>>())
         })
     }
 }

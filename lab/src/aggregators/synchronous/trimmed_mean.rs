@@ -30,6 +30,9 @@ fn trimmed_mean(values: &mut [f32], trimmed: usize) -> f64 {
         values.select_nth_unstable_by(trimmed, f32::total_cmp);
         values[trimmed..].select_nth_unstable_by(kept - 1, f32::total_cmp);
     }
-    let sum: f64 = values[trimmed..trimmed + kept].iter().map(|value| f64::from(*value)).sum();
+    let sum: f64 = values[trimmed..trimmed + kept]
+        .iter()
+        .map(|value| f64::from(*value))
+        .sum();
     sum / kept as f64
 }

@@ -40,24 +40,37 @@ pub struct FittedAxis {
 impl Axis {
     /// Creates a linear axis.
     pub fn linear(label: &str) -> Self {
-        Self { label: label.to_owned(), scale: Scale::Linear, included: None }
+        Self {
+            label: label.to_owned(),
+            scale: Scale::Linear,
+            included: None,
+        }
     }
 
     /// Creates a logarithmic axis.
     pub fn logarithmic(label: &str) -> Self {
-        Self { label: label.to_owned(), scale: Scale::Logarithmic, included: None }
+        Self {
+            label: label.to_owned(),
+            scale: Scale::Logarithmic,
+            included: None,
+        }
     }
 
     /// Returns the axis with these values included.
     #[must_use]
     pub fn including(self, from: f64, to: f64) -> Self {
-        Self { included: Some((from, to)), ..self }
+        Self {
+            included: Some((from, to)),
+            ..self
+        }
     }
 
     /// Fits the axis to these values.
     pub fn fit(&self, values: impl Iterator<Item = f64>) -> FittedAxis {
         let shown = values.chain(self.included.into_iter().flat_map(|(from, to)| [from, to]));
-        let positions: Vec<f64> = shown.filter_map(|value| position(self.scale, value)).collect();
+        let positions: Vec<f64> = shown
+            .filter_map(|value| position(self.scale, value))
+            .collect();
         let low = positions.iter().copied().fold(f64::INFINITY, f64::min);
         let high = positions.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let (low, high) = if low < high { (low, high) } else { around(low) };
@@ -70,7 +83,11 @@ impl Axis {
 
 /// Returns ends around a single value, or default ends.
 fn around(value: f64) -> (f64, f64) {
-    if value.is_finite() { (value - 0.5, value + 0.5) } else { (0.0, 1.0) }
+    if value.is_finite() {
+        (value - 0.5, value + 0.5)
+    } else {
+        (0.0, 1.0)
+    }
 }
 
 fn position(scale: Scale, value: f64) -> Option<f64> {
@@ -82,13 +99,21 @@ fn position(scale: Scale, value: f64) -> Option<f64> {
 
 fn linear(low: f64, high: f64) -> FittedAxis {
     let magnitude = libm::pow(10.0, libm::floor(libm::log10(high - low)) - 1.0);
-    let steps = STEPS.iter().flat_map(|step| [step * magnitude, step * magnitude * 10.0]);
+    let steps = STEPS
+        .iter()
+        .flat_map(|step| [step * magnitude, step * magnitude * 10.0]);
     let fits = |step: &f64| (high - low) / step <= 6.0;
     let step = steps.filter(fits).fold(f64::INFINITY, f64::min);
     let first = (low / step + 1e-9).floor();
     let last = (high / step - 1e-9).ceil();
-    let ticks = (0..=(last - first) as usize).map(|n| (first + n as f64) * step).collect();
-    FittedAxis { scale: Scale::Linear, ends: (first * step, last * step), ticks }
+    let ticks = (0..=(last - first) as usize)
+        .map(|n| (first + n as f64) * step)
+        .collect();
+    FittedAxis {
+        scale: Scale::Linear,
+        ends: (first * step, last * step),
+        ticks,
+    }
 }
 
 /// Fits decades; with 2 and 5 between if there are few.
@@ -99,11 +124,20 @@ fn logarithmic(low: f64, high: f64) -> FittedAxis {
         _ => &[1.0],
     };
     let decades = low.floor() as i32..=high.ceil() as i32;
-    let ticks =
-        decades.flat_map(|decade| between.iter().map(move |step| f64::from(decade) + libm::log10(*step)));
+    let ticks = decades.flat_map(|decade| {
+        between
+            .iter()
+            .map(move |step| f64::from(decade) + libm::log10(*step))
+    });
     let ends = (low - 0.02 * (high - low), high + 0.02 * (high - low));
-    let ticks = ticks.filter(|tick| (ends.0..=ends.1).contains(tick)).collect();
-    FittedAxis { scale: Scale::Logarithmic, ends, ticks }
+    let ticks = ticks
+        .filter(|tick| (ends.0..=ends.1).contains(tick))
+        .collect();
+    FittedAxis {
+        scale: Scale::Logarithmic,
+        ends,
+        ticks,
+    }
 }
 
 impl FittedAxis {
@@ -114,16 +148,31 @@ impl FittedAxis {
 
     /// Returns the label of a tick.
     pub fn tick_label(&self, position: f64) -> String {
-        let value = if self.scale == Scale::Logarithmic { libm::pow(10.0, position) } else { position };
-        if self.scale == Scale::Logarithmic && value > 9_999.0 && (position - position.round()).abs() < 1e-9 {
+        let value = if self.scale == Scale::Logarithmic {
+            libm::pow(10.0, position)
+        } else {
+            position
+        };
+        if self.scale == Scale::Logarithmic
+            && value > 9_999.0
+            && (position - position.round()).abs() < 1e-9
+        {
             return power_of_ten(position.round() as i32);
         }
-        let step = self.ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(1.0, f64::min);
+        let step = self
+            .ticks
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .fold(1.0, f64::min);
         let digits = match self.scale {
             Scale::Linear => (-libm::log10(step) - 1e-9).ceil().max(0.0) as usize,
             Scale::Logarithmic => (-libm::log10(value) + 0.999).floor().clamp(0.0, 6.0) as usize,
         };
-        let digits = if self.scale == Scale::Logarithmic && (value - 1.5).abs() < 1e-9 { 1 } else { digits };
+        let digits = if self.scale == Scale::Logarithmic && (value - 1.5).abs() < 1e-9 {
+            1
+        } else {
+            digits
+        };
         grouped(&format!("{value:.digits$}"))
     }
 }
@@ -156,7 +205,10 @@ impl ValueFormatter<f64> for FittedAxis {
 fn power_of_ten(exponent: i32) -> String {
     const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let digit = |digit: char| RAISED[digit.to_digit(10).expect("a number has digits") as usize];
-    format!("10{}", exponent.to_string().chars().map(digit).collect::<String>())
+    format!(
+        "10{}",
+        exponent.to_string().chars().map(digit).collect::<String>()
+    )
 }
 
 /// Inserts commas between thousands.
@@ -178,15 +230,31 @@ mod tests {
 
     fn numbers(axis: Axis, values: &[f64]) -> Vec<String> {
         let fitted = axis.fit(values.iter().copied());
-        fitted.ticks.iter().map(|tick| fitted.tick_label(*tick)).collect()
+        fitted
+            .ticks
+            .iter()
+            .map(|tick| fitted.tick_label(*tick))
+            .collect()
     }
 
     #[test]
     fn ticks_are_round_and_cover_values() {
-        assert_eq!(numbers(Axis::linear(""), &[3.0, 88.0]), ["0", "20", "40", "60", "80", "100"]);
-        assert_eq!(numbers(Axis::linear(""), &[0.15, 0.45]), ["0.1", "0.2", "0.3", "0.4", "0.5"]);
-        assert_eq!(numbers(Axis::linear(""), &[0.0, 1500.0]), ["0", "500", "1,000", "1,500"]);
-        assert_eq!(numbers(Axis::logarithmic(""), &[2.0, 5000.0]), ["10", "100", "1,000"]);
+        assert_eq!(
+            numbers(Axis::linear(""), &[3.0, 88.0]),
+            ["0", "20", "40", "60", "80", "100"]
+        );
+        assert_eq!(
+            numbers(Axis::linear(""), &[0.15, 0.45]),
+            ["0.1", "0.2", "0.3", "0.4", "0.5"]
+        );
+        assert_eq!(
+            numbers(Axis::linear(""), &[0.0, 1500.0]),
+            ["0", "500", "1,000", "1,500"]
+        );
+        assert_eq!(
+            numbers(Axis::logarithmic(""), &[2.0, 5000.0]),
+            ["10", "100", "1,000"]
+        );
         assert_eq!(
             numbers(Axis::logarithmic(""), &[0.01, 1.0]),
             ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]
@@ -197,6 +265,11 @@ mod tests {
     fn axis_fits_single_and_no_value() {
         assert!(numbers(Axis::linear(""), &[7.0]).len() > 1);
         assert!(numbers(Axis::linear(""), &[]).len() > 1);
-        assert_eq!(Axis::logarithmic("").fit([0.0, -1.0].into_iter()).position(-1.0), None);
+        assert_eq!(
+            Axis::logarithmic("")
+                .fit([0.0, -1.0].into_iter())
+                .position(-1.0),
+            None
+        );
     }
 }

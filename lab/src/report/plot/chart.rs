@@ -61,10 +61,17 @@ type Failed<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::Error
 
 /// Returns the chart as SVG.
 pub fn svg(chart: &Chart) -> String {
-    let letters = chart.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
+    let letters = chart
+        .lines
+        .iter()
+        .map(|line| line.name.chars().count())
+        .max()
+        .unwrap_or(0);
     let right = GAP as u32 + SAMPLE as u32 + (letters * LETTER) as u32 + 20;
     let width = MIN_SIZE.0.max(MARGIN + LEFT + MIN_PLOT_WIDTH + right);
-    let height = MIN_SIZE.1.max(ABOVE + chart.lines.len() as u32 * LINE_HEIGHT as u32 + BELOW);
+    let height = MIN_SIZE
+        .1
+        .max(ABOVE + chart.lines.len() as u32 * LINE_HEIGHT as u32 + BELOW);
     let mut text = String::new();
     let area = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
     draw(chart, &area, right).expect("writing to a String is infallible");
@@ -107,13 +114,20 @@ fn draw<'a>(chart: &Chart, area: &Area<'a>, right: u32) -> Result<(), Failed<'a>
                 draw_marker(area, context.backend_coord(position), line.style)?;
             }
         }
-        ends.extend(positions.last().map(|end| (context.backend_coord(end), line)));
+        ends.extend(
+            positions
+                .last()
+                .map(|end| (context.backend_coord(end), line)),
+        );
     }
     draw_names(area, &ends, right)
 }
 
 fn positions(line: &Line, x: &FittedAxis, y: &FittedAxis) -> Vec<(f64, f64)> {
-    line.points.iter().filter_map(|&(a, b)| x.position(a).zip(y.position(b))).collect()
+    line.points
+        .iter()
+        .filter_map(|&(a, b)| x.position(a).zip(y.position(b)))
+        .collect()
 }
 
 /// Returns the outline of a line's band.
@@ -143,7 +157,9 @@ fn draw_line<'a>(
     match style.dash {
         _ if !style.joined => {}
         None => _ = context.draw_series(LineSeries::new(points, stroke))?,
-        Some((dash, gap)) => _ = context.draw_series(DashedLineSeries::new(points, dash, gap, stroke))?,
+        Some((dash, gap)) => {
+            _ = context.draw_series(DashedLineSeries::new(points, dash, gap, stroke))?
+        }
     }
     Ok(())
 }
@@ -153,7 +169,11 @@ fn has_markers(line: &Line) -> bool {
     line.points.len() <= MAX_MARKED_POINTS || !line.style.joined
 }
 
-fn draw_marker<'a>(area: &Area<'a>, (x, y): (i32, i32), style: LineStyle) -> Result<(), Failed<'a>> {
+fn draw_marker<'a>(
+    area: &Area<'a>,
+    (x, y): (i32, i32),
+    style: LineStyle,
+) -> Result<(), Failed<'a>> {
     let size = if style.joined { 11 } else { 8 };
     let filled = style.colour.filled();
     match style.marker {
@@ -164,40 +184,75 @@ fn draw_marker<'a>(area: &Area<'a>, (x, y): (i32, i32), style: LineStyle) -> Res
             area.draw(&Rectangle::new(corners, filled))
         }
         Some(Marker::Triangle) => area.draw(&TriangleMarker::new((x, y), size + 3, filled)),
-        Some(Marker::Cross) => area.draw(&Cross::new((x, y), size - 1, style.colour.stroke_width(STROKE))),
+        Some(Marker::Cross) => area.draw(&Cross::new(
+            (x, y),
+            size - 1,
+            style.colour.stroke_width(STROKE),
+        )),
     }
 }
 
 /// Draws names to the right of the plot area, as close to the ends of their lines as possible without overlap.
-fn draw_names<'a>(area: &Area<'a>, ends: &[((i32, i32), &Line)], right: u32) -> Result<(), Failed<'a>> {
+fn draw_names<'a>(
+    area: &Area<'a>,
+    ends: &[((i32, i32), &Line)],
+    right: u32,
+) -> Result<(), Failed<'a>> {
     let (width, height) = area.dim_in_pixel();
     let edge = width as i32 - right as i32;
     let wanted: Vec<i32> = ends.iter().map(|((_, y), _)| *y).collect();
-    let heights = distribute(&wanted, (LINE_HEIGHT / 2, height as i32 - BELOW as i32 + LINE_HEIGHT / 2));
-    let centred = (FONT, FONT_SIZE).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Center));
+    let heights = distribute(
+        &wanted,
+        (
+            LINE_HEIGHT / 2,
+            height as i32 - BELOW as i32 + LINE_HEIGHT / 2,
+        ),
+    );
+    let centred = (FONT, FONT_SIZE)
+        .into_font()
+        .color(&INK)
+        .pos(Pos::new(HPos::Left, VPos::Center));
     for (((x, y), line), height) in ends.iter().zip(heights) {
         let from = edge + GAP;
         if line.style.joined && edge - x < MAX_LEADER {
-            area.draw(&PathElement::new(vec![(*x, *y), (from - 6, height)], LEADER.stroke_width(2)))?;
+            area.draw(&PathElement::new(
+                vec![(*x, *y), (from - 6, height)],
+                LEADER.stroke_width(2),
+            ))?;
         }
         let stroke = line.style.colour.stroke_width(STROKE);
-        let dashes = if line.style.joined { dashes(line.style, from, from + SAMPLE) } else { Vec::new() };
+        let dashes = if line.style.joined {
+            dashes(line.style, from, from + SAMPLE)
+        } else {
+            Vec::new()
+        };
         for (from, to) in dashes {
-            area.draw(&PathElement::new(vec![(from, height), (to, height)], stroke))?;
+            area.draw(&PathElement::new(
+                vec![(from, height), (to, height)],
+                stroke,
+            ))?;
         }
         if has_markers(line) {
             draw_marker(area, (from + SAMPLE / 2, height), line.style)?;
         }
-        area.draw(&Text::new(line.name.clone(), (from + SAMPLE + 12, height), centred.clone()))?;
+        area.draw(&Text::new(
+            line.name.clone(),
+            (from + SAMPLE + 12, height),
+            centred.clone(),
+        ))?;
     }
     Ok(())
 }
 
 /// Returns the dashes of a horizontal line.
 fn dashes(style: LineStyle, from: i32, to: i32) -> Vec<(i32, i32)> {
-    let Some((dash, gap)) = style.dash else { return vec![(from, to)] };
+    let Some((dash, gap)) = style.dash else {
+        return vec![(from, to)];
+    };
     let starts = (from..to).step_by((dash + gap) as usize);
-    starts.map(|start| (start, (start + dash).min(to))).collect()
+    starts
+        .map(|start| (start, (start + dash).min(to)))
+        .collect()
 }
 
 /// Returns positions close to the wanted ones, at least [`LINE_HEIGHT`] apart.
@@ -217,7 +272,10 @@ fn distribute(wanted: &[i32], (top, bottom): (i32, i32)) -> Vec<i32> {
             }
             groups.truncate(groups.len() - 2);
             let together = (many + few) as f64;
-            groups.push(((above * many as f64 + (below - offset) * few as f64) / together, many + few));
+            groups.push((
+                (above * many as f64 + (below - offset) * few as f64) / together,
+                many + few,
+            ));
         }
     }
     let mut positions = vec![0; wanted.len()];
@@ -258,20 +316,37 @@ mod tests {
     #[test]
     fn chart_grows_with_names() {
         let long = "n".repeat(60);
-        let named = |n: usize| Line { name: format!("{long}{n}"), ..line(&[(0.0, 1.0), (1.0, 2.0)]) };
+        let named = |n: usize| Line {
+            name: format!("{long}{n}"),
+            ..line(&[(0.0, 1.0), (1.0, 2.0)])
+        };
         let lines: Vec<Line> = (0..40).map(named).collect();
-        let svg = svg(&Chart { x: Axis::linear("x"), y: Axis::linear("y"), lines });
+        let svg = svg(&Chart {
+            x: Axis::linear("x"),
+            y: Axis::linear("y"),
+            lines,
+        });
         let attribute = |tag: &str, name: &str| -> i32 {
             let (_, rest) = tag.split_once(&format!(" {name}=\"")).unwrap();
             rest.split('"').next().unwrap().parse().unwrap()
         };
         let height = attribute(&svg, "height");
         let tags = svg.split("<text").skip(1).filter(|tag| tag.contains(&long));
-        let mut found: Vec<(i32, i32)> = tags.map(|tag| (attribute(tag, "y"), attribute(tag, "x"))).collect();
+        let mut found: Vec<(i32, i32)> = tags
+            .map(|tag| (attribute(tag, "y"), attribute(tag, "x")))
+            .collect();
         found.sort_unstable();
         assert_eq!(found.len(), 40);
-        assert!(found.windows(2).all(|pair| pair[1].0 - pair[0].0 >= LINE_HEIGHT - 1), "{found:?}");
-        assert!(found[0].0 > 0 && found[39].0 < height, "{found:?} of {height}");
+        assert!(
+            found
+                .windows(2)
+                .all(|pair| pair[1].0 - pair[0].0 >= LINE_HEIGHT - 1),
+            "{found:?}"
+        );
+        assert!(
+            found[0].0 > 0 && found[39].0 < height,
+            "{found:?} of {height}"
+        );
         assert!(found[0].1 > (LEFT + MIN_PLOT_WIDTH) as i32, "{found:?}");
     }
 
@@ -281,32 +356,57 @@ mod tests {
     }
 
     fn line(points: &[(f64, f64)]) -> Line {
-        Line { name: "a<b".to_owned(), style: LineStyle::numbered(0), points: points.to_vec(), band: vec![] }
+        Line {
+            name: "a<b".to_owned(),
+            style: LineStyle::numbered(0),
+            points: points.to_vec(),
+            band: vec![],
+        }
     }
 
     /// Returns the points of the curve in an SVG of one solid line: the only polyline with this number of points.
     fn drawn(chart: &Chart, points: usize) -> Vec<(i32, i32)> {
         let svg = svg(chart);
-        let lists = svg.split("points=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let lists = svg
+            .split("points=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap());
         let mut lists = lists.map(|list| {
             let point = |point: &str| {
                 let (x, y) = point.split_once(',').unwrap();
                 (x.parse().unwrap(), y.parse().unwrap())
             };
-            list.split_whitespace().map(point).collect::<Vec<(i32, i32)>>()
+            list.split_whitespace()
+                .map(point)
+                .collect::<Vec<(i32, i32)>>()
         });
-        lists.find(|list| list.len() == points).expect("a polyline with this number of points")
+        lists
+            .find(|list| list.len() == points)
+            .expect("a polyline with this number of points")
     }
 
     #[test]
     fn logarithmic_axis_spaces_decades_evenly() {
         let points = [(1.0, 10.0), (10.0, 20.0), (100.0, 90.0), (0.0, 50.0)];
-        let chart = Chart { x: Axis::logarithmic("s"), y: Axis::linear("%"), lines: vec![line(&points)] };
+        let chart = Chart {
+            x: Axis::logarithmic("s"),
+            y: Axis::linear("%"),
+            lines: vec![line(&points)],
+        };
         let found = drawn(&chart, 3); // 0 has no position
-        assert!((found[1].0 - found[0].0 - (found[2].0 - found[1].0)).abs() <= 1, "{found:?}");
-        assert!(found[0].1 > found[1].1 && found[1].1 > found[2].1, "{found:?}");
+        assert!(
+            (found[1].0 - found[0].0 - (found[2].0 - found[1].0)).abs() <= 1,
+            "{found:?}"
+        );
+        assert!(
+            found[0].1 > found[1].1 && found[1].1 > found[2].1,
+            "{found:?}"
+        );
         let per_point = f64::from(found[0].1 - found[2].1) / 80.0;
-        assert!((f64::from(found[0].1 - found[1].1) - 10.0 * per_point).abs() <= 1.0, "{found:?}");
+        assert!(
+            (f64::from(found[0].1 - found[1].1) - 10.0 * per_point).abs() <= 1.0,
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -321,7 +421,11 @@ mod tests {
 
     #[test]
     fn empty_line_is_drawn() {
-        let empty = Chart { x: Axis::linear("x"), y: Axis::linear("y"), lines: vec![line(&[])] };
+        let empty = Chart {
+            x: Axis::linear("x"),
+            y: Axis::linear("y"),
+            lines: vec![line(&[])],
+        };
         assert!(svg(&empty).ends_with("</svg>\n"));
     }
 }

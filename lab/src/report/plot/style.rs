@@ -27,7 +27,13 @@ const COLOURS: [RGBColor; 6] = [
 
 /// Pixels of a dash and of the gap after it; `None` for a solid line. Their number and the number of colours are coprime, so
 /// combinations repeat late.
-const DASHES: [Option<(i32, i32)>; 5] = [None, Some((24, 12)), Some((6, 8)), Some((44, 12)), Some((12, 22))];
+const DASHES: [Option<(i32, i32)>; 5] = [
+    None,
+    Some((24, 12)),
+    Some((6, 8)),
+    Some((44, 12)),
+    Some((12, 22)),
+];
 
 /// Shapes of markers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +45,12 @@ pub enum Marker {
     Cross,
 }
 
-const MARKERS: [Marker; 4] = [Marker::Disc, Marker::Square, Marker::Triangle, Marker::Cross];
+const MARKERS: [Marker; 4] = [
+    Marker::Disc,
+    Marker::Square,
+    Marker::Triangle,
+    Marker::Cross,
+];
 
 /// The style of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,18 +76,29 @@ impl LineStyle {
     /// Returns the style of a line in a group. Lines with the same number share a colour, lines of a group share dash and
     /// marker.
     pub fn in_group(number: usize, group: usize) -> Self {
-        Self { colour: Self::numbered(number).colour, ..Self::numbered(group) }
+        Self {
+            colour: Self::numbered(number).colour,
+            ..Self::numbered(group)
+        }
     }
 
     /// Returns the style with markers only.
     #[must_use]
     pub fn scattered(self) -> Self {
-        Self { joined: false, ..self }
+        Self {
+            joined: false,
+            ..self
+        }
     }
 
     /// Returns the style of references: black, dotted, without markers.
     pub fn reference() -> Self {
-        Self { colour: INK, dash: Some((4, 10)), marker: None, joined: true }
+        Self {
+            colour: INK,
+            dash: Some((4, 10)),
+            marker: None,
+            joined: true,
+        }
     }
 }
 

@@ -63,7 +63,10 @@ impl Default for ConvergenceOptions {
                 task_s: 1.0,
                 spread: 0.5,
                 jitter: 0.2,
-                stragglers: vec![Stragglers { fraction: 0.05, slowdown: 100.0 }],
+                stragglers: vec![Stragglers {
+                    fraction: 0.05,
+                    slowdown: 100.0,
+                }],
                 dropout: None,
             },
             seeds: vec![1, 2, 3, 4, 5],
@@ -98,9 +101,14 @@ pub struct ConvergenceCase {
 
 /// Returns the default cases, with runs of `updates` updates.
 pub fn cases(updates: u64) -> Vec<ConvergenceCase> {
-    let falling =
-        |initial, offset, exponent| StepSize { initial, decay: Decay::PowerLaw { offset, exponent } };
-    let constant = |initial| StepSize { initial, decay: Decay::Constant };
+    let falling = |initial, offset, exponent| StepSize {
+        initial,
+        decay: Decay::PowerLaw { offset, exponent },
+    };
+    let constant = |initial| StepSize {
+        initial,
+        decay: Decay::Constant,
+    };
     let first = |name, slow, fast| ConvergenceCase {
         name,
         order: Order::First,
@@ -121,10 +129,26 @@ pub fn cases(updates: u64) -> Vec<ConvergenceCase> {
         ..first(name, slow, fast)
     };
     vec![
-        first("first, beta constant", falling(0.02, 200.0, 0.55), constant(0.3)),
-        first("first, beta falling", falling(0.02, 200.0, 0.75), falling(1.0, 10.0, 0.5)),
-        zeroth("zeroth, beta constant", falling(0.06, 200.0, 0.55), constant(0.3)),
-        zeroth("zeroth, beta falling", falling(0.06, 200.0, 0.75), falling(1.0, 10.0, 0.5)),
+        first(
+            "first, beta constant",
+            falling(0.02, 200.0, 0.55),
+            constant(0.3),
+        ),
+        first(
+            "first, beta falling",
+            falling(0.02, 200.0, 0.75),
+            falling(1.0, 10.0, 0.5),
+        ),
+        zeroth(
+            "zeroth, beta constant",
+            falling(0.06, 200.0, 0.55),
+            constant(0.3),
+        ),
+        zeroth(
+            "zeroth, beta falling",
+            falling(0.06, 200.0, 0.75),
+            falling(1.0, 10.0, 0.5),
+        ),
     ]
 }
 
@@ -172,10 +196,15 @@ struct RunResult {
 
 /// Measures the cases.
 pub fn measure(cases: &[ConvergenceCase], options: &ConvergenceOptions) -> Vec<ConvergenceRate> {
-    let runs: Vec<(&ConvergenceCase, u64)> =
-        cases.iter().flat_map(|case| options.seeds.iter().map(move |&seed| (case, seed))).collect();
-    let results: Vec<RunResult> =
-        runs.into_par_iter().with_max_len(1).map(|(case, seed)| run(case, options, seed)).collect();
+    let runs: Vec<(&ConvergenceCase, u64)> = cases
+        .iter()
+        .flat_map(|case| options.seeds.iter().map(move |&seed| (case, seed)))
+        .collect();
+    let results: Vec<RunResult> = runs
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|(case, seed)| run(case, options, seed))
+        .collect();
     let rate = |(case, results): (&ConvergenceCase, &[RunResult])| {
         let slope = |which: usize| MeanStd::new(results.iter().map(|run| run.slopes[which]));
         ConvergenceRate {
@@ -190,14 +219,20 @@ pub fn measure(cases: &[ConvergenceCase], options: &ConvergenceOptions) -> Vec<C
             curves: results.iter().map(|run| run.curve.clone()).collect(),
         }
     };
-    cases.iter().zip(results.chunks(options.seeds.len())).map(rate).collect()
+    cases
+        .iter()
+        .zip(results.chunks(options.seeds.len()))
+        .map(rate)
+        .collect()
 }
 
 /// Returns a step size as a formula in its clock.
 fn formula(step: StepSize, clock: &str) -> String {
     let initial = step.initial;
     match step.decay {
-        Decay::PowerLaw { offset, exponent } => format!("{initial} / (1 + {clock} / {offset})^{exponent}"),
+        Decay::PowerLaw { offset, exponent } => {
+            format!("{initial} / (1 + {clock} / {offset})^{exponent}")
+        }
         Decay::Constant | Decay::Cosine { .. } => format!("{initial}"),
     }
 }
@@ -217,6 +252,9 @@ fn run(case: &ConvergenceCase, options: &ConvergenceOptions, seed: u64) -> RunRe
     RunResult {
         slopes: [&mean, &min, &recent].map(|curve| slope::slope(curve, burn_in)),
         end: recent[recent.len() - 1],
-        curve: slope::log_spaced(1, norms.len(), CURVE_POINTS).into_iter().map(point).collect(),
+        curve: slope::log_spaced(1, norms.len(), CURVE_POINTS)
+            .into_iter()
+            .map(point)
+            .collect(),
     }
 }

@@ -38,7 +38,11 @@ impl Problem {
         for _ in 0..POINTS {
             let features: Vec<f64> = (0..d).map(|k| deviation(k) * rng.normal()).collect();
             let score: f64 = features.iter().zip(&weights).map(|(c, w)| c * w).sum();
-            let label = if rng.bernoulli(sigmoid(score / (d as f64).sqrt())) { 1.0 } else { -1.0 };
+            let label = if rng.bernoulli(sigmoid(score / (d as f64).sqrt())) {
+                1.0
+            } else {
+                -1.0
+            };
             points.extend(features.iter().map(|c| (label * c) as f32));
         }
         Self { d, points }
@@ -51,8 +55,15 @@ impl Problem {
 
     /// Returns the mean of `F` over a minibatch at `x`, `[d]`.
     pub fn loss(&self, x: &[f32], batch: &[usize]) -> f32 {
-        let sum: f64 = batch.iter().map(|&i| libm::log1p(libm::exp(-self.margin(x, i)))).sum();
-        let regularizer: f64 = x.iter().map(|&x| f64::from(x) * f64::from(x)).map(|s| s / (1.0 + s)).sum();
+        let sum: f64 = batch
+            .iter()
+            .map(|&i| libm::log1p(libm::exp(-self.margin(x, i))))
+            .sum();
+        let regularizer: f64 = x
+            .iter()
+            .map(|&x| f64::from(x) * f64::from(x))
+            .map(|s| s / (1.0 + s))
+            .sum();
         (sum / batch.len() as f64 + LAMBDA * regularizer) as f32
     }
 
@@ -64,7 +75,10 @@ impl Problem {
         }
         for &i in batch {
             let slope = (-sigmoid(-self.margin(x, i)) / batch.len() as f64) as f32;
-            gradient.iter_mut().zip(self.point(i)).for_each(|(g, c)| *g += slope * c);
+            gradient
+                .iter_mut()
+                .zip(self.point(i))
+                .for_each(|(g, c)| *g += slope * c);
         }
     }
 
@@ -74,7 +88,11 @@ impl Problem {
 
     /// Returns `b_i c_i . x`.
     fn margin(&self, x: &[f32], i: usize) -> f64 {
-        self.point(i).iter().zip(x).map(|(c, x)| f64::from(c * x)).sum()
+        self.point(i)
+            .iter()
+            .zip(x)
+            .map(|(c, x)| f64::from(c * x))
+            .sum()
     }
 }
 
@@ -102,7 +120,11 @@ mod tests {
                 problem.loss(&x, &batch)
             };
             let slope = (loss_at(1e-2) - loss_at(-1e-2)) / 2e-2;
-            assert!((slope - gradient[k]).abs() < 1e-3, "coordinate {k}: {slope} for {}", gradient[k]);
+            assert!(
+                (slope - gradient[k]).abs() < 1e-3,
+                "coordinate {k}: {slope} for {}",
+                gradient[k]
+            );
         }
     }
 

@@ -8,7 +8,10 @@ use crate::studies::convergence::{ConvergenceOptions, ConvergenceRate, PARAMETER
 
 /// Returns `{stem}.md` with the table, and its plot.
 pub fn document(rates: &[ConvergenceRate], options: &ConvergenceOptions, stem: &str) -> Vec<File> {
-    let plot = File { name: format!("{stem}-norm.svg"), text: plot(rates) };
+    let plot = File {
+        name: format!("{stem}-norm.svg"),
+        text: plot(rates),
+    };
     let caption = "Running mean of the gradient norm over updates";
     let text = format!(
         "# Rate of convergence\n\n{}{}![{caption}]({})\n\n*{caption}, mean over seeds. Dotted: the exponents in the abstract \
@@ -17,7 +20,13 @@ pub fn document(rates: &[ConvergenceRate], options: &ConvergenceOptions, stem: &
         exponents(rates),
         plot.name
     );
-    vec![File { name: format!("{stem}.md"), text }, plot]
+    vec![
+        File {
+            name: format!("{stem}.md"),
+            text,
+        },
+        plot,
+    ]
 }
 
 fn introduction(options: &ConvergenceOptions) -> String {
@@ -82,10 +91,17 @@ fn plot(rates: &[ConvergenceRate]) -> String {
         if lines.iter().any(|line| line.name == name) {
             continue;
         }
-        let Some(&(updates, norm)) = line.points.last() else { continue };
+        let Some(&(updates, norm)) = line.points.last() else {
+            continue;
+        };
         let at = |part: f64| (part * updates, 0.8 * norm * libm::pow(part, rate.paper));
         let points = vec![at(0.02), at(1.0)];
-        lines.push(Line { name, style: LineStyle::reference(), points, band: vec![] });
+        lines.push(Line {
+            name,
+            style: LineStyle::reference(),
+            points,
+            band: vec![],
+        });
     }
     lines.extend(measured);
     let x = Axis::logarithmic("updates").including(10.0, 10.0);
@@ -97,7 +113,13 @@ fn mean_curve(rate: &ConvergenceRate) -> Vec<(f64, f64)> {
     let length = rate.curves.iter().map(Vec::len).min().unwrap_or(0);
     let point = |n: usize| {
         let sum: f64 = rate.curves.iter().map(|curve| curve[n].mean).sum();
-        (rate.curves[0][n].updates as f64, sum / rate.curves.len() as f64)
+        (
+            rate.curves[0][n].updates as f64,
+            sum / rate.curves.len() as f64,
+        )
     };
-    (0..length).map(point).filter(|(updates, _)| *updates > 10.0).collect()
+    (0..length)
+        .map(point)
+        .filter(|(updates, _)| *updates > 10.0)
+        .collect()
 }

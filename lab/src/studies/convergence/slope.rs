@@ -30,7 +30,9 @@ pub fn recent_mean(values: &[f64]) -> Vec<f64> {
         *sum += value;
         Some(*sum)
     }));
-    (1..=values.len()).map(|n| (sums[n] - sums[n / 2]) / (n - n / 2) as f64).collect()
+    (1..=values.len())
+        .map(|n| (sums[n] - sums[n / 2]) / (n - n / 2) as f64)
+        .collect()
 }
 
 /// Returns distinct indices of `burn_in..length`, evenly spaced on the logarithmic axis.
@@ -39,7 +41,9 @@ pub fn log_spaced(burn_in: usize, length: usize, count: usize) -> Vec<usize> {
     let to = length as f64;
     let position = |n: usize| from * libm::pow(to / from, n as f64 / (count - 1) as f64);
     let mut indices: Vec<usize> = (0..count).map(|n| position(n).round() as usize).collect();
-    indices.iter_mut().for_each(|index| *index = (*index).clamp(1, length) - 1);
+    indices
+        .iter_mut()
+        .for_each(|index| *index = (*index).clamp(1, length) - 1);
     indices.dedup();
     indices
 }
@@ -53,8 +57,14 @@ pub fn slope(curve: &[f64], burn_in: usize) -> f64 {
     let count = points.len() as f64;
     let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
     let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
-    let covariance: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-    let variance: f64 = points.iter().map(|(x, _)| (x - mean_x) * (x - mean_x)).sum();
+    let covariance: f64 = points
+        .iter()
+        .map(|(x, y)| (x - mean_x) * (y - mean_y))
+        .sum();
+    let variance: f64 = points
+        .iter()
+        .map(|(x, _)| (x - mean_x) * (x - mean_x))
+        .sum();
     covariance / variance
 }
 
@@ -65,17 +75,24 @@ mod tests {
     #[test]
     fn slope_finds_exponent() {
         for exponent in [-0.25, -1.0 / 6.0, 0.0, 0.5] {
-            let curve: Vec<f64> = (1..=20_000).map(|n| 3.0 * libm::pow(f64::from(n), exponent)).collect();
+            let curve: Vec<f64> = (1..=20_000)
+                .map(|n| 3.0 * libm::pow(f64::from(n), exponent))
+                .collect();
             for burn_in in [1, 1000] {
                 let found = slope(&curve, burn_in);
-                assert!((found - exponent).abs() < 1e-3, "{found} for {exponent} after {burn_in}");
+                assert!(
+                    (found - exponent).abs() < 1e-3,
+                    "{found} for {exponent} after {burn_in}"
+                );
             }
         }
     }
 
     #[test]
     fn slope_excludes_burn_in() {
-        let curve: Vec<f64> = (1..=20_000).map(|n| if n < 1000 { 9.0 } else { 1.0 / f64::from(n) }).collect();
+        let curve: Vec<f64> = (1..=20_000)
+            .map(|n| if n < 1000 { 9.0 } else { 1.0 / f64::from(n) })
+            .collect();
         assert!((slope(&curve, 1000) + 1.0).abs() < 1e-3);
         assert!((slope(&curve, 1) + 1.0).abs() > 0.1);
     }

@@ -42,7 +42,12 @@ struct Scratch {
 }
 
 /// Returns the norms of the true gradient at the parameters of one run, every [`NORM_INTERVAL`] updates.
-pub fn norms(case: &ConvergenceCase, options: &ConvergenceOptions, problem: &Problem, seed: u64) -> Vec<f64> {
+pub fn norms(
+    case: &ConvergenceCase,
+    options: &ConvergenceOptions,
+    problem: &Problem,
+    seed: u64,
+) -> Vec<f64> {
     let mut training = Training::new(case, options, problem, seed);
     let all: Vec<usize> = (0..POINTS).collect();
     let mut gradient = vec![0.0; problem.parameters()];
@@ -50,7 +55,13 @@ pub fn norms(case: &ConvergenceCase, options: &ConvergenceOptions, problem: &Pro
     for update in 0..case.updates {
         if update % NORM_INTERVAL == 0 {
             problem.gradient(training.optimizer.x(), &all, &mut gradient);
-            norms.push(gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt());
+            norms.push(
+                gradient
+                    .iter()
+                    .map(|&g| f64::from(g) * f64::from(g))
+                    .sum::<f64>()
+                    .sqrt(),
+            );
         }
         training.process_update();
     }
@@ -78,12 +89,18 @@ impl<'a> Training<'a> {
         problem: &'a Problem,
         seed: u64,
     ) -> Self {
-        let directions = DirectionSpec::new(case.directions, case.direction_count, problem.parameters())
-            .expect("the cases are constant");
+        let directions =
+            DirectionSpec::new(case.directions, case.direction_count, problem.parameters())
+                .expect("the cases are constant");
         let mut start = SimRng::new(seed, RngStream::Parameters, 0);
-        let x: Vec<f32> = (0..problem.parameters()).map(|_| start.normal() as f32).collect();
+        let x: Vec<f32> = (0..problem.parameters())
+            .map(|_| start.normal() as f32)
+            .collect();
         let profiles = spawn_fleet(&options.fleet, &NetworkModel::default(), None, seed);
-        let workers = profiles.into_iter().map(|profile| Worker::new(profile, &x)).collect();
+        let workers = profiles
+            .into_iter()
+            .map(|profile| Worker::new(profile, &x))
+            .collect();
         let assignment = AssignmentOptions {
             order: case.order,
             rule: Rule::Plain,
@@ -91,8 +108,12 @@ impl<'a> Training<'a> {
             direction_reuse: case.direction_reuse,
             resets: None,
         };
-        let optimizer =
-            FarSign::new(FarSignOptions { x, directions, step_size: case.slow, rule: Rule::Plain });
+        let optimizer = FarSign::new(FarSignOptions {
+            x,
+            directions,
+            step_size: case.slow,
+            rule: Rule::Plain,
+        });
         let mut training = Self {
             case,
             options,
@@ -115,8 +136,11 @@ impl<'a> Training<'a> {
     fn issue(&mut self, index: usize, now_us: u64) {
         let worker = &mut self.workers[index];
         let rng = &mut self.rng;
-        worker.task =
-            self.assigner.assign(&mut worker.assigned, self.optimizer.accepted(), || rng.next_u64());
+        worker.task = self
+            .assigner
+            .assign(&mut worker.assigned, self.optimizer.accepted(), || {
+                rng.next_u64()
+            });
         worker.x.copy_from_slice(self.optimizer.x());
         self.scheduled += 1;
         let done_us = now_us + worker.timing.sample_task_us();
@@ -125,17 +149,25 @@ impl<'a> Training<'a> {
 
     /// Applies the next update.
     fn process_update(&mut self) {
-        let Some(Reverse((now_us, _, index))) = self.done.pop() else { return };
+        let Some(Reverse((now_us, _, index))) = self.done.pop() else {
+            return;
+        };
         let worker = &mut self.workers[index];
-        self.scratch.compute_update(self.case, self.options.batch, self.problem, worker);
-        let flipped = self.options.signs_flipped.then(|| self.scratch.signs.flipped());
+        self.scratch
+            .compute_update(self.case, self.options.batch, self.problem, worker);
+        let flipped = self
+            .options
+            .signs_flipped
+            .then(|| self.scratch.signs.flipped());
         let update = SignUpdate {
             volunteer: VolunteerId(index as u64),
             direction_seed: worker.task.direction_seed,
             trust: 1.0,
             signs: flipped.as_ref().unwrap_or(&self.scratch.signs),
         };
-        self.optimizer.apply(update).expect("the update has a sign for each direction, and the run no end");
+        self.optimizer
+            .apply(update)
+            .expect("the update has a sign for each direction, and the run no end");
         self.issue(index, now_us);
     }
 }
@@ -146,7 +178,12 @@ impl Worker {
             timing: profile.timing,
             momentum: Momentum::default(),
             assigned: VolunteerAssignment::default(),
-            task: Assignment { minibatch_seed: 0, direction_seed: 0, coin_seed: 0, reset_momentum: true },
+            task: Assignment {
+                minibatch_seed: 0,
+                direction_seed: 0,
+                coin_seed: 0,
+                reset_momentum: true,
+            },
             x: x.to_vec(),
             sent: 0,
         }
@@ -155,7 +192,11 @@ impl Worker {
 
 impl Scratch {
     fn new(spec: DirectionSpec, order: Order) -> Self {
-        let estimates = if order == Order::First { spec.parameters() } else { spec.count() };
+        let estimates = if order == Order::First {
+            spec.parameters()
+        } else {
+            spec.count()
+        };
         Self {
             directions: Directions::new(spec, 0),
             batch: Vec::new(),
@@ -174,10 +215,17 @@ impl Scratch {
         problem: &Problem,
         worker: &mut Worker,
     ) {
-        let Worker { momentum, task, x, sent, .. } = worker;
+        let Worker {
+            momentum,
+            task,
+            x,
+            sent,
+            ..
+        } = worker;
         let mut draws = Stream::new(task.minibatch_seed);
         self.batch.clear();
-        self.batch.extend((0..batch).map(|_| draws.below(POINTS as u64) as usize));
+        self.batch
+            .extend((0..batch).map(|_| draws.below(POINTS as u64) as usize));
         self.directions.reseed(task.direction_seed);
         if task.reset_momentum {
             momentum.reset();
@@ -186,11 +234,20 @@ impl Scratch {
         *sent += 1;
         if let Order::Zeroth { delta } = case.order {
             let loss = |x: &[f32]| problem.loss(x, &self.batch);
-            estimate::zeroth_order(loss, x, &self.directions, delta, &mut self.shifted, &mut self.estimate);
-            self.signs.copy_from(momentum.update(&self.estimate, beta), task.coin_seed);
+            estimate::zeroth_order(
+                loss,
+                x,
+                &self.directions,
+                delta,
+                &mut self.shifted,
+                &mut self.estimate,
+            );
+            self.signs
+                .copy_from(momentum.update(&self.estimate, beta), task.coin_seed);
         } else {
             problem.gradient(x, &self.batch, &mut self.estimate);
-            self.directions.project(momentum.update(&self.estimate, beta), &mut self.projections);
+            self.directions
+                .project(momentum.update(&self.estimate, beta), &mut self.projections);
             self.signs.copy_from(&self.projections, task.coin_seed);
         }
     }

@@ -38,7 +38,11 @@ pub struct ErrorAccumulator {
 impl ErrorAccumulator {
     /// Creates an empty accumulator for `d` coordinates.
     pub fn new(d: usize) -> Self {
-        Self { updates: 0, right: vec![0.0; d], weighted: (0.0, 0.0) }
+        Self {
+            updates: 0,
+            right: vec![0.0; d],
+            weighted: (0.0, 0.0),
+        }
     }
 
     /// Adds an update that arrives where the gradient is `gradient`, `[d]`.
@@ -46,7 +50,11 @@ impl ErrorAccumulator {
         self.updates += 1;
         for ((right, sign), &g) in self.right.iter_mut().zip(signs.iter()).zip(gradient) {
             let side = if g > 0.0 { 1.0 } else { -1.0 };
-            *right += if g == 0.0 { 0.0 } else { f64::from(sign) * side };
+            *right += if g == 0.0 {
+                0.0
+            } else {
+                f64::from(sign) * side
+            };
             self.weighted.0 += f64::from(sign * g);
             self.weighted.1 += f64::from(g.abs());
         }
@@ -58,10 +66,18 @@ impl ErrorAccumulator {
         let d = self.right.len() as f64;
         (self.updates >= 2).then(|| {
             let mean = self.right.iter().sum::<f64>() / (a * d);
-            let squares = self.right.iter().map(|right| right / a).map(|m| (a * m * m - 1.0) / (a - 1.0));
+            let squares = self
+                .right
+                .iter()
+                .map(|right| right / a)
+                .map(|m| (a * m * m - 1.0) / (a - 1.0));
             let square = squares.sum::<f64>() / d;
             let from_pairs = if square > 0.0 { square.sqrt() } else { 0.0 };
-            let weighted = if self.weighted.1 > 0.0 { self.weighted.0 / self.weighted.1 } else { 0.0 };
+            let weighted = if self.weighted.1 > 0.0 {
+                self.weighted.0 / self.weighted.1
+            } else {
+                0.0
+            };
             let error = |right: f64| (1.0 - right) / 2.0;
             SignErrors {
                 mean: error(mean),
@@ -94,18 +110,31 @@ mod tests {
 
     #[test]
     fn sign_errors_match_probabilities() {
-        let near = |a: f64, b: f64, name: &str| assert!((a - b).abs() < 0.02, "seed 5: {name} {a} for {b}");
-        let p: Vec<f64> = (0..200).map(|k| if k % 2 == 0 { 0.05 } else { 0.45 }).collect();
-        let gradient: Vec<f32> = (0..200).map(|k| if k % 2 == 0 { 9.0 } else { -1.0 }).collect();
+        let near = |a: f64, b: f64, name: &str| {
+            assert!((a - b).abs() < 0.02, "seed 5: {name} {a} for {b}")
+        };
+        let p: Vec<f64> = (0..200)
+            .map(|k| if k % 2 == 0 { 0.05 } else { 0.45 })
+            .collect();
+        let gradient: Vec<f32> = (0..200)
+            .map(|k| if k % 2 == 0 { 9.0 } else { -1.0 })
+            .collect();
         let errors = errors(&p, &gradient);
         near(errors.mean, 0.25, "mean");
-        near(errors.from_pairs, (1.0 - f64::midpoint(0.9 * 0.9, 0.1 * 0.1).sqrt()) / 2.0, "from pairs");
+        near(
+            errors.from_pairs,
+            (1.0 - f64::midpoint(0.9 * 0.9, 0.1 * 0.1).sqrt()) / 2.0,
+            "from pairs",
+        );
         near(errors.weighted, 0.9 * 0.05 + 0.1 * 0.45, "weighted");
     }
 
     #[test]
     fn zero_derivative_counts_as_coin() {
         let errors = errors(&[0.0, 0.0], &[1.0, 0.0]);
-        assert_eq!((errors.mean, errors.weighted, errors.updates), (0.25, 0.0, 400));
+        assert_eq!(
+            (errors.mean, errors.weighted, errors.updates),
+            (0.25, 0.0, 400)
+        );
     }
 }

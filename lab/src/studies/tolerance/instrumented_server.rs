@@ -45,7 +45,12 @@ pub struct InstrumentedServer {
 
 impl InstrumentedServer {
     /// Wraps a server, with a checkpoint every `interval` updates.
-    pub fn new(server: Box<dyn SimServer>, byzantine: &[bool], data: &ExperimentData, interval: u64) -> Self {
+    pub fn new(
+        server: Box<dyn SimServer>,
+        byzantine: &[bool],
+        data: &ExperimentData,
+        interval: u64,
+    ) -> Self {
         let settings = server.settings();
         let d = data.architecture.parameters();
         let mut all = Minibatch::default();
@@ -74,7 +79,8 @@ impl InstrumentedServer {
         if self.byzantine[worker] || left > WINDOW || !left.is_multiple_of(SAMPLE_STRIDE) {
             return;
         }
-        self.kernel.loss_and_gradient(self.server.parameters(), &self.all, &mut self.gradient);
+        self.kernel
+            .loss_and_gradient(self.server.parameters(), &self.all, &mut self.gradient);
         self.accumulator.push(update.signs, &self.gradient);
     }
 
@@ -84,7 +90,11 @@ impl InstrumentedServer {
         if let Some(errors) = accumulated.errors() {
             let updates = self.server.updates();
             let tolerance = self.agreement.tolerance();
-            self.checkpoints.push(Checkpoint { updates, tolerance, errors });
+            self.checkpoints.push(Checkpoint {
+                updates,
+                tolerance,
+                errors,
+            });
         }
     }
 }
@@ -113,7 +123,8 @@ impl SimServer for InstrumentedServer {
         let outcome = self.server.receive(worker, update);
         let after = self.server.updates();
         if after > before {
-            self.agreement.observe(VolunteerId(worker as u64), after, computed_at, update.signs);
+            self.agreement
+                .observe(VolunteerId(worker as u64), after, computed_at, update.signs);
             if after.is_multiple_of(self.interval) {
                 self.record_checkpoint();
             }

@@ -60,12 +60,18 @@ pub struct ToleranceCheckpoint {
 ///
 /// Only FAR-SIGN methods have an estimate; others are skipped. Learning rates are those of the scenario, without tuning.
 pub fn measure(scenario: &Scenario, data: &ExperimentData) -> Vec<ToleranceCheckpoint> {
-    let methods = scenario.methods.iter().filter(|method| matches!(method.kind, MethodKind::FarSign(_)));
+    let methods = scenario
+        .methods
+        .iter()
+        .filter(|method| matches!(method.kind, MethodKind::FarSign(_)));
     let runs: Vec<(&Method, Condition)> = methods
-        .flat_map(|method| plan::conditions(scenario, method).map(move |condition| (method, condition)))
+        .flat_map(|method| {
+            plan::conditions(scenario, method).map(move |condition| (method, condition))
+        })
         .collect();
     let run = |(method, condition)| checkpoints(scenario, data, method, condition);
-    let found: Vec<Vec<ToleranceCheckpoint>> = runs.into_par_iter().with_max_len(1).map(run).collect();
+    let found: Vec<Vec<ToleranceCheckpoint>> =
+        runs.into_par_iter().with_max_len(1).map(run).collect();
     found.into_iter().flatten().collect()
 }
 
@@ -88,7 +94,11 @@ fn checkpoints(
     let server = spec.run_instrumented(scenario, data, |server, byzantine| {
         InstrumentedServer::new(server, byzantine, data, interval)
     });
-    let labelled = |Checkpoint { updates, tolerance, errors }: Checkpoint| ToleranceCheckpoint {
+    let labelled = |Checkpoint {
+                        updates,
+                        tolerance,
+                        errors,
+                    }: Checkpoint| ToleranceCheckpoint {
         method: method.name.clone(),
         attack: attack.map(|(attack, _): (Attack, f64)| attack.name()),
         byzantine_fraction: attack.map_or(0.0, |(_, fraction)| fraction),
@@ -98,5 +108,9 @@ fn checkpoints(
         tolerated: tolerance.map(|tolerance| tolerance.tolerated_fraction),
         errors,
     };
-    server.into_checkpoints().into_iter().map(labelled).collect()
+    server
+        .into_checkpoints()
+        .into_iter()
+        .map(labelled)
+        .collect()
 }

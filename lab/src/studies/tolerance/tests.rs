@@ -19,7 +19,10 @@ fn ends(learning_rate: f64) -> (ToleranceCheckpoint, ToleranceCheckpoint) {
     let data = ExperimentData::new(&scenario, &train, &test).unwrap();
     let found = measure(&scenario, &data);
     assert_eq!(
-        found.iter().map(|c| (c.attack, c.byzantine_fraction)).collect::<Vec<_>>(),
+        found
+            .iter()
+            .map(|c| (c.attack, c.byzantine_fraction))
+            .collect::<Vec<_>>(),
         [(None, 0.0), (Some("sign-flip"), 0.3)]
     );
     (found[0].clone(), found[1].clone())
@@ -34,8 +37,14 @@ fn small_step_tolerance_estimate_bias() {
     let (clean, attacked) = ends(1e-5);
     assert!((-0.02..0.08).contains(&bias(&clean)), "seed 1: {clean:?}");
     let of_pairs = clean.errors.from_pairs - clean.errors.mean;
-    assert!(of_pairs < -0.05, "seed 1: coordinates do not differ enough to test the estimate: {clean:?}");
-    assert!(bias(&attacked) > 0.05, "seed 1: the estimate is pessimistic under attack: {attacked:?}");
+    assert!(
+        of_pairs < -0.05,
+        "seed 1: coordinates do not differ enough to test the estimate: {clean:?}"
+    );
+    assert!(
+        bias(&attacked) > 0.05,
+        "seed 1: the estimate is pessimistic under attack: {attacked:?}"
+    );
 }
 
 #[test]

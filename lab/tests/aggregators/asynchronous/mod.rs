@@ -19,6 +19,14 @@ fn send_stale(
     staleness: u64,
 ) -> Vec<f32> {
     let mut moved = x.to_vec();
-    rule.receive(&GradientUpdate { worker, gradient, x_sent: x, staleness }, &mut moved);
+    rule.receive(
+        &GradientUpdate {
+            worker,
+            gradient,
+            x_sent: x,
+            staleness,
+        },
+        &mut moved,
+    );
     moved
 }

@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use farsign::random::Stream;
 use farsign_lab::aggregators::asynchronous::{
-    AflGuard, Asgd, Basgd, Ctma, CtmaOptions, FedAsync, FedBuff, Kardam, KardamOptions, StalenessFunction,
-    WeightedMedian, ZenoOptions, ZenoPlusPlus, centered_trimmed_mean,
+    AflGuard, Asgd, Basgd, Ctma, CtmaOptions, FedAsync, FedBuff, Kardam, KardamOptions,
+    StalenessFunction, WeightedMedian, ZenoOptions, ZenoPlusPlus, centered_trimmed_mean,
 };
 use farsign_lab::aggregators::synchronous::{CoordinateMedian, Mean};
 use farsign_lab::aggregators::{AsyncAggregator, GradientUpdate};
@@ -28,26 +28,55 @@ fn staleness_functions() {
         (exponential, 2, 0.367_879_441_171_442_33),
     ] {
         let factor = function.factor(staleness);
-        assert!((factor - expected).abs() < 1e-12, "{function:?} at {staleness}: {factor}, not {expected}");
+        assert!(
+            (factor - expected).abs() < 1e-12,
+            "{function:?} at {staleness}: {factor}, not {expected}"
+        );
     }
 }
 
 #[test]
 fn asgd_dampens_stale_gradient() {
-    let mut rule = Asgd { step: 0.5, staleness: HALF_AFTER_ONE };
+    let mut rule = Asgd {
+        step: 0.5,
+        staleness: HALF_AFTER_ONE,
+    };
     assert_eq!(send(&mut rule, 0, &[2.0, -4.0], &[1.0, 1.0]), [0.0, 3.0]);
-    assert_eq!(send_stale(&mut rule, 0, &[2.0, -4.0], &[1.0, 1.0], 1), [0.5, 2.0]);
+    assert_eq!(
+        send_stale(&mut rule, 0, &[2.0, -4.0], &[1.0, 1.0], 1),
+        [0.5, 2.0]
+    );
 }
 
 #[test]
 fn fedasync_mixes_worker_model() {
-    let mut rule = FedAsync { step: 1.0, mixing: 0.5, staleness: HALF_AFTER_ONE };
+    let mut rule = FedAsync {
+        step: 1.0,
+        mixing: 0.5,
+        staleness: HALF_AFTER_ONE,
+    };
     let mut x = [8.0];
     // The worker starts at 4 and ends at 3: half of the way from 8, or a quarter with a staleness of 1.
-    rule.receive(&GradientUpdate { worker: 0, gradient: &[1.0], x_sent: &[4.0], staleness: 0 }, &mut x);
+    rule.receive(
+        &GradientUpdate {
+            worker: 0,
+            gradient: &[1.0],
+            x_sent: &[4.0],
+            staleness: 0,
+        },
+        &mut x,
+    );
     assert_eq!(x, [5.5]);
     let mut x = [8.0];
-    rule.receive(&GradientUpdate { worker: 0, gradient: &[1.0], x_sent: &[4.0], staleness: 1 }, &mut x);
+    rule.receive(
+        &GradientUpdate {
+            worker: 0,
+            gradient: &[1.0],
+            x_sent: &[4.0],
+            staleness: 1,
+        },
+        &mut x,
+    );
     assert_eq!(x, [6.75]);
 }
 
@@ -56,12 +85,20 @@ fn basgd_waits_for_every_buffer() {
     let mut rule = Basgd::new(1.0, 3, CoordinateMedian);
     // Workers 0 and 3 share a buffer, whose mean is 2: the median of 2, 10 and -7.
     for (worker, gradient) in [(0, 1.0), (3, 3.0), (1, 10.0)] {
-        assert_eq!(send(&mut rule, worker, &[gradient], &[0.0]), [0.0], "worker {worker}");
+        assert_eq!(
+            send(&mut rule, worker, &[gradient], &[0.0]),
+            [0.0],
+            "worker {worker}"
+        );
     }
     assert_eq!(send(&mut rule, 2, &[-7.0], &[0.0]), [-2.0]);
     // All buffers are empty again.
     for (worker, gradient) in [(0, 4.0), (1, 5.0)] {
-        assert_eq!(send(&mut rule, worker, &[gradient], &[0.0]), [0.0], "worker {worker}, second time");
+        assert_eq!(
+            send(&mut rule, worker, &[gradient], &[0.0]),
+            [0.0],
+            "worker {worker}, second time"
+        );
     }
     assert_eq!(send(&mut rule, 5, &[6.0], &[0.0]), [-5.0]);
 }
@@ -75,7 +112,12 @@ fn fedbuff_aggregates_every_k_gradients() {
     }
 }
 
-const KARDAM: KardamOptions = KardamOptions { step: 1.0, staleness: CONSTANT, workers: 4, f: 1 };
+const KARDAM: KardamOptions = KardamOptions {
+    step: 1.0,
+    staleness: CONSTANT,
+    workers: 4,
+    f: 1,
+};
 
 #[test]
 fn kardam_rejects_fast_and_frequent_gradients() {
@@ -110,7 +152,11 @@ fn kardam_rejects_constant_gradient() {
 
 #[test]
 fn kardam_dampens_stale_gradient() {
-    let mut rule = Kardam::new(KardamOptions { staleness: HALF_AFTER_ONE, f: 0, ..KARDAM });
+    let mut rule = Kardam::new(KardamOptions {
+        staleness: HALF_AFTER_ONE,
+        f: 0,
+        ..KARDAM
+    });
     send(&mut rule, 0, &[1.0], &[1.0]);
     assert_eq!(send_stale(&mut rule, 0, &[2.0], &[2.0], 1), [1.0]);
 }
@@ -118,13 +164,21 @@ fn kardam_dampens_stale_gradient() {
 /// No gradient would ever be accepted again after two of one sender among the first `2f`.
 #[test]
 fn kardam_accepts_any_first_senders() {
-    let mut rule = Kardam::new(KardamOptions { step: 1.0, staleness: CONSTANT, workers: 7, f: 2 });
+    let mut rule = Kardam::new(KardamOptions {
+        step: 1.0,
+        staleness: CONSTANT,
+        workers: 7,
+        f: 2,
+    });
     let mut at = 0.0;
     let mut accepts = |worker| {
         at += 1.0;
         send(&mut rule, worker, &[at], &[at]) == [0.0]
     };
-    assert!((0..7).all(|worker| !accepts(worker)), "a first gradient has no predecessor");
+    assert!(
+        (0..7).all(|worker| !accepts(worker)),
+        "a first gradient has no predecessor"
+    );
     assert_eq!([0, 0, 1, 0].map(&mut accepts), [true, false, true, false]);
     // Each five consecutive gradients have different senders.
     assert!((2..5).chain((0..50).map(|turn| turn % 5)).all(accepts));
@@ -137,10 +191,23 @@ fn zeno_plus_plus_rejects_without_progress() {
         calls.set(calls.get() + 1);
         vec![3.0, 4.0]
     };
-    let options = ZenoOptions { step: 0.5, rho: 0.01, epsilon: 0.0, refresh: 2 };
+    let options = ZenoOptions {
+        step: 0.5,
+        rho: 0.01,
+        epsilon: 0.0,
+        refresh: 2,
+    };
     let mut rule = ZenoPlusPlus::new(options, server);
-    assert_eq!(send(&mut rule, 0, &[30.0, 40.0], &[0.0, 0.0]), [-1.5, -2.0], "ten times too long");
-    assert_eq!(send(&mut rule, 0, &[-3.0, -4.0], &[0.0, 0.0]), [0.0, 0.0], "the opposite");
+    assert_eq!(
+        send(&mut rule, 0, &[30.0, 40.0], &[0.0, 0.0]),
+        [-1.5, -2.0],
+        "ten times too long"
+    );
+    assert_eq!(
+        send(&mut rule, 0, &[-3.0, -4.0], &[0.0, 0.0]),
+        [0.0, 0.0],
+        "the opposite"
+    );
     assert_eq!(calls.get(), 1, "two updates share a gradient of the server");
     assert_eq!(
         send(&mut rule, 0, &[-4.0, 3.0], &[0.0, 0.0]),
@@ -149,29 +216,60 @@ fn zeno_plus_plus_rejects_without_progress() {
     );
     assert_eq!(calls.get(), 2);
     // With epsilon = 1 a score of at least -0.5 is accepted; the last one is -0.25.
-    let mut lenient = ZenoPlusPlus::new(ZenoOptions { epsilon: 1.0, ..options }, server);
-    assert_eq!(send(&mut lenient, 0, &[-4.0, 3.0], &[0.0, 0.0]), [2.0, -1.5]);
+    let mut lenient = ZenoPlusPlus::new(
+        ZenoOptions {
+            epsilon: 1.0,
+            ..options
+        },
+        server,
+    );
+    assert_eq!(
+        send(&mut lenient, 0, &[-4.0, 3.0], &[0.0, 0.0]),
+        [2.0, -1.5]
+    );
 }
 
 #[test]
 fn aflguard_rejects_distant_gradient() {
     let mut rule = AflGuard::new(1.0, 0.5, |x: &[f32]| x.to_vec()); // |x|^2 / 2 at the server
-    assert_eq!(send(&mut rule, 0, &[3.0, 0.0], &[2.0, 0.0]), [-1.0, 0.0], "at half of its length");
-    assert_eq!(send(&mut rule, 0, &[3.1, 0.0], &[2.0, 0.0]), [2.0, 0.0], "more than that");
-    assert_eq!(send(&mut rule, 0, &[-2.0, 0.0], &[2.0, 0.0]), [2.0, 0.0], "the opposite");
+    assert_eq!(
+        send(&mut rule, 0, &[3.0, 0.0], &[2.0, 0.0]),
+        [-1.0, 0.0],
+        "at half of its length"
+    );
+    assert_eq!(
+        send(&mut rule, 0, &[3.1, 0.0], &[2.0, 0.0]),
+        [2.0, 0.0],
+        "more than that"
+    );
+    assert_eq!(
+        send(&mut rule, 0, &[-2.0, 0.0], &[2.0, 0.0]),
+        [2.0, 0.0],
+        "the opposite"
+    );
 }
 
 #[test]
 fn centered_trimming_weights_act_as_copies() {
     for seed in 0..100 {
         let mut stream = Stream::new(seed);
-        let rows: Vec<[f32; 3]> = (0..7).map(|_| [stream.unit(), stream.unit(), stream.unit()]).collect();
+        let rows: Vec<[f32; 3]> = (0..7)
+            .map(|_| [stream.unit(), stream.unit(), stream.unit()])
+            .collect();
         let weights: Vec<f64> = (0..7).map(|_| 1.0 + stream.below(4) as f64).collect();
         let center = [stream.unit(), stream.unit(), stream.unit()];
         // Each gradient is copied by its weight; a quarter of the copies, the most distant, is dropped.
-        let mut copies: Vec<[f32; 3]> =
-            rows.iter().zip(&weights).flat_map(|(row, weight)| vec![*row; *weight as usize]).collect();
-        let distance = |row: &[f32; 3]| row.iter().zip(&center).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+        let mut copies: Vec<[f32; 3]> = rows
+            .iter()
+            .zip(&weights)
+            .flat_map(|(row, weight)| vec![*row; *weight as usize])
+            .collect();
+        let distance = |row: &[f32; 3]| {
+            row.iter()
+                .zip(&center)
+                .map(|(a, b)| (a - b).powi(2))
+                .sum::<f32>()
+        };
         copies.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
         let trimmed = (copies.len() / 4) as f64 / copies.len() as f64;
         copies.truncate(copies.len() - copies.len() / 4);
@@ -196,14 +294,29 @@ fn centered_trimming_splits_weights() {
 
 #[test]
 fn ctma_center_uses_weights() {
-    let geometric = WeightedMedian::Geometric { smoothing: 1e-6, iterations: 200 };
+    let geometric = WeightedMedian::Geometric {
+        smoothing: 1e-6,
+        iterations: 200,
+    };
     for median in [WeightedMedian::Coordinate, geometric] {
-        let mut rule = Ctma::new(CtmaOptions { step: 1.0, momentum: 0.0, median, trimmed: 0.4 });
+        let mut rule = Ctma::new(CtmaOptions {
+            step: 1.0,
+            momentum: 0.0,
+            median,
+            trimmed: 0.4,
+        });
         // Five of eight gradients are 0. The mean is 4 and the median of workers is 6: around either, part of 6 would remain.
         let mut x = vec![0.0];
-        for (worker, gradient) in
-            [(1, 6.0), (1, 6.0), (2, 20.0), (0, 0.0), (0, 0.0), (0, 0.0), (0, 0.0), (0, 0.0)]
-        {
+        for (worker, gradient) in [
+            (1, 6.0),
+            (1, 6.0),
+            (2, 20.0),
+            (0, 0.0),
+            (0, 0.0),
+            (0, 0.0),
+            (0, 0.0),
+            (0, 0.0),
+        ] {
             x = send(&mut rule, worker, &[gradient], &[0.0]);
         }
         assert_eq!(x, [0.0], "{median:?}");
@@ -212,9 +325,17 @@ fn ctma_center_uses_weights() {
 
 #[test]
 fn ctma_keeps_momentum_per_worker() {
-    let geometric = WeightedMedian::Geometric { smoothing: 0.01, iterations: 50 };
+    let geometric = WeightedMedian::Geometric {
+        smoothing: 0.01,
+        iterations: 50,
+    };
     for median in [WeightedMedian::Coordinate, geometric] {
-        let mut rule = Ctma::new(CtmaOptions { step: 1.0, momentum: 0.5, median, trimmed: 0.0 });
+        let mut rule = Ctma::new(CtmaOptions {
+            step: 1.0,
+            momentum: 0.5,
+            median,
+            trimmed: 0.0,
+        });
         assert_eq!(send(&mut rule, 0, &[8.0], &[0.0]), [-8.0]);
         assert_eq!(send(&mut rule, 0, &[0.0], &[0.0]), [-4.0]);
         // Without trimming: the mean of 4 with weight 2, and 10.
@@ -224,29 +345,75 @@ fn ctma_keeps_momentum_per_worker() {
 
 #[test]
 fn ctma_trims_low_weight_outliers() {
-    let options = CtmaOptions { step: 1.0, momentum: 0.0, median: WeightedMedian::Coordinate, trimmed: 0.25 };
+    let options = CtmaOptions {
+        step: 1.0,
+        momentum: 0.0,
+        median: WeightedMedian::Coordinate,
+        trimmed: 0.25,
+    };
     let mut rule = Ctma::new(options);
     for worker in [0, 1, 2, 0, 1, 2] {
         send(&mut rule, worker, &[1.0], &[0.0]);
     }
-    assert_eq!(send(&mut rule, 3, &[1e9], &[0.0]), [-1.0], "one gradient of seven");
+    assert_eq!(
+        send(&mut rule, 3, &[1e9], &[0.0]),
+        [-1.0],
+        "one gradient of seven"
+    );
     assert_eq!(send(&mut rule, 3, &[1e9], &[0.0]), [-1.0], "two of eight");
-    assert!(send(&mut rule, 3, &[1e9], &[0.0])[0] < -1e7, "three of nine are more than a quarter");
+    assert!(
+        send(&mut rule, 3, &[1e9], &[0.0])[0] < -1e7,
+        "three of nine are more than a quarter"
+    );
 }
 
 /// Returns every rule before its first update.
 fn rules() -> Vec<(&'static str, Box<dyn AsyncAggregator>)> {
-    let kardam = KardamOptions { step: 0.5, staleness: CONSTANT, workers: 2, f: 0 };
-    let zeno = ZenoOptions { step: 0.5, rho: 0.0, epsilon: 1.0, refresh: 1 };
-    let ctma = CtmaOptions { step: 0.5, momentum: 0.9, median: WeightedMedian::Coordinate, trimmed: 0.2 };
+    let kardam = KardamOptions {
+        step: 0.5,
+        staleness: CONSTANT,
+        workers: 2,
+        f: 0,
+    };
+    let zeno = ZenoOptions {
+        step: 0.5,
+        rho: 0.0,
+        epsilon: 1.0,
+        refresh: 1,
+    };
+    let ctma = CtmaOptions {
+        step: 0.5,
+        momentum: 0.9,
+        median: WeightedMedian::Coordinate,
+        trimmed: 0.2,
+    };
     vec![
-        ("ASGD", Box::new(Asgd { step: 0.5, staleness: CONSTANT })),
-        ("FedAsync", Box::new(FedAsync { step: 0.5, mixing: 0.5, staleness: CONSTANT })),
+        (
+            "ASGD",
+            Box::new(Asgd {
+                step: 0.5,
+                staleness: CONSTANT,
+            }),
+        ),
+        (
+            "FedAsync",
+            Box::new(FedAsync {
+                step: 0.5,
+                mixing: 0.5,
+                staleness: CONSTANT,
+            }),
+        ),
         ("Kardam", Box::new(Kardam::new(kardam))),
         ("BASGD", Box::new(Basgd::new(0.5, 2, CoordinateMedian))),
-        ("FedBuff", Box::new(FedBuff::new(0.5, 2, CONSTANT, CoordinateMedian))),
+        (
+            "FedBuff",
+            Box::new(FedBuff::new(0.5, 2, CONSTANT, CoordinateMedian)),
+        ),
         ("Zeno++", Box::new(ZenoPlusPlus::new(zeno, <[f32]>::to_vec))),
-        ("AFLGuard", Box::new(AflGuard::new(0.5, 1.0, <[f32]>::to_vec))),
+        (
+            "AFLGuard",
+            Box::new(AflGuard::new(0.5, 1.0, <[f32]>::to_vec)),
+        ),
         ("CTMA", Box::new(Ctma::new(ctma))),
     ]
 }
@@ -274,8 +441,11 @@ fn non_finite_gradients_are_ignored() {
 fn extreme_gradients_do_not_panic() {
     for (_, mut rule) in rules() {
         let mut x = vec![1.0, 2.0];
-        for (step, value) in
-            [f32::MAX, -f32::MAX, 0.0, f32::MIN_POSITIVE, f32::MAX].iter().cycle().take(40).enumerate()
+        for (step, value) in [f32::MAX, -f32::MAX, 0.0, f32::MIN_POSITIVE, f32::MAX]
+            .iter()
+            .cycle()
+            .take(40)
+            .enumerate()
         {
             x = send_stale(&mut *rule, step % 3, &[*value, -*value], &x, u64::MAX);
         }

@@ -7,8 +7,8 @@ mod symmetries;
 use farsign::random::Stream;
 use farsign_lab::aggregators::Aggregator;
 use farsign_lab::aggregators::synchronous::{
-    Bulyan, CenteredClipping, CoordinateMedian, GeometricMedian, Krum, MajorityVote, Mean, MultiKrum,
-    NearestNeighbourMixing, Neighbours, TrimmedMean,
+    Bulyan, CenteredClipping, CoordinateMedian, GeometricMedian, Krum, MajorityVote, Mean,
+    MultiKrum, NearestNeighbourMixing, Neighbours, TrimmedMean,
 };
 
 /// Gradients of a round.
@@ -30,7 +30,14 @@ fn entry(stream: &mut Stream) -> f32 {
 fn round(seed: u64, n: usize, d: usize) -> Vec<Vec<f32>> {
     let mut stream = Stream::new(seed);
     let common: Vec<f32> = (0..d).map(|_| entry(&mut stream)).collect();
-    (0..n).map(|_| common.iter().map(|value| value + entry(&mut stream)).collect()).collect()
+    (0..n)
+        .map(|_| {
+            common
+                .iter()
+                .map(|value| value + entry(&mut stream))
+                .collect()
+        })
+        .collect()
 }
 
 fn slices(rows: &[Vec<f32>]) -> Vec<&[f32]> {
@@ -48,20 +55,47 @@ fn equivariant(f: usize) -> Vec<(&'static str, Rule)> {
     vec![
         ("mean", Box::new(Mean)),
         ("Krum", Box::new(Krum { neighbours })),
-        ("Multi-Krum", Box::new(MultiKrum { neighbours, selected: N - f })),
+        (
+            "Multi-Krum",
+            Box::new(MultiKrum {
+                neighbours,
+                selected: N - f,
+            }),
+        ),
         ("coordinate median", Box::new(CoordinateMedian)),
         ("trimmed mean", Box::new(TrimmedMean { trimmed: f })),
         ("Bulyan", Box::new(Bulyan::paper(N, f))),
-        ("NNM, Krum", Box::new(NearestNeighbourMixing { f, rule: Krum { neighbours } })),
-        ("NNM, median", Box::new(NearestNeighbourMixing { f, rule: CoordinateMedian })),
+        (
+            "NNM, Krum",
+            Box::new(NearestNeighbourMixing {
+                f,
+                rule: Krum { neighbours },
+            }),
+        ),
+        (
+            "NNM, median",
+            Box::new(NearestNeighbourMixing {
+                f,
+                rule: CoordinateMedian,
+            }),
+        ),
     ]
 }
 
 /// Returns rules with a length among their parameters, for gradients `scale` times as large.
 fn with_length(scale: f64) -> Vec<(&'static str, Rule)> {
     vec![
-        ("geometric median", Box::new(GeometricMedian { smoothing: 1e-6 * scale, iterations: 200 })),
-        ("centered clipping", Box::new(CenteredClipping::new(scale, 3))),
+        (
+            "geometric median",
+            Box::new(GeometricMedian {
+                smoothing: 1e-6 * scale,
+                iterations: 200,
+            }),
+        ),
+        (
+            "centered clipping",
+            Box::new(CenteredClipping::new(scale, 3)),
+        ),
     ]
 }
 
@@ -77,6 +111,9 @@ fn all(f: usize) -> Vec<(&'static str, Rule)> {
 fn assert_near(found: &[f32], expected: &[f32], tolerance: f32, case: &str) {
     assert_eq!(found.len(), expected.len(), "{case}");
     for (k, (found, expected)) in found.iter().zip(expected).enumerate() {
-        assert!((found - expected).abs() <= tolerance, "{case}: expected {expected} at {k}, found {found}");
+        assert!(
+            (found - expected).abs() <= tolerance,
+            "{case}: expected {expected} at {k}, found {found}"
+        );
     }
 }

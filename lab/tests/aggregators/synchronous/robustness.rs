@@ -9,7 +9,11 @@ use super::{D, F, N, Rule, aggregate, all, round, slices};
 /// Returns the largest deviation of the aggregate from the honest mean, over coordinates.
 fn error(found: &[f32], honest: &[Vec<f32>]) -> f32 {
     let center = aggregate(&Mean, honest);
-    found.iter().zip(center).map(|(found, center)| (found - center).abs()).fold(0.0, f32::max)
+    found
+        .iter()
+        .zip(center)
+        .map(|(found, center)| (found - center).abs())
+        .fold(0.0, f32::max)
 }
 
 #[test]
@@ -18,11 +22,21 @@ fn minority_moves_only_mean() {
         let honest = round(seed, N - F, D);
         for forged in [vec![1e6; D], vec![-30.0; D], vec![f32::MAX; D]] {
             let rows = [honest.clone(), vec![forged.clone(); F]].concat();
-            for (name, rule) in all(F).into_iter().filter(|(name, _)| *name != "majority vote") {
+            for (name, rule) in all(F)
+                .into_iter()
+                .filter(|(name, _)| *name != "majority vote")
+            {
                 let error = error(&aggregate(&rule, &rows), &honest);
                 let case = format!("{name}, forged {}, seed {seed}: {error} away", forged[0]);
                 // Honest gradients deviate by about 1 in each coordinate; clipping starts at 0 and takes 3 steps.
-                assert!(if name == "mean" { error > 4.0 } else { error < 4.0 }, "{case}");
+                assert!(
+                    if name == "mean" {
+                        error > 4.0
+                    } else {
+                        error < 4.0
+                    },
+                    "{case}"
+                );
             }
         }
     }
@@ -33,8 +47,9 @@ fn minority_moves_only_mean() {
 fn majority_moves_every_rule() {
     let honest = round(7, F, D);
     let rows = [honest.clone(), vec![vec![-30.0; D]; N - F]].concat();
-    for (name, rule) in
-        all(F).into_iter().filter(|(name, _)| !["majority vote", "centered clipping"].contains(name))
+    for (name, rule) in all(F)
+        .into_iter()
+        .filter(|(name, _)| !["majority vote", "centered clipping"].contains(name))
     {
         let error = error(&aggregate(&rule, &rows), &honest);
         assert!(error > 20.0, "{name}: {error} away");
@@ -44,7 +59,10 @@ fn majority_moves_every_rule() {
 /// Returns all rules, including bucketing.
 fn rules() -> Vec<(&'static str, Rule)> {
     let mut rules = all(F);
-    rules.push(("bucketing", Box::new(Bucketing::new(2, 1, CoordinateMedian))));
+    rules.push((
+        "bucketing",
+        Box::new(Bucketing::new(2, 1, CoordinateMedian)),
+    ));
     rules
 }
 
@@ -54,12 +72,25 @@ fn non_finite_gradients_are_ignored() {
     for poison in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut forged = vec![0.5; D];
         forged[D - 1] = poison;
-        let rows = [vec![forged.clone(); 2], honest.clone(), vec![forged.clone(); F]].concat();
+        let rows = [
+            vec![forged.clone(); 2],
+            honest.clone(),
+            vec![forged.clone(); F],
+        ]
+        .concat();
         for ((name, rule), (_, other)) in rules().iter().zip(rules()) {
-            assert_eq!(aggregate(rule, &rows), aggregate(&other, &honest), "{name}, {poison}");
+            assert_eq!(
+                aggregate(rule, &rows),
+                aggregate(&other, &honest),
+                "{name}, {poison}"
+            );
         }
         for (name, rule) in rules() {
-            assert_eq!(aggregate(&rule, &[forged.clone()]), vec![0.0; D], "{name}: only {poison}");
+            assert_eq!(
+                aggregate(&rule, &[forged.clone()]),
+                vec![0.0; D],
+                "{name}: only {poison}"
+            );
         }
     }
 }
@@ -69,7 +100,10 @@ fn empty_and_single_rounds_are_handled() {
     for (name, rule) in rules() {
         assert!(rule.aggregate(&[]).is_empty(), "{name}");
         let one = aggregate(&rule, &round(5, 1, D));
-        assert!(one.len() == D && one.iter().all(|value| value.is_finite()), "{name}: {one:?}");
+        assert!(
+            one.len() == D && one.iter().all(|value| value.is_finite()),
+            "{name}: {one:?}"
+        );
     }
 }
 

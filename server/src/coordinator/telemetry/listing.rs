@@ -68,13 +68,23 @@ impl Coordinator {
         volunteers.sort_unstable_by_key(|summary| summary.volunteer);
         let (ejected, ejections) = self.telemetry.ejections.list();
         let effort_percent = self.registry.default_effort.percent();
-        VolunteerListing { volunteers, ejected, ejections, effort_percent }
+        VolunteerListing {
+            volunteers,
+            ejected,
+            ejections,
+            effort_percent,
+        }
     }
 
     fn summary(
         &self,
         volunteer: VolunteerId,
-        VolunteerEntry { request, stats, effort, .. }: &VolunteerEntry,
+        VolunteerEntry {
+            request,
+            stats,
+            effort,
+            ..
+        }: &VolunteerEntry,
         total_weight: f64,
         now: Instant,
     ) -> VolunteerSummary {
@@ -87,7 +97,11 @@ impl Coordinator {
             accepted: record.accepted,
             accepted_per_s: stats.accepted_per_s(now),
             idle_s: stats.idle_s(now),
-            weight_fraction: if total_weight > 0.0 { stats.weight(now) / total_weight } else { 0.0 },
+            weight_fraction: if total_weight > 0.0 {
+                stats.weight(now) / total_weight
+            } else {
+                0.0
+            },
             staleness: stats.staleness(),
             agreement: stats.agreement(),
             trust: record.trust.value(),
@@ -101,7 +115,10 @@ impl Coordinator {
         &self,
         identities: &[VolunteerIdentity],
     ) -> HashMap<VolunteerIdentity, u64> {
-        identities.iter().map(|&identity| (identity, self.training.accepted(identity))).collect()
+        identities
+            .iter()
+            .map(|&identity| (identity, self.training.accepted(identity)))
+            .collect()
     }
 
     /// Sets the effort of one volunteer, or of all volunteers now and later. Returns how many are connected.

@@ -47,9 +47,18 @@ impl Telemetry {
         signs: &SignBits,
     ) {
         let now = Instant::now();
-        let agreement = self.agreement.observe(volunteer, update, stats.task_base(), signs);
+        let agreement = self
+            .agreement
+            .observe(volunteer, update, stats.task_base(), signs);
         self.weight.add(now, f64::from(weight));
-        stats.on_update(now, UpdateStats { update, weight, agreement });
+        stats.on_update(
+            now,
+            UpdateStats {
+                update,
+                weight,
+                agreement,
+            },
+        );
     }
 
     /// Returns the recent weight of all updates.

@@ -19,7 +19,11 @@ pub struct DecayingSum {
 impl DecayingSum {
     /// Creates an empty sum.
     pub fn new(now: Instant) -> Self {
-        Self { since: now, at: now, sum: 0.0 }
+        Self {
+            since: now,
+            at: now,
+            sum: 0.0,
+        }
     }
 
     /// Adds an amount.
@@ -35,7 +39,11 @@ impl DecayingSum {
     /// Returns the recent amount per second, corrected for the time before the first amount.
     pub fn rate(&self, now: Instant) -> f64 {
         let seen = 1.0 - decay(self.since, now);
-        if seen > 0.0 { self.sum(now) * std::f64::consts::LN_2 / HALF_LIFE_S / seen } else { 0.0 }
+        if seen > 0.0 {
+            self.sum(now) * std::f64::consts::LN_2 / HALF_LIFE_S / seen
+        } else {
+            0.0
+        }
     }
 }
 
@@ -49,7 +57,10 @@ struct RunningMean(Option<f64>);
 
 impl RunningMean {
     fn push(&mut self, value: f64) {
-        self.0 = Some(self.0.map_or(value, |mean| mean + EMA_RATE * (value - mean)));
+        self.0 = Some(
+            self.0
+                .map_or(value, |mean| mean + EMA_RATE * (value - mean)),
+        );
     }
 }
 
@@ -100,10 +111,19 @@ impl VolunteerStats {
     }
 
     /// Records an accepted update.
-    pub fn on_update(&mut self, now: Instant, UpdateStats { update, weight, agreement }: UpdateStats) {
+    pub fn on_update(
+        &mut self,
+        now: Instant,
+        UpdateStats {
+            update,
+            weight,
+            agreement,
+        }: UpdateStats,
+    ) {
         self.updates.add(now, 1.0);
         self.weight.add(now, f64::from(weight));
-        self.staleness.push(update.saturating_sub(self.task_base + 1) as f64);
+        self.staleness
+            .push(update.saturating_sub(self.task_base + 1) as f64);
         if let Some(agreement) = agreement {
             self.agreement.push(agreement);
         }
@@ -157,12 +177,21 @@ mod tests {
             updates.add(now, if tenth <= 3000 { 1.0 } else { 0.2 });
             if tenth > 30 && tenth <= 3000 {
                 let found = updates.rate(now);
-                assert!((found - 10.0).abs() < 0.5, "{found} updates per second after {tenth} tenths");
+                assert!(
+                    (found - 10.0).abs() < 0.5,
+                    "{found} updates per second after {tenth} tenths"
+                );
             }
         }
         let found = updates.rate(after(start, 600.0));
-        assert!((found - 2.0).abs() < 0.1, "{found} updates per second at the end");
-        assert!(updates.rate(after(start, 900.0)) < 0.01, "updates have stopped");
+        assert!(
+            (found - 2.0).abs() < 0.1,
+            "{found} updates per second at the end"
+        );
+        assert!(
+            updates.rate(after(start, 900.0)) < 0.01,
+            "updates have stopped"
+        );
         assert_eq!(DecayingSum::new(start).rate(start), 0.0);
     }
 
@@ -171,7 +200,11 @@ mod tests {
         let start = Instant::now();
         let mut stats = VolunteerStats::new(start);
         assert_eq!((stats.staleness(), stats.agreement()), (None, None));
-        let accepted = |update| UpdateStats { update, weight: 1.0, agreement: Some(0.75) };
+        let accepted = |update| UpdateStats {
+            update,
+            weight: 1.0,
+            agreement: Some(0.75),
+        };
         stats.on_task_issued(10);
         stats.on_update(after(start, 1.0), accepted(11)); // no update of others in between
         assert_eq!(stats.staleness(), Some(0.0));
@@ -179,7 +212,11 @@ mod tests {
             stats.on_task_issued(20);
             stats.on_update(after(start, 2.0), accepted(25));
         }
-        assert!((stats.staleness().unwrap() - 4.0).abs() < 0.1, "{:?}", stats.staleness());
+        assert!(
+            (stats.staleness().unwrap() - 4.0).abs() < 0.1,
+            "{:?}",
+            stats.staleness()
+        );
         assert_eq!(stats.agreement(), Some(0.75));
         assert_eq!(stats.idle_s(after(start, 5.0)), 3.0);
     }

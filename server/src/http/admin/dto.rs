@@ -64,7 +64,10 @@ pub(super) struct EjectionRow {
 
 impl From<Ejection> for EjectionRow {
     fn from(ejection: Ejection) -> Self {
-        let at = ejection.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let at = ejection
+            .at
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         Self {
             id: ejection.volunteer.0,
             address: ejection.address.to_string(),

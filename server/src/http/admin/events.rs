@@ -76,9 +76,20 @@ impl DashboardEvent {
         let listing = state.coordinator.list().await.ok()?;
         let snapshot = state.coordinator.snapshot();
         Some(Self {
-            volunteers: request.page(listing.volunteers.into_iter().map(VolunteerRow::from).collect()),
+            volunteers: request.page(
+                listing
+                    .volunteers
+                    .into_iter()
+                    .map(VolunteerRow::from)
+                    .collect(),
+            ),
             ejected: listing.ejected,
-            ejections: listing.ejections.into_iter().take(MAX_EJECTIONS).map(EjectionRow::from).collect(),
+            ejections: listing
+                .ejections
+                .into_iter()
+                .take(MAX_EJECTIONS)
+                .map(EjectionRow::from)
+                .collect(),
             effort_percent: listing.effort_percent,
             connections: state.connections.in_use(),
             bans: state.admission.count_bans(),
@@ -111,7 +122,10 @@ impl StreamGuard {
             () = cancelled(&mut shutdown) => return None,
         }
         let event = DashboardEvent::collect(&self.state, &self.request).await?;
-        let event = Event::default().event("view").json_data(&event).expect("all keys are strings");
+        let event = Event::default()
+            .event("view")
+            .json_data(&event)
+            .expect("all keys are strings");
         Some((Ok(event), self))
     }
 }
@@ -128,7 +142,13 @@ pub(super) async fn stream(
     };
     let mut ticks = interval(EVENT_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    Sse::new(events(StreamGuard { state, request, ticks, _permit: permit })).into_response()
+    Sse::new(events(StreamGuard {
+        state,
+        request,
+        ticks,
+        _permit: permit,
+    }))
+    .into_response()
 }
 
 fn events(guard: StreamGuard) -> impl Stream<Item = Result<Event, Infallible>> {

@@ -30,7 +30,9 @@ const MAX_BODY_BYTES: usize = 256;
 
 /// Routes the paths below `/api/v1/admin`; without a token, none.
 pub(super) fn router(token: Option<TokenDigest>) -> Router<Arc<AppState>> {
-    let Some(token) = token else { return Router::new().fallback(async || StatusCode::NOT_FOUND) };
+    let Some(token) = token else {
+        return Router::new().fallback(async || StatusCode::NOT_FOUND);
+    };
     Router::new()
         .route("/dashboard", get(events::stream))
         .route("/volunteers", get(volunteers))
@@ -54,10 +56,17 @@ async fn require_admin_token(
     request: Request,
     next: Next,
 ) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     match given.and_then(|value| value.strip_prefix("Bearer ")) {
         Some(given) if token.matches(given.as_bytes()) => next.run(request).await,
-        _ => (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response(),
+        _ => (
+            StatusCode::UNAUTHORIZED,
+            [(header::WWW_AUTHENTICATE, "Bearer")],
+        )
+            .into_response(),
     }
 }
 
@@ -85,19 +94,42 @@ impl IntoResponse for AdminError {
     }
 }
 
-async fn volunteers(State(state): State<Arc<AppState>>) -> Result<Json<Vec<VolunteerRow>>, AdminError> {
+async fn volunteers(
+    State(state): State<Arc<AppState>>,
+) -> Result<Json<Vec<VolunteerRow>>, AdminError> {
     let listing = state.coordinator.list().await?;
-    Ok(Json(listing.volunteers.into_iter().map(VolunteerRow::from).collect()))
+    Ok(Json(
+        listing
+            .volunteers
+            .into_iter()
+            .map(VolunteerRow::from)
+            .collect(),
+    ))
 }
 
-async fn ejections(State(state): State<Arc<AppState>>) -> Result<Json<Vec<EjectionRow>>, AdminError> {
+async fn ejections(
+    State(state): State<Arc<AppState>>,
+) -> Result<Json<Vec<EjectionRow>>, AdminError> {
     let listing = state.coordinator.list().await?;
-    Ok(Json(listing.ejections.into_iter().map(EjectionRow::from).collect()))
+    Ok(Json(
+        listing
+            .ejections
+            .into_iter()
+            .map(EjectionRow::from)
+            .collect(),
+    ))
 }
 
-async fn eject(State(state): State<Arc<AppState>>, Path(id): Path<u64>) -> Result<StatusCode, AdminError> {
+async fn eject(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<u64>,
+) -> Result<StatusCode, AdminError> {
     let target = EjectTarget::Volunteer(VolunteerId(id));
-    match state.coordinator.eject(target, GoodbyeReason::EjectedByOperator).await? {
+    match state
+        .coordinator
+        .eject(target, GoodbyeReason::EjectedByOperator)
+        .await?
+    {
         0 => Err(AdminError::NotFound),
         _ => Ok(StatusCode::NO_CONTENT),
     }
@@ -108,20 +140,34 @@ async fn set_volunteer_effort(
     Path(id): Path<u64>,
     text: String,
 ) -> Result<StatusCode, AdminError> {
-    match state.coordinator.set_effort(Some(VolunteerId(id)), text.trim().parse()?).await? {
+    match state
+        .coordinator
+        .set_effort(Some(VolunteerId(id)), text.trim().parse()?)
+        .await?
+    {
         0 => Err(AdminError::NotFound),
         _ => Ok(StatusCode::NO_CONTENT),
     }
 }
 
-async fn set_effort(State(state): State<Arc<AppState>>, text: String) -> Result<StatusCode, AdminError> {
+async fn set_effort(
+    State(state): State<Arc<AppState>>,
+    text: String,
+) -> Result<StatusCode, AdminError> {
     let effort: Effort = text.trim().parse()?;
     state.coordinator.set_effort(None, effort).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn bans(State(state): State<Arc<AppState>>) -> Json<Vec<String>> {
-    Json(state.admission.list_bans().iter().map(Ban::to_string).collect())
+    Json(
+        state
+            .admission
+            .list_bans()
+            .iter()
+            .map(Ban::to_string)
+            .collect(),
+    )
 }
 
 /// Adds a ban, and ejects the volunteers that it concerns.
@@ -132,7 +178,10 @@ async fn ban(State(state): State<Arc<AppState>>, text: String) -> Result<StatusC
         Ban::Address(client) => EjectTarget::Address(client),
         Ban::Identity(identity) => EjectTarget::Identity(identity),
     };
-    state.coordinator.eject(target, GoodbyeReason::Banned).await?;
+    state
+        .coordinator
+        .eject(target, GoodbyeReason::Banned)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -31,7 +31,8 @@ pub(super) enum SortKey {
 impl SortKey {
     /// Compares two rows. Unknown values come first.
     fn compare(self, a: &VolunteerRow, b: &VolunteerRow) -> Ordering {
-        let optional = |a: Option<f64>, b: Option<f64>| a.unwrap_or(-1.0).total_cmp(&b.unwrap_or(-1.0));
+        let optional =
+            |a: Option<f64>, b: Option<f64>| a.unwrap_or(-1.0).total_cmp(&b.unwrap_or(-1.0));
         match self {
             Self::Id => a.id.cmp(&b.id),
             Self::Address => a.address.cmp(&b.address),
@@ -92,12 +93,26 @@ impl PageRequest {
         rows.retain(|row| find.is_empty() || matches(row, &find));
         rows.sort_by(|a, b| {
             let order = self.sort.compare(a, b);
-            (if self.descending { order.reverse() } else { order }).then(a.id.cmp(&b.id))
+            (if self.descending {
+                order.reverse()
+            } else {
+                order
+            })
+            .then(a.id.cmp(&b.id))
         });
         let matching = rows.len();
         let count = self.rows.clamp(1, MAX_ROWS);
-        let from = if self.from < matching { self.from } else { matching.saturating_sub(1) / count * count };
-        Page { all, matching, from, rows: rows.into_iter().skip(from).take(count).collect() }
+        let from = if self.from < matching {
+            self.from
+        } else {
+            matching.saturating_sub(1) / count * count
+        };
+        Page {
+            all,
+            matching,
+            from,
+            rows: rows.into_iter().skip(from).take(count).collect(),
+        }
     }
 }
 
@@ -118,7 +133,11 @@ mod tests {
             id,
             address: format!("10.0.0.{}", id % 7),
             identity: Some(format!("{id:064x}")),
-            agent: if id.is_multiple_of(3) { "Python".to_owned() } else { "farsign".to_owned() },
+            agent: if id.is_multiple_of(3) {
+                "Python".to_owned()
+            } else {
+                "farsign".to_owned()
+            },
             accepted: id * 10,
             accepted_per_s: 1.0 / (1.0 + id as f64),
             idle_s: 0.0,
@@ -134,20 +153,32 @@ mod tests {
     /// Returns the number of matches, the offset and the ids of the page for a query.
     fn page(query: &str, volunteers: u64) -> (usize, usize, Vec<u64>) {
         let uri: axum::http::Uri = format!("/?{query}").parse().unwrap();
-        let request = axum::extract::Query::<PageRequest>::try_from_uri(&uri).unwrap().0;
+        let request = axum::extract::Query::<PageRequest>::try_from_uri(&uri)
+            .unwrap()
+            .0;
         let page = request.page((1..=volunteers).map(row).collect());
         assert_eq!(page.all as u64, volunteers);
-        (page.matching, page.from, page.rows.iter().map(|row| row.id).collect())
+        (
+            page.matching,
+            page.from,
+            page.rows.iter().map(|row| row.id).collect(),
+        )
     }
 
     #[test]
     fn page_is_sorted_and_filtered() {
         assert_eq!(page("", 4), (4, 0, vec![1, 2, 3, 4]));
         assert_eq!(page("sort=accepted_per_s&rows=2", 9), (9, 0, vec![9, 8]));
-        assert_eq!(page("sort=accepted&descending=true&rows=3&from=3", 9), (9, 3, vec![6, 5, 4]));
+        assert_eq!(
+            page("sort=accepted&descending=true&rows=3&from=3", 9),
+            (9, 3, vec![6, 5, 4])
+        );
         assert_eq!(page("sort=staleness&rows=3", 5), (5, 0, vec![2, 4, 1]));
         assert_eq!(page("find=PYTHON", 9), (3, 0, vec![3, 6, 9]));
-        assert_eq!(page("find=10.0.0.2&sort=id&descending=true", 20), (3, 0, vec![16, 9, 2]));
+        assert_eq!(
+            page("find=10.0.0.2&sort=id&descending=true", 20),
+            (3, 0, vec![16, 9, 2])
+        );
         assert_eq!(page("find=nothing", 20), (0, 0, vec![]));
     }
 

@@ -8,8 +8,15 @@ use crate::evaluation::Point;
 /// distinguish them.
 pub fn to_csv(points: &[Point]) -> String {
     let mut text = "accepted,elapsed_s,accuracy,loss\n".to_owned();
-    for Point { accepted, elapsed_s, accuracy, loss } in points {
-        writeln!(text, "{accepted},{elapsed_s},{accuracy},{loss}").expect("writing to a string succeeds");
+    for Point {
+        accepted,
+        elapsed_s,
+        accuracy,
+        loss,
+    } in points
+    {
+        writeln!(text, "{accepted},{elapsed_s},{accuracy},{loss}")
+            .expect("writing to a string succeeds");
     }
     text
 }

@@ -54,7 +54,10 @@ impl Manifest {
         Self {
             format_version: FORMAT_VERSION,
             program: PROGRAM,
-            run: Run { id: format!("{:016x}", run.run_id), planned_updates: settings.planned_updates },
+            run: Run {
+                id: format!("{:016x}", run.run_id),
+                planned_updates: settings.planned_updates,
+            },
             model: Model {
                 shape: dto::Model::from(&run.architecture),
                 activation: activation(&run.architecture),
@@ -80,14 +83,22 @@ mod tests {
     const SEED: u64 = 0x0123_4567_89ab_cdef;
 
     fn manifest(settings: Settings) -> serde_json::Value {
-        let settings = Settings { seed: Some(SEED), ..settings };
+        let settings = Settings {
+            seed: Some(SEED),
+            ..settings
+        };
         let data = loader::built_in().unwrap();
         let config = Config::new(&settings, &data.train, 0).unwrap();
         serde_json::to_value(Manifest::new(&config.run, &config.public_settings(), &data)).unwrap()
     }
 
     fn names(value: &serde_json::Value) -> Vec<&str> {
-        value.as_object().unwrap().keys().map(String::as_str).collect()
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect()
     }
 
     #[test]
@@ -122,7 +133,11 @@ mod tests {
                 trusted_proxy: Some("192.0.2.1".into()),
                 ..Settings::default()
             },
-            Settings { rule: Some(RuleKind::Vote), model: Some(ModelKind::Softmax), ..Settings::default() },
+            Settings {
+                rule: Some(RuleKind::Vote),
+                model: Some(ModelKind::Softmax),
+                ..Settings::default()
+            },
             Settings {
                 order: Some(OrderKind::Zeroth),
                 schedule: Some(ScheduleKind::PowerLaw),
@@ -136,7 +151,12 @@ mod tests {
             assert_eq!(names(&manifest["run"]), ["id", "planned_updates"]);
             let text = manifest.to_string();
             let seeds = [SEED.to_string(), format!("{SEED:016x}")];
-            for secret in seeds.iter().map(String::as_str).chain(["token", "where-the-run-is", "192.0.2.1"]) {
+            for secret in
+                seeds
+                    .iter()
+                    .map(String::as_str)
+                    .chain(["token", "where-the-run-is", "192.0.2.1"])
+            {
                 assert!(!text.contains(secret), "{secret} in {text}");
             }
         }
@@ -144,20 +164,37 @@ mod tests {
 
     #[test]
     fn manifest_hides_vote_seed() {
-        let settings = Settings { rule: Some(RuleKind::Vote), ..Settings::default() };
+        let settings = Settings {
+            rule: Some(RuleKind::Vote),
+            ..Settings::default()
+        };
         let data = loader::built_in().unwrap();
         let config = Config::new(&settings, &data.train, SEED).unwrap();
-        let text =
-            serde_json::to_string(&Manifest::new(&config.run, &config.public_settings(), &data)).unwrap();
-        for seed in [config.seed, config.seeds.directions, config.seeds.parameters] {
+        let text = serde_json::to_string(&Manifest::new(
+            &config.run,
+            &config.public_settings(),
+            &data,
+        ))
+        .unwrap();
+        for seed in [
+            config.seed,
+            config.seeds.directions,
+            config.seeds.parameters,
+        ] {
             assert!(!text.contains(&seed.to_string()), "{text}");
         }
     }
 
     #[test]
     fn endless_run_has_no_planned_updates() {
-        assert_eq!(manifest(Settings::default())["run"]["planned_updates"], 10_000.0);
-        let settings = Settings { schedule: Some(ScheduleKind::Constant), ..Settings::default() };
+        assert_eq!(
+            manifest(Settings::default())["run"]["planned_updates"],
+            10_000.0
+        );
+        let settings = Settings {
+            schedule: Some(ScheduleKind::Constant),
+            ..Settings::default()
+        };
         assert!(manifest(settings)["run"]["planned_updates"].is_null());
     }
 }

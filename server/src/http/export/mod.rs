@@ -26,7 +26,9 @@ use crate::http::ttl_cache::TtlCache;
 use crate::state::AppState;
 
 pub use crate::http::export::manifest::Manifest;
-pub use crate::http::export::safetensors::{HeldOutAccuracy, InvalidModelFile, TrainedModel, check};
+pub use crate::http::export::safetensors::{
+    HeldOutAccuracy, InvalidModelFile, TrainedModel, check,
+};
 
 /// Any client may request the model, so responses share one encoding for this time.
 const MODEL_TTL: Duration = Duration::from_secs(5);
@@ -63,8 +65,13 @@ async fn model(
     Extension(cache): Extension<Arc<ExportCache>>,
     headers: HeaderMap,
 ) -> Response {
-    let ModelFile { tag, file_name, bytes } =
-        cache.0.get_or_insert_with(Instant::now(), || encode_newest(&state));
+    let ModelFile {
+        tag,
+        file_name,
+        bytes,
+    } = cache
+        .0
+        .get_or_insert_with(Instant::now(), || encode_newest(&state));
     let model = CacheableBody {
         tag,
         content_type: HeaderValue::from_static("application/octet-stream"),
@@ -81,15 +88,25 @@ fn encode_newest(state: &AppState) -> ModelFile {
         data_name: &state.data.name,
         version: snapshot.version,
         accepted: snapshot.accepted,
-        held_out: state.history.read(History::newest).map(HeldOutAccuracy::from),
+        held_out: state
+            .history
+            .read(History::newest)
+            .map(HeldOutAccuracy::from),
         x: &snapshot.x,
     };
-    ModelFile { tag: model.tag(), file_name: model.file_name(), bytes: model.to_safetensors().into() }
+    ModelFile {
+        tag: model.tag(),
+        file_name: model.file_name(),
+        bytes: model.to_safetensors().into(),
+    }
 }
 
 async fn history(State(state): State<Arc<AppState>>) -> Response {
     let text = history_csv::to_csv(&state.history.read(History::points));
-    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"))];
+    let content_type = [(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/csv; charset=utf-8"),
+    )];
     let file_name = format!("farsign-{:016x}-history.csv", state.run.run_id);
     attachment((content_type, text).into_response(), &file_name)
 }
@@ -102,6 +119,8 @@ async fn manifest(State(state): State<Arc<AppState>>) -> Json<Manifest> {
 fn attachment(mut response: Response, file_name: &str) -> Response {
     let value = HeaderValue::try_from(format!("attachment; filename=\"{file_name}\""));
     let value = value.expect("file names are letters, digits, dots and hyphens");
-    response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_DISPOSITION, value);
     response
 }

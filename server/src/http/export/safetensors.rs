@@ -56,8 +56,15 @@ pub struct HeldOutAccuracy {
 }
 
 impl From<Point> for HeldOutAccuracy {
-    fn from(Point { accuracy, accepted, .. }: Point) -> Self {
-        Self { accuracy, at_accepted: accepted }
+    fn from(
+        Point {
+            accuracy, accepted, ..
+        }: Point,
+    ) -> Self {
+        Self {
+            accuracy,
+            at_accepted: accepted,
+        }
     }
 }
 
@@ -70,19 +77,29 @@ pub enum InvalidModelFile {
     /// The first layer is missing.
     #[error("expected a tensor named {expected}, found {found:?}")]
     #[allow(missing_docs)]
-    Tensor { expected: &'static str, found: Vec<String> },
+    Tensor {
+        expected: &'static str,
+        found: Vec<String>,
+    },
 }
 
 /// Returns the activation of the hidden units; `"none"` without a hidden layer.
 pub(super) fn activation(architecture: &Architecture) -> &'static str {
-    if architecture.widths().len() > 2 { "relu" } else { "none" }
+    if architecture.widths().len() > 2 {
+        "relu"
+    } else {
+        "none"
+    }
 }
 
 impl TrainedModel<'_> {
     /// Encodes the file.
     pub fn to_safetensors(&self) -> Vec<u8> {
-        let metadata: HashMap<String, String> =
-            self.metadata().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let metadata: HashMap<String, String> = self
+            .metadata()
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
         // Fails only if a name occurs twice, or a shape does not match its values.
         safetensors::serialize(self.tensors(), Some(metadata)).expect("layers tile the parameters")
     }
@@ -104,7 +121,11 @@ impl TrainedModel<'_> {
             ("snapshot_version", self.version.to_string()),
             ("accepted", self.accepted.to_string()),
         ]);
-        if let Some(HeldOutAccuracy { accuracy, at_accepted }) = held_out {
+        if let Some(HeldOutAccuracy {
+            accuracy,
+            at_accepted,
+        }) = held_out
+        {
             metadata.insert("held_out_accuracy", accuracy.to_string());
             metadata.insert("held_out_at_accepted", at_accepted.to_string());
         }
@@ -122,15 +143,27 @@ impl TrainedModel<'_> {
 
     /// Returns the default name of the file.
     pub fn file_name(&self) -> String {
-        format!("farsign-{:016x}-{}.safetensors", self.run.run_id, self.accepted)
+        format!(
+            "farsign-{:016x}-{}.safetensors",
+            self.run.run_id, self.accepted
+        )
     }
 
     fn tensors(&self) -> impl Iterator<Item = (String, Tensor<'_>)> {
         let layers = self.run.architecture.layers().into_iter().enumerate();
         layers.flat_map(|(index, layer)| {
-            let weight = Tensor { shape: vec![layer.inputs, layer.outputs], values: &self.x[layer.weights] };
-            let bias = Tensor { shape: vec![layer.outputs], values: &self.x[layer.biases] };
-            [(format!("layers.{index}.weight"), weight), (format!("layers.{index}.bias"), bias)]
+            let weight = Tensor {
+                shape: vec![layer.inputs, layer.outputs],
+                values: &self.x[layer.weights],
+            };
+            let bias = Tensor {
+                shape: vec![layer.outputs],
+                values: &self.x[layer.biases],
+            };
+            [
+                (format!("layers.{index}.weight"), weight),
+                (format!("layers.{index}.bias"), bias),
+            ]
         })
     }
 }
@@ -151,7 +184,10 @@ impl View for Tensor<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
+        self.values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect()
     }
 
     fn data_len(&self) -> usize {
@@ -170,7 +206,10 @@ pub fn check(file: &[u8]) -> Result<(), InvalidModelFile> {
         return Ok(());
     }
     let found = tensors.names().into_iter().map(str::to_owned).collect();
-    Err(InvalidModelFile::Tensor { expected: FIRST, found })
+    Err(InvalidModelFile::Tensor {
+        expected: FIRST,
+        found,
+    })
 }
 
 #[cfg(test)]
@@ -197,7 +236,14 @@ mod tests {
     const X: [f32; 8] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.5, -0.0];
 
     fn model(run: &RunSettings) -> TrainedModel<'_> {
-        TrainedModel { run, data_name: "three pixels", version: 4, accepted: 5, held_out: None, x: &X }
+        TrainedModel {
+            run,
+            data_name: "three pixels",
+            version: 4,
+            accepted: 5,
+            held_out: None,
+            x: &X,
+        }
     }
 
     #[test]
@@ -205,10 +251,18 @@ mod tests {
         let run = run();
         let file = model(&run).to_safetensors();
         let tensors = SafeTensors::deserialize(&file).unwrap();
-        let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>();
+        let bytes = |values: &[f32]| {
+            values
+                .iter()
+                .flat_map(|v| v.to_le_bytes())
+                .collect::<Vec<_>>()
+        };
         let weight = tensors.tensor("layers.0.weight").unwrap();
         let bias = tensors.tensor("layers.0.bias").unwrap();
-        assert_eq!((weight.shape(), weight.data()), (&[3, 2][..], &bytes(&X[..6])[..]));
+        assert_eq!(
+            (weight.shape(), weight.data()),
+            (&[3, 2][..], &bytes(&X[..6])[..])
+        );
         assert_eq!((bias.shape(), bias.data()), (&[2][..], &bytes(&X[6..])[..]));
     }
 
@@ -216,14 +270,34 @@ mod tests {
     fn tag_changes_with_file() {
         let run = run();
         let first = model(&run);
-        let held_out = |at_accepted| Some(HeldOutAccuracy { accuracy: 0.5, at_accepted });
-        let other = RunSettings { run_id: 8, ..run.clone() };
+        let held_out = |at_accepted| {
+            Some(HeldOutAccuracy {
+                accuracy: 0.5,
+                at_accepted,
+            })
+        };
+        let other = RunSettings {
+            run_id: 8,
+            ..run.clone()
+        };
         let all = [
             first,
-            TrainedModel { version: 5, ..first },
-            TrainedModel { held_out: held_out(4), ..first },
-            TrainedModel { held_out: held_out(5), ..first },
-            TrainedModel { run: &other, ..first },
+            TrainedModel {
+                version: 5,
+                ..first
+            },
+            TrainedModel {
+                held_out: held_out(4),
+                ..first
+            },
+            TrainedModel {
+                held_out: held_out(5),
+                ..first
+            },
+            TrainedModel {
+                run: &other,
+                ..first
+            },
         ];
         let mut tags: Vec<String> = all.iter().map(TrainedModel::tag).collect();
         assert_eq!(model(&run).tag(), tags[0]);
@@ -237,10 +311,19 @@ mod tests {
         let run = run();
         check(&model(&run).to_safetensors()).unwrap();
         let error = check(b"<!doctype html>").unwrap_err().to_string();
-        assert!(error.starts_with("expected a safetensors file, found something else"), "{error}");
-        let tensor = Tensor { shape: vec![1], values: &X[..1] };
+        assert!(
+            error.starts_with("expected a safetensors file, found something else"),
+            "{error}"
+        );
+        let tensor = Tensor {
+            shape: vec![1],
+            values: &X[..1],
+        };
         let other = safetensors::serialize([("wte", tensor)], None).unwrap();
         let error = check(&other).unwrap_err().to_string();
-        assert_eq!(error, "expected a tensor named layers.0.weight, found [\"wte\"]");
+        assert_eq!(
+            error,
+            "expected a tensor named layers.0.weight, found [\"wte\"]"
+        );
     }
 }

@@ -140,7 +140,10 @@ pub(super) fn router(body_timeout: Duration) -> Router<Arc<AppState>> {
         .route("/leave", post(remove_name))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(Arc::new(Leaderboard::default())))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, body_timeout))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            body_timeout,
+        ))
 }
 
 async fn list(
@@ -155,9 +158,16 @@ async fn list(
         return Ok(Json(list)); // another request has computed it in the meantime
     }
     let people = leaderboard.people();
-    let all = people.iter().flat_map(|(.., volunteers)| volunteers.clone()).collect();
+    let all = people
+        .iter()
+        .flat_map(|(.., volunteers)| volunteers.clone())
+        .collect();
     let accepted = state.coordinator.accepted_counts(all).await?;
-    Ok(Json(leaderboard.update_list(Instant::now(), &people, &accepted)))
+    Ok(Json(leaderboard.update_list(
+        Instant::now(),
+        &people,
+        &accepted,
+    )))
 }
 
 async fn set_name(
@@ -169,19 +179,30 @@ async fn set_name(
     if !state.admission.allows_page(&headers) {
         return Err(LeaderboardError::Origin);
     }
-    let Json(SetNameRequest { person, name, volunteers }) = body?;
+    let Json(SetNameRequest {
+        person,
+        name,
+        volunteers,
+    }) = body?;
     let name: Name = name.parse()?;
     if volunteers.len() > MAX_VOLUNTEERS {
         return Err(LeaderboardError::TooManyVolunteers(volunteers.len()));
     }
     let person = identity(&person)?;
-    let volunteers: Vec<_> = volunteers.iter().map(|text| identity(text)).collect::<Result<_, _>>()?;
+    let volunteers: Vec<_> = volunteers
+        .iter()
+        .map(|text| identity(text))
+        .collect::<Result<_, _>>()?;
     let accepted = state.coordinator.accepted_counts(volunteers).await?;
     let credited = accepted.into_iter().filter(|(_, accepted)| *accepted > 0);
     let volunteers: Vec<VolunteerIdentity> = credited.map(|(volunteer, _)| volunteer).collect();
     let kept = !volunteers.is_empty();
-    let response =
-        SetNameResponse { id: short_id(person), name: name.to_string(), kept, volunteers: volunteers.len() };
+    let response = SetNameResponse {
+        id: short_id(person),
+        name: name.to_string(),
+        kept,
+        volunteers: volunteers.len(),
+    };
     if kept {
         leaderboard.change(|registry| registry.set_name(person, name, &volunteers));
     }
@@ -206,8 +227,12 @@ async fn remove_name(
 /// Returns the identity of a secret. Knowing the secret proves ownership.
 fn identity(secret: &str) -> Result<VolunteerIdentity, LeaderboardError> {
     let is_hex = secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let number = is_hex.then(|| u128::from_str_radix(secret, 16).ok()).flatten();
-    number.map(|number| Secret(number.to_be_bytes()).into()).ok_or(LeaderboardError::Secret)
+    let number = is_hex
+        .then(|| u128::from_str_radix(secret, 16).ok())
+        .flatten();
+    number
+        .map(|number| Secret(number.to_be_bytes()).into())
+        .ok_or(LeaderboardError::Secret)
 }
 
 fn short_id(person: VolunteerIdentity) -> String {
@@ -218,7 +243,10 @@ fn short_id(person: VolunteerIdentity) -> String {
 type Person = (VolunteerIdentity, Name, Vec<VolunteerIdentity>);
 
 fn people(registry: &NameRegistry) -> Vec<Person> {
-    registry.people().map(|(person, entry)| (person, entry.name.clone(), entry.volunteers.clone())).collect()
+    registry
+        .people()
+        .map(|(person, entry)| (person, entry.name.clone(), entry.volunteers.clone()))
+        .collect()
 }
 
 impl Leaderboard {
@@ -234,13 +262,27 @@ impl Leaderboard {
         accepted: &HashMap<VolunteerIdentity, u64>,
     ) -> List {
         let row = |(person, name, volunteers): &Person| {
-            let accepted = volunteers.iter().filter_map(|volunteer| accepted.get(volunteer)).sum();
-            Row { id: short_id(*person), name: name.to_string(), accepted }
+            let accepted = volunteers
+                .iter()
+                .filter_map(|volunteer| accepted.get(volunteer))
+                .sum();
+            Row {
+                id: short_id(*person),
+                name: name.to_string(),
+                accepted,
+            }
         };
-        let mut rows: Vec<Row> = people.iter().map(row).filter(|row| row.accepted > 0).collect();
+        let mut rows: Vec<Row> = people
+            .iter()
+            .map(row)
+            .filter(|row| row.accepted > 0)
+            .collect();
         rows.sort_unstable_by(|a, b| b.accepted.cmp(&a.accepted).then_with(|| a.id.cmp(&b.id)));
         rows.truncate(LEADERBOARD_SIZE);
-        let list = List { people: rows, named: people.len() };
+        let list = List {
+            people: rows,
+            named: people.len(),
+        };
         // Not cached if a name was removed in the meantime, because later responses must not show it.
         let registry = self.registry.lock();
         if self::people(&registry) == people {
@@ -274,8 +316,15 @@ mod tests {
         let accepted = HashMap::from([(volunteer, 7)]);
         leaderboard.change(|registry| registry.set_name(ada, "Ada".parse().unwrap(), &[volunteer]));
         let people = leaderboard.people();
-        assert_eq!(leaderboard.update_list(now, &people, &accepted).people[0].accepted, 7);
-        assert_eq!(leaderboard.list.get(now).map(|list| list.named), Some(1), "the list is cached");
+        assert_eq!(
+            leaderboard.update_list(now, &people, &accepted).people[0].accepted,
+            7
+        );
+        assert_eq!(
+            leaderboard.list.get(now).map(|list| list.named),
+            Some(1),
+            "the list is cached"
+        );
         leaderboard.change(|registry| registry.remove(ada).is_some());
         leaderboard.update_list(now, &people, &accepted);
         assert!(leaderboard.list.get(now).is_none());
@@ -287,14 +336,16 @@ mod tests {
         let now = Instant::now();
         let ada = identity(1);
         let volunteer = identity(2);
-        let set_name =
-            |registry: &mut NameRegistry| registry.set_name(ada, "Ada".parse().unwrap(), &[volunteer]);
+        let set_name = |registry: &mut NameRegistry| {
+            registry.set_name(ada, "Ada".parse().unwrap(), &[volunteer])
+        };
         leaderboard.change(set_name);
         leaderboard.update_list(now, &leaderboard.people(), &HashMap::from([(volunteer, 7)]));
         leaderboard.change(set_name);
         leaderboard.change(|registry| registry.remove(identity(3)).is_some());
         assert!(leaderboard.list.get(now).is_some());
-        leaderboard.change(|registry| registry.set_name(ada, "Ada L.".parse().unwrap(), &[volunteer]));
+        leaderboard
+            .change(|registry| registry.set_name(ada, "Ada L.".parse().unwrap(), &[volunteer]));
         assert!(leaderboard.list.get(now).is_none());
     }
 }

@@ -100,7 +100,9 @@ impl NameRegistry {
             }
         }
         own.sort_unstable();
-        let changed = before.as_ref().is_none_or(|entry| entry.name != name || entry.volunteers != own);
+        let changed = before
+            .as_ref()
+            .is_none_or(|entry| entry.name != name || entry.volunteers != own);
         for volunteer in &own {
             let owner = self.owners.insert(*volunteer, person);
             if let Some(owner) = owner.filter(|owner| *owner != person) {
@@ -109,7 +111,14 @@ impl NameRegistry {
         }
         self.next_age += 1;
         self.by_age.insert(self.next_age, person);
-        self.people.insert(person, NameEntry { name, volunteers: own, age: self.next_age });
+        self.people.insert(
+            person,
+            NameEntry {
+                name,
+                volunteers: own,
+                age: self.next_age,
+            },
+        );
         if self.people.len() > MAX_PEOPLE
             && let Some((_, &oldest)) = self.by_age.first_key_value()
         {
@@ -121,7 +130,9 @@ impl NameRegistry {
     /// Removes a volunteer from its former owner. An owner without volunteers is removed; otherwise one volunteer
     /// could claim names in turn, and displace all others.
     fn remove_volunteer(&mut self, owner: VolunteerIdentity, volunteer: &VolunteerIdentity) {
-        let Some(entry) = self.people.get_mut(&owner) else { return };
+        let Some(entry) = self.people.get_mut(&owner) else {
+            return;
+        };
         entry.volunteers.retain(|other| other != volunteer);
         if entry.volunteers.is_empty() {
             self.remove(owner);
@@ -132,7 +143,10 @@ impl NameRegistry {
     pub fn remove(&mut self, person: VolunteerIdentity) -> Option<NameEntry> {
         let entry = self.people.remove(&person)?;
         self.by_age.remove(&entry.age);
-        entry.volunteers.iter().for_each(|volunteer| _ = self.owners.remove(volunteer));
+        entry
+            .volunteers
+            .iter()
+            .for_each(|volunteer| _ = self.owners.remove(volunteer));
         Some(entry)
     }
 
@@ -159,8 +173,9 @@ mod tests {
 
     /// Returns the names with their numbers of volunteers, sorted.
     fn names(registry: &NameRegistry) -> Vec<(String, usize)> {
-        let row =
-            |(_, entry): (VolunteerIdentity, &NameEntry)| (entry.name.to_string(), entry.volunteers.len());
+        let row = |(_, entry): (VolunteerIdentity, &NameEntry)| {
+            (entry.name.to_string(), entry.volunteers.len())
+        };
         let mut rows: Vec<_> = registry.people().map(row).collect();
         rows.sort();
         rows
@@ -168,19 +183,32 @@ mod tests {
 
     #[test]
     fn name_is_trimmed() {
-        for (text, expected) in
-            [("Ada", "Ada"), ("  Ada \n Lovelace ", "Ada Lovelace"), ("Zoë-7 o'B.", "Zoë-7 o'B.")]
-        {
-            assert_eq!(text.parse::<Name>().map(|name| name.to_string()), Ok(expected.to_owned()));
+        for (text, expected) in [
+            ("Ada", "Ada"),
+            ("  Ada \n Lovelace ", "Ada Lovelace"),
+            ("Zoë-7 o'B.", "Zoë-7 o'B."),
+        ] {
+            assert_eq!(
+                text.parse::<Name>().map(|name| name.to_string()),
+                Ok(expected.to_owned())
+            );
         }
     }
 
     #[test]
     fn invalid_name_is_an_error() {
         assert_eq!(" \t".parse::<Name>(), Err(NameError::Empty));
-        assert_eq!("x".repeat(21).parse::<Name>(), Err(NameError::Long { found: 21 }));
-        for found in ['<', '&', '"', '\u{202e}', '\u{200b}', '\u{3164}', '\u{ffa0}', '\0', '@', '/'] {
-            assert_eq!(format!("a{found}b").parse::<Name>(), Err(NameError::Character { found }));
+        assert_eq!(
+            "x".repeat(21).parse::<Name>(),
+            Err(NameError::Long { found: 21 })
+        );
+        for found in [
+            '<', '&', '"', '\u{202e}', '\u{200b}', '\u{3164}', '\u{ffa0}', '\0', '@', '/',
+        ] {
+            assert_eq!(
+                format!("a{found}b").parse::<Name>(),
+                Err(NameError::Character { found })
+            );
         }
     }
 
@@ -193,7 +221,10 @@ mod tests {
         registry.set_name(ada, name("Ada L."), &[identity(11), identity(12)]);
         assert_eq!(names(&registry), [("Ada L.".to_owned(), 3)]);
         registry.set_name(bob, name("Bob"), &[identity(12)]);
-        assert_eq!(names(&registry), [("Ada L.".to_owned(), 2), ("Bob".to_owned(), 1)]);
+        assert_eq!(
+            names(&registry),
+            [("Ada L.".to_owned(), 2), ("Bob".to_owned(), 1)]
+        );
         assert!(registry.remove(ada).is_some() && registry.remove(ada).is_none());
         assert_eq!(names(&registry), [("Bob".to_owned(), 1)]);
     }
@@ -202,8 +233,12 @@ mod tests {
     fn last_name_wins() {
         let mut registry = NameRegistry::default();
         registry.set_name(identity(1), name("Ada"), &[identity(10)]);
-        (100..2000).for_each(|n| _ = registry.set_name(identity(n), name("greedy"), &[identity(11)]));
-        assert_eq!(names(&registry), [("Ada".to_owned(), 1), ("greedy".to_owned(), 1)]);
+        (100..2000)
+            .for_each(|n| _ = registry.set_name(identity(n), name("greedy"), &[identity(11)]));
+        assert_eq!(
+            names(&registry),
+            [("Ada".to_owned(), 1), ("greedy".to_owned(), 1)]
+        );
     }
 
     #[test]
@@ -215,10 +250,19 @@ mod tests {
         }
         registry.set_name(identity(0), name("still here"), &[]);
         registry.set_name(identity(max), name("new"), &[]);
-        assert_eq!((registry.people.len(), registry.by_age.len()), (MAX_PEOPLE, MAX_PEOPLE));
-        assert_eq!(registry.owners.len(), MAX_PEOPLE - 1, "a removed person leaves no volunteers");
+        assert_eq!(
+            (registry.people.len(), registry.by_age.len()),
+            (MAX_PEOPLE, MAX_PEOPLE)
+        );
+        assert_eq!(
+            registry.owners.len(),
+            MAX_PEOPLE - 1,
+            "a removed person leaves no volunteers"
+        );
         let names = names(&registry);
-        assert!(names.contains(&("still here".to_owned(), 1)) && names.contains(&("new".to_owned(), 0)));
+        assert!(
+            names.contains(&("still here".to_owned(), 1)) && names.contains(&("new".to_owned(), 0))
+        );
     }
 
     #[test]
@@ -226,9 +270,16 @@ mod tests {
         let mut registry = NameRegistry::default();
         let many: Vec<_> = (0..1000).map(identity).collect();
         registry.set_name(identity(5), name("many"), &many);
-        assert!(registry.people().all(|(_, entry)| entry.volunteers.len() <= MAX_VOLUNTEERS));
+        assert!(
+            registry
+                .people()
+                .all(|(_, entry)| entry.volunteers.len() <= MAX_VOLUNTEERS)
+        );
         registry.set_name(identity(5), name("many"), &[identity(5000)]);
-        let (_, entry) = registry.people().find(|(person, _)| *person == identity(5)).expect("a person");
+        let (_, entry) = registry
+            .people()
+            .find(|(person, _)| *person == identity(5))
+            .expect("a person");
         assert!(entry.volunteers.contains(&identity(5000)));
     }
 }

@@ -56,7 +56,11 @@ mod kind {
 pub enum RecordError {
     /// The record ends early.
     #[error("expected {expected} bytes at offset {offset} of a record, found {found}")]
-    Truncated { offset: usize, expected: usize, found: usize },
+    Truncated {
+        offset: usize,
+        expected: usize,
+        found: usize,
+    },
     /// The record has extra bytes.
     #[error("expected the end of a record at offset {offset}, found {found} more bytes")]
     Trailing { offset: usize, found: usize },
@@ -65,7 +69,10 @@ pub enum RecordError {
     Format { found: u32 },
     /// A value is out of its range.
     #[error("expected {expected} in a record, found {found}")]
-    Value { expected: &'static str, found: String },
+    Value {
+        expected: &'static str,
+        found: String,
+    },
     /// The checksum does not match.
     #[error("expected bytes that match their checksum, found others")]
     Checksum,
@@ -94,9 +101,17 @@ pub fn read_identity(bytes: &[u8]) -> Result<RunIdentity, RecordError> {
     let seed = decoder.u64()?;
     let run_id = decoder.u64()?;
     let train_digest = decoder.array()?;
-    let settings = String::from_utf8(decoder.rest().to_vec())
-        .map_err(|error| RecordError::Value { expected: "settings in UTF-8", found: error.to_string() })?;
-    Ok(RunIdentity { seed, run_id, train_digest, settings })
+    let settings =
+        String::from_utf8(decoder.rest().to_vec()).map_err(|error| RecordError::Value {
+            expected: "settings in UTF-8",
+            found: error.to_string(),
+        })?;
+    Ok(RunIdentity {
+        seed,
+        run_id,
+        train_digest,
+        settings,
+    })
 }
 
 /// Encodes the trust of a volunteer after the batch of events that ends at `position`.
@@ -117,7 +132,13 @@ pub fn read_trust_record(bytes: &[u8]) -> Result<(u64, TrustRecord), RecordError
     let accepted = decoder.u64()?;
     let passed = decoder.u32()?;
     decoder.end()?;
-    Ok((changed, TrustRecord { trust: Trust { passed }, accepted }))
+    Ok((
+        changed,
+        TrustRecord {
+            trust: Trust { passed },
+            accepted,
+        },
+    ))
 }
 
 /// Encodes an event.
@@ -133,13 +154,27 @@ pub fn write_event(event: &Event) -> Vec<u8> {
     out.extend(event.volunteer().0.to_le_bytes());
     match event {
         Event::Join(_) | Event::Leave(_) => {}
-        Event::Accepted(Accepted { task, direction_seed, trust, signs, .. }) => {
+        Event::Accepted(Accepted {
+            task,
+            direction_seed,
+            trust,
+            signs,
+            ..
+        }) => {
             out.extend(task.0.to_le_bytes());
             out.extend(direction_seed.to_le_bytes());
             out.extend(trust.to_le_bytes());
             write_signs(signs, &mut out);
         }
-        Event::RolledBack { step: Step { direction_seed, scale, signs }, .. } => {
+        Event::RolledBack {
+            step:
+                Step {
+                    direction_seed,
+                    scale,
+                    signs,
+                },
+            ..
+        } => {
             out.extend(direction_seed.to_le_bytes());
             out.extend(scale.to_le_bytes());
             write_signs(signs, &mut out);
@@ -169,7 +204,14 @@ pub fn read_event(bytes: &[u8]) -> Result<Event, RecordError> {
         kind::ROLLED_BACK => {
             let direction_seed = decoder.u64()?;
             let scale = decoder.f32()?;
-            Event::RolledBack { volunteer, step: Step { direction_seed, scale, signs: decoder.signs()? } }
+            Event::RolledBack {
+                volunteer,
+                step: Step {
+                    direction_seed,
+                    scale,
+                    signs: decoder.signs()?,
+                },
+            }
         }
         found => return Err(unknown("an event of kind 1 to 4", found)),
     };
@@ -179,7 +221,13 @@ pub fn read_event(bytes: &[u8]) -> Result<Event, RecordError> {
 /// Encodes a position and the counters there.
 pub fn write_position(position: LogPosition, counters: &CoordinatorCounters) -> Vec<u8> {
     let mut out = Vec::new();
-    for number in [position.sequence, position.bytes, counters.joined, counters.issued, counters.version] {
+    for number in [
+        position.sequence,
+        position.bytes,
+        counters.joined,
+        counters.issued,
+        counters.version,
+    ] {
         out.extend(number.to_le_bytes());
     }
     out.extend(counters.trust_mean.to_le_bytes());
@@ -201,18 +249,35 @@ pub fn read_position(bytes: &[u8]) -> Result<(LogPosition, CoordinatorCounters),
 
 /// Encodes a checkpoint.
 pub fn write_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
-    let Checkpoint { position, counters, state: FarSignState { x, votes, accepted, weight, senders } } =
-        checkpoint;
+    let Checkpoint {
+        position,
+        counters,
+        state:
+            FarSignState {
+                x,
+                votes,
+                accepted,
+                weight,
+                senders,
+            },
+    } = checkpoint;
     let mut out = write_position(*position, counters);
     out.reserve(4 * (x.len() + votes.len()) + 17 * senders.len() + 32);
     out.extend(accepted.to_le_bytes());
     out.extend(weight.to_le_bytes());
     for values in [x, votes] {
         out.extend((values.len() as u32).to_le_bytes());
-        values.iter().for_each(|value| out.extend(value.to_le_bytes()));
+        values
+            .iter()
+            .for_each(|value| out.extend(value.to_le_bytes()));
     }
     out.extend((senders.len() as u32).to_le_bytes());
-    for SenderState { volunteer, last, sent } in senders {
+    for SenderState {
+        volunteer,
+        last,
+        sent,
+    } in senders
+    {
         out.extend(volunteer.0.to_le_bytes());
         out.extend(last.to_le_bytes());
         out.push((*sent).into());
@@ -243,7 +308,13 @@ pub fn read_checkpoint(bytes: &[u8]) -> Result<Checkpoint, RecordError> {
     decoder.end().map(|()| Checkpoint {
         position,
         counters,
-        state: FarSignState { x, votes, accepted, weight, senders },
+        state: FarSignState {
+            x,
+            votes,
+            accepted,
+            weight,
+            senders,
+        },
     })
 }
 
@@ -262,7 +333,9 @@ pub fn write_backup(identity: &RunIdentity, checkpoint: &Checkpoint) -> Vec<u8> 
 /// # Errors
 /// Returns an error if the bytes are incomplete or changed.
 pub fn read_backup(bytes: &[u8]) -> Result<(RunIdentity, Checkpoint), RecordError> {
-    let (content, digest) = bytes.split_last_chunk::<DIGEST_BYTES>().ok_or(RecordError::Checksum)?;
+    let (content, digest) = bytes
+        .split_last_chunk::<DIGEST_BYTES>()
+        .ok_or(RecordError::Checksum)?;
     if <[u8; DIGEST_BYTES]>::from(Sha256::digest(content)) != *digest {
         return Err(RecordError::Checksum);
     }
@@ -275,7 +348,8 @@ pub fn read_backup(bytes: &[u8]) -> Result<(RunIdentity, Checkpoint), RecordErro
 /// Returns the SHA-256 of the encoded parameters, which identifies a model.
 pub fn parameters_digest(x: &[f32]) -> [u8; DIGEST_BYTES] {
     let mut digest = Sha256::new();
-    x.iter().for_each(|value| digest.update(value.to_le_bytes()));
+    x.iter()
+        .for_each(|value| digest.update(value.to_le_bytes()));
     digest.finalize().into()
 }
 
@@ -285,7 +359,10 @@ fn write_signs(signs: &SignBits, out: &mut Vec<u8>) {
 }
 
 fn unknown(expected: &'static str, found: impl ToString) -> RecordError {
-    RecordError::Value { expected, found: found.to_string() }
+    RecordError::Value {
+        expected,
+        found: found.to_string(),
+    }
 }
 
 /// A decoder of the rest of a record.
@@ -300,11 +377,14 @@ impl<'a> Decoder<'a> {
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], RecordError> {
-        let (taken, rest) = self.bytes.split_at_checked(count).ok_or(RecordError::Truncated {
-            offset: self.offset,
-            expected: count,
-            found: self.bytes.len(),
-        })?;
+        let (taken, rest) = self
+            .bytes
+            .split_at_checked(count)
+            .ok_or(RecordError::Truncated {
+                offset: self.offset,
+                expected: count,
+                found: self.bytes.len(),
+            })?;
         self.offset += count;
         self.bytes = rest;
         Ok(taken)
@@ -317,12 +397,16 @@ impl<'a> Decoder<'a> {
     fn end(self) -> Result<(), RecordError> {
         match self.bytes.len() {
             0 => Ok(()),
-            found => Err(RecordError::Trailing { offset: self.offset, found }),
+            found => Err(RecordError::Trailing {
+                offset: self.offset,
+                found,
+            }),
         }
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
-        self.take(N).map(|bytes| bytes.try_into().expect("as many were taken"))
+        self.take(N)
+            .map(|bytes| bytes.try_into().expect("as many were taken"))
     }
 
     fn u32(&mut self) -> Result<u32, RecordError> {
@@ -348,7 +432,10 @@ impl<'a> Decoder<'a> {
     fn floats(&mut self) -> Result<Vec<f32>, RecordError> {
         let count = self.u32()? as usize;
         let (floats, _) = self.take(4 * count)?.as_chunks();
-        Ok(floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+        Ok(floats
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect())
     }
 
     fn signs(&mut self) -> Result<SignBits, RecordError> {
@@ -358,7 +445,10 @@ impl<'a> Decoder<'a> {
     }
 
     fn position(&mut self) -> Result<(LogPosition, CoordinatorCounters), RecordError> {
-        let position = LogPosition { sequence: self.u64()?, bytes: self.u64()? };
+        let position = LogPosition {
+            sequence: self.u64()?,
+            bytes: self.u64()?,
+        };
         let joined = self.u64()?;
         let issued = self.u64()?;
         let version = self.u64()?;
@@ -367,7 +457,17 @@ impl<'a> Decoder<'a> {
         let has_window = self.bool()?;
         let window = (self.u64()?, self.u64()?);
         let window = has_window.then_some(window);
-        Ok((position, CoordinatorCounters { joined, issued, version, trust_mean, words_drawn, window }))
+        Ok((
+            position,
+            CoordinatorCounters {
+                joined,
+                issued,
+                version,
+                trust_mean,
+                words_drawn,
+                window,
+            },
+        ))
     }
 }
 

@@ -15,18 +15,37 @@ fn accepted() -> Event {
 }
 
 fn rolled_back() -> Event {
-    let step = Step { direction_seed: 7, scale: -1.0, signs: signs() };
-    Event::RolledBack { volunteer: VolunteerId(2), step }
+    let step = Step {
+        direction_seed: 7,
+        scale: -1.0,
+        signs: signs(),
+    };
+    Event::RolledBack {
+        volunteer: VolunteerId(2),
+        step,
+    }
 }
 
 fn identity() -> RunIdentity {
-    RunIdentity { seed: u64::MAX, run_id: 1, train_digest: [7; 32], settings: "batch = 1\n".into() }
+    RunIdentity {
+        seed: u64::MAX,
+        run_id: 1,
+        train_digest: [7; 32],
+        settings: "batch = 1\n".into(),
+    }
 }
 
 fn checkpoint() -> Checkpoint {
-    let sender = |volunteer, last, sent| SenderState { volunteer: VolunteerId(volunteer), last, sent };
+    let sender = |volunteer, last, sent| SenderState {
+        volunteer: VolunteerId(volunteer),
+        last,
+        sent,
+    };
     Checkpoint {
-        position: LogPosition { sequence: 5, bytes: 300 },
+        position: LogPosition {
+            sequence: 5,
+            bytes: 300,
+        },
         counters: CoordinatorCounters {
             joined: 2,
             issued: 9,
@@ -46,14 +65,24 @@ fn checkpoint() -> Checkpoint {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+    bytes
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// Later versions must read these bytes: they change only together with the number of the format.
 #[test]
 fn format_v1_encoding() {
-    assert_eq!(hex(&write_event(&Event::Join(VolunteerId(258)))), "010201000000000000");
-    assert_eq!(hex(&write_event(&Event::Leave(VolunteerId(1)))), "020100000000000000");
+    assert_eq!(
+        hex(&write_event(&Event::Join(VolunteerId(258)))),
+        "010201000000000000"
+    );
+    assert_eq!(
+        hex(&write_event(&Event::Leave(VolunteerId(1)))),
+        "020100000000000000"
+    );
     assert_eq!(
         hex(&write_event(&accepted())),
         "03020000000000000003000000000000000102030405060708\
@@ -64,14 +93,20 @@ fn format_v1_encoding() {
         "0402000000000000000700000000000000\
          000080bf09000000a501"
     );
-    let record = TrustRecord { trust: Trust { passed: 6 }, accepted: 258 };
+    let record = TrustRecord {
+        trust: Trust { passed: 6 },
+        accepted: 258,
+    };
     assert_eq!(
         hex(&write_trust_record(checkpoint().position, record)),
         "0500000000000000020100000000000006000000"
     );
     assert_eq!(
         hex(&write_identity(&identity())),
-        format!("01000000ffffffffffffffff0100000000000000{}6261746368203d20310a", "07".repeat(32))
+        format!(
+            "01000000ffffffffffffffff0100000000000000{}6261746368203d20310a",
+            "07".repeat(32)
+        )
     );
     assert_eq!(
         hex(&write_checkpoint(&checkpoint())),
@@ -87,18 +122,28 @@ fn format_v1_encoding() {
 
 #[test]
 fn encoding_round_trip() {
-    for event in [Event::Join(VolunteerId(1)), Event::Leave(VolunteerId(u64::MAX)), accepted(), rolled_back()]
-    {
+    for event in [
+        Event::Join(VolunteerId(1)),
+        Event::Leave(VolunteerId(u64::MAX)),
+        accepted(),
+        rolled_back(),
+    ] {
         assert_eq!(read_event(&write_event(&event)), Ok(event));
     }
     assert_eq!(read_identity(&write_identity(&identity())), Ok(identity()));
     let without_window = Checkpoint {
-        counters: CoordinatorCounters { window: None, ..checkpoint().counters },
+        counters: CoordinatorCounters {
+            window: None,
+            ..checkpoint().counters
+        },
         ..checkpoint()
     };
     for checkpoint in [checkpoint(), without_window, Checkpoint::default()] {
         let bytes = write_checkpoint(&checkpoint);
-        assert_eq!(read_position(&bytes), Ok((checkpoint.position, checkpoint.counters)));
+        assert_eq!(
+            read_position(&bytes),
+            Ok((checkpoint.position, checkpoint.counters))
+        );
         assert_eq!(read_checkpoint(&bytes), Ok(checkpoint.clone()));
         let backup = write_backup(&identity(), &checkpoint);
         assert_eq!(read_backup(&backup), Ok((identity(), checkpoint)));
@@ -110,15 +155,33 @@ fn truncated_or_trailing_bytes_are_errors() {
     for event in [Event::Join(VolunteerId(1)), accepted(), rolled_back()] {
         let bytes = write_event(&event);
         for length in 0..bytes.len() {
-            assert!(matches!(read_event(&bytes[..length]), Err(RecordError::Truncated { .. })), "{length}");
+            assert!(
+                matches!(
+                    read_event(&bytes[..length]),
+                    Err(RecordError::Truncated { .. })
+                ),
+                "{length}"
+            );
         }
         let longer = [&bytes[..], &[0]].concat();
-        assert_eq!(read_event(&longer), Err(RecordError::Trailing { offset: bytes.len(), found: 1 }));
+        assert_eq!(
+            read_event(&longer),
+            Err(RecordError::Trailing {
+                offset: bytes.len(),
+                found: 1
+            })
+        );
     }
     let bytes = write_checkpoint(&checkpoint());
     assert!((0..bytes.len()).all(|length| read_checkpoint(&bytes[..length]).is_err()));
-    assert_eq!(read_event(&[9; 9]), Err(unknown("an event of kind 1 to 4", 9)));
-    assert_eq!(read_identity(&[2, 0, 0, 0]), Err(RecordError::Format { found: 2 }));
+    assert_eq!(
+        read_event(&[9; 9]),
+        Err(unknown("an event of kind 1 to 4", 9))
+    );
+    assert_eq!(
+        read_identity(&[2, 0, 0, 0]),
+        Err(RecordError::Format { found: 2 })
+    );
 }
 
 #[test]
@@ -127,8 +190,16 @@ fn damaged_backup_is_an_error() {
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
-        assert_eq!(read_backup(&changed), Err(RecordError::Checksum), "byte {at}");
-        assert_eq!(read_backup(&bytes[..at]), Err(RecordError::Checksum), "length {at}");
+        assert_eq!(
+            read_backup(&changed),
+            Err(RecordError::Checksum),
+            "byte {at}"
+        );
+        assert_eq!(
+            read_backup(&bytes[..at]),
+            Err(RecordError::Checksum),
+            "length {at}"
+        );
     }
 }
 
@@ -137,5 +208,11 @@ fn damaged_backup_is_an_error() {
 fn impossible_count_allocates_nothing() {
     let position = write_position(LogPosition::default(), &CoordinatorCounters::default());
     let bytes = [&position[..], &[0; 16], &[0xff; 4]].concat();
-    assert!(matches!(read_checkpoint(&bytes), Err(RecordError::Truncated { expected: 0x3_ffff_fffc, .. })));
+    assert!(matches!(
+        read_checkpoint(&bytes),
+        Err(RecordError::Truncated {
+            expected: 0x3_ffff_fffc,
+            ..
+        })
+    ));
 }
