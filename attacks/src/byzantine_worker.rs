@@ -189,9 +189,9 @@ fn alie_z_max(Population { workers, attackers }: Population) -> f32 {
         let middle = 0.5 * (low + high);
         let phi = 0.5 * libm::erfc(-middle / std::f64::consts::SQRT_2);
         if phi < bound {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
     }
     if low > 0.1 { low as f32 } else { 0.1 }

@@ -90,16 +90,16 @@ fn measure(d: usize) -> Result<[Row; 4]> {
     let mut samples = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
         samples[0].push(nanoseconds(d, || {
-            black_box(&mut to).copy_from_slice(black_box(&from))
+            black_box(&mut to).copy_from_slice(black_box(&from));
         }));
         samples[1].push(nanoseconds(d, || {
-            apply(black_box(&mut plain), black_box(&signs))
+            apply(black_box(&mut plain), black_box(&signs));
         }));
         samples[2].push(nanoseconds(d, || {
-            black_box(&step).take(&mut directions, black_box(&mut x))
+            black_box(&step).take(&mut directions, black_box(&mut x));
         }));
         samples[3].push(nanoseconds(d, || {
-            apply(black_box(&mut vote), black_box(&signs))
+            apply(black_box(&mut vote), black_box(&signs));
         }));
     }
     let names = [

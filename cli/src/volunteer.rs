@@ -92,7 +92,7 @@ fn report_event(index: usize, event: WorkerEvent) {
             eprintln!("worker {index}: {cause}; retrying in {delay_s:.1} s");
         }
         WorkerEvent::Rejected(reason) => {
-            eprintln!("worker {index}: an update was rejected: {reason}")
+            eprintln!("worker {index}: an update was rejected: {reason}");
         }
         WorkerEvent::Joined => tracing::debug!(event = "worker_joined", index, "worker joined"),
     }

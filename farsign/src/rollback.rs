@@ -62,7 +62,7 @@ mod tests {
                     scale: n as f32,
                     ..Step::default()
                 },
-            )
+            );
         });
         updates
     }

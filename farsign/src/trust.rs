@@ -107,7 +107,7 @@ mod tests {
         (0..400).for_each(|_| {
             _ = mean.relative(Trust {
                 passed: PROBATION_VERIFICATIONS,
-            })
+            });
         });
         assert!(
             mean.relative(Trust {

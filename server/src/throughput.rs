@@ -51,7 +51,7 @@ mod tests {
         assert_eq!(meter.rate(), 0.0);
         let at = |second: u64| start + Duration::from_secs(second);
         (0..=30).for_each(|second| {
-            meter.sample(at(second), if second < 20 { 0 } else { (second - 20) * 7 })
+            meter.sample(at(second), if second < 20 { 0 } else { (second - 20) * 7 });
         });
         assert_eq!(meter.rate(), 7.0);
     }

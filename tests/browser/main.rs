@@ -9,6 +9,7 @@ mod budget;
 mod compare;
 mod compatibility;
 mod console;
+mod console_message;
 mod controls;
 mod dashboard;
 mod demo;

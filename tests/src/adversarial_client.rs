@@ -340,7 +340,7 @@ impl Connection {
         for record in read_server_frame(&payload).into_iter().flatten() {
             match record {
                 Ok(ServerRecord::Welcome(welcome)) => {
-                    directions = welcome.settings.directions.count()
+                    directions = welcome.settings.directions.count();
                 }
                 Ok(ServerRecord::Task(first)) => task = Some(first.id.0),
                 _ => {}

@@ -40,7 +40,7 @@ impl FlakyProxy {
             listener
                 .incoming()
                 .flatten()
-                .for_each(|client| shared.connect(client))
+                .for_each(|client| shared.connect(client));
         });
         Ok(Self { address, state })
     }

@@ -178,7 +178,7 @@ impl RawClient {
     fn steps(&self, delta: DeltaBody<'_>) -> Vec<Step> {
         let mut steps = Vec::new();
         let read = delta.for_each_step(self.directions, &mut Step::default(), |step| {
-            steps.push(step.clone())
+            steps.push(step.clone());
         });
         read.expect("valid steps");
         steps

@@ -168,7 +168,7 @@ pub fn run_fleet(
             );
             let work = move || {
                 worker::run(options, secret, data, &stats, stop, &|event| {
-                    on_event(index, event)
+                    on_event(index, event);
                 })
             };
             std::thread::Builder::new()

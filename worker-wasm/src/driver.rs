@@ -167,7 +167,8 @@ impl Driver {
     fn load(&mut self, this: &SharedDriver) {
         self.is_loading = true;
         self.send_state(State::LoadingData, None, None);
-        let (this, url) = (Rc::clone(this), self.url.clone());
+        let this = Rc::clone(this);
+        let url = self.url.clone();
         wasm_bindgen_futures::spawn_local(async move {
             let loaded = data::load(&url).await;
             let mut driver = this.borrow_mut();
@@ -213,7 +214,8 @@ impl Driver {
                     deltas: true,
                     ..Capabilities::default()
                 };
-                let (secret, token) = (self.credentials.secret, self.credentials.token.as_deref());
+                let secret = self.credentials.secret;
+                let token = self.credentials.token.as_deref();
                 ClientFrame::hello(
                     &Hello {
                         agent: AGENT,
@@ -360,7 +362,7 @@ impl Driver {
         self.send_state(State::Reconnecting, Some(reason), Some(delay_ms));
         let this = Rc::clone(this);
         let again = Timer::set_timeout(Duration::from_millis(delay_ms.into()), move || {
-            Self::advance(&this)
+            Self::advance(&this);
         });
         self.set_timer(Some(again));
     }

@@ -50,7 +50,8 @@ impl Classifier {
         let Some(ServerRecord::Snapshot(snapshot)) = record else {
             return Err(JsError::new("expected a snapshot, found none"));
         };
-        let (expected, found) = (self.d, snapshot.parameters());
+        let expected = self.d;
+        let found = snapshot.parameters();
         if expected != found {
             return Err(JsError::new(&format!(
                 "expected {expected} parameters, found {found}"

@@ -70,7 +70,8 @@ fn scale(
 fn coverage(range: &Range<usize>, count: usize) -> Vec<Vec<(usize, f32)>> {
     let part = range.len() as f32 / count as f32;
     let of_part = |index: usize| {
-        let (from, to) = (index as f32 * part, (index + 1) as f32 * part);
+        let from = index as f32 * part;
+        let to = (index + 1) as f32 * part;
         let last = (to.ceil() as usize).min(range.len());
         let covered = |at: usize| (to.min(at as f32 + 1.0) - from.max(at as f32)).max(0.0) / part;
         (from as usize..last)
@@ -82,7 +83,9 @@ fn coverage(range: &Range<usize>, count: usize) -> Vec<Vec<(usize, f32)>> {
 
 /// Places a picture of at most 20 x 20 in an image, with its centre of mass as close to the middle as possible.
 fn center(picture: &[f32], columns: usize) -> [u8; SIDE * SIDE] {
-    let (mut mass, mut down, mut across) = (0.0, 0.0, 0.0);
+    let mut mass = 0.0;
+    let mut down = 0.0;
+    let mut across = 0.0;
     for (index, grey) in picture.iter().enumerate() {
         mass += grey;
         down += grey * (index / columns) as f32;
@@ -92,7 +95,8 @@ fn center(picture: &[f32], columns: usize) -> [u8; SIDE * SIDE] {
         let start = (CENTRE - moment / mass).round().max(0.0) as usize;
         start.min(SIDE - length)
     };
-    let (top, left) = (start(down, picture.len() / columns), start(across, columns));
+    let top = start(down, picture.len() / columns);
+    let left = start(across, columns);
     let mut image = [0; SIDE * SIDE];
     for (index, grey) in picture.iter().enumerate() {
         image[(top + index / columns) * SIDE + left + index % columns] = grey.round() as u8;
@@ -123,7 +127,8 @@ mod tests {
 
     /// Returns the image with each pixel enlarged to a square, and with a margin.
     fn enlarged(image: &[u8], times: usize, (top, left): (usize, usize)) -> (Vec<u8>, usize) {
-        let (width, height) = (left + SIDE * times + 3, top + SIDE * times + 5);
+        let width = left + SIDE * times + 3;
+        let height = top + SIDE * times + 5;
         let mut ink = vec![0; width * height];
         for (index, row) in ink
             .chunks_exact_mut(width)
@@ -142,7 +147,8 @@ mod tests {
     fn enlarged_digit_is_restored() {
         let digits = digits();
         for index in 0..digits.len() {
-            let (times, corner) = (1 + index % 10, (index % 7, index % 11));
+            let times = 1 + index % 10;
+            let corner = (index % 7, index % 11);
             let (ink, width) = enlarged(digits.image(index), times, corner);
             let image = normalize(&ink, width).expect("there is ink");
             assert_eq!(

@@ -25,6 +25,7 @@
 //! # Ok::<(), farsign::dataset::DatasetError>(())
 //! ```
 
+mod digest;
 mod error;
 mod idx;
 mod index;
@@ -33,6 +34,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+pub use digest::hexadecimal;
 pub use error::DatasetError;
 pub use idx::MAX_FILE_BYTES;
 use idx::{IMAGES, LABELS, Layout};
@@ -434,10 +436,8 @@ fn validate_held_out(
             cols,
         });
     }
-    match labels
-        .iter()
-        .position(|&label| usize::from(label) >= train.classes)
-    {
+    let out_of_range = |&label: &u8| usize::from(label) >= train.classes;
+    match labels.iter().position(out_of_range) {
         None => Ok(()),
         Some(index) => Err(DatasetError::LabelOutOfRange {
             file: names.labels.to_owned(),
@@ -446,9 +446,4 @@ fn validate_held_out(
             found: labels[index],
         }),
     }
-}
-
-/// Returns a SHA-256 as 64 hexadecimal digits.
-pub fn hexadecimal(digest: [u8; 32]) -> String {
-    digest.map(|byte| format!("{byte:02x}")).concat()
 }

@@ -234,7 +234,7 @@ impl Directions {
                     visit(
                         i,
                         sylvester(row - start, i - start) * self.values[i] * scale,
-                    )
+                    );
                 });
             }
             DirectionFamily::Rademacher => {

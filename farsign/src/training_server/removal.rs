@@ -43,9 +43,9 @@ impl TrainingServer {
         self.ledger.expire(volunteer);
         if let Some(identity) = state.identity {
             self.by_identity.remove(&identity);
-            if let Some(evicted) = self.trust_store.insert(identity, state.record) {
+            if let Some(dropped) = self.trust_store.insert(identity, state.record) {
                 self.events.push_back(TrainingEvent::TrustChanged {
-                    identity: evicted,
+                    identity: dropped,
                     record: None,
                 });
             }

@@ -80,9 +80,9 @@ impl TrainingServer {
             jobs: std::collections::VecDeque::new(),
         };
         for (identity, record) in trust {
-            if let Some(evicted) = server.trust_store.insert(identity, record) {
+            if let Some(dropped) = server.trust_store.insert(identity, record) {
                 server.events.push_back(TrainingEvent::TrustChanged {
-                    identity: evicted,
+                    identity: dropped,
                     record: None,
                 });
             }

@@ -17,7 +17,7 @@ pub struct TrustRecord {
     pub accepted: u64,
 }
 
-/// Trust records of disconnected volunteers, the oldest evicted first.
+/// Trust records of disconnected volunteers, the oldest dropped first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustStore {
     /// With the key in `by_age`.
@@ -42,7 +42,7 @@ impl TrustStore {
         self.by_identity.get(&identity).map(|(_, record)| *record)
     }
 
-    /// Stores the record of a volunteer that leaves, unless it is the default. Returns the evicted identity, if any.
+    /// Stores the record of a volunteer that leaves, unless it is the default. Returns the dropped identity, if any.
     pub fn insert(
         &mut self,
         identity: VolunteerIdentity,
@@ -112,9 +112,9 @@ mod tests {
         let mut store = TrustStore::default();
         store.insert(identity(0), record(1));
         (1..=MAX_TRUST_RECORDS as u32).for_each(|n| {
-            let evicted = store.insert(identity(n), record(2));
+            let dropped = store.insert(identity(n), record(2));
             assert_eq!(
-                evicted,
+                dropped,
                 (n == MAX_TRUST_RECORDS as u32).then(|| identity(1))
             );
             let again = store.remove(identity(0));

@@ -102,7 +102,7 @@ fn update(settings: &RunSettings) -> (Vec<Event>, Vec<u8>) {
         _ = frame
             .welcome(VolunteerId(42), settings)
             .snapshot(&snapshot)
-            .task(&TASK)
+            .task(&TASK);
     });
     volunteer.receive(&frame, &mut events).unwrap();
     volunteer.write_update(&TASK, &mut update).unwrap();
@@ -143,7 +143,7 @@ fn documented_session_frames() {
             _ = frame.goodbye(Goodbye {
                 reason,
                 retry_after_ms,
-            })
+            });
         })
     };
     let expected = [

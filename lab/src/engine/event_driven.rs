@@ -51,7 +51,7 @@ pub struct Simulation<'a> {
     workers: Vec<Worker>,
     in_flight: Vec<Option<InFlightTask>>,
     network: NetworkModel,
-    /// Delay of late updates.
+    /// Additional delay of stale updates.
     late_us: f64,
     rngs: Vec<SimRng>,
     now_us: u64,

@@ -56,7 +56,7 @@ impl RunSpec<'_> {
         };
         match &self.method.kind {
             MethodKind::FarSign(_) | MethodKind::Asynchronous(_) => {
-                context.run_asynchronous(&mut recorder)
+                context.run_asynchronous(&mut recorder);
             }
             MethodKind::Synchronous(synchronous) => context.run_rounds(synchronous, &mut recorder),
             MethodKind::Centralized(centralized) => {

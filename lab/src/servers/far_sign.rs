@@ -294,7 +294,8 @@ fn audit(
     let FarSignRule::Audited { every, batch } = rule else {
         return None;
     };
-    let (data, architecture) = (Arc::clone(&data.validation), &data.architecture);
+    let architecture = &data.architecture;
+    let data = Arc::clone(&data.validation);
     Some(Audit::new(
         data,
         architecture,

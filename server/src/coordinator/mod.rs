@@ -309,7 +309,7 @@ impl Coordinator {
             Command::Verified(result) => self.handle_verification(&result),
             // The requesters below may have disconnected.
             Command::AcceptedCounts { identities, reply } => {
-                _ = reply.send(self.accepted_counts(&identities))
+                _ = reply.send(self.accepted_counts(&identities));
             }
             Command::List { reply } => _ = reply.send(self.list(Instant::now())),
             Command::Eject {

@@ -187,11 +187,11 @@ impl Coordinator {
                         .record(|| Event::RolledBack { volunteer, step });
                 }
                 TrainingEvent::TrustChanged { identity, record } => {
-                    self.journal.record_trust(identity, record)
+                    self.journal.record_trust(identity, record);
                 }
                 TrainingEvent::Banned(identity) => self.admission.ban(Ban::Identity(identity)),
                 TrainingEvent::VerificationFailed { volunteer, task } => {
-                    self.log_failed(volunteer, task)
+                    self.log_failed(volunteer, task);
                 }
                 TrainingEvent::Ejected {
                     volunteer,

@@ -214,7 +214,7 @@ impl Listener {
         match handshake {
             Ok(Ok(stream)) => self.serve_http(stream, peer, deadline, router).await,
             Ok(Err(error)) => {
-                tracing::debug!(event = "tls_failed", %peer, %error, "TLS handshake failed")
+                tracing::debug!(event = "tls_failed", %peer, %error, "TLS handshake failed");
             }
             Err(_) => tracing::debug!(event = "tls_failed", %peer, "TLS handshake timed out"),
         }

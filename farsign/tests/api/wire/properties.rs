@@ -199,7 +199,7 @@ fn decode(bytes: &[u8]) {
         match record {
             Ok(ServerRecord::Snapshot(snapshot)) => _ = snapshot.unpack(&mut Vec::new()),
             Ok(ServerRecord::Delta(delta)) => {
-                _ = delta.for_each_step(9, &mut Step::default(), |_| ())
+                _ = delta.for_each_step(9, &mut Step::default(), |_| ());
             }
             _ => {}
         }

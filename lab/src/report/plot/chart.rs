@@ -158,7 +158,7 @@ fn draw_line<'a>(
         _ if !style.joined => {}
         None => _ = context.draw_series(LineSeries::new(points, stroke))?,
         Some((dash, gap)) => {
-            _ = context.draw_series(DashedLineSeries::new(points, dash, gap, stroke))?
+            _ = context.draw_series(DashedLineSeries::new(points, dash, gap, stroke))?;
         }
     }
     Ok(())

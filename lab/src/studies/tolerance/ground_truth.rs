@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn sign_errors_match_probabilities() {
         let near = |a: f64, b: f64, name: &str| {
-            assert!((a - b).abs() < 0.02, "seed 5: {name} {a} for {b}")
+            assert!((a - b).abs() < 0.02, "seed 5: {name} {a} for {b}");
         };
         let p: Vec<f64> = (0..200)
             .map(|k| if k % 2 == 0 { 0.05 } else { 0.45 })

@@ -1,5 +1,6 @@
 //! Properties of the asynchronous rules.
 
+mod invalid_gradients;
 mod training;
 mod updates;
 

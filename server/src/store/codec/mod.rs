@@ -25,6 +25,8 @@
 //! Records in the database carry no checksum, because the database verifies one per page when it is opened. The backup
 //! file carries its own. Memory is allocated only for bytes that are present, so a damaged length cannot exhaust it.
 
+mod decoder;
+
 use farsign::optimizer::FarSignState;
 use farsign::sign::SignBits;
 use farsign::step::Step;
@@ -36,6 +38,7 @@ use sha2::{Digest, Sha256};
 use crate::store::event::{
     Accepted, Checkpoint, CoordinatorCounters, Event, LogPosition, RunIdentity, TrustRecord,
 };
+use decoder::Decoder;
 
 /// The format this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -362,112 +365,6 @@ fn unknown(expected: &'static str, found: impl ToString) -> RecordError {
     RecordError::Value {
         expected,
         found: found.to_string(),
-    }
-}
-
-/// A decoder of the rest of a record.
-struct Decoder<'a> {
-    bytes: &'a [u8],
-    offset: usize,
-}
-
-impl<'a> Decoder<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, offset: 0 }
-    }
-
-    fn take(&mut self, count: usize) -> Result<&'a [u8], RecordError> {
-        let (taken, rest) = self
-            .bytes
-            .split_at_checked(count)
-            .ok_or(RecordError::Truncated {
-                offset: self.offset,
-                expected: count,
-                found: self.bytes.len(),
-            })?;
-        self.offset += count;
-        self.bytes = rest;
-        Ok(taken)
-    }
-
-    fn rest(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.bytes)
-    }
-
-    fn end(self) -> Result<(), RecordError> {
-        match self.bytes.len() {
-            0 => Ok(()),
-            found => Err(RecordError::Trailing {
-                offset: self.offset,
-                found,
-            }),
-        }
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
-        self.take(N)
-            .map(|bytes| bytes.try_into().expect("as many were taken"))
-    }
-
-    fn u32(&mut self) -> Result<u32, RecordError> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, RecordError> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn f32(&mut self) -> Result<f32, RecordError> {
-        self.array().map(f32::from_le_bytes)
-    }
-
-    fn bool(&mut self) -> Result<bool, RecordError> {
-        match self.array()? {
-            [0] => Ok(false),
-            [1] => Ok(true),
-            [found] => Err(unknown("0 or 1", found)),
-        }
-    }
-
-    fn floats(&mut self) -> Result<Vec<f32>, RecordError> {
-        let count = self.u32()? as usize;
-        let (floats, _) = self.take(4 * count)?.as_chunks();
-        Ok(floats
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect())
-    }
-
-    fn signs(&mut self) -> Result<SignBits, RecordError> {
-        let count = self.u32()? as usize;
-        let bytes = self.take(count.div_ceil(8))?;
-        SignBits::from_bytes(bytes, count).map_err(|error| unknown("packed signs", error))
-    }
-
-    fn position(&mut self) -> Result<(LogPosition, CoordinatorCounters), RecordError> {
-        let position = LogPosition {
-            sequence: self.u64()?,
-            bytes: self.u64()?,
-        };
-        let joined = self.u64()?;
-        let issued = self.u64()?;
-        let version = self.u64()?;
-        let trust_mean = self.f32()?;
-        let words_drawn = u128::from_le_bytes(self.array()?);
-        let has_window = self.bool()?;
-        let window = (self.u64()?, self.u64()?);
-        let window = has_window.then_some(window);
-        Ok((
-            position,
-            CoordinatorCounters {
-                joined,
-                issued,
-                version,
-                trust_mean,
-                words_drawn,
-                window,
-            },
-        ))
     }
 }
 

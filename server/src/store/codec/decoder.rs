@@ -1,0 +1,112 @@
+//! A decoder of records.
+
+use farsign::sign::SignBits;
+
+use super::{RecordError, unknown};
+use crate::store::event::{CoordinatorCounters, LogPosition};
+
+/// A decoder of the rest of a record.
+pub(super) struct Decoder<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Decoder<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, offset: 0 }
+    }
+
+    pub fn take(&mut self, count: usize) -> Result<&'a [u8], RecordError> {
+        let (taken, rest) = self
+            .bytes
+            .split_at_checked(count)
+            .ok_or(RecordError::Truncated {
+                offset: self.offset,
+                expected: count,
+                found: self.bytes.len(),
+            })?;
+        self.offset += count;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    pub fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.bytes)
+    }
+
+    pub fn end(self) -> Result<(), RecordError> {
+        match self.bytes.len() {
+            0 => Ok(()),
+            found => Err(RecordError::Trailing {
+                offset: self.offset,
+                found,
+            }),
+        }
+    }
+
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+        self.take(N)
+            .map(|bytes| bytes.try_into().expect("as many were taken"))
+    }
+
+    pub fn u32(&mut self) -> Result<u32, RecordError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub fn u64(&mut self) -> Result<u64, RecordError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub fn f32(&mut self) -> Result<f32, RecordError> {
+        self.array().map(f32::from_le_bytes)
+    }
+
+    pub fn bool(&mut self) -> Result<bool, RecordError> {
+        match self.array()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            [found] => Err(unknown("0 or 1", found)),
+        }
+    }
+
+    pub fn floats(&mut self) -> Result<Vec<f32>, RecordError> {
+        let count = self.u32()? as usize;
+        let (floats, _) = self.take(4 * count)?.as_chunks();
+        Ok(floats
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect())
+    }
+
+    pub fn signs(&mut self) -> Result<SignBits, RecordError> {
+        let count = self.u32()? as usize;
+        let bytes = self.take(count.div_ceil(8))?;
+        SignBits::from_bytes(bytes, count).map_err(|error| unknown("packed signs", error))
+    }
+
+    pub fn position(&mut self) -> Result<(LogPosition, CoordinatorCounters), RecordError> {
+        let position = LogPosition {
+            sequence: self.u64()?,
+            bytes: self.u64()?,
+        };
+        let joined = self.u64()?;
+        let issued = self.u64()?;
+        let version = self.u64()?;
+        let trust_mean = self.f32()?;
+        let words_drawn = u128::from_le_bytes(self.array()?);
+        let has_window = self.bool()?;
+        let window = (self.u64()?, self.u64()?);
+        let window = has_window.then_some(window);
+        Ok((
+            position,
+            CoordinatorCounters {
+                joined,
+                issued,
+                version,
+                trust_mean,
+                words_drawn,
+                window,
+            },
+        ))
+    }
+}
