@@ -373,7 +373,7 @@ pub fn console_messages_during(
         session_url,
     };
     let result = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(test(&page, &mut session.server))
+        runtime.block_on(test(&page, &mut session.server));
     }));
     let messages = runtime.block_on(session.console_messages());
     if let Err(failure) = result {

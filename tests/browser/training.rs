@@ -67,7 +67,7 @@ fn zeroth_order_trains() {
         "constant",
     ];
     test_page(&arguments, async |page, server| {
-        train_to(page, server, 0.6).await
+        train_to(page, server, 0.6).await;
     });
 }
 
@@ -82,7 +82,7 @@ fn vote_rule_trains() {
         "constant",
     ];
     test_page(&arguments, async |page, server| {
-        train_to(page, server, 0.8).await
+        train_to(page, server, 0.8).await;
     });
 }
 
@@ -97,7 +97,7 @@ fn hadamard_directions_train() {
         "constant",
     ];
     test_page(&arguments, async |page, server| {
-        train_to(page, server, 0.8).await
+        train_to(page, server, 0.8).await;
     });
 }
 
