@@ -114,7 +114,7 @@ pub enum Attack {
         #[serde(default = "ten")]
         factor: f32,
     },
-    /// Zeroth order: forged losses that give every derivative the wrong sign and none the noise of an honest estimate:
+    /// Zeroth order: forged losses that give every derivative the wrong sign without the noise of an honest estimate:
     /// `b = -grad F(x_v; xi)`, computed on the attacker's data. In first order, a sign flip without momentum. Cost: one
     /// gradient.
     ZerothOrder,

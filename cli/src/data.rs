@@ -9,7 +9,7 @@ use farsign_server::data::mnist_download::{self, FetchOptions};
 pub enum Data {
     /// Download all of MNIST (70,000 digits, 11 MB) from its public mirrors and verify its digests
     Fetch {
-        /// StateDir for the four files
+        /// Directory for the four files
         #[arg(long, default_value = "data/mnist")]
         folder: PathBuf,
     },

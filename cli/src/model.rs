@@ -26,7 +26,7 @@ pub struct Export {
     /// State directory of a saved run that no server uses
     #[arg(long, required_unless_present = "url", conflicts_with = "url")]
     state: Option<PathBuf>,
-    /// StateDir of the training data, if it was moved
+    /// Directory of the training data, if it was moved
     #[arg(long, conflicts_with = "url")]
     data: Option<PathBuf>,
     /// Address of a running server, for example http://127.0.0.1:8080

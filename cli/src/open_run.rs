@@ -17,7 +17,7 @@ pub struct StateArgs {
     /// State directory of the saved run
     #[arg(long, env = "FARSIGN_STATE")]
     pub state: PathBuf,
-    /// StateDir of the training data, if it was moved
+    /// Directory of the training data, if it was moved
     #[arg(long, env = "FARSIGN_DATA")]
     pub data: Option<PathBuf>,
 }

@@ -71,7 +71,7 @@ impl Default for TrustMean {
 
 impl TrustMean {
     /// Adds the trust in an update's sender and returns the factor on the update's weight, above 0.
-    pub fn relative(&mut self, trust: Trust) -> f32 {
+    pub fn observe(&mut self, trust: Trust) -> f32 {
         let trust = trust.value();
         self.0 += EMA_RATE * (trust - self.0);
         let mean = if self.0 > MIN_MEAN { self.0 } else { MIN_MEAN };
@@ -103,25 +103,25 @@ mod tests {
     #[test]
     fn newcomer_weight_shrinks_beside_trusted() {
         let mut mean = TrustMean::default();
-        assert_eq!(mean.relative(Trust::default()), 0.2);
+        assert_eq!(mean.observe(Trust::default()), 0.2);
         (0..400).for_each(|_| {
-            _ = mean.relative(Trust {
+            _ = mean.observe(Trust {
                 passed: PROBATION_VERIFICATIONS,
             });
         });
         assert!(
-            mean.relative(Trust {
+            mean.observe(Trust {
                 passed: PROBATION_VERIFICATIONS
             }) < 1.01
         );
-        assert!(mean.relative(Trust::default()) < 0.06);
+        assert!(mean.observe(Trust::default()) < 0.06);
     }
 
     #[test]
     fn first_trusted_volunteer_is_capped() {
         let mut mean = TrustMean::default();
         assert_eq!(
-            mean.relative(Trust {
+            mean.observe(Trust {
                 passed: PROBATION_VERIFICATIONS
             }),
             MAX_RELATIVE

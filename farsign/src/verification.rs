@@ -12,7 +12,7 @@
 //!     update   update   update         update         update  |     1 to j are recomputed, then j + 1 to k
 //! ```
 //!
-//! Every update is verified with the same probability, unpredictably to the volunteer. The number of updates before the
+//! Every update of a volunteer is sampled with the same probability, unpredictably to the volunteer. The number of updates before the
 //! next verified one is drawn at the reset and again after each verification ([`sample_gap`]), so no update is ever
 //! safe to falsify. Verifying an update verifies all since the reset. A [`VerificationChain`] records tasks and updates
 //! with their parameters, and a [`Recomputer`] continues from where the last verification ended.

@@ -1,4 +1,4 @@
-//! Evaluation of the model on the held-out data, next to the training and never delaying it.
+//! Evaluation of the model on the held-out data, in parallel with training, without delaying it.
 
 use std::sync::Arc;
 use std::time::Instant;

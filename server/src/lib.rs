@@ -27,7 +27,7 @@
 //!   data, counters, effort, identity, shutdown, throughput
 //! ```
 //!
-//! Start with [`http::router`]: every path of the server on one screen.
+//! Start with [`http::router`]: the router.
 
 #[doc(hidden)] // for tests
 pub mod admission;

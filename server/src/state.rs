@@ -64,7 +64,7 @@ pub struct SessionLimits {
 /// The settings of a run that anyone may read: no seed, no token, no path on the operator's machine.
 #[derive(Clone, Debug)]
 pub struct PublicSettings {
-    /// Name of the aggregation rule.
+    /// Name of the rule (`verified`, `plain`, `vote`).
     pub rule: &'static str,
     /// Updates, by weight, until the model is finished; `None` if the run has no end.
     pub planned_updates: Option<f64>,

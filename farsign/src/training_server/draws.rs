@@ -5,7 +5,7 @@ const MAX_DRAWS: usize = 5;
 
 /// Unpredictable words that come with an input, in place of a generator inside the training server.
 ///
-/// The training server uses as many as it needs, from the first on. A caller with a sequential generator draws all of
+/// The training server uses as many as it needs, in order. A caller with a sequential generator draws all of
 /// them ahead and advances its generator by [`Draws::used`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Draws {
@@ -14,7 +14,7 @@ pub struct Draws {
 }
 
 impl Draws {
-    /// Draws the words of one input with `next`, from the first on.
+    /// Draws the words of one input with `next`, in order.
     pub fn from_fn(mut next: impl FnMut() -> u64) -> Self {
         Self {
             words: std::array::from_fn(|_| next()),

@@ -27,7 +27,7 @@ pub enum TrainingEvent {
         /// Its record.
         record: Option<TrustRecord>,
     },
-    /// An identity is banned for good, since one of its updates failed verification.
+    /// An identity is banned, because one of its updates failed verification.
     Banned(VolunteerIdentity),
     /// An update failed verification.
     VerificationFailed {
@@ -45,7 +45,7 @@ pub enum TrainingEvent {
         /// Its record at that time.
         record: TrustRecord,
     },
-    /// An update that was sampled is not verified, since another verification of its sender had not ended in time.
+    /// An update that was sampled is not verified, because another verification of its sender is still running.
     VerificationSkipped(VolunteerId),
 }
 

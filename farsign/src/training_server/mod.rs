@@ -33,7 +33,9 @@ pub use event::{TrainingEvent, VerificationJob};
 pub use state::{TrainingCounters, TrainingState};
 pub use task_ledger::CLOSED_TASK_CAPACITY;
 pub use trust_store::{MAX_TRUST_RECORDS, TrustRecord};
-pub use update::{AcceptedUpdate, IssuedTask, UpdateOutcome, VerificationResult};
+pub use update::{
+    AcceptedUpdate, IssuedTask, UpdateOutcome, VerificationOutcome, VerificationResult,
+};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};

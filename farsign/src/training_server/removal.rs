@@ -3,7 +3,9 @@
 use super::{TrainingEvent, TrainingServer};
 use crate::identity::VolunteerIdentity;
 use crate::task::{GoodbyeReason, TaskId, VolunteerId};
+use crate::training_server::trust_store::TrustRecord;
 use crate::training_server::volunteer::VolunteerState;
+use crate::verification::VerificationChain;
 
 impl TrainingServer {
     /// Removes a volunteer that has left. Ignored if it is not connected.
@@ -29,26 +31,35 @@ impl TrainingServer {
 
     /// Keeps the updates of a volunteer that is gone while a verification of them is running. An attacker could
     /// otherwise keep its updates in the model by ending its session, or by joining again under its identity.
-    fn retain_for_verification(&mut self, volunteer: VolunteerId, state: VolunteerState) {
+    fn retain_for_verification(&mut self, volunteer: VolunteerId, mut state: VolunteerState) {
         if state.running.is_some() {
+            state.chain = VerificationChain::default(); // no further update continues it
             self.departed.insert(volunteer, state);
         }
     }
 
     /// Removes a volunteer and stores its trust. `None` if it is not connected.
     fn remove(&mut self, volunteer: VolunteerId) -> Option<VolunteerState> {
+        let state = self.disconnect(volunteer)?;
+        if let Some(identity) = state.identity
+            && let Some(dropped) = self.trust_store.insert(identity, state.record)
+        {
+            self.events.push_back(TrainingEvent::TrustChanged {
+                identity: dropped,
+                record: None,
+            });
+        }
+        Some(state)
+    }
+
+    /// Removes a volunteer without storing its trust. `None` if it is not connected.
+    fn disconnect(&mut self, volunteer: VolunteerId) -> Option<VolunteerState> {
         let state = self.volunteers.remove(&volunteer)?;
         self.optimizer.leave(volunteer);
         self.events.push_back(TrainingEvent::Left(volunteer));
         self.ledger.expire(volunteer);
         if let Some(identity) = state.identity {
             self.by_identity.remove(&identity);
-            if let Some(dropped) = self.trust_store.insert(identity, state.record) {
-                self.events.push_back(TrainingEvent::TrustChanged {
-                    identity: dropped,
-                    record: None,
-                });
-            }
         }
         Some(state)
     }
@@ -64,7 +75,7 @@ impl TrainingServer {
             state.record_pass(last);
             Some(state.record)
         } else {
-            identity.and_then(|identity| self.trust_store.record_pass(identity))
+            identity.and_then(|identity| self.record_late_pass(identity))
         };
         if let (Some(identity), Some(record)) = (identity, record) {
             self.events.push_back(TrainingEvent::TrustChanged {
@@ -74,6 +85,16 @@ impl TrainingServer {
         }
     }
 
+    /// Adds to the trust of an identity whose verified session has ended. It may have joined again since.
+    fn record_late_pass(&mut self, identity: VolunteerIdentity) -> Option<TrustRecord> {
+        let Some(again) = self.by_identity.get(&identity) else {
+            return self.trust_store.record_pass(identity);
+        };
+        let record = &mut self.volunteers.get_mut(again)?.record;
+        record.record_pass();
+        Some(*record)
+    }
+
     pub(super) fn on_failed(
         &mut self,
         volunteer: VolunteerId,
@@ -81,12 +102,13 @@ impl TrainingServer {
         task: TaskId,
     ) {
         let departed = self.departed.remove(&volunteer);
-        let state = self.remove(volunteer).or(departed);
+        let state = self.disconnect(volunteer).or(departed);
         if let Some(identity) = identity {
             self.events.push_back(TrainingEvent::Banned(identity));
             if let Some(again) = self.by_identity.get(&identity).copied() {
                 self.eject_and_roll_back(again, GoodbyeReason::Banned);
             }
+            self.roll_back_departed(identity);
             self.trust_store.remove(identity);
             self.events.push_back(TrainingEvent::TrustChanged {
                 identity,
@@ -106,7 +128,7 @@ impl TrainingServer {
 
     /// Ejects a volunteer whose identity failed verification in an earlier session.
     fn eject_and_roll_back(&mut self, volunteer: VolunteerId, reason: GoodbyeReason) {
-        let Some(state) = self.remove(volunteer) else {
+        let Some(state) = self.disconnect(volunteer) else {
             return;
         };
         self.roll_back(volunteer, &state);
@@ -115,6 +137,18 @@ impl TrainingServer {
             reason,
             record: state.record,
         });
+    }
+
+    /// Rolls the updates of an identity's other departed sessions back.
+    fn roll_back_departed(&mut self, identity: VolunteerIdentity) {
+        let departed = std::mem::take(&mut self.departed);
+        let (others, kept): (Vec<_>, Vec<_>) = departed
+            .into_iter()
+            .partition(|(_, state)| state.identity == Some(identity));
+        self.departed = kept.into_iter().collect();
+        for (volunteer, state) in others {
+            self.roll_back(volunteer, &state);
+        }
     }
 
     /// Rolls a volunteer's unverified updates back. A finished model is left unchanged.

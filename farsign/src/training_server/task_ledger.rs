@@ -112,6 +112,11 @@ impl TaskLedger {
         })
     }
 
+    /// Returns whether a volunteer has an open task.
+    pub fn is_open(&self, volunteer: VolunteerId) -> bool {
+        self.open.contains_key(&volunteer)
+    }
+
     /// Closes a volunteer's open task, if there is one, without an update.
     pub fn expire(&mut self, volunteer: VolunteerId) {
         self.close(volunteer, State::TimedOut);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::identity::VolunteerIdentity;
 use crate::trust::Trust;
 
-/// Disconnected volunteers that are remembered. The one that left longest ago is forgotten first and starts anew.
+/// Disconnected volunteers that are remembered. The one that left longest ago is dropped first and later joins as a newcomer.
 pub const MAX_TRUST_RECORDS: usize = 65_536;
 
 /// The trust and the credit of a volunteer over all its sessions.
@@ -15,6 +15,13 @@ pub struct TrustRecord {
     pub trust: Trust,
     /// Accepted updates.
     pub accepted: u64,
+}
+
+impl TrustRecord {
+    /// Records a passed verification.
+    pub(super) fn record_pass(&mut self) {
+        self.trust.passed = self.trust.passed.saturating_add(1);
+    }
 }
 
 /// Trust records of disconnected volunteers, the oldest dropped first.
@@ -67,7 +74,7 @@ impl TrustStore {
     /// record.
     pub fn record_pass(&mut self, identity: VolunteerIdentity) -> Option<TrustRecord> {
         let (_, record) = self.by_identity.get_mut(&identity)?;
-        record.trust.passed = record.trust.passed.saturating_add(1);
+        record.record_pass();
         Some(*record)
     }
 }

@@ -44,6 +44,17 @@ pub struct UpdateOutcome {
     pub closed: bool,
 }
 
+/// What a verification result led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerificationOutcome {
+    /// The sender's trust has grown.
+    Passed,
+    /// The sender was ejected, and its unverified updates were rolled back.
+    Failed,
+    /// The verification was not running any more.
+    Ignored,
+}
+
 /// The result of a [`VerificationJob`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerificationResult {
@@ -74,6 +85,9 @@ impl TrainingServer {
     ///
     /// `None` if the volunteer is not connected.
     pub fn next_task(&mut self, volunteer: VolunteerId, draws: &mut Draws) -> Option<IssuedTask> {
+        if self.ledger.is_open(volunteer) {
+            self.reset_assignment(volunteer); // the momentum lacks the update of the task that times out
+        }
         let state = self.volunteers.get_mut(&volunteer)?;
         let accepted = self.optimizer.accepted();
         let mut assignment = self
@@ -158,6 +172,9 @@ impl TrainingServer {
                 SignBitsError::Length { .. } => RejectReason::WrongBitCount,
                 SignBitsError::Spare { .. } => RejectReason::SpareBitsSet,
             })?;
+        if self.optimizer.is_finished() {
+            return Err(RejectReason::RunFinished);
+        }
         let verified = self.options.verify_probability.is_some();
         let state = self
             .volunteers
@@ -165,7 +182,7 @@ impl TrainingServer {
             .ok_or(RejectReason::UnknownTask)?;
         let trust = factor
             * if verified {
-                self.trust_mean.relative(state.record.trust)
+                self.trust_mean.observe(state.record.trust)
             } else {
                 1.0
             };
@@ -178,7 +195,7 @@ impl TrainingServer {
             trust,
             signs,
         };
-        // Everything else was checked: the run finished while this update was on its way.
+        // The signs and the schedule were validated above; `factor` is above 0.
         let applied = self
             .optimizer
             .apply(update)
@@ -269,8 +286,8 @@ impl TrainingServer {
     /// Handles the result of a verification. A result of a verification that is not running is ignored.
     ///
     /// A passed verification adds to the sender's trust. A failed one ejects the sender, bans its identity and rolls its
-    /// unverified updates back. Returns whether it passed or was ignored.
-    pub fn handle_verification(&mut self, result: &VerificationResult) -> bool {
+    /// unverified updates back.
+    pub fn handle_verification(&mut self, result: &VerificationResult) -> VerificationOutcome {
         let VerificationResult {
             volunteer,
             last,
@@ -279,21 +296,21 @@ impl TrainingServer {
         } = *result;
         let connected = self.volunteers.get_mut(&volunteer);
         let Some(state) = connected.or_else(|| self.departed.get_mut(&volunteer)) else {
-            return true;
+            return VerificationOutcome::Ignored;
         };
         let Some(job) = state.running.take_if(|job| job.last_task() == last) else {
-            return true;
+            return VerificationOutcome::Ignored;
         };
         let mismatch =
             mismatch.filter(|_| self.options.fault != Some(InjectedFault::VerificationDisabled));
         if let Some(task) = mismatch {
             self.on_failed(volunteer, job.identity, task);
-            return false;
+            return VerificationOutcome::Failed;
         }
         state
             .chain
             .set_momentum(job.segment.reset, Arc::clone(momentum));
         self.on_passed(volunteer, job.identity, last);
-        true
+        VerificationOutcome::Passed
     }
 }

@@ -26,9 +26,9 @@ pub(super) struct VolunteerState {
 }
 
 impl VolunteerState {
-    /// Records that every update up to that of `last` passed verification.
+    /// Records a passed verification, whose last update is that of `last`.
     pub fn record_pass(&mut self, last: TaskId) {
-        self.record.trust.passed = self.record.trust.passed.saturating_add(1);
+        self.record.record_pass();
         self.unverified.mark_verified(last);
     }
 }

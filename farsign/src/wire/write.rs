@@ -31,7 +31,7 @@ impl ClientFrame {
     }
 }
 
-/// Size of a task's record. It follows large records, whose capacity includes it: otherwise they would be moved.
+/// Size of a task's record. Reserved with a large record, so that appending the task does not reallocate.
 const TASK_BYTES: usize = RECORD_HEADER_BYTES + 41;
 
 /// An encoder of one frame of the server, record by record, into a reusable buffer.

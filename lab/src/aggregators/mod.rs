@@ -18,7 +18,7 @@
 //! Gradients that are not finite are rejected before any rule receives them, as every server can detect them. A
 //! synchronous rule aggregates the others in a smaller round; an asynchronous rule ignores the gradient. An empty round
 //! gives zeros. Finite gradients of any size give a finite aggregate. Parameters beyond the range of `f32` become
-//! infinite; no rule prevents its own defeat.
+//! infinite; rules do not guard against divergence.
 
 pub mod asynchronous;
 pub(crate) mod build;

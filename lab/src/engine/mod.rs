@@ -173,7 +173,7 @@ impl RunContext<'_> {
         Box::new(FarSignServer::new(run, self.data).expect("the scenario is valid"))
     }
 
-    /// Returns the context of a rule that receives gradients of this many workers, with a minority of attackers at most.
+    /// Returns the context of a rule that receives gradients of this many workers, capped at the largest minority of attackers.
     fn rule_context<'c>(
         &self,
         gradients: usize,

@@ -15,7 +15,7 @@ use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, VolunteerId};
 use farsign::training_server::{
-    Draws, TrainingEvent, TrainingOptions, TrainingServer, VerificationResult,
+    Draws, TrainingEvent, TrainingOptions, TrainingServer, VerificationOutcome, VerificationResult,
 };
 use farsign::verification::Recomputer;
 
@@ -26,7 +26,7 @@ use crate::scenario::{FarSignMethod, FarSignRule, OrderConfig};
 use crate::servers::audit::{Audit, AuditOptions};
 use crate::servers::{InjectedFault, ReceivedUpdate, SimServer, UpdateOutcome};
 
-/// A worker's place at the server.
+/// The server-side state of a worker.
 #[derive(Clone, Copy, Debug)]
 struct WorkerSlot {
     /// The worker's session. `None` while it is away.
@@ -225,10 +225,10 @@ impl FarSignServer {
                     mismatch.map_or(job.segment.updates.len(), |position| position + 1);
                 verification.stats.recomputed += recomputed as u64;
                 let result = VerificationResult::new(&job, mismatch, momentum);
-                if self.training.handle_verification(&result) {
-                    verification.stats.passed += 1;
-                } else {
-                    verification.stats.failed += 1;
+                match self.training.handle_verification(&result) {
+                    VerificationOutcome::Passed => verification.stats.passed += 1,
+                    VerificationOutcome::Failed => verification.stats.failed += 1,
+                    VerificationOutcome::Ignored => {}
                 }
             }
         }

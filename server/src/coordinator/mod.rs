@@ -8,9 +8,10 @@
 //! ```
 //!
 //! Sessions send commands through a bounded queue; everything else reads the immutable [`Snapshot`]. The coordinator takes
-//! all queued commands, feeds them to the [`TrainingServer`] in order of arrival, makes a snapshot and issues the next
-//! tasks against it. If the run is saved, it then waits until the batch is durable, while further commands queue up. Only
-//! then does it publish the snapshot and send the replies.
+//! all queued commands as one batch. It feeds updates, leaves and verification results to the [`TrainingServer`] in
+//! order of arrival, makes a snapshot, and then adds volunteers that join and issues the next tasks against it. If the run
+//! is saved, it then waits until the batch is durable, while further commands queue up. Only then does it publish the
+//! snapshot and send the replies to joins and updates.
 
 mod handle;
 mod journal;
@@ -85,7 +86,7 @@ pub struct Services {
     pub admission: Arc<Admission>,
 }
 
-/// The owner of the training server. Nothing of it is shared.
+/// The owner of the training server. It shares no state.
 #[derive(Debug)]
 pub struct Coordinator {
     queue: mpsc::Receiver<Command>,
@@ -254,7 +255,7 @@ impl Coordinator {
             self.journal
                 .save(self.saved_counters(), self.training.optimizer())
                 .await?;
-            self.publish();
+            self.announce();
             replies.drain(..).for_each(PreparedReply::send);
             if self.verifier_stopped {
                 break;
@@ -348,7 +349,8 @@ impl Coordinator {
         }
     }
 
-    fn publish(&mut self) {
+    /// Publishes the newest snapshot to its readers, once it is durable.
+    fn announce(&mut self) {
         if self.snapshots.borrow().version != self.latest.version {
             self.snapshots.send_replace(Arc::clone(&self.latest));
         }

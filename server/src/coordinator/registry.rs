@@ -129,7 +129,9 @@ impl VolunteerRegistry {
             .connected
             .iter()
             .filter(|(_, entry)| entry.request.address == address);
-        there.map(|(volunteer, _)| *volunteer).collect()
+        let mut volunteers: Vec<VolunteerId> = there.map(|(volunteer, _)| *volunteer).collect();
+        volunteers.sort_unstable();
+        volunteers
     }
 
     /// Returns the effort of a volunteer; full effort if it is not connected.

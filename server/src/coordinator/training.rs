@@ -112,7 +112,7 @@ impl Coordinator {
             entry.stats.on_task_issued(self.latest.accepted);
         }
         if let (Some(verifier), Some(parameters)) = (&mut self.verifier, &issued.recorded)
-            && !verifier.has_memory_for(parameters)
+            && !verifier.reserve(parameters)
         {
             self.training.skip_recording(volunteer);
             self.counters.verification.record_skip();
@@ -132,13 +132,18 @@ impl Coordinator {
     }
 
     pub(super) fn handle_verification(&mut self, result: &VerificationResult) {
-        if let Some(verifier) = &mut self.verifier {
-            verifier.track(&result.momentum);
-        }
-        let passed = self.training.handle_verification(result);
+        self.training.handle_verification(result);
         self.handle_events();
+        if let Some(verifier) = &mut self.verifier
+            && !verifier.reserve_momentum(&result.momentum)
+        {
+            self.training.skip_recording(result.volunteer);
+            self.counters.verification.record_skip();
+        }
         self.registry.forget_departed(result.volunteer);
-        self.counters.verification.record_outcome(passed);
+        self.counters
+            .verification
+            .record_outcome(result.mismatch.is_none());
     }
 
     /// Ejects volunteers and returns how many.
@@ -209,7 +214,7 @@ impl Coordinator {
             .get_or_departed(volunteer)
             .map(|entry| entry.request.address);
         tracing::warn!(
-            event = "ejected",
+            event = "verification_failed",
             volunteer = volunteer.0,
             task = task.0,
             address = address.map(tracing::field::display),
@@ -224,6 +229,13 @@ impl Coordinator {
         let Some(entry) = self.registry.get_or_departed_mut(volunteer) else {
             return;
         };
+        tracing::info!(
+            event = "ejected",
+            volunteer = volunteer.0,
+            address = %entry.request.address,
+            reason = reason.name(),
+            "volunteer ejected"
+        );
         self.telemetry
             .ejections
             .record(volunteer, &entry.request, record, reason);

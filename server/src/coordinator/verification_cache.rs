@@ -40,9 +40,17 @@ impl VerificationCache {
         true
     }
 
-    /// Tracks a momentum.
-    pub fn track(&mut self, momentum: &Arc<Momentum>) {
+    /// Tracks a momentum, unless only the caller refers to it. Returns false, and does not track it, if the limit is
+    /// reached.
+    pub fn admit_momentum(&mut self, momentum: &Arc<Momentum>) -> bool {
+        if Arc::strong_count(momentum) == 1 {
+            return true;
+        }
+        if !self.has_capacity() {
+            return false;
+        }
         self.momenta.push(Arc::downgrade(momentum));
+        true
     }
 
     fn has_capacity(&mut self) -> bool {
@@ -90,9 +98,14 @@ mod tests {
     fn momenta_count_towards_limit() {
         let mut cache = cache(1);
         let momentum = Arc::new(Momentum::default());
-        cache.track(&momentum);
+        let chain = Arc::clone(&momentum);
+        assert!(cache.admit_momentum(&momentum));
         assert!(!cache.admit(&parameters()));
-        drop(momentum);
+        let other = Arc::new(Momentum::default());
+        assert!(cache.admit_momentum(&other), "no chain refers to it");
+        let other_chain = Arc::clone(&other);
+        assert!(!cache.admit_momentum(&other), "a second exceeds the limit");
+        drop((momentum, chain, other_chain));
         assert!(cache.admit(&parameters()));
     }
 }

@@ -88,13 +88,13 @@ impl Verifier {
     }
 
     /// Returns whether these parameters are tracked, or can be within the memory limit.
-    pub fn has_memory_for(&mut self, parameters: &Arc<[f32]>) -> bool {
+    pub fn reserve(&mut self, parameters: &Arc<[f32]>) -> bool {
         self.cache.admit(parameters)
     }
 
-    /// Counts the momentum of a result for as long as its chain refers to it.
-    pub fn track(&mut self, momentum: &Arc<Momentum>) {
-        self.cache.track(momentum);
+    /// Returns whether the momentum of a result is within the memory limit, for as long as its chain refers to it.
+    pub fn reserve_momentum(&mut self, momentum: &Arc<Momentum>) -> bool {
+        self.cache.admit_momentum(momentum)
     }
 }
 
@@ -114,7 +114,7 @@ impl VerifierThread {
         while let Ok(job) = queue.recv() {
             let start = ThreadTime::now(); // CPU time, so that waiting for a core does not count
             let result = self.verify(&job);
-            drop(job); // frees its memory before the pause
+            drop(job);
             let busy = start.elapsed();
             self.counters
                 .cpu_us

@@ -27,7 +27,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
 ];
 
-/// Half a year of HTTPS only. Sent only if the server terminates TLS; a proxy in front of it decides for itself.
+/// HSTS for half a year. Sent only if the server terminates TLS; a proxy in front of it decides for itself.
 const STRICT_TRANSPORT_SECURITY: &str = "max-age=15552000";
 
 /// Adds the security headers to a response.

@@ -183,11 +183,12 @@ impl Session {
     ) -> SessionEnd {
         let mut paused = self.context.admission.paused();
         tokio::select! {
+            biased; // an ejection explains why the coordinator issues no further task
+            Ok(reason) = ejection => SessionEnd::Goodbye(reason),
             end = self.train(volunteer, first) => match end {
                 Ok(never) => match never {},
                 Err(end) => end,
             },
-            Ok(reason) = ejection => SessionEnd::Goodbye(reason),
             () = cancelled(&mut paused) => SessionEnd::Goodbye(GoodbyeReason::Paused),
         }
     }

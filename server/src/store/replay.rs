@@ -36,7 +36,7 @@ pub fn restore(options: FarSignOptions, checkpoint: Checkpoint) -> Result<FarSig
 /// Applies event number `sequence` to the optimizer.
 ///
 /// # Errors
-/// Returns an error if the event is impossible; the optimizer is then unchanged.
+/// Returns an error if the event contradicts the state; the optimizer is then unchanged.
 pub fn apply(optimizer: &mut FarSign, sequence: u64, event: &Event) -> Result<(), ReplayError> {
     match event {
         Event::Join(volunteer) => optimizer.join(*volunteer),

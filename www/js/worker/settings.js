@@ -8,7 +8,7 @@ const MAX_CORES = 16;
 const MIN_EFFORT = 0.05;
 
 /**
- * `effort` is a fraction of a core. The three flags stand for "pause then".
+ * `effort` is a fraction of a core. Each of the three flags pauses training under its condition.
  * @typedef {{ effort: number, cores: number, onBattery: boolean, hidden: boolean, metered: boolean }} Settings
  */
 

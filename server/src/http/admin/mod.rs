@@ -28,7 +28,7 @@ use crate::http::admin::dto::{EjectionRow, VolunteerRow};
 /// Longest body of a request: a ban, as text.
 const MAX_BODY_BYTES: usize = 256;
 
-/// Routes the paths below `/api/v1/admin`; without a token, none.
+/// Routes the paths below `/api/v1/admin`. Returns an empty router if no token is set.
 pub(super) fn router(token: Option<TokenDigest>) -> Router<Arc<AppState>> {
     let Some(token) = token else {
         return Router::new().fallback(async || StatusCode::NOT_FOUND);
