@@ -1,6 +1,6 @@
 //! Gradient kernels: loss, gradient and predictions of a model on a minibatch.
 //!
-//! The product uses [`sparse`], which is fast and returns the same bits on every target. [`mod@reference`] is written
+//! The product uses [`sparse`], which is fast and returns the same bits on every target. `reference` is written
 //! with ndarray for clarity and serves as its oracle in tests; the feature `reference` enables it.
 
 #[cfg(feature = "reference")]
