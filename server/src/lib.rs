@@ -24,7 +24,7 @@
 //!   admission
 //!   store
 //!   net
-//!   data, counters, effort, identity, shutdown, throughput
+//!   data, counters, effort, shutdown, throughput
 //! ```
 //!
 //! Start with [`http::router`]: the router.
@@ -40,8 +40,6 @@ pub mod data;
 mod effort;
 mod evaluation;
 pub mod http;
-#[doc(hidden)] // for tests
-pub mod identity;
 pub mod net;
 mod server;
 mod session;

@@ -56,7 +56,7 @@ async fn download(url: &str) -> Result<Vec<u8>, String> {
     Ok(js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_family = "wasm"))]
 mod tests {
     use super::data_url;
     use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};

@@ -8,6 +8,9 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use regex_lite::Regex;
 
+/// The package and program that runs a Wasm test in a browser.
+pub const WASM_TEST_RUNNER: &str = "xtask-wasm-test-runner";
+
 /// The workspace that this program was started for.
 pub struct Shell {
     root: PathBuf,
@@ -56,6 +59,11 @@ impl Shell {
         self.target.join("release").join(executable("farsign"))
     }
 
+    /// Returns the build of the program `farsign` for this machine.
+    pub fn local_program(&self) -> PathBuf {
+        self.target.join("local").join(executable("farsign"))
+    }
+
     /// Returns the build of the program `farsign` that is tested.
     pub fn tested_program(&self) -> PathBuf {
         self.target.join("debug").join(executable("farsign"))
@@ -73,6 +81,14 @@ impl Shell {
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target);
         command
+    }
+
+    /// Creates a cargo command for the whole workspace, without the runner of Wasm tests.
+    ///
+    /// Compiling that program's dependencies takes long, and only tests of Wasm need it. The same selection everywhere
+    /// gives shared dependencies the same features, so they are compiled once.
+    pub fn cargo_workspace(&self, subcommand: &str) -> Command {
+        self.cargo(&[subcommand, "--workspace", "--exclude", WASM_TEST_RUNNER])
     }
 
     /// Creates a command for the cargo that started this program.

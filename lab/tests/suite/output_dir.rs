@@ -20,38 +20,39 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
+/// The quick scenario's methods and attacks, with a fortieth of its updates and without assertions.
+fn shortened_quick() -> String {
+    let quick = include_str!("../../scenarios/quick.toml");
+    let (before_assertions, _) = quick.split_once("[[assertions]]").unwrap();
+    let shortened = before_assertions
+        .replace("updates = 2000", "updates = 50")
+        .replace("evaluate_every = 200", "evaluate_every = 25");
+    assert!(!shortened.contains("2000"), "{shortened}");
+    shortened
+}
+
 #[test]
 fn output_is_independent_of_threads() {
-    let one = tempfile::tempdir().unwrap();
-    let other = tempfile::tempdir().unwrap();
-    run(
-        &SuiteOptions {
-            threads: Some(1),
-            ..options(SMALL)
-        },
-        one.path(),
-    )
-    .unwrap();
-    run(
-        &SuiteOptions {
-            threads: Some(3),
-            ..options(SMALL)
-        },
-        other.path(),
-    )
-    .unwrap();
-    let one = files(one.path());
-    let other = files(other.path());
-    assert_eq!(
-        one.keys().collect::<Vec<_>>(),
-        other.keys().collect::<Vec<_>>()
-    );
-    for (name, bytes) in &one {
+    let scenario = shortened_quick();
+    let outputs = [1, 3].map(|threads| {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SuiteOptions {
+            threads: Some(threads),
+            ..options(&scenario)
+        };
+        run(&options, dir.path()).unwrap();
+        files(dir.path())
+    });
+    let [one, other] = &outputs;
+    assert!(one.keys().eq(other.keys()));
+    for (name, bytes) in one {
         assert!(other[name] == *bytes, "{name} differs");
     }
-    let curves = String::from_utf8_lossy(&one["./curves.csv"]).into_owned();
-    let conditions = 1 + 2 * 2; // no attack, and two attacks at two fractions
-    assert_eq!(curves.lines().count(), 1 + 3 * conditions * 4, "{curves}"); // three methods, four points each
+    let curves = String::from_utf8_lossy(&one["./curves.csv"]);
+    // Eleven methods without attack and under eight attacks at two fractions; centralized training only without.
+    let conditions = 1 + 8 * 2;
+    let points = 3; // before the first update, after 25, and after 50
+    assert_eq!(curves.lines().count(), 1 + (11 * conditions + 1) * points);
 }
 
 #[test]

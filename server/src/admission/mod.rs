@@ -27,11 +27,11 @@ use tokio::sync::{Notify, watch};
 
 use crate::admission::bans::{Ban, Bans};
 use crate::admission::retry_after::RetryScheduler;
-use crate::identity::VolunteerIdentity;
 use crate::net::client_addr::ClientAddr;
 use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
 use crate::net::rate_limiter::RateLimiter;
 use crate::net::trusted_proxy::TrustedProxies;
+use farsign::identity::VolunteerIdentity;
 
 pub use crate::admission::origin::{Origins, ParseOriginError};
 pub use crate::admission::token::TokenDigest;

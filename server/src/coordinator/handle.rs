@@ -12,7 +12,7 @@ use super::registry::{EjectTarget, JoinRequest};
 use super::snapshot::Snapshot;
 use super::telemetry::VolunteerListing;
 use crate::effort::Effort;
-use crate::identity::VolunteerIdentity;
+use farsign::identity::VolunteerIdentity;
 
 /// A task with the snapshot that it was issued against.
 #[derive(Debug)]

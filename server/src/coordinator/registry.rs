@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 
 use super::telemetry::VolunteerStats;
 use crate::effort::Effort;
-use crate::identity::VolunteerIdentity;
 use crate::net::client_addr::ClientAddr;
+use farsign::identity::VolunteerIdentity;
 
 /// Volunteers to eject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use farsign::task::{RunSettings, TaskId, VolunteerId};
 pub use farsign::training_server::TrustRecord;
 use farsign::trust::TrustMean;
 
-use crate::identity::VolunteerIdentity;
+use farsign::identity::VolunteerIdentity;
 
 /// The identity of a run; it never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use farsign::dataset::{Dataset, hexadecimal};
 use farsign::optimizer::{FarSign, FarSignOptions};
 
-use crate::identity::VolunteerIdentity;
 use crate::store::event::{CoordinatorCounters, Event, RunIdentity, TrustRecord};
 use crate::store::log::Log;
 use crate::store::replay::replay;
 use crate::store::state_dir::StateDir;
 use crate::store::writer::Writer;
 use crate::store::{StoreError, StoreOptions};
+use farsign::identity::VolunteerIdentity;
 
 /// A run at the end of its log, with the writer of future events.
 #[derive(Debug)]

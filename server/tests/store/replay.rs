@@ -1,9 +1,9 @@
 //! Replay of a log is bit-identical.
 
+use farsign::identity::VolunteerIdentity;
 use farsign::optimizer::FarSign;
 use farsign::random::Stream;
 use farsign::trust::Trust;
-use farsign_server::identity::VolunteerIdentity;
 use farsign_server::store::event::{Checkpoint, TrustRecord};
 use farsign_server::store::log::Log;
 use farsign_server::store::replay::replay;

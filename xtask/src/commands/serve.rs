@@ -10,9 +10,9 @@ use crate::shell::Shell;
 /// Builds the page and the server, and becomes that server.
 pub fn run(shell: &Shell, arguments: &[String]) -> Result<ExitCode> {
     build::web(shell)?;
-    build::release_without_lab(shell)?;
+    build::local(shell)?;
     // In the caller's folder, so that relative file names among the arguments stay valid.
-    let mut server = Command::new(shell.release_program());
+    let mut server = Command::new(shell.local_program());
     server.arg("serve").args(arguments);
     become_program(&mut server)
 }

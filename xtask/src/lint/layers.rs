@@ -47,14 +47,7 @@ const CRATES: [Layers; 5] = [
     Layers {
         source: "server/src/",
         layers: &[
-            &[
-                "counters",
-                "data",
-                "effort",
-                "identity",
-                "shutdown",
-                "throughput",
-            ],
+            &["counters", "data", "effort", "shutdown", "throughput"],
             &["net"],
             &["store"],
             &["admission"],

@@ -1,5 +1,6 @@
 //! `docs/limits.md`, generated from the settings and constants in the source.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail};
@@ -68,6 +69,7 @@ fn document(tree: &Tree, findings: &mut Findings) -> String {
     if let Some(file) = tree.get(SETTINGS) {
         section(&mut page, "Settings of `farsign serve`", &settings(file));
     }
+    let shared = shared_values(tree);
     let mut rest: Vec<&File> = tree
         .files()
         .iter()
@@ -78,7 +80,7 @@ fn document(tree: &Tree, findings: &mut Findings) -> String {
         rest = outside;
         let limits: Vec<Limit> = inside
             .into_iter()
-            .flat_map(|file| constants(file, findings))
+            .flat_map(|file| constants(file, &shared, findings))
             .collect();
         section(&mut page, title, &limits);
     }
@@ -143,7 +145,7 @@ fn settings(file: &File) -> Vec<Limit> {
 }
 
 /// Returns the constants of a file that limit something. In Rust, a missing comment is a finding.
-fn constants(file: &File, findings: &mut Findings) -> Vec<Limit> {
+fn constants(file: &File, shared: &HashMap<String, u64>, findings: &mut Findings) -> Vec<Limit> {
     let is_script = file.has_ending("js");
     let definition = Regex::new(if is_script {
         r"^\s*(?:export )?(?:static )?(?:const )?([A-Z][A-Z0-9_]+) = ([^;]+);\s*(?://\s*(.*))?$"
@@ -184,12 +186,38 @@ fn constants(file: &File, findings: &mut Findings) -> Vec<Limit> {
         }
         limits.push(Limit {
             about: escape(&about),
-            value: display(&found[1], &found[2]),
+            value: display(&found[1], &substitute(&found[2], shared)),
             name: found[1].to_owned(),
             file: file.path.clone(),
         });
     }
     limits
+}
+
+/// Returns the whole numbers among the public constants of `farsign`, which other crates use by name.
+fn shared_values(tree: &Tree) -> HashMap<String, u64> {
+    let definition = Regex::new(r"pub const ([A-Z][A-Z0-9_]*): [a-z0-9]+ = ([^;]+);")
+        .expect("the pattern is valid");
+    let files = tree
+        .files()
+        .iter()
+        .filter(|file| file.is_below("farsign/src/"));
+    files
+        .flat_map(|file| definition.captures_iter(&file.text))
+        .filter_map(|found| Some((found[1].to_owned(), evaluate(&found[2])?)))
+        .collect()
+}
+
+/// Replaces the names of shared constants in an expression by their values.
+fn substitute(expression: &str, shared: &HashMap<String, u64>) -> String {
+    let name = Regex::new(r"[A-Z][A-Z0-9_]+").expect("the pattern is valid");
+    let value = |found: &regex_lite::Captures<'_>| {
+        let name = &found[0];
+        shared
+            .get(name)
+            .map_or_else(|| name.to_owned(), ToString::to_string)
+    };
+    name.replace_all(expression, value).into_owned()
 }
 
 /// Returns the first sentence of the comment above a line, without its full stop.
@@ -340,11 +368,19 @@ mod tests {
     }
 
     #[test]
+    fn names_of_shared_constants_become_values() {
+        let shared = HashMap::from([("MAX_DELAY_MS".to_owned(), 60_000)]);
+        let value = substitute("Duration::from_millis(MAX_DELAY_MS + 30_000)", &shared);
+        assert_eq!(display("IDLE_TIMEOUT", &value), "90 s");
+        assert_eq!(substitute("1 + MAX_OTHER", &shared), "1 + MAX_OTHER");
+    }
+
+    #[test]
     fn constants_are_listed_with_comments() {
         let source = "/// The most bytes of an agent's name. More is cut.\n#[doc(hidden)]\npub const MAX_AGENT_BYTES: usize = 64;\n\
                       const OTHER: u8 = 1;\nconst MAX_X: u8 = 2;\n";
         let mut findings = Findings::default();
-        let limits = constants(&file("a.rs", source), &mut findings);
+        let limits = constants(&file("a.rs", source), &HashMap::new(), &mut findings);
         assert_eq!(limits[0].about, "The most bytes of an agent's name");
         assert_eq!(
             (limits.len(), findings.0.len()),
@@ -356,7 +392,11 @@ mod tests {
     #[test]
     fn scripts_have_trailing_comments() {
         let script = "export const STOP_TIMEOUT_MS = 1000; // until a worker is terminated\n";
-        let limits = constants(&file("a.js", script), &mut Findings::default());
+        let limits = constants(
+            &file("a.js", script),
+            &HashMap::new(),
+            &mut Findings::default(),
+        );
         assert_eq!(
             (limits[0].about.as_str(), limits[0].value.as_str()),
             ("until a worker is terminated", "1 s")

@@ -183,7 +183,9 @@ mod tests {
     #[test]
     fn generated_folders_are_ignored() {
         assert!(
-            is_ignored("target") && is_ignored("www/pkg") && is_ignored("tests/axe/node_modules")
+            is_ignored("target")
+                && is_ignored("www/pkg")
+                && is_ignored("tests/page-tools/node_modules")
         );
         assert!(!is_ignored("docs/results") && !is_ignored("xtask/target"));
     }

@@ -7,6 +7,11 @@ use anyhow::{Context as _, Result};
 
 use crate::shell::{Shell, find_program, run};
 
+/// Installs the tools that check the pages, as [`modules`] does.
+pub fn page_tools(shell: &Shell) -> Result<Option<PathBuf>> {
+    modules(shell, "tests/page-tools/package.json", "page-tools")
+}
+
 /// Installs the packages of a package.json into `.tools/NAME` and returns the folder of its modules.
 ///
 /// `manifest` is relative to the repository's root. Returns `None` if npm or node is missing.

@@ -32,6 +32,12 @@ pub fn has_target(shell: &Shell, target: &str) -> Result<bool> {
     Ok(Path::new(capture(&mut command)?.trim()).is_dir())
 }
 
+/// Returns the target of this machine.
+pub fn own_target(shell: &Shell) -> Result<String> {
+    let output = capture(shell.command("rustc").args(["--print", "host-tuple"]))?;
+    Ok(output.trim().to_owned())
+}
+
 /// Returns whether rustup is on the search path.
 pub fn has_rustup() -> bool {
     find_program(&["rustup"]).is_some()

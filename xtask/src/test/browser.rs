@@ -11,15 +11,12 @@ use crate::shell::{Shell, run};
 /// The variable that names axe-core to the tests of accessibility.
 const AXE_VARIABLE: &str = "FARSIGN_AXE";
 
-/// The package of axe-core, relative to the repository's root.
-const AXE_PACKAGES: &str = "tests/axe/package.json";
-
 /// The variable that names the kind of browser to the tests of the page.
 const BROWSER_KIND_VARIABLE: &str = "FARSIGN_BROWSER";
 
 pub fn chromium(shell: &Shell) -> Result<Outcome> {
     let mut command = browser_test(shell)?;
-    match npm::modules(shell, AXE_PACKAGES, "axe")? {
+    match npm::page_tools(shell)? {
         Some(modules) => _ = command.env(AXE_VARIABLE, modules.join("axe-core").join("axe.min.js")),
         None => println!("npm or node is not on the search path: accessibility is not tested."),
     }
@@ -55,8 +52,7 @@ pub fn browser_test(shell: &Shell) -> Result<Command> {
 }
 
 fn browser_test_command(shell: &Shell) -> Command {
-    // With `--workspace`, dependencies have the same features as for the other tests, and are not compiled again.
-    let mut command = shell.cargo(&["test", "--workspace", "--test", "browser"]);
-    with_program(shell, &mut command);
+    let mut command = shell.cargo_workspace("test");
+    with_program(shell, command.args(["--test", "browser"]));
     command
 }

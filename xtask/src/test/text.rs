@@ -9,9 +9,6 @@ use crate::shell::{Shell, capture, executable, run};
 /// The spelling checker, as a Python package with a compiled program inside.
 const TYPOS: &str = "typos==1.52.0\n";
 
-/// The tools for the page's scripts, relative to the repository's root.
-const PAGE_PACKAGES: &str = "tests/page-tools/package.json";
-
 pub fn typos(shell: &Shell) -> Result<Outcome> {
     let Some(programs) = python::programs(shell, "typos", TYPOS)? else {
         return Ok(Outcome::Skipped(format!(
@@ -25,7 +22,7 @@ pub fn typos(shell: &Shell) -> Result<Outcome> {
 
 /// Checks types, rules and format of the page's scripts.
 pub fn page(shell: &Shell) -> Result<Outcome> {
-    let Some(modules) = npm::modules(shell, PAGE_PACKAGES, "page-tools")? else {
+    let Some(modules) = npm::page_tools(shell)? else {
         return Ok(Outcome::Skipped("needs npm and node".to_owned()));
     };
     let programs = modules.join(".bin");

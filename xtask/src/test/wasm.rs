@@ -1,21 +1,17 @@
 //! Steps that run WebAssembly in a browser.
 
-use std::ffi::OsString;
-
 use anyhow::{Result, ensure};
 
 use super::Outcome;
+use crate::build;
 use crate::prerequisites::toolchain::WASM_TARGET;
 use crate::prerequisites::{chromium, toolchain};
-use crate::shell::{Shell, executable, run, run_and_read};
+use crate::shell::{Shell, WASM_TEST_RUNNER, executable, run, run_and_read};
 
 /// The time limit for all browser unit tests of a package; the runner's own 20 s are too short for a busy machine.
 const TEST_TIMEOUT_SECONDS: &str = "300";
 
 const RUNNER_VARIABLE: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER";
-
-/// The package and program that runs a Wasm test in a browser.
-const RUNNER: &str = "xtask-wasm-test-runner";
 
 pub fn clippy(shell: &Shell) -> Result<Outcome> {
     toolchain::ensure_components(shell)?;
@@ -34,41 +30,34 @@ pub fn clippy(shell: &Shell) -> Result<Outcome> {
 }
 
 pub fn algorithm(shell: &Shell) -> Result<Outcome> {
-    test_in_browser(shell, "farsign", &[])
+    test_in_browser(shell, "farsign", None)
 }
 
 pub fn algorithm_without_simd(shell: &Shell) -> Result<Outcome> {
-    let flags = OsString::from("-C target-feature=-simd128");
-    let folder = shell.target().join("plain").into_os_string();
-    test_in_browser(
-        shell,
-        "farsign",
-        &[("RUSTFLAGS", flags), ("CARGO_TARGET_DIR", folder)],
-    )
+    test_in_browser(shell, "farsign", Some("-C target-feature=-simd128"))
 }
 
 pub fn worker(shell: &Shell) -> Result<Outcome> {
-    test_in_browser(shell, "farsign-worker", &[])
+    test_in_browser(shell, "farsign-worker", None)
 }
 
 /// Runs a package's browser tests, as `wasm-pack test --headless --chrome` does, with a runner of the locked version.
-fn test_in_browser(
-    shell: &Shell,
-    package: &str,
-    variables: &[(&str, OsString)],
-) -> Result<Outcome> {
+fn test_in_browser(shell: &Shell, package: &str, flags: Option<&str>) -> Result<Outcome> {
     let browser = chromium::prepare(shell)?;
-    run(&mut shell.cargo(&["build", "-p", RUNNER]))?;
+    build::test_runner(shell)?;
     let mut command = shell.cargo(&["test", "-p", package, "--tests", "--target", WASM_TARGET]);
     command.env(
         RUNNER_VARIABLE,
-        shell.target().join("debug").join(executable(RUNNER)),
+        shell
+            .target()
+            .join("debug")
+            .join(executable(WASM_TEST_RUNNER)),
     );
     command.env("CHROMEDRIVER", &browser.driver);
     command
         .env("WASM_BINDGEN_TEST_ONLY_WEB", "1")
         .env("WASM_BINDGEN_TEST_TIMEOUT", TEST_TIMEOUT_SECONDS);
-    command.envs(variables.iter().cloned());
+    command.envs(flags.map(|flags| ("RUSTFLAGS", flags)));
     // The runner accepts a package without a single browser test.
     let passed = passed_tests(&run_and_read(&mut command)?);
     ensure!(

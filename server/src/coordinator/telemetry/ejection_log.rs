@@ -7,8 +7,8 @@ use farsign::task::{GoodbyeReason, VolunteerId};
 use farsign::training_server::TrustRecord;
 
 use crate::coordinator::registry::JoinRequest;
-use crate::identity::VolunteerIdentity;
 use crate::net::client_addr::ClientAddr;
+use farsign::identity::VolunteerIdentity;
 
 /// Ejections that are remembered.
 const MAX_EJECTIONS: usize = 500;

@@ -9,8 +9,8 @@ use super::Ejection;
 use crate::coordinator::Coordinator;
 use crate::coordinator::registry::VolunteerEntry;
 use crate::effort::Effort;
-use crate::identity::VolunteerIdentity;
 use crate::net::client_addr::ClientAddr;
+use farsign::identity::VolunteerIdentity;
 
 /// A connected volunteer.
 #[derive(Clone, Debug, PartialEq)]

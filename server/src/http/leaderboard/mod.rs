@@ -29,8 +29,8 @@ use tower_http::timeout::TimeoutLayer;
 use crate::coordinator::CoordinatorStopped;
 use crate::http::leaderboard::registry::{MAX_VOLUNTEERS, Name, NameError, NameRegistry};
 use crate::http::ttl_cache::TtlCache;
-use crate::identity::VolunteerIdentity;
 use crate::state::AppState;
+use farsign::identity::VolunteerIdentity;
 
 /// People on the list.
 const LEADERBOARD_SIZE: usize = 10;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
-use crate::identity::VolunteerIdentity;
+use farsign::identity::VolunteerIdentity;
 
 /// People with a name. The one that set its name longest ago is removed first.
 pub const MAX_PEOPLE: usize = 1_000;

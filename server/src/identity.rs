@@ -1,3 +1,0 @@
-//! Identities of volunteers.
-
-pub use farsign::identity::{ParseIdentityError, VolunteerIdentity};
