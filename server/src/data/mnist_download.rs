@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use flate2::bufread::MultiGzDecoder;
+use farsign::dataset::{GzipReader, is_gzip};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::data::loader::{FILE_NAMES, find, gzip, is_gzip};
+use crate::data::file_search::{FILE_NAMES, find};
+use crate::data::loader::gzip;
 
 /// Mirrors in the order of their use. Files are verified by their hash, so plain HTTP suffices.
 const MIRRORS: [&str; 3] = [
@@ -345,7 +346,7 @@ fn verify(bytes: &[u8], file: &ExpectedFile) -> Result<(), DownloadError> {
     let mut hasher = Hasher(Sha256::new());
     let limit = file.bytes + 1;
     if is_gzip(bytes) {
-        io::copy(&mut MultiGzDecoder::new(bytes).take(limit), &mut hasher)
+        io::copy(&mut GzipReader::new(bytes).take(limit), &mut hasher)
     } else {
         io::copy(&mut bytes.take(limit), &mut hasher)
     }
