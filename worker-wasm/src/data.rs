@@ -1,6 +1,6 @@
 //! The training data, downloaded from the server.
 
-use farsign::dataset::{Dataset, DatasetError, IdxFile, IdxPair};
+use farsign::dataset::{Dataset, IdxFile, IdxPair};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
@@ -28,12 +28,7 @@ pub async fn load(socket_url: &str) -> Result<Dataset, String> {
             bytes: &labels,
         },
     })
-    .map_err(|error| match error {
-        DatasetError::OutOfMemory { .. } => {
-            format!("The training data does not fit into this tab's memory: {error}.")
-        }
-        _ => format!("The training data is invalid: {error}."),
-    })
+    .map_err(|error| format!("The training data is invalid: {error}."))
 }
 
 /// `ws://host/prefix/ws` -> `http://host/prefix/api/v1/dataset/`
@@ -56,12 +51,8 @@ async fn download(url: &str) -> Result<Vec<u8>, String> {
             response.status()
         ));
     }
-    let incomplete = |_| {
-        "The training data could not be downloaded: the connection was lost, or this device has too little memory."
-            .to_owned()
-    };
-    let buffer = response.array_buffer().map_err(incomplete)?;
-    let buffer = JsFuture::from(buffer).await.map_err(incomplete)?;
+    let buffer = response.array_buffer().map_err(unreachable)?;
+    let buffer = JsFuture::from(buffer).await.map_err(unreachable)?;
     Ok(js_sys::Uint8Array::new(&buffer).to_vec())
 }
 

@@ -153,9 +153,6 @@ pub enum DatasetError {
         limit: u64,
         found: u64,
     },
-    /// Data that does not fit into memory.
-    #[error("{file}: expected {bytes} bytes of free memory for the unpacked data, found less; use fewer images")]
-    OutOfMemory { file: String, bytes: u64 },
     /// Arrays of inconsistent lengths in [`Dataset::from_parts`](super::Dataset::from_parts).
     #[error(
         "expected {expected} pixels for {labels} images of {rows} rows and {cols} columns, found {found}"

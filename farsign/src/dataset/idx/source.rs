@@ -52,7 +52,7 @@ impl<'a> Source<'a> {
 
     /// Reads the next `count` bytes, or all remaining ones if they are fewer.
     pub fn read(&mut self, count: u64) -> Result<Vec<u8>, DatasetError> {
-        let mut read = self.reserve(count)?;
+        let mut read = self.buffer(count);
         let outcome = match &mut self.bytes {
             Bytes::Plain(bytes) => bytes.take(count).read_to_end(&mut read),
             Bytes::Gzip(reader) => reader.take(count).read_to_end(&mut read),
@@ -62,16 +62,8 @@ impl<'a> Source<'a> {
     }
 
     /// Returns an empty buffer for `count` bytes, or for as many as the file can hold.
-    pub fn reserve(&self, count: u64) -> Result<Vec<u8>, DatasetError> {
-        let bytes = count.min(self.capacity);
-        let mut buffer = Vec::new();
-        match buffer.try_reserve_exact(bytes as usize) {
-            Ok(()) => Ok(buffer),
-            Err(_) => Err(DatasetError::OutOfMemory {
-                file: self.file.to_owned(),
-                bytes,
-            }),
-        }
+    pub fn buffer(&self, count: u64) -> Vec<u8> {
+        Vec::with_capacity(count.min(self.capacity) as usize)
     }
 
     fn error(&self, error: &std::io::Error) -> DatasetError {

@@ -20,7 +20,7 @@ pub(super) fn read(
         return source.read(body_bytes);
     }
     let stride = columns * header.element.bytes();
-    let mut values = source.reserve(body_bytes / stride)?;
+    let mut values = source.buffer(body_bytes / stride);
     let mut remaining = body_bytes;
     while remaining > 0 {
         let offset = source.offset;
