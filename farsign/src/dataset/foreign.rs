@@ -10,6 +10,8 @@ const WRITE_IDX: &str = "write its numbers as IDX files; docs/guide.md has the l
 const ONE_FILE: &str = "write all images into one IDX file; docs/guide.md has the lines of Python";
 const FETCH_AGAIN: &str =
     "a download returned it in place of the file; open the address in a browser, and download the file again";
+const NO_TEXT: &str =
+    "an IDX file holds bytes, not text; get the right file, or write it as docs/guide.md shows";
 
 /// A format with the bytes that it has at an offset.
 struct Signature {
@@ -86,6 +88,43 @@ const SIGNATURES: &[Signature] = &[
     ),
 ];
 
+/// A recognized format other than IDX.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignFormat {
+    /// Name of the format with its article, such as "a zip archive".
+    pub found: String,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+/// Recognizes the format of an unpacked file by its first bytes, of which 512 are enough; `None` if it is unknown.
+pub fn foreign_format(head: &[u8]) -> Option<ForeignFormat> {
+    let format = |found: &str, advice| {
+        Some(ForeignFormat {
+            found: found.to_owned(),
+            advice,
+        })
+    };
+    if is_numpy_archive(head) {
+        return format("a NumPy archive (.npz)", WRITE_IDX);
+    }
+    let has = |signature: &&Signature| {
+        head.get(signature.offset..)
+            .is_some_and(|rest| rest.starts_with(signature.bytes))
+    };
+    if let Some(Signature { found, advice, .. }) = SIGNATURES.iter().find(has) {
+        return format(found, advice);
+    }
+    let text = text(head)?;
+    match markup(text) {
+        Some(found) => format(found, FETCH_AGAIN),
+        None => format(
+            &format!("text that begins with {:?}", quote(text)),
+            NO_TEXT,
+        ),
+    }
+}
+
 /// Returns the error of a file that is not IDX. `head` has its first bytes, all of them if it is short.
 pub(super) fn error(
     file: String,
@@ -93,32 +132,15 @@ pub(super) fn error(
     expected: u32,
     head: &[u8],
 ) -> DatasetError {
-    let foreign = |found: &str, advice| DatasetError::ForeignFile {
-        file: file.clone(),
-        content,
-        found: found.to_owned(),
-        advice,
-    };
     if head.is_empty() {
         return DatasetError::EmptyFile { file, content };
     }
-    if is_numpy_archive(head) {
-        return foreign("a NumPy archive (.npz)", WRITE_IDX);
-    }
-    let has = |signature: &&Signature| {
-        head.get(signature.offset..)
-            .is_some_and(|rest| rest.starts_with(signature.bytes))
-    };
-    if let Some(Signature { found, advice, .. }) = SIGNATURES.iter().find(has) {
-        return foreign(found, advice);
-    }
-    if let Some(text) = text(head) {
-        return match markup(text) {
-            Some(found) => foreign(found, FETCH_AGAIN),
-            None => foreign(
-                &format!("text that begins with {:?}", quote(text)),
-                "an IDX file holds bytes, not text; get the right file, or write it as docs/guide.md shows",
-            ),
+    if let Some(ForeignFormat { found, advice }) = foreign_format(head) {
+        return DatasetError::ForeignFile {
+            file,
+            content,
+            found,
+            advice,
         };
     }
     match head.first_chunk() {

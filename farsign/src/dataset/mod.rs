@@ -40,6 +40,7 @@ use sha2::{Digest, Sha256};
 
 pub use digest::hexadecimal;
 pub use error::DatasetError;
+pub use foreign::{ForeignFormat, foreign_format};
 pub use gzip::{BytesAfterGzip, GzipReader, is_gzip};
 use idx::Content;
 pub use idx::MAX_FILE_BYTES;

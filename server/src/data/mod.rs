@@ -7,3 +7,4 @@ pub mod load_step;
 pub mod loader;
 pub mod mnist_download;
 pub mod source_error;
+mod unpacked_format;

@@ -263,6 +263,12 @@ fn wrong_content_is_rejected() {
 }
 
 #[test]
+fn web_page_is_named() {
+    let error = refusal(&Reply::Ok(b"<!DOCTYPE html><title>Sign in</title>".to_vec()), LONG_TIMEOUT);
+    assert!(error.to_string().ends_with(", of a web page (HTML)"), "{error}");
+}
+
+#[test]
 fn trailing_byte_is_rejected() {
     let [mut images, ..] = contents();
     images.push(0);
