@@ -36,7 +36,11 @@ pub fn load(source: &DataSource, format: LogFormat) -> anyhow::Result<LoadedData
     let data = loader::load(source, &mut show)?;
     let took = started.elapsed();
     if let Some(status_line) = status_line {
-        status_line.finish(&format!("Loaded {} in {:.0} s", data.name, took.as_secs_f64()));
+        status_line.finish(&format!(
+            "Loaded {} in {:.0} s",
+            data.name,
+            took.as_secs_f64()
+        ));
     }
     log(&data, took);
     Ok(LoadedData { data, took })

@@ -274,12 +274,7 @@ fn log_started(state: &AppState, address: SocketAddr, took: Duration, data_took:
     tracing::info!(event = "started", %address, run, accepted, took_ms, "server started");
     if took > SLOW_START_WARNING {
         let data_ms = data_took.as_millis() as u64;
-        tracing::warn!(
-            event = "slow_start",
-            took_ms,
-            data_ms,
-            "start was slow"
-        );
+        tracing::warn!(event = "slow_start", took_ms, data_ms, "start was slow");
     }
 }
 

@@ -32,7 +32,14 @@ fn write_dataset(folder: &Path, prefix: &str, labels: &[u8]) {
 }
 
 fn serve(data: &Path, arguments: &[&str]) -> Command {
-    let mut command = farsign(&["serve", "--listen", "127.0.0.1:0", "--model", "softmax", "--data"]);
+    let mut command = farsign(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--model",
+        "softmax",
+        "--data",
+    ]);
     command.arg(data).args(arguments);
     command
 }
@@ -68,7 +75,8 @@ fn unused_classes_are_logged() {
 fn worker_memory_is_logged() {
     let folder = tempfile::tempdir().unwrap();
     write_dataset(folder.path(), "", &[0, 1]);
-    let output = start_and_stop(serve(folder.path(), &["--log-format", "json"]).env("FARSIGN_LOG", "info"));
+    let output =
+        start_and_stop(serve(folder.path(), &["--log-format", "json"]).env("FARSIGN_LOG", "info"));
     let event = output
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
@@ -85,13 +93,16 @@ fn pixel_order_is_pinned() {
     write_dataset(folder.path(), "", &[0, 1, 2]);
     let state = folder.path().join("state");
     let data = folder.path().to_str().unwrap();
-    let serve = |arguments: &[&str]| saved_run::serve(&state, &[&["--model", "softmax"], arguments].concat());
+    let serve = |arguments: &[&str]| {
+        saved_run::serve(&state, &[&["--model", "softmax"], arguments].concat())
+    };
     start_and_stop(&mut serve(&["--data", data, "--pixel-order", "columns"]));
     let output = start_and_stop(&mut serve(&[]));
     assert!(output.contains("Resumed from"), "{output}");
     let stderr = expect_failure(&mut serve(&["--pixel-order", "rows"]));
     assert!(
-        stderr.contains("pixel-order: expected \"columns\", as the saved run has it, found \"rows\""),
+        stderr
+            .contains("pixel-order: expected \"columns\", as the saved run has it, found \"rows\""),
         "{stderr}"
     );
 }

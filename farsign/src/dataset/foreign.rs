@@ -8,8 +8,7 @@ const QUOTED_CHARACTERS: usize = 40;
 const UNPACK: &str = "unpack it, and use the IDX file in it";
 const WRITE_IDX: &str = "write its numbers as IDX files; docs/guide.md has the lines of Python";
 const ONE_FILE: &str = "write all images into one IDX file; docs/guide.md has the lines of Python";
-const FETCH_AGAIN: &str =
-    "a download returned it in place of the file; open the address in a browser, and download the file again";
+const FETCH_AGAIN: &str = "a download returned it in place of the file; open the address in a browser, and download the file again";
 const NO_TEXT: &str =
     "an IDX file holds bytes, not text; get the right file, or write it as docs/guide.md shows";
 
@@ -44,7 +43,12 @@ const SIGNATURES: &[Signature] = &[
         "it was packed twice: unpack it once, with gunzip",
     ),
     at(0, b"PK\x03\x04", "a zip archive", UNPACK),
-    at(0, b"PK\x05\x06", "an empty zip archive", "download it again"),
+    at(
+        0,
+        b"PK\x05\x06",
+        "an empty zip archive",
+        "download it again",
+    ),
     at(0, b"\x93NUMPY", "a NumPy array (.npy)", WRITE_IDX),
     at(
         0,
@@ -76,10 +80,20 @@ const SIGNATURES: &[Signature] = &[
     at(0, b"\x80\x05\x95", "a Python pickle", WRITE_IDX),
     at(0, b"\xfd7zXZ\0", "an xz file", "unpack it, with unxz"),
     at(0, b"BZh", "a bzip2 file", "unpack it, with bunzip2"),
-    at(0, b"\x28\xb5\x2f\xfd", "a Zstandard file", "unpack it, with unzstd"),
+    at(
+        0,
+        b"\x28\xb5\x2f\xfd",
+        "a Zstandard file",
+        "unpack it, with unzstd",
+    ),
     at(0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
     at(0, b"Rar!\x1a\x07", "a RAR archive", UNPACK),
-    at(0, b"\x1f\x9d", "a compress file (.Z)", "unpack it, with uncompress"),
+    at(
+        0,
+        b"\x1f\x9d",
+        "a compress file (.Z)",
+        "unpack it, with uncompress",
+    ),
     at(
         0,
         &[0; 16],
@@ -118,10 +132,7 @@ pub fn foreign_format(head: &[u8]) -> Option<ForeignFormat> {
     let text = text(head)?;
     match markup(text) {
         Some(found) => format(found, FETCH_AGAIN),
-        None => format(
-            &format!("text that begins with {:?}", quote(text)),
-            NO_TEXT,
-        ),
+        None => format(&format!("text that begins with {:?}", quote(text)), NO_TEXT),
     }
 }
 
@@ -185,7 +196,15 @@ fn text(head: &[u8]) -> Option<&str> {
 fn markup(text: &str) -> Option<&'static str> {
     let text = text.trim_start().to_ascii_lowercase();
     let starts = |names: &[&str]| names.iter().any(|name| text.starts_with(name));
-    if starts(&["<!doctype html", "<html", "<head", "<body", "<script", "<!--", "<meta"]) {
+    if starts(&[
+        "<!doctype html",
+        "<html",
+        "<head",
+        "<body",
+        "<script",
+        "<!--",
+        "<meta",
+    ]) {
         Some("a web page (HTML)")
     } else if starts(&["<?xml", "<error", "<!doctype"]) {
         Some("an XML document")

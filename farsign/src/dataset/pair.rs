@@ -70,6 +70,12 @@ impl IdxPair<'_> {
         let images = idx::dimensions(self.images, Content::Images)?;
         let labels = idx::dimensions(self.labels, Content::Labels)?[0];
         let [count, rows, cols] = images.try_into().expect("images have three dimensions");
+        if labels != count && labels.swap_bytes() == count {
+            return Err(DatasetError::LittleEndian {
+                file: self.labels.name.to_owned(),
+                offset: 4,
+            });
+        }
         if labels != count {
             return Err(DatasetError::CountMismatch {
                 images_file: self.images.name.to_owned(),

@@ -30,7 +30,11 @@ impl Dataset {
             }
         }
         self.digest = self.compute_digest();
-        self.index = self.index.is_some().then(|| super::PixelIndex::new(&self)).flatten();
+        self.index = self
+            .index
+            .is_some()
+            .then(|| super::PixelIndex::new(&self))
+            .flatten();
         self
     }
 }

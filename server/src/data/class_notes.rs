@@ -8,7 +8,10 @@ pub(super) fn class_notes(train: &Dataset, held_out: &Dataset) -> Vec<String> {
     let trained = counts(train);
     let measured = counts(held_out);
     let classes = 0..train.classes();
-    let untrained: Vec<usize> = classes.clone().filter(|&class| trained[class] == 0).collect();
+    let untrained: Vec<usize> = classes
+        .clone()
+        .filter(|&class| trained[class] == 0)
+        .collect();
     if !untrained.is_empty() {
         notes.push(format!(
             "The training labels run from {} to {}, so the model has {} classes, but there are no training images of \
@@ -75,7 +78,11 @@ fn class_list(classes: &[usize]) -> String {
             _ => format!("{first} to {last}"),
         })
         .collect();
-    let plural = if classes.len() == 1 { "class" } else { "classes" };
+    let plural = if classes.len() == 1 {
+        "class"
+    } else {
+        "classes"
+    };
     match texts.split_last() {
         Some((last, rest)) if !rest.is_empty() => {
             format!("{plural} {} and {last}", rest.join(", "))

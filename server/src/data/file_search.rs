@@ -171,11 +171,11 @@ fn dataset_below(folder: &Path, depth: usize) -> Option<PathBuf> {
                 .any(|(prefix, parts)| complete(prefix, parts).is_some())
         })
     };
-    subfolders
-        .iter()
-        .find(has_dataset)
-        .cloned()
-        .or_else(|| subfolders.iter().find_map(|path| dataset_below(path, depth)))
+    subfolders.iter().find(has_dataset).cloned().or_else(|| {
+        subfolders
+            .iter()
+            .find_map(|path| dataset_below(path, depth))
+    })
 }
 
 /// Returns whether a path has the name of a file of a dataset.
@@ -237,8 +237,16 @@ mod tests {
             ("Train-Labels.idx1-ubyte.GZ", "", 1),
             ("t10k-images-idx3-ubyte", "", 2),
             ("test-labels-idx1-ubyte.gz", "", 3),
-            ("emnist-letters-train-images-idx3-ubyte.gz", "emnist-letters-", 0),
-            ("emnist-letters-test-labels-idx1-ubyte.gz", "emnist-letters-", 3),
+            (
+                "emnist-letters-train-images-idx3-ubyte.gz",
+                "emnist-letters-",
+                0,
+            ),
+            (
+                "emnist-letters-test-labels-idx1-ubyte.gz",
+                "emnist-letters-",
+                3,
+            ),
             ("qmnist-train-labels-idx2-int.gz", "qmnist-", 1),
         ] {
             assert_eq!(named(name), Some((prefix.to_owned(), part)), "{name}");

@@ -19,13 +19,25 @@ const ADVICE: [(&[&str], &str); 4] = [
     ),
     (
         &[
-            ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z", ".rar", ".xz", ".bz2", ".zst",
+            ".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z", ".rar", ".xz", ".bz2",
+            ".zst",
         ],
         "must be unpacked first",
     ),
     (
         &[
-            ".npz", ".npy", ".mat", ".csv", ".h5", ".hdf5", ".parquet", ".arrow", ".pkl", ".pickle", ".pt", ".pth",
+            ".npz",
+            ".npy",
+            ".mat",
+            ".csv",
+            ".h5",
+            ".hdf5",
+            ".parquet",
+            ".arrow",
+            ".pkl",
+            ".pickle",
+            ".pt",
+            ".pth",
             ".tfrecord",
         ],
         "is of another format: docs/guide.md has the lines of Python that write IDX files",
@@ -39,7 +51,7 @@ const ADVICE: [(&[&str], &str); 4] = [
 /// The content of a folder, for errors. Its display text is a clause such as "the folder has mnist.npz".
 #[derive(Debug)]
 pub struct FolderListing {
-    /// Names in order, of folders with a slash at the end.
+    /// Names in order, of folders with a slash and of broken links with a remark at the end.
     names: Vec<String>,
     /// A folder below with a dataset.
     subfolder: Option<PathBuf>,
@@ -51,8 +63,12 @@ impl FolderListing {
         let mut names = Vec::new();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            let slash = if entry.path().is_dir() { "/" } else { "" };
-            names.push(entry.file_name().to_string_lossy().into_owned() + slash);
+            let kind = match entry.path().metadata() {
+                Ok(metadata) if metadata.is_dir() => "/",
+                Ok(_) => "",
+                Err(_) => " (a broken link)",
+            };
+            names.push(entry.file_name().to_string_lossy().into_owned() + kind);
         }
         names.sort();
         Ok(Self { names, subfolder })
@@ -65,16 +81,23 @@ impl fmt::Display for FolderListing {
         if names.is_empty() {
             return formatter.write_str("the folder is empty");
         }
-        let shown: Vec<String> = names.iter().take(MAX_NAMES).map(|name| shown(name)).collect();
+        let shown: Vec<String> = names
+            .iter()
+            .take(MAX_NAMES)
+            .map(|name| shown(name))
+            .collect();
         write!(formatter, "the folder has {}", shown.join(", "))?;
         if names.len() > MAX_NAMES {
             write!(formatter, " and {} more", names.len() - MAX_NAMES)?;
         }
         if let Some(folder) = subfolder {
-            write!(formatter, "; four IDX files are in {0}: use --data {0}", folder.display())?;
-        } else if let Some((name, advice)) = names
-            .iter()
-            .find_map(|name| Some((name, advice(name)?)))
+            write!(
+                formatter,
+                "; four IDX files are in {0}: use --data {0}",
+                folder.display()
+            )?;
+        } else if let Some((name, advice)) =
+            names.iter().find_map(|name| Some((name, advice(name)?)))
         {
             write!(formatter, "; {} {advice}", self::shown(name))?;
         }
@@ -96,7 +119,13 @@ fn shown(name: &str) -> String {
     let mut shown: String = name
         .chars()
         .take(MAX_NAME_CHARACTERS)
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
         .collect();
     if name.chars().count() > MAX_NAME_CHARACTERS {
         shown.push('…');

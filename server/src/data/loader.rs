@@ -1,7 +1,7 @@
 //! The loader of training data: the built-in digits, or a folder with four IDX files.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,7 +109,10 @@ pub fn load(
     if source.pixel_order.is_none() {
         warn_of_columns(folder, &files);
     }
-    let names = files.paths.each_ref().map(|path| path.display().to_string());
+    let names = files
+        .paths
+        .each_ref()
+        .map(|path| path.display().to_string());
     check_headers(&files.paths, &names)?;
     let mut contents = [const { Bytes::new() }; 4];
     for ((content, path), name) in contents.iter_mut().zip(&files.paths).zip(&names) {
@@ -253,12 +256,22 @@ fn assemble(
     let train_images_gz = if are_images_standard {
         files[0].clone()
     } else {
-        pack(&names[0], &train.idx_images_header(), train.images(), on_step)
+        pack(
+            &names[0],
+            &train.idx_images_header(),
+            train.images(),
+            on_step,
+        )
     };
     let train_labels_gz = if read.is_labels_file_standard {
         files[1].clone()
     } else {
-        pack(&names[1], &train.idx_labels_header(), train.labels(), on_step)
+        pack(
+            &names[1],
+            &train.idx_labels_header(),
+            train.labels(),
+            on_step,
+        )
     };
     Ok(TrainAndHeldOut {
         notes: class_notes(&train, &held_out),
@@ -275,13 +288,16 @@ fn pack(name: &str, header: &[u8], body: &[u8], on_step: &mut dyn FnMut(LoadStep
     let total = body.len() as u64;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let mut write = |bytes: &[u8]| {
-        encoder
-            .write_all(bytes)
-            .expect("writing to a Vec succeeds");
+        encoder.write_all(bytes).expect("writing to a Vec succeeds");
     };
     write(header);
     for (index, part) in body.chunks(PACKED_BYTES).enumerate() {
-        on_step(step(LoadAction::Pack, name, (index * PACKED_BYTES) as u64, total));
+        on_step(step(
+            LoadAction::Pack,
+            name,
+            (index * PACKED_BYTES) as u64,
+            total,
+        ));
         write(part);
     }
     encoder.finish().expect("writing to a Vec succeeds").into()

@@ -13,7 +13,7 @@ use crate::data::folder_listing::{FolderListing, advice};
 #[derive(Debug, Error)]
 #[allow(missing_docs)]
 pub enum DatasetSourceError {
-    /// The path is not a folder. The advice says what is there instead.
+    /// The path is not a folder.
     #[error(
         "expected a folder with four IDX files at {}, found {found}; `farsign data fetch` downloads MNIST, and without \
          --data the built-in digits are used",
@@ -70,7 +70,10 @@ pub(super) fn no_folder(path: &Path) -> DatasetSourceError {
         let advice = advice(&name).map_or(String::new(), |advice| format!(" that {advice}"));
         format!("a file{advice}")
     } else {
-        "no folder there".to_owned()
+        match path.metadata() {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => format!("an error: {error}"),
+            _ => "no folder there".to_owned(),
+        }
     };
     DatasetSourceError::NoFolder {
         folder: path.to_owned(),

@@ -12,7 +12,9 @@ pub(super) fn unpacked_format(file: &[u8]) -> Option<ForeignFormat> {
     let mut head = Vec::new();
     // If the file is damaged, what comes before the damage is recognized.
     _ = if is_gzip(file) {
-        GzipReader::new(file).take(HEAD_BYTES).read_to_end(&mut head)
+        GzipReader::new(file)
+            .take(HEAD_BYTES)
+            .read_to_end(&mut head)
     } else {
         file.take(HEAD_BYTES).read_to_end(&mut head)
     };

@@ -30,9 +30,18 @@ fn error(folder: &Path) -> String {
 #[test]
 fn single_prefix_is_loaded() {
     for (name, dataset_name) in [
-        (emnist_name as fn(&str) -> String, "emnist-letters, 8 images"),
         (
-            |name: &str| format!("qmnist-{}", name.replace("t10k", "test").replace("idx1-ubyte", "idx2-int")),
+            emnist_name as fn(&str) -> String,
+            "emnist-letters, 8 images",
+        ),
+        (
+            |name: &str| {
+                format!(
+                    "qmnist-{}",
+                    name.replace("t10k", "test")
+                        .replace("idx1-ubyte", "idx2-int")
+                )
+            },
             "qmnist, 8 images",
         ),
         (|name: &str| format!("{name}.gz").to_uppercase(), ""),
@@ -49,7 +58,11 @@ fn single_prefix_is_loaded() {
 fn standard_names_come_before_prefixes() {
     let folder = tempfile::tempdir().unwrap();
     write_all(folder.path(), emnist_name, &files(&other()));
-    write_all(folder.path(), |name| name.replace("t10k", "test"), &files(&small()));
+    write_all(
+        folder.path(),
+        |name| name.replace("t10k", "test"),
+        &files(&small()),
+    );
     assert_eq!(*loader::from_folder(folder.path()).unwrap().train, small());
 }
 
@@ -75,7 +88,9 @@ fn several_prefixes_are_listed() {
 
 #[test]
 fn folders_named_like_files_work() {
-    for inner in [str::to_owned as fn(&str) -> String, |name: &str| name.replace("-idx", ".idx")] {
+    for inner in [str::to_owned as fn(&str) -> String, |name: &str| {
+        name.replace("-idx", ".idx")
+    }] {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in FILE_NAMES.iter().zip(files(&small())) {
             let outer = folder.path().join(name.replace("-idx", ".idx"));
@@ -89,7 +104,11 @@ fn folders_named_like_files_work() {
 #[test]
 fn packed_standard_file_is_preferred() {
     let folder = tempfile::tempdir().unwrap();
-    write_all(folder.path(), |name| name.replace("-idx", ".idx"), &files(&other()));
+    write_all(
+        folder.path(),
+        |name| name.replace("-idx", ".idx"),
+        &files(&other()),
+    );
     write_all(folder.path(), str::to_owned, &files(&other()));
     write_all(folder.path(), |name| format!("{name}.gz"), &files(&small()));
     assert_eq!(*loader::from_folder(folder.path()).unwrap().train, small());
@@ -125,10 +144,25 @@ fn what_lies_there_is_listed() {
         }
         let error = error(folder.path());
         assert!(
-            error.contains("found no train-images-idx3-ubyte, no train-labels-idx1-ubyte") && error.contains(expected),
+            error.contains("found no train-images-idx3-ubyte, no train-labels-idx1-ubyte")
+                && error.contains(expected),
             "{expected:?} in {error}"
         );
     }
+}
+
+/// As git-annex leaves them where the file is not on this machine.
+#[cfg(unix)]
+#[test]
+fn broken_links_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join(FILE_NAMES[0]);
+    std::os::unix::fs::symlink(".git/annex/objects/nothing", link).unwrap();
+    let error = error(folder.path());
+    assert!(
+        error.contains("; the folder has train-images-idx3-ubyte (a broken link); "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -150,7 +184,10 @@ fn dataset_in_subfolder_is_named() {
     fs::create_dir_all(&raw).unwrap();
     write_all(&raw, str::to_owned, &files(&small()));
     let error = error(folder.path());
-    let expected = format!("; four IDX files are in {0}: use --data {0}; ", raw.display());
+    let expected = format!(
+        "; four IDX files are in {0}: use --data {0}; ",
+        raw.display()
+    );
     assert!(error.contains(&expected), "{expected:?} in {error}");
 }
 
@@ -159,10 +196,16 @@ fn file_in_place_of_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     write_all(folder.path(), str::to_owned, &files(&small()));
     fs::write(folder.path().join("mnist.npz"), b"").unwrap();
-    let names_folder = format!("found a file: --data names the folder, {};", folder.path().display());
+    let names_folder = format!(
+        "found a file: --data names the folder, {};",
+        folder.path().display()
+    );
     for (name, expected) in [
         (FILE_NAMES[0], names_folder.as_str()),
-        ("mnist.npz", "found a file that is of another format: docs/guide.md"),
+        (
+            "mnist.npz",
+            "found a file that is of another format: docs/guide.md",
+        ),
         ("nowhere", "found no folder there;"),
     ] {
         let error = error(&folder.path().join(name));

@@ -32,7 +32,10 @@ fn padded_gzip_is_served_clean() {
     for served in [&data.train_images_gz, &data.train_labels_gz] {
         let mut stream = flate2::bufread::GzDecoder::new(&served[..]);
         std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
-        assert!(stream.get_ref().is_empty(), "one stream, and nothing after it");
+        assert!(
+            stream.get_ref().is_empty(),
+            "one stream, and nothing after it"
+        );
     }
 }
 
@@ -41,7 +44,9 @@ fn wide_integers_are_served_as_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let [images, labels, ..] = files(&small());
     let wide = |file: &[u8], header: usize| {
-        let numbers = file[header..].iter().flat_map(|&byte| u32::from(byte).to_be_bytes());
+        let numbers = file[header..]
+            .iter()
+            .flat_map(|&byte| u32::from(byte).to_be_bytes());
         let mut wide: Vec<u8> = file[..header].iter().copied().chain(numbers).collect();
         wide[2] = 0x0c;
         gzip(&wide)
@@ -184,11 +189,25 @@ fn headers_are_validated_before_bodies() {
     let mut other_size = held_out_images.clone();
     other_size[8..16].copy_from_slice(&[0, 0, 0, 3, 0, 0, 0, 1]);
     for (held_out, expected) in [
-        (oversized, "expected at most 1073741824 bytes by the header at byte 4, found 3221225488"),
-        (other_size, "expected 1 rows of 3 columns at byte 8, as in the training set"),
-        (held_out_labels.clone(), "these are labels: are the two files swapped?"),
+        (
+            oversized,
+            "expected at most 1073741824 bytes by the header at byte 4, found 3221225488",
+        ),
+        (
+            other_size,
+            "expected 1 rows of 3 columns at byte 8, as in the training set",
+        ),
+        (
+            held_out_labels.clone(),
+            "these are labels: are the two files swapped?",
+        ),
     ] {
-        let set = [images.clone(), labels.clone(), held_out, held_out_labels.clone()];
+        let set = [
+            images.clone(),
+            labels.clone(),
+            held_out,
+            held_out_labels.clone(),
+        ];
         write_all(folder.path(), str::to_owned, &set);
         let source = DataSource {
             folder: Some(folder.path().to_owned()),
@@ -196,7 +215,10 @@ fn headers_are_validated_before_bodies() {
         };
         let mut steps = Vec::new();
         let error = loader::load(&source, &mut |step| steps.push(step)).unwrap_err();
-        assert!(error.to_string().contains(expected), "{expected:?} in {error}");
+        assert!(
+            error.to_string().contains(expected),
+            "{expected:?} in {error}"
+        );
         assert_eq!(steps, [], "{error}");
     }
 }

@@ -264,8 +264,14 @@ fn wrong_content_is_rejected() {
 
 #[test]
 fn web_page_is_named() {
-    let error = refusal(&Reply::Ok(b"<!DOCTYPE html><title>Sign in</title>".to_vec()), LONG_TIMEOUT);
-    assert!(error.to_string().ends_with(", of a web page (HTML)"), "{error}");
+    let error = refusal(
+        &Reply::Ok(b"<!DOCTYPE html><title>Sign in</title>".to_vec()),
+        LONG_TIMEOUT,
+    );
+    assert!(
+        error.to_string().ends_with(", of a web page (HTML)"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -292,9 +298,12 @@ fn truncated_gzip_is_rejected() {
 fn zeros_after_gzip_are_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let padded = |content: &[u8]| [&gzip(content)[..], &[0; 512]].concat();
-    let mirror = Mirror::start(FILE_NAMES.iter().zip(contents()).map(|(name, content)| {
-        (format!("/mnist/{name}.gz"), Reply::Ok(padded(&content)))
-    }));
+    let mirror = Mirror::start(
+        FILE_NAMES
+            .iter()
+            .zip(contents())
+            .map(|(name, content)| (format!("/mnist/{name}.gz"), Reply::Ok(padded(&content)))),
+    );
     let options = options(folder.path(), &[&mirror.url()]);
     fetch(&options).unwrap();
     let data = loader::from_folder(folder.path()).unwrap();

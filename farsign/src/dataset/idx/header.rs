@@ -110,7 +110,7 @@ impl Header {
     }
 
     /// Returns the size that the whole file would have if the dimensions were little-endian.
-    pub fn little_endian_file_bytes(&self) -> u64 {
+    fn little_endian_file_bytes(&self) -> u64 {
         file_bytes(self.element, self.dims.iter().map(|dim| dim.swap_bytes()))
     }
 
@@ -196,7 +196,7 @@ impl Header {
 /// Returns the type and the number of dimensions in a magic number; `None` if it is not one of IDX.
 fn magic(head: &[u8]) -> Option<(Element, u8)> {
     match *head {
-        [0, 0, code, rank @ 1..] => Some((Element::from_code(code)?, rank)),
+        [0, 0, code, rank] if rank > 0 => Some((Element::from_code(code)?, rank)),
         _ => None,
     }
 }

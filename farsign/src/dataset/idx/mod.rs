@@ -96,17 +96,10 @@ pub(super) fn unpack(file: IdxFile<'_>, content: Content) -> Result<Unpacked, Da
     let found = source.offset;
     let file = || file.name.to_owned();
     if found < expected {
-        return Err(if header.little_endian_file_bytes() == found {
-            DatasetError::LittleEndian {
-                file: file(),
-                offset: 4,
-            }
-        } else {
-            DatasetError::TruncatedBody {
-                file: file(),
-                expected,
-                found,
-            }
+        return Err(DatasetError::TruncatedBody {
+            file: file(),
+            expected,
+            found,
         });
     }
     // Reading to the end also validates the gzip checksum.

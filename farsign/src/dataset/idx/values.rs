@@ -28,15 +28,23 @@ pub(super) fn read(
         let chunk = source.read(asked)?;
         for (index, item) in chunk.chunks_exact(stride as usize).enumerate() {
             let value = first(header.element, item);
-            values.push(u8::try_from(value).map_err(|_| {
-                out_of_range(
-                    source.file,
-                    content,
-                    offset + index as u64 * stride,
-                    header.element,
-                    value,
-                )
-            })?);
+            let Ok(byte) = u8::try_from(value) else {
+                let file = source.file.to_owned();
+                let offset = offset + index as u64 * stride;
+                return Err(
+                    if is_little_endian(header.element, chunk.chunks_exact(stride as usize)) {
+                        DatasetError::LittleEndian { file, offset }
+                    } else {
+                        DatasetError::ValueOutOfRange {
+                            file,
+                            value: content.value(),
+                            offset,
+                            found: value,
+                        }
+                    },
+                );
+            };
+            values.push(byte);
         }
         if (chunk.len() as u64) < asked {
             break;
@@ -48,34 +56,17 @@ pub(super) fn read(
 
 /// Returns the first number of an item of integers.
 fn first(element: Element, item: &[u8]) -> i32 {
-    match (element, *item) {
-        (Element::I8, [a, ..]) => i32::from(i8::from_be_bytes([a])),
-        (Element::I16, [a, b, ..]) => i32::from(i16::from_be_bytes([a, b])),
-        (Element::I32, [a, b, c, d, ..]) => i32::from_be_bytes([a, b, c, d]),
-        (_, [a, ..]) => i32::from(a),
+    match (element, item) {
+        (Element::I8, [a, ..]) => i32::from(i8::from_be_bytes([*a])),
+        (Element::I16, [a, b, ..]) => i32::from(i16::from_be_bytes([*a, *b])),
+        (Element::I32, [a, b, c, d, ..]) => i32::from_be_bytes([*a, *b, *c, *d]),
+        (_, [a, ..]) => i32::from(*a),
         (_, []) => 0,
     }
 }
 
-fn out_of_range(
-    file: &str,
-    content: Content,
-    offset: u64,
-    element: Element,
-    found: i32,
-) -> DatasetError {
-    let file = file.to_owned();
-    let swapped = match element {
-        Element::I16 => i32::from((found as i16).swap_bytes()),
-        _ => found.swap_bytes(),
-    };
-    if element.bytes() > 1 && u8::try_from(swapped).is_ok() {
-        return DatasetError::LittleEndian { file, offset };
-    }
-    DatasetError::ValueOutOfRange {
-        file,
-        value: content.value(),
-        offset,
-        found,
-    }
+/// Returns whether the first numbers of all items are bytes when they are read in the other order.
+fn is_little_endian<'a>(element: Element, mut items: impl Iterator<Item = &'a [u8]>) -> bool {
+    let size = element.bytes() as usize;
+    size > 1 && items.all(|item| item[1..size].iter().all(|byte| *byte == 0))
 }

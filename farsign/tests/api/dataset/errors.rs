@@ -159,8 +159,12 @@ fn bad_gzip() {
         matches!(only_magic, DatasetError::BadGzip { offset: 0, .. }),
         "{only_magic}"
     );
-    let damaged = error_of(|files| files.labels = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\xff\xff\xff".to_vec());
-    assert!(damaged.to_string().contains("found damaged data"), "{damaged}");
+    let damaged =
+        error_of(|files| files.labels = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\xff\xff\xff".to_vec());
+    assert!(
+        damaged.to_string().contains("found damaged data"),
+        "{damaged}"
+    );
 }
 
 #[test]

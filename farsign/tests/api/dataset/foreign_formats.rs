@@ -2,44 +2,135 @@
 
 use super::*;
 
-/// Names of formats, their first bytes, and what the error says.
+/// Names of formats, their first bytes, what the error says, and its advice.
+const FORMATS: [(&str, &[u8], &str, &str); 20] = [
+    (
+        "zip",
+        b"PK\x03\x04\x14\0\0\0\x08\0 and so on",
+        "a zip archive",
+        "unpack it",
+    ),
+    (
+        "npy",
+        b"\x93NUMPY\x01\0v\0{'descr'",
+        "a NumPy array (.npy)",
+        "write its numbers as IDX files",
+    ),
+    (
+        "html",
+        b"\n  <!DOCTYPE html>\n<html><title>Sign in",
+        "a web page (HTML)",
+        "download the file again",
+    ),
+    (
+        "html, upper case",
+        b"<HTML><BODY>404",
+        "a web page (HTML)",
+        "download the file again",
+    ),
+    (
+        "html, BOM",
+        b"\xef\xbb\xbf<html>",
+        "a web page (HTML)",
+        "download the file again",
+    ),
+    (
+        "xml",
+        b"<?xml version=\"1.0\"?><Error>",
+        "an XML document",
+        "download the file again",
+    ),
+    (
+        "json",
+        b"{\"message\": \"Not Found\"}",
+        "a JSON document",
+        "download the file again",
+    ),
+    (
+        "git lfs",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9912422\n",
+        "a Git LFS pointer",
+        "run `git lfs pull`",
+    ),
+    (
+        "git-annex",
+        b"/annex/objects/SHA256E-s1",
+        "a git-annex pointer",
+        "run `git annex get`",
+    ),
+    (
+        "png",
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        "a single PNG image",
+        "write all images into one IDX file",
+    ),
+    (
+        "jpeg",
+        b"\xff\xd8\xff\xe0\0\x10JFIF",
+        "a single JPEG image",
+        "write all images into one IDX file",
+    ),
+    (
+        "mat",
+        b"MATLAB 5.0 MAT-file, Platform",
+        "a MATLAB file",
+        "write its numbers as IDX files",
+    ),
+    (
+        "hdf5",
+        b"\x89HDF\r\n\x1a\n\0",
+        "an HDF5 file",
+        "write its numbers as IDX files",
+    ),
+    (
+        "parquet",
+        b"PAR1\x15\x04",
+        "a Parquet file",
+        "write its numbers as IDX files",
+    ),
+    ("xz", b"\xfd7zXZ\0\0\x04", "an xz file", "unpack it"),
+    ("bzip2", b"BZh91AY&SY", "a bzip2 file", "unpack it"),
+    (
+        "zstd",
+        b"\x28\xb5\x2f\xfd\x04",
+        "a Zstandard file",
+        "unpack it",
+    ),
+    (
+        "csv",
+        b"label,pixel0\n5,0\n",
+        "text that begins with \"label,pixel0",
+        "docs/guide.md",
+    ),
+    ("zeros", &[0; 100], "zero bytes", "get the file again"),
+    ("empty", b"", "an empty file", "get the file again"),
+];
+
+/// Returns all formats: also those that are built.
 fn formats() -> Vec<(&'static str, Vec<u8>, &'static str, &'static str)> {
     let mut tar = vec![b'a'; 512];
     tar[257..262].copy_from_slice(b"ustar");
-    let npz = [
-        &b"PK\x03\x04\x14\0\0\0\0\0"[..],
-        &[0; 16],
-        &[11, 0, 0, 0],
-        b"x_train.npy...",
-    ]
-    .concat();
-    let lfs = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9912422\n";
-    let html = b"\n  <!DOCTYPE html>\n<html><head><title>Sign in</title>";
-    vec![
-        ("gzip twice", gzip(&Files::valid().images), "a gzip file inside a gzip file", "unpack it once"),
-        ("zip", b"PK\x03\x04\x14\0\0\0\x08\0 and so on".to_vec(), "a zip archive", "unpack it"),
-        ("npz", npz, "a NumPy archive (.npz)", "write its numbers as IDX files"),
-        ("npy", b"\x93NUMPY\x01\0v\0{'descr'".to_vec(), "a NumPy array (.npy)", "write its numbers as IDX files"),
-        ("html", html.to_vec(), "a web page (HTML)", "download the file again"),
-        ("html, upper case", b"<HTML><BODY>404".to_vec(), "a web page (HTML)", "download the file again"),
-        ("html, BOM", b"\xef\xbb\xbf<html>".to_vec(), "a web page (HTML)", "download the file again"),
-        ("xml", b"<?xml version=\"1.0\"?><Error>".to_vec(), "an XML document", "download the file again"),
-        ("json", b"{\"message\": \"Not Found\"}".to_vec(), "a JSON document", "download the file again"),
-        ("git lfs", lfs.to_vec(), "a Git LFS pointer", "run `git lfs pull`"),
-        ("git-annex", b"/annex/objects/SHA256E-s1".to_vec(), "a git-annex pointer", "run `git annex get`"),
+    let header = [&b"PK\x03\x04\x14\0\0\0\0\0"[..], &[0; 16], &[11, 0, 0, 0]].concat();
+    let npz = [&header[..], b"x_train.npy..."].concat();
+    let twice = gzip(&Files::valid().images);
+    let built = [
+        (
+            "gzip twice",
+            twice,
+            "a gzip file inside a gzip file",
+            "unpack it once",
+        ),
         ("tar", tar, "a tar archive", "unpack it"),
-        ("png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "a single PNG image", "write all images into one IDX file"),
-        ("jpeg", b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(), "a single JPEG image", "write all images into one IDX file"),
-        ("mat", b"MATLAB 5.0 MAT-file, Platform".to_vec(), "a MATLAB file", "write its numbers as IDX files"),
-        ("hdf5", b"\x89HDF\r\n\x1a\n\0".to_vec(), "an HDF5 file", "write its numbers as IDX files"),
-        ("parquet", b"PAR1\x15\x04".to_vec(), "a Parquet file", "write its numbers as IDX files"),
-        ("xz", b"\xfd7zXZ\0\0\x04".to_vec(), "an xz file", "unpack it"),
-        ("bzip2", b"BZh91AY&SY".to_vec(), "a bzip2 file", "unpack it"),
-        ("zstd", b"\x28\xb5\x2f\xfd\x04".to_vec(), "a Zstandard file", "unpack it"),
-        ("csv", b"label,pixel0\n5,0\n".to_vec(), "text that begins with \"label,pixel0", "docs/guide.md"),
-        ("zeros", vec![0; 100], "zero bytes", "get the file again"),
-        ("empty", Vec::new(), "an empty file", "get the file again"),
-    ]
+        (
+            "npz",
+            npz,
+            "a NumPy archive (.npz)",
+            "write its numbers as IDX files",
+        ),
+    ];
+    let constant =
+        FORMATS.map(|(name, bytes, found, advice)| (name, bytes.to_vec(), found, advice));
+    built.into_iter().chain(constant).collect()
 }
 
 #[test]

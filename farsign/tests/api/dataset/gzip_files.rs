@@ -29,11 +29,18 @@ fn other_bytes_after_gzip_are_rejected() {
         (&b"junk"[..], 4),
         (&[0, 0, 1], 3),
         (&[0x1f], 1),
-        (&[&[0; 512][..], &gzip(b"more")].concat(), 512 + gzip(b"more").len()),
+        (
+            &[&[0; 512][..], &gzip(b"more")].concat(),
+            512 + gzip(b"more").len(),
+        ),
     ] {
         let error = labels_with(end).unwrap_err();
         let file = labels_name();
-        assert_eq!(error, DatasetError::BytesAfterGzip { file, count }, "{end:?}");
+        assert_eq!(
+            error,
+            DatasetError::BytesAfterGzip { file, count },
+            "{end:?}"
+        );
     }
     assert_eq!(
         labels_with(b"junk").unwrap_err().to_string(),
@@ -54,7 +61,10 @@ fn damaged_second_stream_is_rejected() {
 #[test]
 fn zeros_after_plain_file_are_rejected() {
     let error = error_of(|files| files.labels.push(0));
-    assert!(matches!(error, DatasetError::TrailingBytes { .. }), "{error}");
+    assert!(
+        matches!(error, DatasetError::TrailingBytes { .. }),
+        "{error}"
+    );
 }
 
 #[test]
