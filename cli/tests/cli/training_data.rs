@@ -98,7 +98,7 @@ fn pixel_order_is_pinned() {
     };
     start_and_stop(&mut serve(&["--data", data, "--pixel-order", "columns"]));
     let output = start_and_stop(&mut serve(&[]));
-    assert!(output.contains("Resumed from"), "{output}");
+    assert!(output.contains("Training softmax 4-3 on "), "{output}");
     let stderr = expect_failure(&mut serve(&["--pixel-order", "rows"]));
     assert!(
         stderr

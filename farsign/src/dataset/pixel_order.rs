@@ -8,7 +8,7 @@ pub enum PixelOrder {
     /// Row by row, as IDX has it.
     #[default]
     Rows,
-    /// Column by column, as in EMNIST. Read row by row, such images lie on their side.
+    /// Column by column, as in EMNIST. Read row by row, such images are on their side.
     Columns,
 }
 

@@ -95,7 +95,7 @@ settings! {
     data: PathBuf, "FARSIGN_DATA",
         "Folder with four IDX files [default: the built-in 10,000 digits]";
     pixel_order: PixelOrderKind, "FARSIGN_PIXEL_ORDER",
-        "Order in which the files of --data store the pixels of an image: rows, or columns as in EMNIST, whose images lie on their side otherwise [default: rows]";
+        "Order in which the files of --data store the pixels of an image: rows, or columns as in EMNIST, whose images are on their side otherwise [default: rows]";
     model: ModelKind, "FARSIGN_MODEL",
         "Model to train [default: mlp]";
     hidden: u32 in 1 to 65_536 = 128, "FARSIGN_HIDDEN",

@@ -173,13 +173,13 @@ fn warn_of_columns(folder: &Path, files: &DatasetFiles) {
         tracing::warn!(
             event = "pixel_order_not_set",
             folder = %folder.display(),
-            advice = "EMNIST's images lie on their side unless they are read with --pixel-order columns",
+            advice = "EMNIST's images are on their side unless they are read with --pixel-order columns",
             "pixel order not set"
         );
     }
 }
 
-/// Validates the headers of all files before the long work. Files whose header lies deeper are left for later.
+/// Validates the headers of all files before the long work. Files whose header is deeper are left for later.
 fn check_headers(paths: &[PathBuf; 4], names: &[String; 4]) -> Result<(), DatasetSourceError> {
     let mut heads = [const { Vec::new() }; 4];
     for (head, path) in heads.iter_mut().zip(paths) {

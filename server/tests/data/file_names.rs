@@ -115,7 +115,7 @@ fn packed_standard_file_is_preferred() {
 }
 
 #[test]
-fn what_lies_there_is_listed() {
+fn other_content_is_listed() {
     for (entries, expected) in [
         (&[][..], "; the folder is empty; "),
         (
@@ -192,7 +192,7 @@ fn dataset_in_subfolder_is_named() {
 }
 
 #[test]
-fn file_in_place_of_folder_is_named() {
+fn file_in_folders_place_is_named() {
     let folder = tempfile::tempdir().unwrap();
     write_all(folder.path(), str::to_owned, &files(&small()));
     fs::write(folder.path().join("mnist.npz"), b"").unwrap();
