@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use farsign_lab::data::ExperimentData;
 use farsign_lab::report::{self, File, text_table};
 use farsign_lab::scenario::Scenario;
@@ -12,7 +12,11 @@ use farsign_lab::studies::convergence::{self, ConvergenceOptions};
 use farsign_lab::studies::tolerance;
 use farsign_lab::suite::results::SuiteResults;
 use farsign_lab::suite::{self, SuiteOptions};
-use farsign_server::data::loader;
+use farsign_server::config::settings::PixelOrderKind;
+use farsign_server::data::loader::{DataSource, TrainAndHeldOut};
+
+use crate::load_data;
+use crate::logging::LogFormat;
 
 #[derive(Debug, Subcommand)]
 pub enum Lab {
@@ -33,9 +37,8 @@ pub enum Lab {
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
         threads: Option<u16>,
 
-        /// Directory with four IDX files for training and testing [default: the built-in digits]
-        #[arg(long)]
-        data: Option<PathBuf>,
+        #[command(flatten)]
+        data: DataArgs,
     },
     /// Compare the results of several runs
     Compare {
@@ -76,10 +79,30 @@ pub enum Lab {
         #[arg(long, value_name = "FILE.md")]
         out: PathBuf,
 
-        /// Directory with four IDX files for training and testing [default: the built-in digits]
-        #[arg(long)]
-        data: Option<PathBuf>,
+        #[command(flatten)]
+        data: DataArgs,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// Directory with four IDX files for training and testing [default: the built-in digits]
+    #[arg(long)]
+    data: Option<PathBuf>,
+
+    /// Order in which these files store the pixels of an image: rows, or columns as in EMNIST [default: rows]
+    #[arg(long, requires = "data")]
+    pixel_order: Option<PixelOrderKind>,
+}
+
+impl DataArgs {
+    fn load(self) -> anyhow::Result<TrainAndHeldOut> {
+        let source = DataSource {
+            folder: self.data,
+            pixel_order: self.pixel_order.map(Into::into),
+        };
+        Ok(load_data::load(&source, LogFormat::Text)?.data)
+    }
 }
 
 impl Lab {
@@ -100,7 +123,7 @@ impl Lab {
                     threads: threads.map(usize::from),
                     fault: None,
                 };
-                let data = loader::load(data.as_deref())?;
+                let data = data.load()?;
                 let report = suite::run(&options, &data.train, &data.held_out, &out)?;
                 print!(
                     "{}",
@@ -137,7 +160,7 @@ impl Lab {
                 write_files(&out, |stem| convergence::document(&rates, &options, stem))?;
             }
             Self::Tolerance { out, data } => {
-                let data = loader::load(data.as_deref())?;
+                let data = data.load()?;
                 let scenario = Scenario::from_toml(tolerance::SCENARIO)?;
                 let data = ExperimentData::new(&scenario, &data.train, &data.held_out)?;
                 let checkpoints = tolerance::measure(&scenario, &data);

@@ -3,6 +3,7 @@
 mod data;
 #[cfg(feature = "lab")]
 mod lab;
+mod load_data;
 mod logging;
 mod model;
 mod open_run;

@@ -6,11 +6,14 @@ use clap::Args;
 use farsign::kernels::sparse::Kernel;
 use farsign::optimizer::FarSign;
 use farsign_server::config::pinned::resume;
-use farsign_server::data::loader::{self, TrainAndHeldOut};
+use farsign_server::data::loader::TrainAndHeldOut;
 use farsign_server::store::log::Log;
 use farsign_server::store::saved_run::verify_dataset;
 use farsign_server::store::state_dir::StateDir;
 use farsign_server::{Config, Settings};
+
+use crate::load_data;
+use crate::logging::LogFormat;
 
 #[derive(Debug, Args)]
 pub struct StateArgs {
@@ -45,7 +48,7 @@ impl StateArgs {
             },
             log.identity(),
         )?;
-        let data = loader::load(settings.data.as_deref())?;
+        let data = load_data::load(&settings.data_source(), LogFormat::Text)?.data;
         verify_dataset(log.identity(), &data.train)?;
         let config = Config::new(&settings, &data.train, log.identity().seed)?;
         Ok(OpenRun {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Args;
 use farsign_server::config::pinned::resume;
-use farsign_server::data::loader::{self, TrainAndHeldOut};
+use farsign_server::data::loader::TrainAndHeldOut;
 use farsign_server::http::status::Status;
 use farsign_server::net::fd_limit;
 use farsign_server::net::listener::{self, ConnectionLimits};
@@ -19,6 +19,7 @@ use farsign_server::store::saved_run::verify_dataset;
 use farsign_server::store::state_dir::{OpenedRun, RecoveredRun, StateDir};
 use farsign_server::{Config, SavedRun, Server, Settings};
 
+use crate::load_data::{self, LoadedData};
 use crate::logging::LogFormat;
 use crate::signals::StopSignals;
 use crate::status_line::StatusLine;
@@ -60,14 +61,14 @@ impl Serve {
             return Ok(());
         }
         let prepared = match settings.state.clone() {
-            Some(path) => prepare_saved(&path, settings, self.fresh)?,
+            Some(path) => prepare_saved(&path, settings, self.fresh, self.log_format)?,
             None if self.fresh => {
                 bail!("--fresh: expected --state with the directory of the saved run, found none")
             }
             None => {
-                let data = loader::load(settings.data.as_deref())?;
-                let config = config(&settings, &data)?;
-                Prepared::new(config, data, None)?
+                let loaded = load_data::load(&settings.data_source(), self.log_format)?;
+                let config = config(&settings, &loaded.data)?;
+                Prepared::new(config, loaded, None)?
             }
         };
         tokio::runtime::Runtime::new()?.block_on(serve(prepared, self.log_format, started))
@@ -118,10 +119,12 @@ struct Prepared {
     listen: SocketAddr,
     scheme: &'static str,
     seed: u64,
+    /// Time that loading the data took.
+    data_took: Duration,
 }
 
 impl Prepared {
-    fn new(config: Config, data: TrainAndHeldOut, saved: Option<SavedRun>) -> anyhow::Result<Self> {
+    fn new(config: Config, loaded: LoadedData, saved: Option<SavedRun>) -> anyhow::Result<Self> {
         Ok(Self {
             listen: config.listen,
             scheme: if config.tls.is_some() {
@@ -130,13 +133,19 @@ impl Prepared {
                 "http"
             },
             seed: config.seed,
-            server: Server::resume(config, data, saved)?,
+            server: Server::resume(config, loaded.data, saved)?,
+            data_took: loaded.took,
         })
     }
 }
 
 /// Prepares a server of the run in a state directory, or of a new run there.
-fn prepare_saved(path: &Path, settings: Settings, fresh: bool) -> anyhow::Result<Prepared> {
+fn prepare_saved(
+    path: &Path,
+    settings: Settings,
+    fresh: bool,
+    log_format: LogFormat,
+) -> anyhow::Result<Prepared> {
     let state_dir = StateDir::lock(path)?;
     let log = if !fresh && state_dir.has_run() {
         Some(open(&state_dir)?)
@@ -147,10 +156,10 @@ fn prepare_saved(path: &Path, settings: Settings, fresh: bool) -> anyhow::Result
         Some(log) => resume(settings, log.identity())?,
         None => settings,
     };
-    let data = loader::load(settings.data.as_deref())?;
-    let config = config(&settings, &data)?;
+    let loaded = load_data::load(&settings.data_source(), log_format)?;
+    let config = config(&settings, &loaded.data)?;
     let log = if let Some(log) = log {
-        verify_dataset(log.identity(), &data.train)?;
+        verify_dataset(log.identity(), &loaded.data.train)?;
         log
     } else {
         if let Some(archived) = state_dir.archive()? {
@@ -178,7 +187,7 @@ fn prepare_saved(path: &Path, settings: Settings, fresh: bool) -> anyhow::Result
             path.display()
         );
     }
-    Prepared::new(config, data, Some(run))
+    Prepared::new(config, loaded, Some(run))
 }
 
 /// Opens the log of a state directory, from the backup if the log is damaged.
@@ -211,6 +220,7 @@ async fn serve(prepared: Prepared, log_format: LogFormat, started: Instant) -> a
         listen,
         scheme,
         seed,
+        data_took,
     } = prepared;
     let state = server.state();
     let listener = listener::bind(listen).with_context(|| {
@@ -219,7 +229,7 @@ async fn serve(prepared: Prepared, log_format: LogFormat, started: Instant) -> a
     let address = listener.local_addr()?;
     let mut signals = StopSignals::new()?;
     print_welcome(&state, &format!("{scheme}://{address}"), seed);
-    log_started(&state, address, started.elapsed());
+    log_started(&state, address, started.elapsed(), data_took);
     let status_task =
         (log_format == LogFormat::Text).then(|| tokio::spawn(show_status(Arc::clone(&state))));
     let stop_requested = async move {
@@ -257,13 +267,14 @@ fn print_welcome(state: &AppState, url: &str, seed: u64) {
     );
 }
 
-fn log_started(state: &AppState, address: SocketAddr, took: Duration) {
+fn log_started(state: &AppState, address: SocketAddr, took: Duration, data_took: Duration) {
     let accepted = state.coordinator.snapshot().accepted;
     let took_ms = took.as_millis() as u64;
     let run = format!("{:016x}", state.run.run_id);
     tracing::info!(event = "started", %address, run, accepted, took_ms, "server started");
     if took > SLOW_START_WARNING {
-        tracing::warn!(event = "slow_start", took_ms, "start was slow");
+        let data_ms = data_took.as_millis() as u64;
+        tracing::warn!(event = "slow_start", took_ms, data_ms, "start was slow");
     }
 }
 

@@ -81,7 +81,7 @@ fn expected_digits(server: &ServerProcess, data: &Dataset) -> Vec<u64> {
 fn page_recognizes_digits_like_the_model() {
     test_page(&SHORT_RUN, async |page, server| {
         train(page).await;
-        let data = loader::load(None).expect("the built-in digits").held_out;
+        let data = loader::built_in().expect("the built-in digits").held_out;
         let expected = expected_digits(server, &data);
         let mut correct = 0;
         for (index, expected) in expected.into_iter().enumerate() {

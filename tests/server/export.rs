@@ -182,11 +182,13 @@ fn manifest_describes_model_data_settings() {
             "rows": 28,
             "cols": 28,
             "classes": 10,
+            "notes": [],
             "input_scaling": "pixel / 255",
             "train_sha256": hexadecimal(data.train.digest()),
             "held_out_sha256": hexadecimal(data.held_out.digest()),
         },
         "settings": {
+            "pixel-order": "rows",
             "model": "mlp",
             "hidden": 128,
             "order": "first",

@@ -34,7 +34,7 @@ impl TestServer {
             connections_per_minute: Some(1_000_000),
             ..Settings::default()
         });
-        let data = loader::load(settings.data.as_deref()).expect("the data exists");
+        let data = loader::load(&settings.data_source(), &mut |_| {}).expect("the data exists");
         let config = Config::new(&settings, &data.train, 0).expect("valid settings");
         let server = Server::new(config.clone(), data).expect("a server");
         let state = server.state();

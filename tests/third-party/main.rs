@@ -9,6 +9,7 @@ use std::process::Command;
 use farsign::kernels::sparse::Kernel;
 use farsign::minibatch::Minibatch;
 use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
+use farsign_server::data::loader;
 use farsign_server::state::AppState;
 use farsign_tests::server_process::ServerProcess;
 use farsign_tests::test_server::TestServer;
@@ -102,6 +103,37 @@ fn numpy_predictions_match_kernel() {
             "{model:?}"
         );
     }
+}
+
+#[test]
+fn guide_lines_write_idx_files() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide.md");
+    let guide = fs::read_to_string(guide).unwrap();
+    let lines = guide
+        .split("```")
+        .filter_map(|block| block.strip_prefix("python\n"))
+        .find(|block| block.contains("def write_idx"))
+        .expect("the lines of Python");
+    let arrays = "import numpy as np\n\
+                  x = np.arange(24.0).reshape(4, 2, 3)\n\
+                  y = np.array([0, 1, 2, 1])\n\
+                  np.savez('mnist.npz', x_train=x, y_train=y, x_test=x[:2], y_test=y[:2])\n";
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(python())
+        .current_dir(folder.path())
+        .arg("-c")
+        .arg(format!("{arrays}{lines}"))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let data = loader::from_folder(folder.path()).unwrap();
+    assert_eq!(data.train.images(), (0..24).collect::<Vec<u8>>());
+    assert_eq!(data.train.labels(), [0, 1, 2, 1]);
+    assert_eq!(
+        (data.train.rows(), data.train.cols(), data.held_out.len()),
+        (2, 3, 2)
+    );
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn invalid_data_is_named() {
     }
     let stderr = expect_failure(&mut farsign(&["serve", "--data", path]));
     assert!(
-        stderr.contains("train-images-idx3-ubyte") && stderr.contains("at byte 0"),
+        stderr.contains("train-images-idx3-ubyte: expected IDX images, found text that begins with \"not an IDX file"),
         "{stderr}"
     );
 }

@@ -5,3 +5,4 @@ mod farsign;
 #[cfg(feature = "lab")]
 mod lab;
 mod saved_run;
+mod training_data;

@@ -11,14 +11,14 @@ use safetensors::tensor::SafeTensors;
 
 use crate::farsign::{expect_failure, farsign};
 
-fn serve(state: &Path, arguments: &[&str]) -> Command {
+pub fn serve(state: &Path, arguments: &[&str]) -> Command {
     let mut command = farsign(&["serve", "--listen", "127.0.0.1:0", "--state"]);
     command.arg(state).args(arguments);
     command
 }
 
 /// Starts a server, and returns its standard output up to its URL.
-fn start(command: &mut Command) -> (Child, String) {
+pub fn start(command: &mut Command) -> (Child, String) {
     let mut server = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -41,7 +41,7 @@ fn start(command: &mut Command) -> (Child, String) {
 }
 
 /// Stops a server with SIGINT, and returns its standard error.
-fn stop(server: Child) -> String {
+pub fn stop(server: Child) -> String {
     let kill = Command::new("kill")
         .args(["-INT", &server.id().to_string()])
         .status()
@@ -54,7 +54,7 @@ fn stop(server: Child) -> String {
 }
 
 /// Starts and stops a server, and returns its output.
-fn start_and_stop(command: &mut Command) -> String {
+pub fn start_and_stop(command: &mut Command) -> String {
     let (server, output) = start(command);
     output + &stop(server)
 }

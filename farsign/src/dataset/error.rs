@@ -8,7 +8,18 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[expect(missing_docs, reason = "the messages name the fields")]
 pub enum DatasetError {
-    /// A magic number other than that of the expected content.
+    /// A file of another format, recognized by its first bytes.
+    #[error("{file}: expected {content}, found {found}: {advice}")]
+    ForeignFile {
+        file: String,
+        content: &'static str,
+        found: String,
+        advice: &'static str,
+    },
+    /// A file without a byte.
+    #[error("{file}: expected {content}, found an empty file; get the file again")]
+    EmptyFile { file: String, content: &'static str },
+    /// A magic number of no known format.
     #[error(
         "{file}: expected the magic number {expected:#010x} of {content} at byte 0, found {found:#010x}"
     )]
@@ -17,6 +28,38 @@ pub enum DatasetError {
         content: &'static str,
         expected: u32,
         found: u32,
+    },
+    /// An IDX file of other dimensions, such as labels in place of images.
+    #[error("{file}: expected {content} of {expected}, found {found}; {advice}")]
+    WrongDimensions {
+        file: String,
+        content: &'static str,
+        expected: &'static str,
+        found: String,
+        advice: &'static str,
+    },
+    /// An IDX file of floats.
+    #[error(
+        "{file}: expected {content} of integers from 0 to 255, found {found}; write them as unsigned bytes"
+    )]
+    WrongType {
+        file: String,
+        content: &'static str,
+        found: String,
+    },
+    /// A number in little-endian byte order.
+    #[error(
+        "{file}: expected big-endian numbers, as IDX files have, found little-endian ones at byte {offset}; write the \
+         highest byte of each number first (in NumPy: dtype \">u4\")"
+    )]
+    LittleEndian { file: String, offset: u64 },
+    /// A number that is no byte.
+    #[error("{file}: expected a {value} from 0 to 255 at byte {offset}, found {found}")]
+    ValueOutOfRange {
+        file: String,
+        value: &'static str,
+        offset: u64,
+        found: i32,
     },
     /// A file that ends inside its header.
     #[error(
@@ -29,7 +72,8 @@ pub enum DatasetError {
     },
     /// A file that ends before the last item announced by its header.
     #[error(
-        "{file}: expected {expected} bytes by its header, found the end of the file at byte {found}"
+        "{file}: expected {expected} bytes by its header, found the end of the file at byte {found}; the file is cut \
+         short: get it again"
     )]
     TruncatedBody {
         file: String,
@@ -52,7 +96,9 @@ pub enum DatasetError {
         labels: u64,
     },
     /// A held-out label whose class is not in the training set.
-    #[error("{file}: expected a label below {classes} at byte {offset}, found {found}")]
+    #[error(
+        "{file}: expected a label below {classes} at byte {offset}, as in the training set, found {found}"
+    )]
     LabelOutOfRange {
         file: String,
         offset: u64,
@@ -71,9 +117,9 @@ pub enum DatasetError {
         rows: usize,
         cols: usize,
     },
-    /// Training labels that are all 0.
-    #[error("{file}: expected labels of at least two classes from byte 8 on, found only label 0")]
-    TooFewClasses { file: String },
+    /// Training labels that are all the same.
+    #[error("{file}: expected labels of at least two classes, found only label {found}")]
+    TooFewClasses { file: String, found: u8 },
     /// Held-out images whose size is not that of the training images.
     #[error(
         "{file}: expected {expected_rows} rows of {expected_cols} columns at byte 8, as in the training set, \
@@ -93,8 +139,15 @@ pub enum DatasetError {
         offset: u64,
         reason: String,
     },
+    /// A gzip file that continues after its last stream.
+    #[error(
+        "{file}: expected the end of the file or zeros after the gzip data, found {count} other bytes; get the file again"
+    )]
+    BytesAfterGzip { file: String, count: usize },
     /// A header that announces more than [`MAX_FILE_BYTES`](super::MAX_FILE_BYTES).
-    #[error("{file}: expected at most {limit} bytes by the header at byte 4, found {found}")]
+    #[error(
+        "{file}: expected at most {limit} bytes by the header at byte 4, found {found}; use fewer or smaller images"
+    )]
     TooLarge {
         file: String,
         limit: u64,

@@ -27,8 +27,12 @@
 
 mod digest;
 mod error;
+mod foreign;
+mod gzip;
 mod idx;
 mod index;
+mod pair;
+mod pixel_order;
 
 use std::fmt;
 
@@ -36,27 +40,13 @@ use sha2::{Digest, Sha256};
 
 pub use digest::hexadecimal;
 pub use error::DatasetError;
+pub use foreign::{ForeignFormat, foreign_format};
+pub use gzip::{BytesAfterGzip, GzipReader, is_gzip};
+use idx::Content;
 pub use idx::MAX_FILE_BYTES;
-use idx::{IMAGES, LABELS, Layout};
 pub use index::PixelIndex;
-
-/// An IDX file, gzipped or plain, with its name in errors.
-#[derive(Clone, Copy, Debug)]
-pub struct IdxFile<'a> {
-    /// Name of the file in errors.
-    pub name: &'a str,
-    /// Content of the file.
-    pub bytes: &'a [u8],
-}
-
-/// A pair of IDX files: images with their labels.
-#[derive(Clone, Copy, Debug)]
-pub struct IdxPair<'a> {
-    /// File of the images (`idx3-ubyte`).
-    pub images: IdxFile<'a>,
-    /// File of the labels (`idx1-ubyte`), one per image.
-    pub labels: IdxFile<'a>,
-}
+pub use pair::{IdxFile, IdxPair, ImagesShape, ReadDataset};
+pub use pixel_order::PixelOrder;
 
 /// The arrays of a training set in memory.
 #[derive(Clone, Debug)]
@@ -86,140 +76,15 @@ pub struct Dataset {
     index: Option<PixelIndex>,
 }
 
-/// The role of a dataset, which determines how labels and image size are validated.
-enum Role<'a> {
-    /// A training set: the classes run to the highest label.
-    Training,
-    /// A held-out set of this training set.
-    HeldOut(&'a Dataset),
-}
-
-/// The names of a dataset's files in errors.
-struct Names<'a> {
-    images: &'a str,
-    labels: &'a str,
-}
-
 impl Dataset {
-    /// Reads a training set. The number of classes is the highest label plus one.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if a file is malformed, or the two are not a valid training set.
-    pub fn training(pair: IdxPair<'_>) -> Result<Self, DatasetError> {
-        Self::from_idx(pair, &Role::Training)
-    }
-
-    /// Reads the held-out set of a training set: the same image size, and no other classes.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if a file is malformed, or the two are not a valid held-out set of `train`.
-    pub fn held_out(pair: IdxPair<'_>, train: &Self) -> Result<Self, DatasetError> {
-        Self::from_idx(pair, &Role::HeldOut(train))
-    }
-
-    /// Creates a training set from arrays, with the same validation as files.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the lengths of the arrays are inconsistent, or they are not a valid training set.
-    pub fn from_parts(parts: DatasetParts) -> Result<Self, DatasetError> {
-        let DatasetParts {
-            rows,
-            cols,
-            ref images,
-            ref labels,
-        } = parts;
-        let found = images.len() as u64;
-        let file_bytes = Layout::<3>::file_bytes([labels.len(), rows, cols].map(|dim| dim as u64));
-        let expected = file_bytes - Layout::<3>::HEADER_BYTES;
-        if found != expected {
-            return Err(DatasetError::PartsMismatch {
-                labels: labels.len(),
-                rows,
-                cols,
-                expected,
-                found,
-            });
-        }
-        Self::validated(
-            parts,
-            &Names {
-                images: "images",
-                labels: "labels",
-            },
-            &Role::Training,
-        )
-    }
-
-    fn from_idx(pair: IdxPair<'_>, role: &Role<'_>) -> Result<Self, DatasetError> {
-        let images = IMAGES.unpack(pair.images)?;
-        let labels = LABELS.unpack(pair.labels)?;
-        let [count, rows, cols] = images.dims;
-        if labels.dims != [count] {
-            return Err(DatasetError::CountMismatch {
-                images_file: pair.images.name.to_owned(),
-                labels_file: pair.labels.name.to_owned(),
-                images: u64::from(count),
-                labels: u64::from(labels.dims[0]),
-            });
-        }
-        let parts = DatasetParts {
-            rows: rows as usize,
-            cols: cols as usize,
-            images: images.body,
-            labels: labels.body,
-        };
-        Self::validated(
-            parts,
-            &Names {
-                images: pair.images.name,
-                labels: pair.labels.name,
-            },
-            role,
-        )
-    }
-
-    /// Validates a dataset whose arrays have consistent lengths.
-    fn validated(
-        parts: DatasetParts,
-        names: &Names<'_>,
-        role: &Role<'_>,
-    ) -> Result<Self, DatasetError> {
+    /// Creates a dataset from valid parts.
+    fn assemble(parts: DatasetParts, classes: usize) -> Self {
         let DatasetParts {
             rows,
             cols,
             images,
             labels,
         } = parts;
-        if labels.is_empty() {
-            return Err(DatasetError::NoImages {
-                file: names.images.to_owned(),
-            });
-        }
-        if images.is_empty() {
-            return Err(DatasetError::EmptyImages {
-                file: names.images.to_owned(),
-                rows,
-                cols,
-            });
-        }
-        let largest = Layout::<3>::file_bytes([images.len() as u64, 1, 1]);
-        if largest > MAX_FILE_BYTES {
-            return Err(DatasetError::TooLarge {
-                file: names.images.to_owned(),
-                limit: MAX_FILE_BYTES,
-                found: largest,
-            });
-        }
-        let classes = match role {
-            Role::Training => class_count(&labels, names)?,
-            Role::HeldOut(train) => {
-                validate_held_out(train, &labels, (rows, cols), names)?;
-                train.classes
-            }
-        };
         let mut dataset = Self {
             images,
             labels,
@@ -230,7 +95,7 @@ impl Dataset {
             index: None,
         };
         dataset.digest = dataset.compute_digest();
-        Ok(dataset)
+        dataset
     }
 
     /// Returns the images at `positions`, in order, with the same classes: a shard, or a part to hold out.
@@ -268,23 +133,13 @@ impl Dataset {
                 .all(|&label| usize::from(label) < self.classes),
             "a label of a class"
         );
-        let Self {
-            rows,
-            cols,
-            classes,
-            ..
-        } = *self;
-        let mut dataset = Self {
+        let parts = DatasetParts {
+            rows: self.rows,
+            cols: self.cols,
             images,
             labels,
-            rows,
-            cols,
-            classes,
-            digest: [0; 32],
-            index: None,
         };
-        dataset.digest = dataset.compute_digest();
-        dataset
+        Self::assemble(parts, self.classes)
     }
 
     /// Adds an index of the nonzero pixels, of three bytes each.
@@ -315,6 +170,15 @@ impl Dataset {
     /// Returns the number of columns of an image.
     pub fn cols(&self) -> usize {
         self.cols
+    }
+
+    /// Returns the number and the size of the images.
+    pub fn shape(&self) -> ImagesShape {
+        ImagesShape {
+            count: self.len(),
+            rows: self.rows,
+            cols: self.cols,
+        }
     }
 
     /// Returns the number of pixels of an image: rows x columns.
@@ -365,34 +229,34 @@ impl Dataset {
 
     /// Returns the images as an IDX file, not gzipped.
     pub fn to_idx_images(&self) -> Vec<u8> {
-        let mut file = self.images_header();
+        let mut file = self.idx_images_header();
         file.extend_from_slice(&self.images);
         file
     }
 
     /// Returns the labels as an IDX file, not gzipped.
     pub fn to_idx_labels(&self) -> Vec<u8> {
-        let mut file = self.labels_header();
+        let mut file = self.idx_labels_header();
         file.extend_from_slice(&self.labels);
         file
     }
 
-    // The dimensions fit u32: their product is not zero and at most MAX_FILE_BYTES.
-    fn images_header(&self) -> Vec<u8> {
-        IMAGES
-            .header([self.len() as u32, self.rows as u32, self.cols as u32])
-            .collect()
+    /// Returns the header of [`to_idx_images`](Self::to_idx_images).
+    pub fn idx_images_header(&self) -> Vec<u8> {
+        // The dimensions fit u32: their product is not zero and at most MAX_FILE_BYTES.
+        Content::Images.header(&[self.len() as u32, self.rows as u32, self.cols as u32])
     }
 
-    fn labels_header(&self) -> Vec<u8> {
-        LABELS.header([self.len() as u32]).collect()
+    /// Returns the header of [`to_idx_labels`](Self::to_idx_labels).
+    pub fn idx_labels_header(&self) -> Vec<u8> {
+        Content::Labels.header(&[self.len() as u32])
     }
 
     fn compute_digest(&self) -> [u8; 32] {
         Sha256::new()
-            .chain_update(self.images_header())
+            .chain_update(self.idx_images_header())
             .chain_update(&self.images)
-            .chain_update(self.labels_header())
+            .chain_update(self.idx_labels_header())
             .chain_update(&self.labels)
             .finalize()
             .into()
@@ -409,41 +273,5 @@ impl fmt::Debug for Dataset {
             .field("cols", &self.cols)
             .field("classes", &self.classes)
             .finish_non_exhaustive()
-    }
-}
-
-fn class_count(labels: &[u8], names: &Names<'_>) -> Result<usize, DatasetError> {
-    match labels.iter().max() {
-        Some(&highest) if highest > 0 => Ok(usize::from(highest) + 1),
-        _ => Err(DatasetError::TooFewClasses {
-            file: names.labels.to_owned(),
-        }),
-    }
-}
-
-fn validate_held_out(
-    train: &Dataset,
-    labels: &[u8],
-    (rows, cols): (usize, usize),
-    names: &Names<'_>,
-) -> Result<(), DatasetError> {
-    if (rows, cols) != (train.rows, train.cols) {
-        return Err(DatasetError::SizeMismatch {
-            file: names.images.to_owned(),
-            expected_rows: train.rows,
-            expected_cols: train.cols,
-            rows,
-            cols,
-        });
-    }
-    let out_of_range = |&label: &u8| usize::from(label) >= train.classes;
-    match labels.iter().position(out_of_range) {
-        None => Ok(()),
-        Some(index) => Err(DatasetError::LabelOutOfRange {
-            file: names.labels.to_owned(),
-            offset: Layout::<1>::HEADER_BYTES + index as u64,
-            classes: train.classes,
-            found: labels[index],
-        }),
     }
 }

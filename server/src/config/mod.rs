@@ -12,7 +12,7 @@ use std::path::{PathBuf, absolute};
 use std::time::Duration;
 
 use farsign::assignment::{AssignmentOptions, ResetInterval};
-use farsign::dataset::Dataset;
+use farsign::dataset::{Dataset, PixelOrder};
 use farsign::optimizer::{FarSignOptions, Rule};
 use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
@@ -64,6 +64,8 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Directory of the training data; `None` for the built-in digits.
     pub data: Option<PathBuf>,
+    /// Order of the pixels in its files.
+    pub pixel_order: PixelOrder,
     /// Options of the saved run.
     pub store: StoreOptions,
 }
@@ -105,6 +107,7 @@ impl Config {
             direction_reuse: settings.direction_reuse(&mut validator),
             resets: verification.map(|_| ResetInterval::VERIFIED),
         };
+        let pixel_order = training::pixel_order(settings, &mut validator);
         let evaluate_every = settings.evaluate_every(&mut validator);
         let store = StoreOptions {
             checkpoint_every: settings.checkpoint_every(&mut validator),
@@ -142,6 +145,7 @@ impl Config {
                 .data
                 .as_ref()
                 .map(|dir| absolute(dir).unwrap_or_else(|_| dir.clone())),
+            pixel_order,
             store,
         })
     }

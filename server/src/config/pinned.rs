@@ -3,12 +3,15 @@
 //! They are saved in full, so that other defaults of a later release do not change the run. All other settings
 //! (addresses, limits, verification) may differ each time.
 
+use farsign::dataset::PixelOrder;
 use farsign::direction::DirectionFamily;
 use farsign::estimate::Order;
 use farsign::optimizer::Rule;
 use farsign::schedule::Decay;
 
-use crate::config::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, ScheduleKind, Settings};
+use crate::config::settings::{
+    FamilyKind, ModelKind, OrderKind, PixelOrderKind, RuleKind, ScheduleKind, Settings,
+};
 use crate::config::{Config, ConfigErrors};
 use crate::store::event::RunIdentity;
 
@@ -21,6 +24,10 @@ impl Config {
         };
         let mut settings = Settings {
             data: self.data.clone(),
+            pixel_order: Some(match self.pixel_order {
+                PixelOrder::Rows => PixelOrderKind::Rows,
+                PixelOrder::Columns => PixelOrderKind::Columns,
+            }),
             model: Some(if hidden.is_some() {
                 ModelKind::Mlp
             } else {
@@ -173,6 +180,11 @@ mod tests {
                 ..Settings::default()
             },
             Settings {
+                data: Some("emnist".into()),
+                pixel_order: Some(PixelOrderKind::Columns),
+                ..Settings::default()
+            },
+            Settings {
                 minibatch_window: Some(i64::MAX as u64),
                 ..Settings::default()
             },
@@ -182,6 +194,7 @@ mod tests {
             assert_eq!(again.run, first.run, "{settings:?}");
             assert_eq!(again.assignment, first.assignment, "{settings:?}");
             assert_eq!(again.step_size, first.step_size, "{settings:?}");
+            assert_eq!(again.pixel_order, first.pixel_order, "{settings:?}");
             assert_eq!(
                 again.verification.is_some(),
                 first.verification.is_some(),
@@ -213,6 +226,7 @@ mod tests {
     fn resume_rejects_conflicting_settings() {
         let saved = config(&Settings::default()).run_identity();
         let given = Settings {
+            pixel_order: Some(PixelOrderKind::Columns),
             batch: Some(64),
             beta: Some(0.5),
             seed: Some(3),
@@ -223,6 +237,7 @@ mod tests {
         assert_eq!(
             errors,
             [
+                "pixel-order: expected \"rows\", as the saved run has it, found \"columns\"",
                 "batch: expected 128, as the saved run has it, found 64",
                 "beta: expected 0.3, as the saved run has it, found 0.5",
                 "seed: expected 18446744073709551615, as the saved run has it, found 3",

@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use farsign::dataset::PixelOrder;
 use serde::{Deserialize, Serialize};
 
 use crate::config::validate::Validator;
+use crate::data::loader::DataSource;
 
 /// Declares each setting once: field, type, range, default, environment variable, help. A range and a default generate
 /// their part of the help and a method that returns the validated value:
@@ -92,6 +94,8 @@ settings! {
         "PEM file with the private key of the certificate";
     data: PathBuf, "FARSIGN_DATA",
         "Folder with four IDX files [default: the built-in 10,000 digits]";
+    pixel_order: PixelOrderKind, "FARSIGN_PIXEL_ORDER",
+        "Order in which the files of --data store the pixels of an image: rows, or columns as in EMNIST, whose images are on their side otherwise [default: rows]";
     model: ModelKind, "FARSIGN_MODEL",
         "Model to train [default: mlp]";
     hidden: u32 in 1 to 65_536 = 128, "FARSIGN_HIDDEN",
@@ -186,6 +190,25 @@ settings! {
         "Bytes of saved updates and checkpoints to keep";
 }
 
+/// Orders of the pixels of an image in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PixelOrderKind {
+    /// Row by row, as MNIST.
+    Rows,
+    /// Column by column, as EMNIST.
+    Columns,
+}
+
+impl From<PixelOrderKind> for PixelOrder {
+    fn from(kind: PixelOrderKind) -> Self {
+        match kind {
+            PixelOrderKind::Rows => Self::Rows,
+            PixelOrderKind::Columns => Self::Columns,
+        }
+    }
+}
+
 /// Models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -266,6 +289,14 @@ impl Settings {
             Ok(settings)
         } else {
             Err(errors)
+        }
+    }
+
+    /// Returns where the data is, and how its files are read.
+    pub fn data_source(&self) -> DataSource {
+        DataSource {
+            folder: self.data.clone(),
+            pixel_order: self.pixel_order.map(PixelOrder::from),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Options of the training, from settings.
 
-use farsign::dataset::Dataset;
+use farsign::dataset::{Dataset, PixelOrder};
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::model::Architecture;
@@ -21,6 +21,20 @@ fn is_softmax(settings: &Settings) -> bool {
 
 fn rule_kind(settings: &Settings) -> RuleKind {
     settings.rule.unwrap_or(RuleKind::Verified)
+}
+
+/// Returns the order of the pixels in the files. The built-in digits have one order only.
+pub(super) fn pixel_order(settings: &Settings, validator: &mut Validator) -> PixelOrder {
+    let order = settings
+        .pixel_order
+        .map_or(PixelOrder::default(), PixelOrder::from);
+    if settings.data.is_none() && order != PixelOrder::Rows {
+        validator.error(
+            "pixel-order: expected rows for the built-in digits, found columns; --data names the folder of other data"
+                .to_owned(),
+        );
+    }
+    order
 }
 
 /// Builds the order.

@@ -1,22 +1,22 @@
 //! The loader of training data: the built-in digits, or a folder with four IDX files.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use farsign::dataset::{Dataset, DatasetError, IdxFile, IdxPair, MAX_FILE_BYTES};
+use farsign::dataset::{
+    Dataset, DatasetError, IdxFile, IdxPair, ImagesShape, MAX_FILE_BYTES, PixelOrder,
+};
 use flate2::{Compression, write::GzEncoder};
-use thiserror::Error;
 
-/// The standard names of the files: training images and labels, held-out images and labels.
-pub const FILE_NAMES: [&str; 4] = [
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-];
+use crate::data::class_notes::class_notes;
+use crate::data::file_search::{self, DatasetFiles, SearchError};
+use crate::data::load_step::{LoadAction, LoadStep};
+use crate::data::source_error::{self, DatasetSourceError};
+
+pub use crate::data::file_search::FILE_NAMES;
 
 /// The built-in files, in the order of [`FILE_NAMES`].
 const BUILT_IN: [&[u8]; 4] = [
@@ -26,13 +26,29 @@ const BUILT_IN: [&[u8]; 4] = [
     include_bytes!("../../../data/mnist-10k/t10k-labels-idx1-ubyte.gz"),
 ];
 
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Bytes at the beginning of a file that have its header, also if it is gzipped.
+const HEAD_BYTES: u64 = 64 * 1024;
+
+/// Bytes that are packed between two reports of progress.
+const PACKED_BYTES: usize = 8 << 20;
+
+/// Pixels of training data from which on it is large.
+const LARGE_DATA_BYTES: u64 = 128 << 20;
 
 /// The [`Dataset::digest`] of MNIST's training set.
 const MNIST_TRAIN_DIGEST: [u8; 32] = [
     0xc5, 0x09, 0x7f, 0xdd, 0x51, 0xcf, 0xdb, 0xe7, 0x69, 0x5f, 0xd9, 0xdf, 0x36, 0x12, 0x69, 0x56,
     0x96, 0x86, 0x4b, 0x5c, 0x42, 0x4f, 0x58, 0xd8, 0x43, 0xff, 0xdc, 0x5d, 0x33, 0x5e, 0x99, 0x14,
 ];
+
+/// Where data is, and how its files are read. The default is the built-in data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DataSource {
+    /// Folder of the four files; `None` for the built-in digits.
+    pub folder: Option<PathBuf>,
+    /// Order of the pixels in the files; `None` if the operator chose none, which is row by row.
+    pub pixel_order: Option<PixelOrder>,
+}
 
 /// The data of a run, with the files that volunteers download.
 #[derive(Clone, Debug)]
@@ -43,53 +59,81 @@ pub struct TrainAndHeldOut {
     pub held_out: Arc<Dataset>,
     /// Name of the data on the page.
     pub name: String,
+    /// What the operator should know about the data, in sentences.
+    pub notes: Vec<String>,
     /// Gzipped IDX file of the training images.
     pub train_images_gz: Bytes,
     /// Gzipped IDX file of the training labels.
     pub train_labels_gz: Bytes,
 }
 
-/// An error of the loader.
-#[derive(Debug, Error)]
-#[allow(missing_docs)]
-pub enum DatasetSourceError {
-    /// The path is not a folder.
-    #[error(
-        "expected a folder with four IDX files at {}, found no folder there; `farsign data fetch` downloads MNIST, \
-         and without --data the built-in digits are used",
-        folder.display()
-    )]
-    NoFolder { folder: PathBuf },
-    /// Some of the four files are missing.
-    #[error(
-        "expected four IDX files, .gz or unpacked, in {}, found no {}; `farsign data fetch` downloads MNIST, and \
-         without --data the built-in digits are used",
-        folder.display(),
-        missing.join(", no ")
-    )]
-    MissingFiles {
-        folder: PathBuf,
-        missing: Vec<&'static str>,
-    },
-    #[error("could not read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    /// A file exceeds the size limit of datasets.
-    #[error("expected at most {limit} bytes in {}, found more", path.display())]
-    TooLarge { path: PathBuf, limit: u64 },
-    /// The files are not a valid dataset.
-    #[error(transparent)]
-    Dataset(#[from] DatasetError),
+impl TrainAndHeldOut {
+    /// Returns the bytes that a volunteer downloads.
+    pub fn download_bytes(&self) -> u64 {
+        (self.train_images_gz.len() + self.train_labels_gz.len()) as u64
+    }
+
+    /// Returns about how many bytes of memory each worker of a volunteer needs: the downloaded and the unpacked files.
+    pub fn worker_memory_bytes(&self) -> u64 {
+        let unpacked = self.train.images().len() + self.train.labels().len();
+        self.download_bytes() + unpacked as u64
+    }
 }
 
-/// Loads the four files in `folder`, or the built-in ones if it is `None`.
+/// Loads data, and reports each step of loading files from a folder.
 ///
 /// # Errors
 /// Returns an error if a file is missing, unreadable or invalid.
-pub fn load(folder: Option<&Path>) -> Result<TrainAndHeldOut, DatasetSourceError> {
-    match folder {
-        Some(folder) => from_folder(folder),
-        None => Ok(built_in()?),
+pub fn load(
+    source: &DataSource,
+    on_step: &mut dyn FnMut(LoadStep),
+) -> Result<TrainAndHeldOut, DatasetSourceError> {
+    let Some(folder) = &source.folder else {
+        return Ok(built_in()?);
+    };
+    if !folder.is_dir() {
+        return Err(source_error::no_folder(folder));
     }
+    let files = file_search::find_dataset(folder).map_err(|error| match error {
+        SearchError::Read(path, source) => DatasetSourceError::Read { path, source },
+        SearchError::Missing(missing, listing) => DatasetSourceError::MissingFiles {
+            folder: folder.clone(),
+            missing,
+            listing,
+        },
+        SearchError::Ambiguous(prefixes) => DatasetSourceError::SeveralDatasets {
+            folder: folder.clone(),
+            prefixes,
+        },
+    })?;
+    if source.pixel_order.is_none() {
+        warn_of_columns(folder, &files);
+    }
+    let names = files
+        .paths
+        .each_ref()
+        .map(|path| path.display().to_string());
+    check_headers(&files.paths, &names)?;
+    let mut contents = [const { Bytes::new() }; 4];
+    for ((content, path), name) in contents.iter_mut().zip(&files.paths).zip(&names) {
+        *content = read(path, name, on_step)?.into();
+    }
+    let order = source.pixel_order.unwrap_or_default();
+    let mut data = assemble(&names, contents, order, on_step)?;
+    data.name = title(folder, &files.prefix, &data);
+    Ok(data)
+}
+
+/// Loads a folder whose files store pixels row by row.
+///
+/// # Errors
+/// Returns an error if a file is missing, unreadable or invalid.
+pub fn from_folder(folder: &Path) -> Result<TrainAndHeldOut, DatasetSourceError> {
+    let source = DataSource {
+        folder: Some(folder.to_owned()),
+        pixel_order: Some(PixelOrder::Rows),
+    };
+    load(&source, &mut |_| {})
 }
 
 /// Loads the built-in 10,000 digits of MNIST; `data/mnist-10k/README.md` describes them.
@@ -98,75 +142,11 @@ pub fn load(folder: Option<&Path>) -> Result<TrainAndHeldOut, DatasetSourceError
 /// Returns an error if the program was built with invalid files.
 pub fn built_in() -> Result<TrainAndHeldOut, DatasetError> {
     let names = FILE_NAMES.map(|name| format!("built-in {name}.gz"));
-    assemble(&names, BUILT_IN.map(Bytes::from_static), |images| {
-        format!("MNIST, {} digits (built in)", thousands(images))
-    })
-}
-
-/// Loads a dataset in the format of MNIST from a folder. Files may be gzipped or not, and their names may have a dot
-/// before `idx`, as some tools write them.
-///
-/// # Errors
-/// Returns an error if a file is missing, unreadable or invalid.
-pub fn from_folder(folder: &Path) -> Result<TrainAndHeldOut, DatasetSourceError> {
-    if !folder.is_dir() {
-        return Err(DatasetSourceError::NoFolder {
-            folder: folder.to_owned(),
-        });
-    }
-    let found = FILE_NAMES.map(|name| find(folder, name));
-    let missing: Vec<_> = FILE_NAMES
-        .iter()
-        .zip(&found)
-        .filter(|(_, path)| path.is_none())
-        .map(|(&name, _)| name)
-        .collect();
-    let [
-        Some(train_images),
-        Some(train_labels),
-        Some(images),
-        Some(labels),
-    ] = found
-    else {
-        return Err(DatasetSourceError::MissingFiles {
-            folder: folder.to_owned(),
-            missing,
-        });
-    };
-    let paths = [train_images, train_labels, images, labels];
-    let mut files = [const { Bytes::new() }; 4];
-    for (file, path) in files.iter_mut().zip(&paths) {
-        *file = read(path)?.into();
-    }
-    let names = paths.map(|path| path.display().to_string());
-    let mut data = assemble(&names, files, |images| {
-        format!("{}, {} images", title(folder), thousands(images))
-    })?;
-    if data.train.digest() == MNIST_TRAIN_DIGEST {
-        data.name = format!(
-            "MNIST, {} digits",
-            thousands(data.train.len() + data.held_out.len())
-        );
-    }
+    let files = BUILT_IN.map(Bytes::from_static);
+    let mut data = assemble(&names, files, PixelOrder::Rows, &mut |_| {})?;
+    let images = data.train.len() + data.held_out.len();
+    data.name = format!("MNIST, {} digits (built in)", thousands(images));
     Ok(data)
-}
-
-/// Finds a file of this name, in order of preference.
-pub(crate) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    let dotted = name.replacen("-idx", ".idx", 1);
-    [
-        format!("{name}.gz"),
-        name.to_owned(),
-        format!("{dotted}.gz"),
-        dotted,
-    ]
-    .into_iter()
-    .map(|name| folder.join(name))
-    .find(|path| path.is_file())
-}
-
-pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
-    bytes.starts_with(&GZIP_MAGIC)
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -177,70 +157,207 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
         .expect("writing to a Vec succeeds")
 }
 
-/// Assembles a dataset from names and files in the order of [`FILE_NAMES`]. `title` receives the number of images.
+/// Warns of EMNIST, whose files store images column by column.
+fn warn_of_columns(folder: &Path, files: &DatasetFiles) {
+    let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let names_it = |text: &str| {
+        text.to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .any(|word| word == "emnist")
+    };
+    let is_emnist = names_it(&files.prefix)
+        || absolute
+            .components()
+            .any(|part| names_it(&part.as_os_str().to_string_lossy()));
+    if is_emnist {
+        tracing::warn!(
+            event = "pixel_order_not_set",
+            folder = %folder.display(),
+            advice = "EMNIST's images are on their side unless they are read with --pixel-order columns",
+            "pixel order not set"
+        );
+    }
+}
+
+/// Validates the headers of all files before the long work. Files whose header is deeper are left for later.
+fn check_headers(paths: &[PathBuf; 4], names: &[String; 4]) -> Result<(), DatasetSourceError> {
+    let mut heads = [const { Vec::new() }; 4];
+    for (head, path) in heads.iter_mut().zip(paths) {
+        *head = read_at_most(path, HEAD_BYTES)?;
+    }
+    let file = |index: usize| IdxFile {
+        name: &names[index],
+        bytes: &heads[index],
+    };
+    let pair = |images, labels| IdxPair {
+        images: file(images),
+        labels: file(labels),
+    };
+    let checked = pair(0, 1).shape().and_then(|train| {
+        let held_out = pair(2, 3).held_out_shape(train)?;
+        Ok((train, held_out))
+    });
+    match checked {
+        Ok((train, held_out)) => {
+            warn_of_size(train, held_out);
+            Ok(())
+        }
+        Err(DatasetError::BadGzip { .. } | DatasetError::TruncatedHeader { .. })
+            if heads.iter().any(|head| head.len() as u64 == HEAD_BYTES) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Warns of data that takes long to load, and much memory of volunteers.
+fn warn_of_size(train: ImagesShape, held_out: ImagesShape) {
+    let images_bytes = (train.count * train.rows * train.cols) as u64;
+    if images_bytes >= LARGE_DATA_BYTES {
+        tracing::warn!(
+            event = "large_data",
+            train_images = train.count,
+            held_out_images = held_out.count,
+            images_bytes,
+            advice = "loading takes a while; each worker of a volunteer downloads the images and holds them in memory",
+            "training data is large"
+        );
+    }
+}
+
+/// Assembles a dataset without a name from files in the order of [`FILE_NAMES`].
 fn assemble(
     names: &[String; 4],
     files: [Bytes; 4],
-    title: impl FnOnce(usize) -> String,
+    order: PixelOrder,
+    on_step: &mut dyn FnMut(LoadStep),
 ) -> Result<TrainAndHeldOut, DatasetError> {
-    let file = |index: usize| IdxFile {
-        name: &names[index],
-        bytes: &files[index],
-    };
-    let train = Dataset::training(IdxPair {
-        images: file(0),
-        labels: file(1),
-    })?;
-    let held_out = Dataset::held_out(
-        IdxPair {
-            images: file(2),
-            labels: file(3),
+    let pair = |images: usize, labels: usize| IdxPair {
+        images: IdxFile {
+            name: &names[images],
+            bytes: &files[images],
         },
-        &train,
-    )?;
-    let name = title(train.len() + held_out.len());
-    let [train_images_gz, train_labels_gz, ..] = files;
-    let gzipped = |file: Bytes| {
-        if is_gzip(&file) {
-            file
-        } else {
-            gzip(&file).into()
-        }
+        labels: IdxFile {
+            name: &names[labels],
+            bytes: &files[labels],
+        },
+    };
+    let mut unpacking = |images: usize| {
+        let total_bytes = files[images].len() as u64;
+        on_step(step(LoadAction::Unpack, &names[images], 0, total_bytes));
+    };
+    unpacking(0);
+    let read = Dataset::read_training(pair(0, 1))?;
+    let train = read.dataset.stored_by(order);
+    unpacking(2);
+    let held_out = Dataset::held_out(pair(2, 3), &train)?.stored_by(order);
+    let are_images_standard = read.is_images_file_standard && order == PixelOrder::Rows;
+    let train_images_gz = if are_images_standard {
+        files[0].clone()
+    } else {
+        pack(
+            &names[0],
+            &train.idx_images_header(),
+            train.images(),
+            on_step,
+        )
+    };
+    let train_labels_gz = if read.is_labels_file_standard {
+        files[1].clone()
+    } else {
+        pack(
+            &names[1],
+            &train.idx_labels_header(),
+            train.labels(),
+            on_step,
+        )
     };
     Ok(TrainAndHeldOut {
+        notes: class_notes(&train, &held_out),
         train: Arc::new(train),
         held_out: Arc::new(held_out),
-        name,
-        train_images_gz: gzipped(train_images_gz),
-        train_labels_gz: gzipped(train_labels_gz),
+        name: String::new(),
+        train_images_gz,
+        train_labels_gz,
     })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, DatasetSourceError> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|source| DatasetSourceError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+/// Packs a file for volunteers.
+fn pack(name: &str, header: &[u8], body: &[u8], on_step: &mut dyn FnMut(LoadStep)) -> Bytes {
+    let total = body.len() as u64;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let mut write = |bytes: &[u8]| {
+        encoder.write_all(bytes).expect("writing to a Vec succeeds");
+    };
+    write(header);
+    for (index, part) in body.chunks(PACKED_BYTES).enumerate() {
+        on_step(step(
+            LoadAction::Pack,
+            name,
+            (index * PACKED_BYTES) as u64,
+            total,
+        ));
+        write(part);
+    }
+    encoder.finish().expect("writing to a Vec succeeds").into()
+}
+
+fn step(action: LoadAction, file: &str, done_bytes: u64, total_bytes: u64) -> LoadStep {
+    LoadStep {
+        action,
+        file: file.to_owned(),
+        done_bytes,
+        total_bytes,
+    }
+}
+
+fn read(
+    path: &Path,
+    name: &str,
+    on_step: &mut dyn FnMut(LoadStep),
+) -> Result<Vec<u8>, DatasetSourceError> {
+    let total_bytes = path.metadata().map_or(0, |metadata| metadata.len());
+    on_step(step(LoadAction::Read, name, 0, total_bytes));
+    let too_large = || DatasetSourceError::TooLarge {
+        path: path.to_owned(),
+        limit: MAX_FILE_BYTES,
+    };
+    if total_bytes > MAX_FILE_BYTES {
+        return Err(too_large());
+    }
+    let bytes = read_at_most(path, MAX_FILE_BYTES + 1)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(DatasetSourceError::TooLarge {
-            path: path.to_owned(),
-            limit: MAX_FILE_BYTES,
-        });
+        return Err(too_large());
     }
     Ok(bytes)
 }
 
-/// Returns the name of a folder, also of `.` or a path that ends in `..`.
-fn title(folder: &Path) -> String {
+fn read_at_most(path: &Path, count: u64) -> Result<Vec<u8>, DatasetSourceError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(count).read_to_end(&mut bytes))
+        .map_err(|source| DatasetSourceError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(bytes)
+}
+
+/// Returns the name of data: MNIST's, the prefix of the files, or the folder's name, also of `.` or a path that ends in
+/// `..`.
+fn title(folder: &Path, prefix: &str, data: &TrainAndHeldOut) -> String {
+    let images = thousands(data.train.len() + data.held_out.len());
+    if data.train.digest() == MNIST_TRAIN_DIGEST {
+        return format!("MNIST, {images} digits");
+    }
+    let prefix = prefix.trim_end_matches(['-', '_', '.']);
+    if !prefix.is_empty() {
+        return format!("{prefix}, {images} images");
+    }
     let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    absolute
-        .file_name()
-        .unwrap_or(absolute.as_os_str())
-        .to_string_lossy()
-        .into_owned()
+    let name = absolute.file_name().unwrap_or(absolute.as_os_str());
+    format!("{}, {images} images", name.to_string_lossy())
 }
 
 /// Formats 10000 as "10,000".

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use flate2::bufread::MultiGzDecoder;
+use farsign::dataset::{ForeignFormat, GzipReader, is_gzip};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::data::loader::{FILE_NAMES, find, gzip, is_gzip};
+use crate::data::file_search::{FILE_NAMES, find};
+use crate::data::loader::gzip;
+use crate::data::unpacked_format::{of_format, unpacked_format};
 
 /// Mirrors in the order of their use. Files are verified by their hash, so plain HTTP suffices.
 const MIRRORS: [&str; 3] = [
@@ -195,8 +197,13 @@ pub enum DownloadError {
     #[error("could not decompress the download: {0}")]
     Decompress(io::Error),
     /// The hash differs. `found` covers at most one byte more than the expected length.
-    #[error("expected SHA-256 {expected} of the uncompressed file, found {found}")]
-    WrongContent { expected: String, found: String },
+    #[error("expected SHA-256 {expected} of the uncompressed file, found {found}{}", of_format(format.as_ref()))]
+    WrongContent {
+        expected: String,
+        found: String,
+        /// Format of the download; `None` if it is unknown.
+        format: Option<ForeignFormat>,
+    },
 }
 
 /// Downloads the files that are missing or invalid. Blocks the thread.
@@ -345,7 +352,7 @@ fn verify(bytes: &[u8], file: &ExpectedFile) -> Result<(), DownloadError> {
     let mut hasher = Hasher(Sha256::new());
     let limit = file.bytes + 1;
     if is_gzip(bytes) {
-        io::copy(&mut MultiGzDecoder::new(bytes).take(limit), &mut hasher)
+        io::copy(&mut GzipReader::new(bytes).take(limit), &mut hasher)
     } else {
         io::copy(&mut bytes.take(limit), &mut hasher)
     }
@@ -357,6 +364,7 @@ fn verify(bytes: &[u8], file: &ExpectedFile) -> Result<(), DownloadError> {
         Err(DownloadError::WrongContent {
             expected: file.sha256.clone(),
             found,
+            format: unpacked_format(bytes),
         })
     }
 }

@@ -23,7 +23,7 @@ impl From<&Architecture> for Model {
     }
 }
 
-/// The size of the data.
+/// The size of the data, and what is unusual about it.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Data {
     name: String,
@@ -32,6 +32,8 @@ pub(super) struct Data {
     rows: usize,
     cols: usize,
     classes: usize,
+    /// Sentences for the operator.
+    notes: Vec<String>,
 }
 
 impl From<&TrainAndHeldOut> for Data {
@@ -43,6 +45,7 @@ impl From<&TrainAndHeldOut> for Data {
             rows: data.train.rows(),
             cols: data.train.cols(),
             classes: data.train.classes(),
+            notes: data.notes.clone(),
         }
     }
 }

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use farsign::dataset::{Dataset, DatasetParts, IdxFile, IdxPair};
-use farsign_server::data::loader::{self, DatasetSourceError, FILE_NAMES, TrainAndHeldOut};
+use farsign_server::data::loader::{self, FILE_NAMES, TrainAndHeldOut};
+use farsign_server::data::source_error::DatasetSourceError;
 
 /// Returns four images of 1 x 3 pixels in two classes.
-fn small() -> Dataset {
+pub fn small() -> Dataset {
     let parts = DatasetParts {
         rows: 1,
         cols: 3,
@@ -18,20 +19,20 @@ fn small() -> Dataset {
 }
 
 /// Returns the four uncompressed files of a dataset whose held-out set is its training set.
-fn files(dataset: &Dataset) -> [Vec<u8>; 4] {
+pub fn files(dataset: &Dataset) -> [Vec<u8>; 4] {
     let images = dataset.to_idx_images();
     let labels = dataset.to_idx_labels();
     [images.clone(), labels.clone(), images, labels]
 }
 
-fn write_all(folder: &Path, name: impl Fn(&str) -> String, files: &[Vec<u8>; 4]) {
+pub fn write_all(folder: &Path, name: impl Fn(&str) -> String, files: &[Vec<u8>; 4]) {
     for (file, content) in FILE_NAMES.iter().zip(files) {
         fs::write(folder.join(name(file)), content).unwrap();
     }
 }
 
 /// Decodes the files that volunteers download.
-fn as_served(data: &TrainAndHeldOut) -> Dataset {
+pub fn as_served(data: &TrainAndHeldOut) -> Dataset {
     for file in [&data.train_images_gz, &data.train_labels_gz] {
         assert!(
             file.starts_with(&[0x1f, 0x8b]),
@@ -54,7 +55,7 @@ fn as_served(data: &TrainAndHeldOut) -> Dataset {
 
 #[test]
 fn built_in_data_has_10000_digits() {
-    let data = loader::load(None).unwrap();
+    let data = loader::built_in().unwrap();
     assert_eq!(data.name, "MNIST, 10,000 digits (built in)");
     assert_eq!((data.train.len(), data.held_out.len()), (8_500, 1_500));
     assert_eq!(
@@ -100,7 +101,7 @@ fn per_class(set: &Dataset) -> [u32; 10] {
 fn uncompressed_files_are_served_gzipped() {
     let folder = tempfile::tempdir().unwrap();
     write_all(folder.path(), str::to_owned, &files(&small()));
-    let data = loader::load(Some(folder.path())).unwrap();
+    let data = loader::from_folder(folder.path()).unwrap();
     assert_eq!(*data.train, small());
     assert_eq!(*data.held_out, small());
     assert_eq!(as_served(&data), small());
@@ -150,8 +151,8 @@ fn missing_files_are_listed() {
         error.to_string(),
         format!(
             "expected four IDX files, .gz or unpacked, in {}, found no train-images-idx3-ubyte, no \
-             t10k-images-idx3-ubyte, no t10k-labels-idx1-ubyte; `farsign data fetch` downloads MNIST, and without \
-             --data the built-in digits are used",
+             t10k-images-idx3-ubyte, no t10k-labels-idx1-ubyte; the folder has train-labels-idx1-ubyte.gz; `farsign \
+             data fetch` downloads MNIST, and without --data the built-in digits are used",
             folder.path().display()
         )
     );
@@ -183,7 +184,8 @@ fn truncated_file_error_names_path() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{}: expected 12 bytes by its header, found the end of the file at byte 11",
+            "{}: expected 12 bytes by its header, found the end of the file at byte 11; the file is cut short: get it \
+             again",
             path.display()
         )
     );

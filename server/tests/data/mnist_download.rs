@@ -263,6 +263,18 @@ fn wrong_content_is_rejected() {
 }
 
 #[test]
+fn web_page_is_named() {
+    let error = refusal(
+        &Reply::Ok(b"<!DOCTYPE html><title>Sign in</title>".to_vec()),
+        LONG_TIMEOUT,
+    );
+    assert!(
+        error.to_string().ends_with(", of a web page (HTML)"),
+        "{error}"
+    );
+}
+
+#[test]
 fn trailing_byte_is_rejected() {
     let [mut images, ..] = contents();
     images.push(0);
@@ -279,6 +291,37 @@ fn truncated_gzip_is_rejected() {
     broken.truncate(broken.len() / 2);
     let error = refusal(&Reply::Ok(broken), LONG_TIMEOUT);
     assert!(matches!(error, DownloadError::Decompress(_)), "{error}");
+}
+
+/// As `gunzip` does, and as the loader does.
+#[test]
+fn zeros_after_gzip_are_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let padded = |content: &[u8]| [&gzip(content)[..], &[0; 512]].concat();
+    let mirror = Mirror::start(
+        FILE_NAMES
+            .iter()
+            .zip(contents())
+            .map(|(name, content)| (format!("/mnist/{name}.gz"), Reply::Ok(padded(&content)))),
+    );
+    let options = options(folder.path(), &[&mirror.url()]);
+    fetch(&options).unwrap();
+    let data = loader::from_folder(folder.path()).unwrap();
+    assert_eq!(data.train.to_idx_images(), contents()[0]);
+    let again = fetch(&options).unwrap();
+    assert_eq!(again.files[0].1, FileOutcome::AlreadyPresent);
+}
+
+#[test]
+fn bytes_after_gzip_are_rejected() {
+    let error = refusal(
+        &Reply::Ok([&gzip(&contents()[0])[..], b"junk"].concat()),
+        LONG_TIMEOUT,
+    );
+    assert_eq!(
+        error.to_string(),
+        "could not decompress the download: 4 bytes after the end of the gzip data that are neither gzip nor zeros"
+    );
 }
 
 #[test]

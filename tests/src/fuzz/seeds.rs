@@ -120,7 +120,7 @@ fn file_name(name: &str) -> String {
     )
 }
 
-/// Returns the four images of docs/protocol.md, section 10, plain and gzipped.
+/// Returns the four images of docs/protocol.md, section 10, plain and gzipped, and in other types of integers.
 fn idx() -> BTreeMap<String, Vec<u8>> {
     let images = [
         0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 255, 0, 255, 255, 0x33, 0x66,
@@ -129,6 +129,13 @@ fn idx() -> BTreeMap<String, Vec<u8>> {
     let input = |images: &[u8], labels: &[u8]| {
         [&(images.len() as u16).to_le_bytes()[..], images, labels].concat()
     };
+    let wide = |bytes: &[u8], columns: usize| -> Vec<u8> {
+        let item = |&byte: &u8| [vec![0, 0, 0, byte], vec![0; 4 * (columns - 1)]].concat();
+        bytes.iter().flat_map(item).collect()
+    };
+    let wide_images = [&[0, 0, 0x0c, 3], &images[4..16], &wide(&images[16..], 1)].concat();
+    let qmnist_header = [0, 0, 0x0c, 2, 0, 0, 0, 4, 0, 0, 0, 8];
+    let qmnist_labels = [&qmnist_header, &wide(&labels[8..], 8)[..]].concat();
     let packed_images = gzip(&images);
     let packed_labels = gzip(&labels);
     let files = [
@@ -142,6 +149,11 @@ fn idx() -> BTreeMap<String, Vec<u8>> {
                 &labels,
             ),
         ),
+        (
+            "zeros-after-gzip",
+            input(&[&packed_images[..], &[0; 8]].concat(), &labels),
+        ),
+        ("wide-integers", input(&wide_images, &qmnist_labels)),
         (
             "cut-short",
             input(&packed_images[..packed_images.len() - 3], &labels),

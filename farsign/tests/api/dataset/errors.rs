@@ -7,17 +7,18 @@ fn wrong_magic() {
     let swapped = error_of(|files| std::mem::swap(&mut files.images, &mut files.labels));
     assert_eq!(
         swapped,
-        DatasetError::WrongMagic {
+        DatasetError::WrongDimensions {
             file: images_name(),
             content: "IDX images",
-            expected: 0x803,
-            found: 0x801
+            expected: "3 dimensions: images, rows, columns",
+            found: "1 dimension (3) of unsigned bytes".to_owned(),
+            advice: "these are labels: are the two files swapped?",
         }
     );
-    let page = error_of(|files| files.labels = b"<!DOCTYPE html>".to_vec());
+    let unknown = error_of(|files| files.labels = vec![1, 2, 0xfe, 4, 5]);
     assert_eq!(
-        page.to_string(),
-        "train-labels-idx1-ubyte: expected the magic number 0x00000801 of IDX labels at byte 0, found 0x3c21444f"
+        unknown.to_string(),
+        "train-labels-idx1-ubyte: expected the magic number 0x00000801 of IDX labels at byte 0, found 0x0102fe04"
     );
 }
 
@@ -32,11 +33,11 @@ fn truncated_header() {
         }
     );
     assert_eq!(
-        error_of(|files| files.labels.clear()),
+        error_of(|files| files.labels.truncate(3)),
         DatasetError::TruncatedHeader {
             file: labels_name(),
-            expected: 8,
-            found: 0
+            expected: 4,
+            found: 3
         }
     );
 }
@@ -123,8 +124,14 @@ fn too_few_classes() {
     assert_eq!(
         error,
         DatasetError::TooFewClasses {
-            file: labels_name()
+            file: labels_name(),
+            found: 0
         }
+    );
+    let fives = error_of(|files| files.labels[8..].fill(5));
+    assert_eq!(
+        fives.to_string(),
+        "train-labels-idx1-ubyte: expected labels of at least two classes, found only label 5"
     );
 }
 
@@ -152,10 +159,11 @@ fn bad_gzip() {
         matches!(only_magic, DatasetError::BadGzip { offset: 0, .. }),
         "{only_magic}"
     );
-    let trailing = error_of(|files| files.labels = [&gzip(&files.labels)[..], b"junk"].concat());
+    let damaged =
+        error_of(|files| files.labels = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\xff\xff\xff".to_vec());
     assert!(
-        matches!(trailing, DatasetError::BadGzip { offset: 11, .. }),
-        "{trailing}"
+        damaged.to_string().contains("found damaged data"),
+        "{damaged}"
     );
 }
 
@@ -170,14 +178,13 @@ fn too_large() {
     else {
         panic!("{absurd}");
     };
-    // Eight bytes over: 2^30 labels and their header.
-    let labels = error_of(|files| files.labels[4..8].copy_from_slice(&(1_u32 << 30).to_be_bytes()));
+    let labels = error_of(|files| files.labels[4..8].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff]));
     assert_eq!(
         labels,
         DatasetError::TooLarge {
             file: labels_name(),
             limit: MAX_FILE_BYTES,
-            found: MAX_FILE_BYTES + 8
+            found: 0x7fff_ffff + 8
         }
     );
 }
@@ -185,16 +192,19 @@ fn too_large() {
 /// The announced size is below the limit, but far above the actual size.
 #[test]
 fn announced_size_is_not_allocated() {
-    let announce =
-        |images: &mut Vec<u8>| images[4..8].copy_from_slice(&(1_u32 << 27).to_be_bytes());
+    let announce = |files: &mut Files| {
+        for file in [&mut files.images, &mut files.labels] {
+            file[4..8].copy_from_slice(&(1_u32 << 27).to_be_bytes());
+        }
+    };
     let expected = DatasetError::TruncatedBody {
         file: images_name(),
         expected: (1 << 29) + 16,
         found: 28,
     };
-    assert_eq!(error_of(|files| announce(&mut files.images)), expected);
+    assert_eq!(error_of(announce), expected);
     let gzipped = error_of(|files| {
-        announce(&mut files.images);
+        announce(files);
         files.images = gzip(&files.images);
     });
     assert_eq!(gzipped, expected);

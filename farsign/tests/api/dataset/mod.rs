@@ -1,6 +1,10 @@
-//! Datasets read from IDX files: a valid pair, one test for each error, and arbitrary corruption.
+//! Datasets read from IDX files: a valid pair, one test for each error, other formats, and arbitrary corruption.
 
+mod element_types;
 mod errors;
+mod foreign_formats;
+mod gzip_files;
+mod pixel_order;
 
 use std::io::Write;
 
@@ -258,11 +262,14 @@ fn any_parts() -> impl Strategy<Value = DatasetParts> {
     (1_usize..5, 1_usize..5, 2_usize..6).prop_flat_map(|(rows, cols, count)| {
         let images = prop::collection::vec(any::<u8>(), rows * cols * count);
         let labels = prop::collection::vec(1_u8.., count);
-        (images, labels).prop_map(move |(images, labels)| DatasetParts {
-            rows,
-            cols,
-            images,
-            labels,
+        (images, labels).prop_map(move |(images, mut labels)| {
+            labels[0] = 0; // a second class
+            DatasetParts {
+                rows,
+                cols,
+                images,
+                labels,
+            }
         })
     })
 }

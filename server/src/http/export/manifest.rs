@@ -118,6 +118,7 @@ mod tests {
             "minibatch-window",
             "model",
             "order",
+            "pixel-order",
             "power-exponent",
             "power-offset",
             "rule",
