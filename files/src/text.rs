@@ -123,7 +123,7 @@ fn wrong_byte(error: &std::string::FromUtf8Error) -> TextError {
         .map_or(0, |newline| newline + 1);
     TextError::Utf8 {
         byte: rest[0],
-        line: 1 + valid.iter().filter(|byte| **byte == b'\n').count(),
+        line: valid.split(|byte| *byte == b'\n').count(),
         column: 1 + String::from_utf8_lossy(&valid[line_start..])
             .chars()
             .count(),

@@ -4,4 +4,9 @@ mod command_line;
 mod farsign;
 #[cfg(feature = "lab")]
 mod lab;
+mod output_files;
+mod process;
 mod saved_run;
+mod settings_file;
+mod signals;
+mod streams;
