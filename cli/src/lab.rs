@@ -18,15 +18,18 @@ use farsign_server::data::loader::{DataSource, TrainAndHeldOut};
 use crate::load_data;
 use crate::logging::LogFormat;
 
+use crate::output::path_parser;
+use crate::{input, streams};
+
 #[derive(Debug, Subcommand)]
 pub enum Lab {
     /// Run a scenario, or resume an interrupted run
     Run {
-        /// Scenario, a TOML file
+        /// Scenario, a TOML file; `-` is standard input
         file: PathBuf,
 
         /// Output directory
-        #[arg(long)]
+        #[arg(long, value_parser = path_parser())]
         out: PathBuf,
 
         /// Number of seeds [default: the scenario's]
@@ -115,8 +118,7 @@ impl Lab {
                 threads,
                 data,
             } => {
-                let scenario =
-                    std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+                let scenario = input::read(&file)?;
                 let options = SuiteOptions {
                     scenario,
                     seeds: seeds.map(usize::from),
@@ -125,10 +127,10 @@ impl Lab {
                 };
                 let data = data.load()?;
                 let report = suite::run(&options, &data.train, &data.held_out, &out)?;
-                print!(
-                    "{}",
-                    text_table::table(&[(out.display().to_string(), report.summary)])
-                );
+                streams::print(text_table::table(&[(
+                    out.display().to_string(),
+                    report.summary,
+                )]))?;
                 if !report.violations.is_empty() {
                     bail!(
                         "the results violate assertions of the scenario:\n{}",
@@ -137,7 +139,7 @@ impl Lab {
                 }
             }
             Self::Compare { dirs, out } => {
-                print!("{}", text_table::compare(&dirs)?);
+                streams::print(text_table::compare(&dirs)?)?;
                 if let Some(out) = out {
                     write_comparison(&dirs, &out)?;
                 }
@@ -184,20 +186,21 @@ fn write_comparison(dirs: &[PathBuf], out: &Path) -> anyhow::Result<()> {
 
 /// Writes a document and its plots. `files` receives the stem of the document's name.
 fn write_files(out: &Path, files: impl FnOnce(&str) -> Vec<File>) -> anyhow::Result<()> {
-    let stem = out
-        .file_stem()
-        .and_then(OsStr::to_str)
-        .filter(|_| out.extension() == Some(OsStr::new("md")));
-    let Some(stem) = stem else {
+    if out.extension() != Some(OsStr::new("md")) {
         bail!(
             "--out: expected the name of a .md file, found {}",
             out.display()
         )
+    }
+    // The document refers to its plots by names that begin with the stem.
+    let Some(stem) = out.file_stem().and_then(OsStr::to_str) else {
+        bail!("--out: expected a name in UTF-8, found {}", out.display())
     };
     for File { name, text } in files(stem) {
         let path = out.with_file_name(name);
-        std::fs::write(&path, text).with_context(|| path.display().to_string())?;
-        println!("{}", path.display());
+        farsign_files::replace(&path, text.as_bytes())
+            .with_context(|| format!("could not write {}", path.display()))?;
+        streams::print(format_args!("{}\n", path.display()))?;
     }
     Ok(())
 }

@@ -1,12 +1,16 @@
 //! The log of the program on standard error. docs/reference/log-events.md lists its events.
 
-use std::io::{self, IsTerminal};
+use std::env::VarError;
+use std::io;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::failure::describe;
+use crate::streams;
 
 /// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -24,8 +28,16 @@ impl LogFormat {
     /// # Errors
     /// Returns an error if the level is invalid.
     pub fn init(self) -> anyhow::Result<()> {
-        let level = std::env::var("FARSIGN_LOG").unwrap_or_default();
-        let level = if level.is_empty() { "warn" } else { &level };
+        let level = match std::env::var("FARSIGN_LOG") {
+            Ok(level) if !level.is_empty() => level,
+            Ok(_) | Err(VarError::NotPresent) => "warn".to_owned(),
+            Err(VarError::NotUnicode(found)) => {
+                bail!(
+                    "FARSIGN_LOG: expected text in UTF-8, found {}",
+                    found.display()
+                )
+            }
+        };
         let filter: Targets = level.parse().with_context(|| {
             format!(
                 "FARSIGN_LOG: expected a level like info, or farsign_server=debug, found {level:?}"
@@ -33,7 +45,7 @@ impl LogFormat {
         })?;
         let log = tracing_subscriber::fmt::layer()
             .with_writer(io::stderr)
-            .with_ansi(io::stderr().is_terminal());
+            .with_ansi(streams::has_colors());
         let registry = tracing_subscriber::registry().with(filter);
         match self {
             Self::Text => registry.with(log).init(),
@@ -53,13 +65,9 @@ impl LogFormat {
     pub fn report_failure(self, error: &anyhow::Error) {
         match self {
             Self::Json if tracing::enabled!(tracing::Level::ERROR) => {
-                tracing::error!(
-                    event = "failed",
-                    error = format!("{error:#}"),
-                    "program failed"
-                );
+                tracing::error!(event = "failed", error = describe(error), "program failed");
             }
-            _ => eprintln!("error: {error:#}"),
+            _ => streams::note(format_args!("error: {}", describe(error))),
         }
     }
 }

@@ -1,16 +1,20 @@
 //! The `farsign` program: the server, native volunteers and the lab.
 
 mod data;
+mod failure;
+mod input;
 #[cfg(feature = "lab")]
 mod lab;
 mod load_data;
 mod logging;
 mod model;
 mod open_run;
+mod output;
 mod run;
 mod serve;
 mod signals;
 mod status_line;
+mod streams;
 mod volunteer;
 
 use std::process::ExitCode;
@@ -50,7 +54,7 @@ enum Command {
     #[command(disable_help_flag = true)]
     Lab {
         #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
+        arguments: Vec<std::ffi::OsString>,
     },
 }
 
@@ -62,7 +66,27 @@ impl Command {
         }
     }
 
+    /// Returns what is printed when a signal ends the command.
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Data(_) => Some("Interrupted. The same command fetches the missing files."),
+            #[cfg(feature = "lab")]
+            Self::Lab(lab::Lab::Run { .. }) => {
+                Some("Interrupted. The same command resumes after the last finished run.")
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether the command handles signals, and ends on the first of them with a summary.
+    fn handles_signals(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Volunteer(_))
+    }
+
     fn run(self) -> anyhow::Result<()> {
+        if !self.handles_signals() {
+            signals::end_between_writes(self.hint())?;
+        }
         match self {
             Self::Serve(serve) => serve.run(),
             Self::Volunteer(volunteer) => volunteer.run(),

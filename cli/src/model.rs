@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use farsign::model::Architecture;
-use farsign_server::data::mnist_download::write_whole;
 use farsign_server::http::export::{self, HeldOutAccuracy, TrainedModel};
 use farsign_server::store::replay::replay;
 use farsign_volunteer::ServerUrl;
 
 use crate::open_run::{OpenRun, StateArgs};
+use crate::output::Output;
 
 /// Maximum size of a model file: the parameters, their names and the metadata.
 const MAX_MODEL_BYTES: u64 = 4 * Architecture::MAX_PARAMETERS + (1 << 20);
@@ -32,9 +32,9 @@ pub struct Export {
     /// Address of a running server, for example http://127.0.0.1:8080
     #[arg(long)]
     url: Option<ServerUrl>,
-    /// File to write; an existing file is replaced
+    /// File to write, or `-` for standard output; an existing file is replaced
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    out: Output,
 }
 
 impl Model {
@@ -50,9 +50,7 @@ impl Model {
             (None, Some(state)) => StateArgs { state, data }.open()?.model_file()?,
             (None, None) => unreachable!("clap requires --url or --state"),
         };
-        write_whole(&out, &file).with_context(|| format!("could not write {}", out.display()))?;
-        println!("{}: {} bytes", out.display(), file.len());
-        Ok(())
+        out.write(&file)
     }
 }
 

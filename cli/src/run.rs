@@ -11,6 +11,7 @@ use farsign_server::store::replay::replay;
 use farsign_server::store::unlearn::{Unlearned, unlearn};
 
 use crate::open_run::{OpenRun, StateArgs};
+use crate::streams;
 
 #[derive(Debug, Subcommand)]
 pub enum Run {
@@ -56,20 +57,21 @@ impl OpenRun {
         let oldest = self.log.oldest_checkpoint()?;
         let first_update = oldest.state.accepted + 1;
         let run = replay(&self.log, self.config.optimizer_options(), oldest)?;
-        println!(
-            "run         {:016x}, {}",
+        streams::print(format_args!(
+            "run         {:016x}, {}\n\
+             accepted    {}\n\
+             progress    {}\n\
+             accuracy    {}\n\
+             journal     {} bytes, from update {first_update}\n\
+             parameters  {}\n",
             self.log.identity().run_id,
-            self.config.run.architecture
-        );
-        println!("accepted    {}", run.accepted());
-        println!("progress    {}", percent(run.progress()));
-        println!("accuracy    {}", self.accuracy_percent(&run));
-        println!(
-            "journal     {} bytes, from update {first_update}",
-            self.log.bytes()
-        );
-        println!("parameters  {}", hexadecimal(parameters_digest(run.x())));
-        Ok(())
+            self.config.run.architecture,
+            run.accepted(),
+            percent(run.progress()),
+            self.accuracy_percent(&run),
+            self.log.bytes(),
+            hexadecimal(parameters_digest(run.x())),
+        ))
     }
 
     fn unlearn(self, volunteer: VolunteerId, method: Option<Method>) -> anyhow::Result<()> {
@@ -87,23 +89,27 @@ impl OpenRun {
                 volunteer.0
             );
         }
-        println!(
-            "volunteer   {}, with {updates} of {} updates",
-            volunteer.0,
-            original.accepted()
-        );
-        if before_log > 0 {
-            println!(
-                "journal     starts at update {}; earlier updates cannot be unlearned",
+        let journal = if before_log > 0 {
+            format!(
+                "journal     starts at update {}; earlier updates cannot be unlearned\n",
                 before_log + 1
-            );
-        }
-        println!("current     {}", self.accuracy_percent(&original));
-        println!("replay      {}", self.accuracy_percent(&replayed));
-        println!(
-            "subtract    {}",
-            percent(subtracted.as_ref().map(|run| self.accuracy(run).into()))
-        );
+            )
+        } else {
+            String::new()
+        };
+        // Printed before the run changes, which a full device then prevents.
+        streams::print(format_args!(
+            "volunteer   {}, with {updates} of {} updates\n\
+             {journal}\
+             current     {}\n\
+             replay      {}\n\
+             subtract    {}\n",
+            volunteer.0,
+            original.accepted(),
+            self.accuracy_percent(&original),
+            self.accuracy_percent(&replayed),
+            percent(subtracted.as_ref().map(|run| self.accuracy(run).into())),
+        ))?;
         match method {
             None => Ok(()),
             Some(Method::Replay) => self.replace(&replayed),
@@ -124,9 +130,10 @@ impl OpenRun {
             state: run.state(),
         };
         let archived = state_dir.replace(log, &checkpoint)?;
-        println!("The previous run is archived as {}.", archived.display());
-        println!("The run continues without the volunteer.");
-        Ok(())
+        streams::print(format_args!(
+            "The previous run is archived as {}.\nThe run continues without the volunteer.\n",
+            archived.display()
+        ))
     }
 
     fn accuracy_percent(&self, run: &FarSign) -> String {

@@ -1,6 +1,5 @@
 //! `farsign serve`
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +11,9 @@ use farsign_server::config::pinned::resume;
 use farsign_server::data::loader::TrainAndHeldOut;
 use farsign_server::http::status::Status;
 use farsign_server::net::fd_limit;
-use farsign_server::net::listener::{self, ConnectionLimits};
+use farsign_server::net::listen_address::ListenAddress;
+use farsign_server::net::listen_sockets;
+use farsign_server::net::listener::ConnectionLimits;
 use farsign_server::state::AppState;
 use farsign_server::store::log::Log;
 use farsign_server::store::saved_run::verify_dataset;
@@ -21,15 +22,16 @@ use farsign_server::{Config, SavedRun, Server, Settings};
 
 use crate::load_data::{self, LoadedData};
 use crate::logging::LogFormat;
-use crate::signals::StopSignals;
+use crate::signals::{STOPPED_AT_ONCE, StopSignals};
 use crate::status_line::StatusLine;
+use crate::{input, streams};
 
 /// Time to start after which a warning is logged.
 const SLOW_START_WARNING: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// TOML file with settings; flags and environment variables take precedence
+    /// TOML file with settings, or `-` for standard input; flags and environment variables take precedence
     #[arg(long, env = "FARSIGN_CONFIG")]
     config: Option<PathBuf>,
 
@@ -57,8 +59,14 @@ impl Serve {
             None => self.settings,
         };
         if self.print_config {
-            print!("{}", settings.to_toml());
-            return Ok(());
+            return streams::print(settings.to_toml());
+        }
+        for path in [&settings.state, &settings.ban_file].into_iter().flatten() {
+            if path.as_os_str() == "-" {
+                bail!(
+                    "expected a path, found standard output; a file or folder of this name is ./-"
+                )
+            }
         }
         let prepared = match settings.state.clone() {
             Some(path) => prepare_saved(&path, settings, self.fresh, self.log_format)?,
@@ -75,9 +83,8 @@ impl Serve {
     }
 }
 
-fn read(path: &PathBuf) -> anyhow::Result<Settings> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("could not read {}", path.display()))?;
+fn read(path: &Path) -> anyhow::Result<Settings> {
+    let text = input::read(path)?;
     match Settings::from_toml(&text) {
         Ok(settings) => Ok(settings),
         Err(errors) => bail!(
@@ -116,7 +123,7 @@ fn fit_connection_limit(limits: &mut ConnectionLimits, is_requested: bool) -> an
 /// A server, with the settings that are printed when it starts.
 struct Prepared {
     server: Server,
-    listen: SocketAddr,
+    listen: ListenAddress,
     scheme: &'static str,
     seed: u64,
     /// Time that loading the data took.
@@ -126,7 +133,7 @@ struct Prepared {
 impl Prepared {
     fn new(config: Config, loaded: LoadedData, saved: Option<SavedRun>) -> anyhow::Result<Self> {
         Ok(Self {
-            listen: config.listen,
+            listen: config.listen.clone(),
             scheme: if config.tls.is_some() {
                 "https"
             } else {
@@ -163,7 +170,10 @@ fn prepare_saved(
         log
     } else {
         if let Some(archived) = state_dir.archive()? {
-            println!("The previous run is archived as {}.", archived.display());
+            streams::announce(format_args!(
+                "The previous run is archived as {}.",
+                archived.display()
+            ));
         }
         state_dir.create(&config.run_identity(), &config.initial_checkpoint())?
     };
@@ -175,17 +185,17 @@ fn prepare_saved(
         config.store,
     )?;
     if is_new {
-        println!("The run is saved in {}.", path.display());
+        streams::announce(format_args!("The run is saved in {}.", path.display()));
     } else {
         let accepted = run.optimizer.accepted();
         let progress = run.optimizer.progress();
         let progress = progress.map_or(String::new(), |fraction| {
             format!(", {:.1} % of the run", 100.0 * fraction)
         });
-        println!(
+        streams::announce(format_args!(
             "Resumed from {}: {accepted} accepted updates{progress}.",
             path.display()
-        );
+        ));
     }
     Prepared::new(config, loaded, Some(run))
 }
@@ -207,8 +217,8 @@ fn open(state_dir: &StateDir) -> anyhow::Result<Log> {
             archived,
             "run recovered from backup"
         );
-        println!(
-            "The saved run was damaged. It continues from its last checkpoint; later updates are lost."
+        streams::announce(
+            "The saved run was damaged. It continues from its last checkpoint; later updates are lost.",
         );
     }
     Ok(log)
@@ -223,24 +233,28 @@ async fn serve(prepared: Prepared, log_format: LogFormat, started: Instant) -> a
         data_took,
     } = prepared;
     let state = server.state();
-    let listener = listener::bind(listen).with_context(|| {
+    let sockets = listen_sockets::bind(&listen).with_context(|| {
         format!("could not listen on {listen}; choose another --listen HOST:PORT")
     })?;
-    let address = listener.local_addr()?;
+    let addresses = sockets.local_addrs()?;
     let mut signals = StopSignals::new()?;
-    print_welcome(&state, &format!("{scheme}://{address}"), seed);
-    log_started(&state, address, started.elapsed(), data_took);
+    let page = Page {
+        url: format!("{scheme}://{}", listen.url_authority(addresses[0])),
+        addresses,
+    };
+    page.print_welcome(&state, seed);
+    log_started(&state, &page.addresses, started.elapsed(), data_took);
     let status_task =
         (log_format == LogFormat::Text).then(|| tokio::spawn(show_status(Arc::clone(&state))));
     let stop_requested = async move {
         signals.recv().await;
         tokio::spawn(async move {
             signals.recv().await;
-            std::process::exit(130); // a second signal ends the process at once
+            std::process::exit(STOPPED_AT_ONCE); // a second signal ends the process at once
         });
     };
     server
-        .run(listener, stop_requested)
+        .run(sockets, stop_requested)
         .await
         .context("the server failed")?;
     tracing::info!(
@@ -255,23 +269,52 @@ async fn serve(prepared: Prepared, log_format: LogFormat, started: Instant) -> a
     Ok(())
 }
 
-fn print_welcome(state: &AppState, url: &str, seed: u64) {
-    // A reader that closes the pipe after the first line does not stop the server.
-    _ = writeln!(
-        std::io::stdout(),
-        "Training {} on {} (seed {seed}).\n\
-         Open {url} and press Start. Ctrl-C stops the server.\n\
-         The dashboard is at {url}/dashboard.",
-        state.run.architecture,
-        state.data.name,
-    );
+/// The page of a server.
+struct Page {
+    /// Address that a browser on this machine opens.
+    url: String,
+    /// Addresses that the server listens on.
+    addresses: Vec<SocketAddr>,
 }
 
-fn log_started(state: &AppState, address: SocketAddr, took: Duration, data_took: Duration) {
+impl Page {
+    fn print_welcome(&self, state: &AppState, seed: u64) {
+        let Self { url, addresses } = self;
+        streams::announce(format_args!(
+            "Training {} on {} (seed {seed}).\n\
+             Open {url} and press Start. Ctrl-C stops the server.\n\
+             The dashboard is at {url}/dashboard.",
+            state.run.architecture, state.data.name,
+        ));
+        if addresses
+            .iter()
+            .any(|address| address.ip().is_unspecified())
+        {
+            streams::announce(format_args!(
+                "The server listens on all addresses of this machine. Other machines open its address or name, port {}.",
+                addresses[0].port()
+            ));
+        }
+    }
+}
+
+fn log_started(state: &AppState, addresses: &[SocketAddr], took: Duration, data_took: Duration) {
+    let address = addresses
+        .iter()
+        .map(SocketAddr::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
     let accepted = state.coordinator.snapshot().accepted;
     let took_ms = took.as_millis() as u64;
     let run = format!("{:016x}", state.run.run_id);
-    tracing::info!(event = "started", %address, run, accepted, took_ms, "server started");
+    tracing::info!(
+        event = "started",
+        address,
+        run,
+        accepted,
+        took_ms,
+        "server started"
+    );
     if took > SLOW_START_WARNING {
         let data_ms = data_took.as_millis() as u64;
         tracing::warn!(event = "slow_start", took_ms, data_ms, "start was slow");

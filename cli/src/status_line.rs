@@ -1,9 +1,10 @@
 //! The status line on standard error.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::streams;
 
 /// Time between two lines if standard error is not a terminal.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
@@ -17,7 +18,7 @@ pub struct StatusLine {
 
 impl Default for StatusLine {
     fn default() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = streams::is_interactive().then(|| {
             let style = ProgressStyle::with_template("{spinner} {wide_msg}")
                 .expect("the template is constant");
             ProgressBar::new_spinner().with_style(style)
@@ -38,7 +39,7 @@ impl StatusLine {
                 .logged
                 .is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) =>
             {
-                eprintln!("{line}");
+                streams::note(line);
                 self.logged = Some(Instant::now());
             }
             None => {}
@@ -50,6 +51,6 @@ impl StatusLine {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        eprintln!("{line}");
+        streams::note(line);
     }
 }

@@ -8,11 +8,18 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use clap::Args;
 use farsign_volunteer::{
-    Attack, FleetOptions, FleetStats, ServerUrl, WorkerEvent, WorkerExit, load_or_create, run_fleet,
+    Attack, FleetError, FleetOptions, FleetStats, ServerUrl, WorkerEvent, WorkerExit,
+    load_or_create, run_fleet,
 };
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
+use crate::output::path_parser;
+use crate::signals::{STOPPED_AT_ONCE, StopSignals};
 use crate::status_line::StatusLine;
+use crate::streams;
+
+/// Time for workers to stop after a signal. Longer updates and downloads are abandoned.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 pub struct Volunteer {
@@ -33,7 +40,7 @@ pub struct Volunteer {
     half_snapshots: bool,
 
     /// File that keeps the workers' identities between runs; created if missing
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path_parser())]
     identity: Option<PathBuf>,
 
     /// Token that the server requires
@@ -66,33 +73,66 @@ impl Volunteer {
             secret: self.identity.as_deref().map(load_or_create).transpose()?,
             token: self.join_token,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+        let stats = Arc::new(FleetStats::default());
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (stop, stopping) = watch::channel(false);
-        runtime.spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                stop.send_replace(true);
-            }
-            std::future::pending::<()>().await; // keeps the channel open
-        });
-        let stats = Arc::new(FleetStats::default());
-        runtime.spawn(show_status(Arc::clone(&stats), options.workers));
-        let exits = run_fleet(&options, &stats, &stopping, report_event)?;
-        runtime.shutdown_background();
+        let exits = runtime.block_on(run_until_signal(options, &stats))?;
         summarize(&exits, &stats)
     }
+}
+
+type Exits = Result<Vec<WorkerExit>, FleetError>;
+
+/// Runs a fleet until it ends, or until a signal. The exits of workers that do not stop in time are missing.
+async fn run_until_signal(
+    options: FleetOptions,
+    stats: &Arc<FleetStats>,
+) -> anyhow::Result<Vec<WorkerExit>> {
+    let mut signals = StopSignals::new()?;
+    let (stop, stopping) = watch::channel(false);
+    let status = tokio::spawn(show_status(Arc::clone(stats), options.workers));
+    let mut fleet = start_fleet(options, Arc::clone(stats), stopping)?;
+    let exits = tokio::select! {
+        exits = &mut fleet => exits??,
+        () = signals.recv() => {
+            stop.send_replace(true);
+            tokio::select! {
+                exits = &mut fleet => exits??,
+                () = tokio::time::sleep(STOP_TIMEOUT) => Vec::new(),
+                () = signals.recv() => std::process::exit(STOPPED_AT_ONCE),
+            }
+        }
+    };
+    status.abort();
+    Ok(exits)
+}
+
+/// Starts a fleet on a thread of its own, because a download blocks it.
+fn start_fleet(
+    options: FleetOptions,
+    stats: Arc<FleetStats>,
+    stopping: watch::Receiver<bool>,
+) -> std::io::Result<oneshot::Receiver<Exits>> {
+    let (ended, exits) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("fleet".to_owned())
+        .spawn(move || _ = ended.send(run_fleet(&options, &stats, &stopping, report_event)))?;
+    Ok(exits)
 }
 
 fn report_event(index: usize, event: WorkerEvent) {
     match event {
         WorkerEvent::Waiting { delay_ms, cause } => {
             let delay_s = f64::from(delay_ms) / 1000.0;
-            eprintln!("worker {index}: {cause}; retrying in {delay_s:.1} s");
+            streams::note(format_args!(
+                "worker {index}: {cause}; retrying in {delay_s:.1} s"
+            ));
         }
         WorkerEvent::Rejected(reason) => {
-            eprintln!("worker {index}: an update was rejected: {reason}");
+            streams::note(format_args!(
+                "worker {index}: an update was rejected: {reason}"
+            ));
         }
         WorkerEvent::Joined => tracing::debug!(event = "worker_joined", index, "worker joined"),
     }
@@ -115,21 +155,21 @@ async fn show_status(stats: Arc<FleetStats>, workers: usize) {
 
 fn summarize(exits: &[WorkerExit], stats: &FleetStats) -> anyhow::Result<()> {
     let rejected = stats.rejected.load(Ordering::Relaxed);
-    println!(
+    streams::announce(format_args!(
         "{} updates accepted, {rejected} rejected.",
         stats.accepted()
-    );
+    ));
     let mut counts = stats.malicious_updates_per_ejection();
     counts.sort_unstable();
     if let Some(max) = counts.last() {
         let ejections = counts.len();
         let median = counts[ejections / 2];
-        println!(
+        streams::announce(format_args!(
             "Ejected {ejections} times for a failed verification, after {median} malicious updates (median; at most {max})."
-        );
+        ));
     }
     if exits.contains(&WorkerExit::Finished) {
-        println!("The model is finished. Thank you.");
+        streams::announce("The model is finished. Thank you.");
     }
     for exit in exits {
         match exit {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
@@ -14,6 +13,7 @@ use crate::counters::Counters;
 use crate::data::loader::TrainAndHeldOut;
 use crate::evaluation::{Evaluator, SharedHistory};
 use crate::http::{self, RouterOptions};
+use crate::net::listen_sockets::ListenSockets;
 use crate::net::listener::{Listener, ListenerOptions};
 use crate::state::AppState;
 use crate::store::saved_run::SavedRun;
@@ -101,7 +101,7 @@ impl Server {
     /// Returns an error if the listener failed or the run could not be saved.
     pub async fn run(
         self,
-        socket: TcpListener,
+        sockets: ListenSockets,
         shutdown: impl Future<Output = ()>,
     ) -> std::io::Result<()> {
         let Self {
@@ -125,7 +125,7 @@ impl Server {
             state.shutdown.clone(),
         );
         let mut serve =
-            tokio::spawn(listener.serve(socket, http::router(Arc::clone(&state), router)));
+            tokio::spawn(listener.serve(sockets, http::router(Arc::clone(&state), router)));
         let mut stopped_early = None;
         let result = tokio::select! {
             ended = &mut serve => ended.map_err(std::io::Error::other),
@@ -169,7 +169,7 @@ impl Server {
             state.coordinator.stop().await;
             coordinator.await
         };
-        state.admission.save_bans().await; // includes bans added during the shutdown
+        _ = state.admission.save_bans().await; // bans added during the shutdown; the log has the error
         ended
             .map_err(std::io::Error::other)?
             .map_err(training_stopped)?;

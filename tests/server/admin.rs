@@ -218,16 +218,46 @@ fn ban_file_survives_restart() {
         as_operator(&first, "POST", "bans", "address 127.0.0.1").0,
         204
     );
-    wait::wait_for_some("the ban file", || {
-        std::fs::read_to_string(ban_file.as_ref()?)
-            .ok()
-            .filter(|text| text == "address 127.0.0.1\n")
-    });
+    let text = std::fs::read_to_string(ban_file.as_ref().unwrap()).unwrap();
+    assert_eq!(text, "address 127.0.0.1\n", "written before the response");
     drop(first);
     assert_ended(
         &mut RawClient::connect(&start_server(settings)),
         GoodbyeReason::Banned,
     );
+}
+
+#[test]
+fn unwritable_ban_file_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let server = start_server(Settings {
+        ban_file: Some(missing.join("bans")),
+        ..Settings::default()
+    });
+    let failing = |value: u8| {
+        let metrics = String::from_utf8(server.get("/metrics")).unwrap();
+        let line = format!("farsign_ban_file_failing {value}");
+        assert!(
+            metrics.lines().any(|found| found.starts_with(&line)),
+            "{metrics}"
+        );
+    };
+    failing(0);
+    let (code, body) = as_operator(&server, "POST", "bans", "address 192.0.2.1");
+    assert!(
+        code == 500 && body.contains("applies now") && body.contains("bans"),
+        "{code} {body}"
+    );
+    assert_eq!(get_json(&server, "bans")[0], "address 192.0.2.1");
+    failing(1);
+
+    std::fs::create_dir(&missing).unwrap();
+    let banned = as_operator(&server, "POST", "bans", "address 192.0.2.1");
+    assert_eq!(banned.0, 204, "{}", banned.1);
+    failing(0);
+    let file = std::fs::read_to_string(missing.join("bans")).unwrap();
+    assert_eq!(file, "address 192.0.2.1\n");
 }
 
 #[test]

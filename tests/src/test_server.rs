@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use farsign_server::data::loader;
-use farsign_server::net::listener;
+use farsign_server::net::listen_sockets;
 use farsign_server::state::AppState;
 use farsign_server::{Config, Server, Settings};
 use farsign_volunteer::{Attack, FleetOptions, FleetStats, WorkerExit, run_fleet};
@@ -42,7 +42,7 @@ impl TestServer {
         let (bound, address) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             tokio::runtime::Runtime::new()?.block_on(async {
-                let listener = listener::bind(config.listen)?;
+                let listener = listen_sockets::bind(&config.listen)?;
                 bound
                     .send(listener.local_addr()?)
                     .map_err(std::io::Error::other)?;

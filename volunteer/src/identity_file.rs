@@ -1,52 +1,75 @@
 //! The file that keeps the identities of native volunteers between runs of the program.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use farsign::task::Secret;
+use farsign_files::{ReadTextError, create_private, read_text, replace};
 use sha2::{Digest, Sha256};
 
 /// An error of an identity file.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum IdentityFileError {
-    #[error("could not use {path}: {source}")]
-    Io { path: PathBuf, source: io::Error },
-    #[error("expected 32 hexadecimal digits in {path}; delete the file to create a new identity")]
+    #[error("could not read {path}: {source}")]
+    Read {
+        path: PathBuf,
+        source: ReadTextError,
+    },
+    #[error("could not write {path}: {source}")]
+    Write { path: PathBuf, source: io::Error },
+    #[error(
+        "expected 32 hexadecimal digits in {path}; name a file that does not exist to create a new identity"
+    )]
     Content { path: PathBuf },
 }
 
-/// Returns the secret in a file, or creates the file with a new secret.
+/// Returns the secret in a file, or creates the file with a new secret. An empty file, as some systems mount it, gets
+/// the new secret too.
 ///
 /// Only the owner can read a file that this function creates.
 ///
 /// # Errors
 /// Returns an error if the file cannot be read or created, or holds anything but a secret.
 pub fn load_or_create(path: &Path) -> Result<Secret, IdentityFileError> {
-    let failed = |source| IdentityFileError::Io {
+    let secret = Secret(rand::random());
+    let text = format!("{:032x}\n", u128::from_be_bytes(secret.0));
+    let written = match read_text(path) {
+        Ok(found) if found.is_empty() && is_file(path) => replace(path, text.as_bytes()),
+        Ok(found) => return parse(&found, path),
+        Err(error) if error.is_not_found() => create_private(path, text.as_bytes()),
+        Err(error) => return Err(unreadable(path, error)),
+    };
+    match written {
+        Ok(()) => Ok(secret),
+        // Another volunteer has created the file in the meantime.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found = read_text(path).map_err(|error| unreadable(path, error))?;
+            parse(&found, path)
+        }
+        Err(source) => Err(IdentityFileError::Write {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn is_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+fn unreadable(path: &Path, source: ReadTextError) -> IdentityFileError {
+    IdentityFileError::Read {
         path: path.to_owned(),
         source,
-    };
-    match fs::read_to_string(path) {
-        Ok(text) => parse_hex(text.trim()).ok_or_else(|| IdentityFileError::Content {
-            path: path.to_owned(),
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let secret: [u8; 16] = rand::random();
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let text = format!("{:032x}\n", u128::from_be_bytes(secret));
-            options
-                .open(path)
-                .and_then(|mut file| file.write_all(text.as_bytes()))
-                .map_err(failed)?;
-            Ok(Secret(secret))
-        }
-        Err(error) => Err(failed(error)),
     }
+}
+
+fn parse(text: &str, path: &Path) -> Result<Secret, IdentityFileError> {
+    parse_hex(text.trim()).ok_or_else(|| IdentityFileError::Content {
+        path: path.to_owned(),
+    })
 }
 
 fn parse_hex(text: &str) -> Option<Secret> {
@@ -96,7 +119,39 @@ mod tests {
         ));
         assert!(matches!(
             load_or_create(folder.path()),
-            Err(IdentityFileError::Io { .. })
+            Err(IdentityFileError::Read { .. })
+        ));
+        assert_eq!(fs::read(&path).unwrap(), b"no secret");
+    }
+
+    #[test]
+    fn empty_identity_file_is_filled() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity");
+        fs::write(&path, "").unwrap();
+        let created = load_or_create(&path).unwrap();
+        assert_eq!(load_or_create(&path).unwrap(), created);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn linked_identity_file_is_private() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity");
+        symlink("elsewhere", &path).unwrap();
+        let created = load_or_create(&path).unwrap();
+        assert_eq!(load_or_create(&path).unwrap(), created);
+        let file = fs::symlink_metadata(folder.path().join("elsewhere")).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn device_is_no_identity() {
+        assert!(matches!(
+            load_or_create(Path::new("/dev/null")),
+            Err(IdentityFileError::Content { .. })
         ));
     }
 

@@ -25,11 +25,14 @@ const ui = {
 };
 let shownKey = '';
 
-/** @param {{ ejected: number, ejections: Ejection[], bans: number }} view The newest of all `ejected`. */
-export function showEjections({ ejected, ejections, bans }) {
+/**
+ * @param {{ ejected: number, ejections: Ejection[], bans: number, ban_file_failing: boolean | null }} view The newest
+ *   of all `ejected`.
+ */
+export function showEjections({ ejected, ejections, bans, ban_file_failing: isFailing }) {
   const shown = ejected > ejections.length ? `, the newest ${formatCount(ejections.length)} shown` : '';
   setText(ui.ejectedNote, ejected === 0 ? 'none' : `${formatCount(ejected)} since the server started${shown}`);
-  setText(ui.bansNote, formatCount(bans));
+  setText(ui.bansNote, `${formatCount(bans)}${isFailing ? ', the newest are not in the ban file' : ''}`);
   const key = `${ejected} ${ejections[0]?.id}`;
   if (key === shownKey) return;
   shownKey = key;

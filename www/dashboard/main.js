@@ -21,6 +21,7 @@ import { VolunteerTable } from './volunteer-table.js';
  * @property {import('./ejections.js').Ejection[]} ejections
  * @property {number} effort_percent
  * @property {number} bans
+ * @property {boolean | null} ban_file_failing
  * @property {{ version: number, age_s: number }} snapshot
  * @property {{ commits: number, log_bytes: number } | null} saved
  */

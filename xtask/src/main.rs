@@ -7,9 +7,10 @@ mod prerequisites;
 mod shell;
 mod test;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use commands::{bench, mnist_subset, results, screenshots, serve};
 use prerequisites::{firefox, tools};
@@ -41,10 +42,9 @@ Usage: cargo xtask <command>
 ";
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let command = arguments.next().unwrap_or_else(|| "help".to_owned());
-    let rest: Vec<String> = arguments.collect();
-    match dispatch(&command, &rest) {
+    let mut arguments = std::env::args_os().skip(1);
+    let command = arguments.next().unwrap_or_else(|| "help".into());
+    match dispatch(&command.to_string_lossy(), arguments.collect()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -53,8 +53,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
-    let takes_arguments = matches!(command, "bench" | "limits" | "results" | "serve" | "test");
+fn dispatch(command: &str, rest: Vec<OsString>) -> Result<ExitCode> {
+    if command == "serve" {
+        return serve::run(&Shell::open()?, &rest); // names of files need not be text
+    }
+    let text = |argument: OsString| {
+        argument
+            .into_string()
+            .map_err(|argument| anyhow!("expected text in UTF-8, found {}", argument.display()))
+    };
+    let rest: &[String] = &rest.into_iter().map(text).collect::<Result<Vec<_>>>()?;
+    let takes_arguments = matches!(command, "bench" | "limits" | "results" | "test");
     if !takes_arguments && let Some(extra) = rest.first() {
         bail!("`cargo xtask {command}` takes no arguments, but got `{extra}`");
     }
@@ -72,7 +81,6 @@ fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode> {
         "lint" => done(lint::check(&Shell::open()?)),
         "results" => results::run(&Shell::open()?, rest),
         "screenshots" => done(screenshots::run(&Shell::open()?)),
-        "serve" => serve::run(&Shell::open()?, rest),
         "test" => test::run(&Shell::open()?, rest),
         "tools" => done(tools::install_wasm_pack(&Shell::open()?)),
         "web" => done(build::web(&Shell::open()?)),

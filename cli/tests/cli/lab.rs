@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
+use serde_json::Value;
+
 use crate::farsign::farsign;
 
 const SCENARIO: &str = r#"
@@ -202,4 +204,35 @@ fn violated_assertion_fails_run() {
         output.contains("plain without an attack: expected at least 0.9990, found"),
         "{output}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn signal_leaves_only_whole_files() {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = SCENARIO.replace("updates = 60", "updates = 6000");
+    fs::write(folder.path().join("long.toml"), scenario).unwrap();
+    let run = ["lab", "run", "long.toml", "--out", "out", "--seeds", "1000"];
+    let child = farsign(&run)
+        .current_dir(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let results = folder.path().join("out/runs");
+    let count = || fs::read_dir(&results).map_or(0, Iterator::count);
+    while count() == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    crate::process::send_signal(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), Some(15));
+    assert!(text(&output).contains("The same command resumes"));
+    for entry in fs::read_dir(&results).unwrap() {
+        let path = entry.unwrap().path();
+        let result: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert!(result.is_object(), "{}", path.display());
+    }
 }

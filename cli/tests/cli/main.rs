@@ -4,5 +4,10 @@ mod command_line;
 mod farsign;
 #[cfg(feature = "lab")]
 mod lab;
+mod output_files;
+mod process;
 mod saved_run;
 mod training_data;
+mod settings_file;
+mod signals;
+mod streams;

@@ -10,10 +10,11 @@
 //!
 //! Files are written atomically, so an interrupted suite resumes after its last finished run.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use farsign_files::replace;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -78,8 +79,9 @@ impl OutputDir {
         let dir = Self(path.to_owned());
         let found = dir.read::<Manifest>("manifest")?;
         let parts = ["runs", "tuning"].map(|part| path.join(part));
+        let results = ["curves.csv", "summary.json"].map(|name| path.join(name));
         if found.is_none()
-            && let Some(part) = parts.iter().find(|part| part.exists())
+            && let Some(part) = parts.iter().chain(&results).find(|part| part.exists())
         {
             return Err(OutputDirError::NoManifest { path: part.clone() });
         }
@@ -157,14 +159,7 @@ impl OutputDir {
     /// Returns an error if the file cannot be written.
     pub fn write(&self, name: &str, text: &str) -> Result<(), OutputDirError> {
         let path = self.0.join(name);
-        let unfinished = self.0.join(format!("{name}.part"));
-        File::create(&unfinished)
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())
-                    .and_then(|()| file.sync_all())
-            })
-            .and_then(|()| fs::rename(&unfinished, &path))
-            .map_err(|source| OutputDirError::Io { path, source })
+        replace(&path, text.as_bytes()).map_err(|source| OutputDirError::Io { path, source })
     }
 }
 

@@ -164,8 +164,18 @@ fn revision_pins_results() {
 
 #[test]
 fn results_without_manifest_are_untouched() {
+    let rejection = |dir: &tempfile::TempDir| {
+        let error = run(&options(SMALL), dir.path()).unwrap_err().to_string();
+        assert!(error.contains("expected a manifest.json"), "{error}");
+    };
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("runs")).unwrap();
-    let error = run(&options(SMALL), dir.path()).unwrap_err().to_string();
-    assert!(error.contains("expected a manifest.json"), "{error}");
+    rejection(&dir);
+    for name in ["summary.json", "curves.csv"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        fs::write(&path, "other results").unwrap();
+        rejection(&dir);
+        assert_eq!(fs::read(&path).unwrap(), b"other results");
+    }
 }

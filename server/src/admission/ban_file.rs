@@ -1,27 +1,30 @@
 //! The optional file of bans.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::admission::Admission;
+use farsign_files::{ReadTextError, read_text, replace};
+use parking_lot::Mutex;
+
 use crate::admission::bans::{Bans, ParseBanError};
-
-/// Time before a failed write is retried.
-const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// An error of a ban file.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum BanFileError {
     #[error("could not read {path}: {source}")]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        path: PathBuf,
+        source: ReadTextError,
+    },
     #[error("{path}: {source}")]
     Line {
         path: PathBuf,
         source: ParseBanError,
     },
+    #[error("could not write {path}: {source}")]
+    Write { path: PathBuf, source: io::Error },
 }
 
 /// Reads a ban file. A missing file has no bans.
@@ -29,12 +32,12 @@ pub enum BanFileError {
 /// # Errors
 /// Returns an error if the file cannot be read or has an invalid line.
 pub fn read(path: &Path) -> Result<Bans, BanFileError> {
-    match fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => Bans::read(&text).map_err(|source| BanFileError::Line {
             path: path.to_owned(),
             source,
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Bans::default()),
+        Err(error) if error.is_not_found() => Ok(Bans::default()),
         Err(source) => Err(BanFileError::Read {
             path: path.to_owned(),
             source,
@@ -42,54 +45,79 @@ pub fn read(path: &Path) -> Result<Bans, BanFileError> {
     }
 }
 
-/// Replaces a file atomically.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let mut file = File::create(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?; // otherwise power loss could leave an empty file under the final name
-    fs::rename(new, path)
+/// The file that bans are written to, if there is one.
+#[derive(Debug)]
+pub(super) struct BanFile {
+    path: Option<PathBuf>,
+    /// [`Bans::revision`] of the bans in the file. Locked during a write, so that an older list never replaces a newer
+    /// one.
+    written: Mutex<u64>,
+    is_failing: AtomicBool,
 }
 
-impl Admission {
-    /// Writes the bans after each change. Changes during a write are written together.
-    pub async fn persist_bans(&self) {
-        loop {
-            self.bans_changed.notified().await;
-            if !self.save_bans().await {
-                tokio::time::sleep(RETRY_INTERVAL).await;
-                self.bans_changed.notify_one();
-            }
+impl BanFile {
+    /// Returns the state of a file that contains these bans.
+    pub(super) fn new(path: Option<PathBuf>, bans: &Bans) -> Self {
+        Self {
+            path,
+            written: Mutex::new(bans.revision()),
+            is_failing: AtomicBool::new(false),
         }
     }
 
-    /// Writes the bans to their file, if there is one, and returns whether that succeeded.
-    pub async fn save_bans(&self) -> bool {
-        let Some(path) = self.options.ban_file.clone() else {
-            return true;
+    /// Returns whether the last write failed; `None` if there is no file.
+    pub(super) fn is_failing(&self) -> Option<bool> {
+        self.path.as_ref()?;
+        Some(self.is_failing.load(Ordering::Relaxed))
+    }
+
+    /// Writes the bans, unless the file has them. Blocks the thread.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written.
+    pub(super) fn save(&self, bans: &Mutex<Bans>) -> Result<(), BanFileError> {
+        let Some(path) = &self.path else {
+            return Ok(());
         };
-        let text = self.bans.lock().write();
-        let written = tokio::task::spawn_blocking(move || write(&path, &text)).await;
-        let written = written.map_err(io::Error::other).flatten();
-        if let Err(error) = &written {
-            tracing::error!(event = "ban_file_failed", %error, "bans not written");
+        let mut written = self.written.lock();
+        let (revision, text) = {
+            let bans = bans.lock();
+            if *written == bans.revision() {
+                return Ok(());
+            }
+            (bans.revision(), bans.write())
+        };
+        let result = replace(path, text.as_bytes());
+        self.is_failing.store(result.is_err(), Ordering::Relaxed);
+        match result {
+            Ok(()) => {
+                *written = revision;
+                Ok(())
+            }
+            Err(source) => {
+                let error = BanFileError::Write {
+                    path: path.clone(),
+                    source,
+                };
+                tracing::error!(event = "ban_file_failed", %error, "bans not written");
+                Err(error)
+            }
         }
-        written.is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
-    fn ban_file_round_trip() {
+    fn missing_ban_file_is_empty() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bans");
         assert_eq!(read(&path).unwrap().list().count(), 0);
-        write(&path, "address 192.0.2.1\n").unwrap();
-        write(&path, "address 192.0.2.1\naddress 192.0.2.2\n").unwrap();
+        fs::write(&path, "address 192.0.2.1\naddress 192.0.2.2\n").unwrap();
         assert_eq!(read(&path).unwrap().list().count(), 2);
     }
 

@@ -1,6 +1,6 @@
 //! Bans of addresses and identities.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -64,30 +64,59 @@ impl FromStr for Ban {
 pub struct Bans {
     addresses: BoundedSet<ClientAddr>,
     identities: BoundedSet<VolunteerIdentity>,
+    /// Comments at the start of the list, up to an empty line.
+    header: Vec<String>,
+    /// Comments directly before a ban.
+    comments: HashMap<Ban, Vec<String>>,
+    /// Comments after the last ban.
+    footer: Vec<String>,
+    revision: u64,
 }
 
 impl Bans {
-    /// Parses a list with one ban per line. Empty lines and lines that begin with `#` are skipped.
+    /// Parses a list with one ban per line. Lines that begin with `#` are comments on the next ban, or, before an empty
+    /// line, on the list.
     ///
     /// # Errors
     /// Returns an error if a line is not a ban.
     pub fn read(text: &str) -> Result<Self, ParseBanError> {
         let mut bans = Self::default();
-        for line in text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        {
-            bans.add(line.parse()?);
+        let mut comments = Vec::new();
+        for line in text.lines().map(str::trim) {
+            if line.starts_with('#') {
+                comments.push(line.to_owned());
+            } else if line.is_empty() {
+                bans.header.append(&mut comments);
+            } else {
+                let ban = line.parse()?;
+                bans.add(ban);
+                bans.comments.entry(ban).or_default().append(&mut comments);
+            }
         }
+        bans.footer = comments;
         Ok(bans)
     }
 
     /// Writes the list that [`Bans::read`] parses.
     pub fn write(&self) -> String {
-        self.list()
-            .flat_map(|ban| [ban.to_string(), "\n".to_owned()])
+        let mut lines = self.header.clone();
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        for ban in self.list() {
+            lines.extend(self.comments.get(&ban).into_iter().flatten().cloned());
+            lines.push(ban.to_string());
+        }
+        lines.extend(self.footer.iter().cloned());
+        lines
+            .iter()
+            .flat_map(|line| [line.as_str(), "\n"])
             .collect()
+    }
+
+    /// Returns a number that grows with each change.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Iterates over all bans, the oldest of each kind first.
@@ -98,18 +127,23 @@ impl Bans {
 
     /// Adds a ban, and returns whether it is new.
     pub fn add(&mut self, ban: Ban) -> bool {
-        match ban {
+        let is_new = match ban {
             Ban::Address(client) => self.addresses.add(client),
             Ban::Identity(identity) => self.identities.add(identity),
-        }
+        };
+        self.revision += u64::from(is_new);
+        is_new
     }
 
     /// Removes a ban, and returns whether it existed.
     pub fn remove(&mut self, ban: Ban) -> bool {
-        match ban {
+        let existed = match ban {
             Ban::Address(client) => self.addresses.remove(&client),
             Ban::Identity(identity) => self.identities.remove(&identity),
-        }
+        };
+        self.comments.remove(&ban);
+        self.revision += u64::from(existed);
+        existed
     }
 
     /// Returns whether the ban exists.
@@ -193,6 +227,20 @@ mod tests {
         );
         assert!(read.remove(address("192.0.2.1")) && !read.remove(address("192.0.2.1")));
         assert!(!read.contains(address("192.0.2.1")) && read.contains(identity(1)));
+    }
+
+    #[test]
+    fn comments_stay_with_their_bans() {
+        let text =
+            "# our bans\n\n# a flood\n# in May\naddress 192.0.2.1\naddress 192.0.2.2\n# the end\n";
+        let mut bans = Bans::read(text).unwrap();
+        assert_eq!(bans.write(), text);
+        bans.add(address("192.0.2.3"));
+        bans.remove(address("192.0.2.1"));
+        assert_eq!(
+            bans.write(),
+            "# our bans\n\naddress 192.0.2.2\naddress 192.0.2.3\n# the end\n"
+        );
     }
 
     #[test]

@@ -25,6 +25,7 @@ use farsign::wire::Hello;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
+use crate::admission::ban_file::{BanFile, BanFileError};
 use crate::admission::bans::{Ban, Bans};
 use crate::admission::retry_after::RetryScheduler;
 use crate::net::client_addr::ClientAddr;
@@ -37,6 +38,9 @@ pub use crate::admission::origin::{Origins, ParseOriginError};
 pub use crate::admission::token::TokenDigest;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Time before a failed write of the ban file is retried.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Random delay added to retries that only one address causes.
 const RETRY_JITTER: Duration = Duration::from_mins(1);
@@ -64,7 +68,8 @@ pub struct AdmissionOptions {
     pub ban_file: Option<PathBuf>,
 }
 
-/// The admission control of sessions. Every lock is held briefly, and never across an await point.
+/// The admission control of sessions. Every lock but that of the ban file is held briefly, and none across an await
+/// point.
 #[derive(Debug)]
 pub struct Admission {
     options: AdmissionOptions,
@@ -73,6 +78,7 @@ pub struct Admission {
     retries: Mutex<RetryScheduler>,
     bans: Mutex<Bans>,
     bans_changed: Notify,
+    ban_file: BanFile,
     paused: watch::Sender<bool>,
     /// Whether a rejected origin was logged. It is logged once, because any client can cause it.
     origin_logged: AtomicBool,
@@ -89,6 +95,7 @@ impl Admission {
             ),
             joins: Mutex::new(RateLimiter::new(options.joins_per_minute)),
             retries: Mutex::default(),
+            ban_file: BanFile::new(options.ban_file.take(), &bans),
             bans: Mutex::new(bans),
             bans_changed: Notify::new(),
             paused: watch::Sender::new(false),
@@ -256,6 +263,34 @@ impl Admission {
             self.bans_changed.notify_one();
         }
         removed
+    }
+
+    /// Writes the bans after each change. Changes during a write are written together.
+    pub async fn persist_bans(self: &Arc<Self>) {
+        loop {
+            self.bans_changed.notified().await;
+            if self.save_bans().await.is_err() {
+                tokio::time::sleep(RETRY_INTERVAL).await;
+                self.bans_changed.notify_one();
+            }
+        }
+    }
+
+    /// Writes the bans to their file, if there is one and it lacks a change.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written.
+    pub async fn save_bans(self: &Arc<Self>) -> Result<(), BanFileError> {
+        let admission = Arc::clone(self);
+        // The write continues if the caller stops waiting.
+        tokio::task::spawn_blocking(move || admission.ban_file.save(&admission.bans))
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    /// Returns whether the newest bans could not be written to their file; `None` if there is no file.
+    pub fn is_ban_file_failing(&self) -> Option<bool> {
+        self.ban_file.is_failing()
     }
 
     /// Returns all bans.

@@ -4,10 +4,11 @@ mod admission;
 mod net;
 pub mod pinned;
 pub mod settings;
+mod toml_value;
 mod training;
 mod validate;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::{PathBuf, absolute};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::config::validate::Validator;
 use crate::coordinator::seeds::RunSeeds;
 use crate::coordinator::{CoordinatorOptions, VerificationOptions};
 use crate::http::RouterOptions;
+use crate::net::listen_address::ListenAddress;
 use crate::net::listener::{ConnectionLimits, ListenerOptions};
 use crate::net::tls::TlsConfig;
 use crate::state::{PublicSettings, SessionLimits};
@@ -35,7 +37,7 @@ pub use crate::config::validate::ConfigErrors;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Address and port to listen on.
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
     /// The run, as volunteers receive it.
     pub run: RunSettings,
     /// Assignment of tasks, with the rule.
@@ -127,7 +129,8 @@ impl Config {
         Ok(Self {
             listen: settings
                 .listen
-                .unwrap_or((Ipv4Addr::LOCALHOST, 8080).into()),
+                .clone()
+                .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
             run,
             assignment,
             verification,

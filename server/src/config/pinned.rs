@@ -125,21 +125,21 @@ pub fn resume(given: Settings, saved: &RunIdentity) -> Result<Settings, ConfigEr
 
 /// Returns names and values of settings, without the data directory.
 fn values(settings: &Settings) -> Vec<(String, String)> {
-    // A seed can exceed the largest integer of TOML.
-    let text = Settings {
+    let table: toml::Table = Settings {
         data: None,
         seed: None,
         ..settings.clone()
     }
-    .to_toml();
-    let pair = |line: &str| {
-        line.split_once(" = ")
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    };
+    .to_toml()
+    .parse()
+    .expect("settings are valid TOML");
+    let values = table
+        .into_iter()
+        .map(|(name, value)| (name, value.to_string()));
     let seed = settings
         .seed
-        .map(|seed| ("seed".to_owned(), seed.to_string()));
-    text.lines().filter_map(pair).chain(seed).collect()
+        .map(|seed| ("seed".to_owned(), seed.to_string())); // without the quotes of a large integer
+    values.chain(seed).collect()
 }
 
 #[cfg(test)]

@@ -3,15 +3,18 @@
 //! Names and units are the same everywhere: `--task-timeout-ms`, `FARSIGN_TASK_TIMEOUT_MS`, `task-timeout-ms = …`.
 //! This module checks only types; [`crate::config`] validates the values and reports all errors at once.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use farsign::dataset::PixelOrder;
 use serde::{Deserialize, Serialize};
+use toml::Spanned;
+use toml::de::DeTable;
 
+use crate::config::toml_value;
 use crate::config::validate::Validator;
 use crate::data::loader::DataSource;
+use crate::net::listen_address::ListenAddress;
 
 /// Declares each setting once: field, type, range, default, environment variable, help. A range and a default generate
 /// their part of the help and a method that returns the validated value:
@@ -43,7 +46,7 @@ macro_rules! settings {
                     $(, " [default: ", $from_default, "]")?
                     $(, ", above ", $low $(, " and at most ", $high)?, " [default: ", $above_default, "]")?
                 ))]
-                #[serde(skip_serializing_if = "Option::is_none")]
+                #[serde(with = "toml_value", skip_serializing_if = "Option::is_none")]
                 pub $name: Option<$kind>,
             )*
         }
@@ -86,8 +89,8 @@ macro_rules! settings {
 }
 
 settings! {
-    listen: SocketAddr, "FARSIGN_LISTEN",
-        "Address and port to listen on [default: 127.0.0.1:8080; use 0.0.0.0:8080 to accept other machines]";
+    listen: ListenAddress, "FARSIGN_LISTEN",
+        "HOST:PORT to listen on, on all addresses of a name [default: 127.0.0.1:8080; use 0.0.0.0:8080 to accept other machines]";
     tls_cert: PathBuf, "FARSIGN_TLS_CERT",
         "PEM file with the TLS certificate, followed by those of its authorities [default: no TLS]";
     tls_key: PathBuf, "FARSIGN_TLS_KEY",
@@ -267,22 +270,26 @@ pub enum ScheduleKind {
     PowerLaw,
 }
 
+toml_value::plain_values!(ModelKind, OrderKind, RuleKind, FamilyKind, ScheduleKind,);
+
 impl Settings {
     /// Parses settings from TOML, each key on its own, so that every error is found.
     ///
     /// # Errors
     /// Returns all errors of the text, each with its key.
     pub fn from_toml(text: &str) -> Result<Self, Vec<String>> {
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| vec![error.to_string()])?;
+        let table = DeTable::parse(text).map_err(|error| vec![error.to_string()])?;
         let mut settings = Self::default();
         let mut errors = Vec::new();
-        for (key, value) in table {
-            let alone = toml::Table::from_iter([(key.clone(), value)]);
-            match alone.try_into::<Self>() {
+        for (key, value) in table.into_inner() {
+            let name = key.get_ref().to_string();
+            let span = key.span();
+            let alone = Spanned::new(span, DeTable::from_iter([(key, value)]));
+            match Self::deserialize(toml::Deserializer::from(alone)) {
                 Ok(setting) => settings = settings.or(setting),
-                Err(error) => errors.push(format!("{key}: {}", error.message().replace('\n', " "))),
+                Err(error) => {
+                    errors.push(format!("{name}: {}", error.message().replace('\n', " ")));
+                }
             }
         }
         if errors.is_empty() {
@@ -309,6 +316,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use clap::{Args as _, Command};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -358,6 +366,73 @@ mod tests {
             "between checkpoints [default: 500]",
         ] {
             assert!(help.contains(part), "{part} in {help}");
+        }
+    }
+
+    fn read_back(settings: &Settings) -> Settings {
+        let text = settings.to_toml();
+        Settings::from_toml(&text).unwrap_or_else(|errors| panic!("{errors:?} in {text}"))
+    }
+
+    proptest! {
+        #[test]
+        fn printed_settings_are_read_back(
+            seed in any::<Option<u64>>(),
+            memory in any::<Option<u64>>(),
+            alpha in any::<Option<f64>>(),
+            beta in any::<Option<f32>>(),
+            hidden in any::<Option<u32>>(),
+            token in any::<Option<String>>(),
+            data in proptest::option::of("\\PC*"),
+        ) {
+            let settings = Settings {
+                seed,
+                verify_memory_bytes: memory,
+                alpha: alpha.filter(|alpha| !alpha.is_nan()), // not equal to itself
+                beta: beta.filter(|beta| !beta.is_nan()),
+                hidden,
+                join_token: token,
+                data: data.map(Into::into),
+                model: Some(ModelKind::Mlp),
+                listen: Some("localhost:0".parse().unwrap()),
+                ..Settings::default()
+            };
+            prop_assert_eq!(read_back(&settings), settings);
+        }
+    }
+
+    #[cfg(unix)]
+    proptest! {
+        #[test]
+        fn every_path_is_read_back(bytes in proptest::collection::vec(1u8.., 0..40)) {
+            let path: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(bytes);
+            let settings = Settings {
+                data: Some(path.into()),
+                ..Settings::default()
+            };
+            prop_assert_eq!(read_back(&settings), settings);
+        }
+    }
+
+    #[test]
+    fn large_integers_need_no_quotes() {
+        for text in ["18446744073709551615", "\"18446744073709551615\""] {
+            let settings = Settings::from_toml(&format!("seed = {text}\nbatch = 64")).unwrap();
+            assert_eq!((settings.seed, settings.batch), (Some(u64::MAX), Some(64)));
+        }
+    }
+
+    #[test]
+    fn invalid_integer_is_an_error() {
+        for text in ["-1", "18446744073709551616", "\"many\"", "1.5", "true"] {
+            let errors = Settings::from_toml(&format!("seed = {text}")).unwrap_err();
+            let [error] = &errors[..] else {
+                panic!("{errors:?}")
+            };
+            assert!(
+                error.starts_with("seed: ") && error.contains("0 to 18446744073709551615"),
+                "{error}"
+            );
         }
     }
 }

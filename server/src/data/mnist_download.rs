@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use farsign::dataset::{ForeignFormat, GzipReader, is_gzip};
+use farsign_files::replace;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -64,6 +65,8 @@ pub struct FetchOptions {
     pub connect_timeout: Duration,
     /// Timeout of the next bytes.
     pub stall_timeout: Duration,
+    /// Whether to replace files of these names with other content.
+    pub replace: bool,
     /// Whether to show progress on standard error: a bar on a terminal, lines elsewhere.
     pub progress: bool,
 }
@@ -92,6 +95,7 @@ impl Default for FetchOptions {
             files: FILE_NAMES.iter().zip(MNIST).map(file).collect(),
             connect_timeout: Duration::from_secs(5),
             stall_timeout: Duration::from_secs(10),
+            replace: false,
             progress: true,
         }
     }
@@ -138,12 +142,27 @@ impl fmt::Display for FetchReport {
 pub enum FetchError {
     #[error("{0}")]
     AllMirrorsFailed(AllMirrorsFailed),
+    /// The folder has files of other data, which have the same names in many collections.
+    #[error(
+        "expected the files of MNIST or none, found other content in {}; use another --folder, or --replace to \
+         replace these files",
+        list(paths)
+    )]
+    OtherFiles { paths: Vec<PathBuf> },
     #[error("could not make the folder {}: {source}", folder.display())]
     Folder { folder: PathBuf, source: io::Error },
     #[error("could not read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("could not write {}: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    names.join(", ")
 }
 
 /// The error of a file that no mirror provided. Its display text includes instructions.
@@ -206,23 +225,33 @@ pub enum DownloadError {
     },
 }
 
-/// Downloads the files that are missing or invalid. Blocks the thread.
+/// Downloads the files that are missing. Blocks the thread.
 ///
 /// # Errors
-/// Returns an error if no mirror provides a file, or a file operation fails.
+/// Returns an error if the folder has files of these names with other content that must not be replaced, no mirror
+/// provides a file, or a file operation fails.
 pub fn fetch(options: &FetchOptions) -> Result<FetchReport, FetchError> {
     fs::create_dir_all(&options.folder).map_err(|source| FetchError::Folder {
         folder: options.folder.clone(),
         source,
     })?;
+    let states = options
+        .files
+        .iter()
+        .map(|file| state_of(&options.folder, file))
+        .collect::<Result<Vec<_>, _>>()?;
+    let others: Vec<PathBuf> = states.iter().filter_map(FileState::others).collect();
+    if !options.replace && !others.is_empty() {
+        return Err(FetchError::OtherFiles { paths: others });
+    }
     let agent = agent(options);
     let mut mirrors = options.mirrors.clone();
     let mut report = FetchReport {
         folder: options.folder.clone(),
         files: Vec::new(),
     };
-    for file in &options.files {
-        let outcome = if is_present(&options.folder, file)? {
+    for (file, state) in options.files.iter().zip(&states) {
+        let outcome = if matches!(state, FileState::Valid) {
             note(options, &format!("{}: already present", file.name));
             FileOutcome::AlreadyPresent
         } else {
@@ -249,16 +278,41 @@ fn agent(options: &FetchOptions) -> ureq::Agent {
         .into()
 }
 
-/// Returns whether the folder contains a valid file that the loader finds.
-fn is_present(folder: &Path, file: &ExpectedFile) -> Result<bool, FetchError> {
+/// What a folder contains of a file.
+enum FileState {
+    Missing,
+    /// The file that the loader finds is valid.
+    Valid,
+    /// A file with other content, or no regular file.
+    Other(PathBuf),
+}
+
+impl FileState {
+    fn others(&self) -> Option<PathBuf> {
+        match self {
+            Self::Other(path) => Some(path.clone()),
+            Self::Missing | Self::Valid => None,
+        }
+    }
+}
+
+fn state_of(folder: &Path, file: &ExpectedFile) -> Result<FileState, FetchError> {
     let Some(path) = find(folder, &file.name) else {
-        return Ok(false);
+        let path = folder.join(format!("{}.gz", file.name));
+        return Ok(if path.exists() {
+            FileState::Other(path)
+        } else {
+            FileState::Missing
+        });
     };
     let mut bytes = Vec::new();
-    fs::File::open(&path)
-        .and_then(|opened| opened.take(limit(file) + 1).read_to_end(&mut bytes))
-        .map_err(|source| FetchError::Read { path, source })?;
-    Ok(verify(&bytes, file).is_ok())
+    let read = fs::File::open(&path)
+        .and_then(|opened| opened.take(limit(file) + 1).read_to_end(&mut bytes));
+    match read {
+        Err(source) => Err(FetchError::Read { path, source }),
+        Ok(_) if verify(&bytes, file).is_ok() => Ok(FileState::Valid),
+        Ok(_) => Ok(FileState::Other(path)),
+    }
 }
 
 /// Tries the mirrors in turn, moves the working one to the front, and returns the URL.
@@ -275,7 +329,7 @@ fn fetch_file(
             Ok(bytes) => {
                 let packed = if is_gzip(&bytes) { bytes } else { gzip(&bytes) };
                 let path = options.folder.join(format!("{}.gz", file.name));
-                write_whole(&path, &packed).map_err(|source| FetchError::Write { path, source })?;
+                replace(&path, &packed).map_err(|source| FetchError::Write { path, source })?;
                 note(
                     options,
                     &format!(
@@ -382,22 +436,6 @@ impl Write for Hasher {
     }
 }
 
-/// Replaces a file atomically.
-///
-/// # Errors
-/// Returns an error if the file cannot be written; the previous one then stays.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    let written = fs::File::create(&part)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        // The write error is reported; the partial file may not exist.
-        _ = fs::remove_file(&part);
-    }
-    written
-}
-
 /// Creates a progress bar, hidden if standard error is not a terminal.
 fn progress_bar(options: &FetchOptions, name: &str, length: Option<u64>) -> ProgressBar {
     let target = if options.progress {
@@ -414,6 +452,6 @@ fn progress_bar(options: &FetchOptions, name: &str, length: Option<u64>) -> Prog
 
 fn note(options: &FetchOptions, line: &str) {
     if options.progress {
-        eprintln!("{line}");
+        _ = writeln!(io::stderr(), "{line}"); // a download needs no reader
     }
 }

@@ -3,6 +3,8 @@
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use farsign::dataset::hexadecimal;
+use sha2::{Digest, Sha256};
 
 /// Lets clients cache the response, and makes them revalidate it each time.
 pub const CACHE_CONTROL_NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -18,6 +20,11 @@ pub struct CacheableBody {
     pub cache_control: HeaderValue,
     /// The content.
     pub body: Bytes,
+}
+
+/// Returns the tag of a content. Two contents of one run and version can differ: unlearning changes a saved run.
+pub fn tag_of(content: &[u8]) -> String {
+    hexadecimal(Sha256::digest(content).into())
 }
 
 /// Responds with the body, or with 304 if the client has it. Tags are weak, because the body may be compressed.
@@ -71,6 +78,12 @@ mod tests {
         ] {
             assert_eq!(status(known), StatusCode::NOT_MODIFIED, "{known:?}");
         }
+    }
+
+    #[test]
+    fn tag_changes_with_content() {
+        assert_eq!(tag_of(b"content"), tag_of(b"content"));
+        assert_ne!(tag_of(b"content"), tag_of(b"contents"));
     }
 
     #[test]

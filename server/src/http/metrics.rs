@@ -141,6 +141,14 @@ impl MetricSet {
             "Sessions that the server ended",
             &status.sessions_ended,
         );
+        self.gauge_if_known(
+            "ban_file_failing",
+            "1 while the newest bans could not be written to the ban file",
+            state
+                .admission
+                .is_ban_file_failing()
+                .map(|is_failing| f64::from(u8::from(is_failing))),
+        );
         self.counter(
             "received_bytes",
             "Bytes received from volunteers",

@@ -19,9 +19,9 @@ use crate::state::AppState;
 /// Any client may request the model, so responses share one encoding for this time.
 const MODEL_TTL: Duration = Duration::from_secs(2);
 
-/// The cached version and frame of the model.
+/// The cached tag and frame of the model.
 #[derive(Debug)]
-struct ModelCache(TtlCache<(u64, Bytes)>);
+struct ModelCache(TtlCache<(String, Bytes)>);
 
 impl Default for ModelCache {
     fn default() -> Self {
@@ -36,11 +36,11 @@ pub(super) fn router() -> Router<Arc<AppState>> {
         .layer(Extension(Arc::new(ModelCache::default())))
 }
 
-/// Encodes the version and the frame of a snapshot.
-fn encode(snapshot: &Snapshot) -> (u64, Bytes) {
+/// Encodes the frame of a snapshot, and returns it with its tag.
+fn encode(snapshot: &Snapshot) -> (String, Bytes) {
     let mut frame = Vec::new();
     ServerFrame::new(&mut frame).half_snapshot(&snapshot.encoded);
-    (snapshot.version, frame.into())
+    (etag::tag_of(&frame), frame.into())
 }
 
 async fn model(
@@ -49,9 +49,9 @@ async fn model(
     headers: HeaderMap,
 ) -> Response {
     let newest = || encode(&state.coordinator.snapshot());
-    let (version, body) = cache.0.get_or_insert_with(Instant::now(), newest);
+    let (tag, body) = cache.0.get_or_insert_with(Instant::now(), newest);
     let model = CacheableBody {
-        tag: format!("{:016x}-{version}", state.run.run_id),
+        tag,
         content_type: HeaderValue::from_static("application/octet-stream"),
         cache_control: etag::CACHE_CONTROL_NO_CACHE,
         body,

@@ -25,13 +25,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::net::client_addr::ClientAddr;
 use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
+use crate::net::listen_sockets::ListenSockets;
 use crate::net::rate_limiter::RateLimiter;
 use crate::net::tls::TlsConfig;
 use crate::net::trusted_proxy::TrustedProxies;
@@ -44,26 +45,6 @@ const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// Pause after the system failed to accept a connection, most likely because file descriptors ran out. Retrying at once
 /// would take the CPU from the connections that could close.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
-
-/// Connections that the system queues before they are accepted, up to its own limit. A short queue drops honest
-/// clients in a flood, and they retry after a second.
-const BACKLOG: u32 = 4096;
-
-/// Binds a listening socket.
-///
-/// # Errors
-/// Returns an error if the system refuses the address.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?; // a restart does not wait for the last connections to time out
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
 
 /// Limits of connections.
 #[derive(Clone, Copy, Debug)]
@@ -141,13 +122,13 @@ impl Listener {
 
     /// Serves until the shutdown, and then until every connection has ended that is not a WebSocket. Dropping the
     /// future ends these at once.
-    pub async fn serve(self, socket: TcpListener, router: Router) {
+    pub async fn serve(self, sockets: ListenSockets, router: Router) {
         let listener = Arc::new(self);
         let mut connections = JoinSet::new();
         let mut shutdown = listener.shutdown.clone();
         loop {
             let accepted = tokio::select! {
-                accepted = socket.accept() => accepted,
+                accepted = sockets.accept() => accepted,
                 () = cancelled(&mut shutdown) => break,
             };
             while connections.try_join_next().is_some() {}
@@ -172,7 +153,7 @@ impl Listener {
                 }
             }
         }
-        drop(socket);
+        drop(sockets);
         while connections.join_next().await.is_some() {}
     }
 

@@ -3,6 +3,8 @@
 pub mod client_addr;
 pub mod connection_limiter;
 pub mod fd_limit;
+pub mod listen_address;
+pub mod listen_sockets;
 pub mod listener;
 pub mod rate_limiter;
 pub mod tls;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use farsign_files::to_utf8;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -41,14 +42,15 @@ impl TlsConfig {
             path: certificate.to_owned(),
             source,
         };
-        let certificates = CertificateDer::pem_file_iter(certificate).map_err(wrong)?;
+        let text = read_pem(certificate).map_err(wrong)?;
+        let certificates = CertificateDer::pem_slice_iter(&text);
         let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(wrong)?;
         if certificates.is_empty() {
             return Err(TlsError::NoCertificate {
                 path: certificate.to_owned(),
             });
         }
-        let private = PrivateKeyDer::from_pem_file(key);
+        let private = read_pem(key).and_then(|text| PrivateKeyDer::from_pem_slice(&text));
         let private = private.map_err(|source| TlsError::Key {
             path: key.to_owned(),
             source,
@@ -75,4 +77,9 @@ impl TlsConfig {
     pub fn acceptor(&self) -> TlsAcceptor {
         Arc::clone(&self.0).into()
     }
+}
+
+/// Reads a PEM file, which some shells save in UTF-16.
+fn read_pem(path: &Path) -> Result<Vec<u8>, pem::Error> {
+    std::fs::read(path).map(to_utf8).map_err(pem::Error::Io)
 }

@@ -1,7 +1,7 @@
 //! `farsign data fetch` with local mirrors: correct, malicious, slow and unreachable ones.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -155,21 +155,44 @@ fn dotted_uncompressed_file_is_recognized() {
     assert_eq!(mirror.requests().len(), 3);
 }
 
+/// Writes two files of other data that have MNIST's names, as those of Fashion-MNIST have.
+fn write_other_files(folder: &Path) -> [PathBuf; 2] {
+    let paths = ["train-images.idx3-ubyte", "train-labels-idx1-ubyte.gz"];
+    let paths = paths.map(|name| folder.join(name));
+    paths
+        .iter()
+        .for_each(|path| fs::write(path, b"other data").unwrap());
+    paths
+}
+
 #[test]
-fn invalid_file_is_replaced() {
+fn files_of_other_data_stay() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(
-        folder.path().join("train-images-idx3-ubyte"),
-        b"old and wrong",
-    )
-    .unwrap();
-    fs::write(
-        folder.path().join("train-labels-idx1-ubyte.gz"),
-        b"old and wrong",
-    )
-    .unwrap();
+    let paths = write_other_files(folder.path());
     let mirror = good_mirror();
-    fetch(&options(folder.path(), &[&mirror.url()])).unwrap();
+    let error = fetch(&options(folder.path(), &[&mirror.url()])).unwrap_err();
+    for path in paths {
+        assert_eq!(fs::read(&path).unwrap(), b"other data");
+        assert!(
+            error.to_string().contains(path.to_str().unwrap()),
+            "{error}"
+        );
+    }
+    assert!(matches!(error, FetchError::OtherFiles { .. }), "{error}");
+    assert_eq!(names_in(folder.path()).len(), 2);
+    assert_eq!(mirror.requests().len(), 0);
+}
+
+#[test]
+fn other_data_is_replaced_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    write_other_files(folder.path());
+    let mirror = good_mirror();
+    let options = FetchOptions {
+        replace: true,
+        ..options(folder.path(), &[&mirror.url()])
+    };
+    fetch(&options).unwrap();
     assert_eq!(mirror.requests().len(), 4);
     let data = loader::from_folder(folder.path()).unwrap();
     assert_eq!(data.train.to_idx_images(), contents()[0]);

@@ -4,7 +4,7 @@ use farsign_server::Server;
 use farsign_server::config::settings::RuleKind;
 use farsign_server::http::health::{NotReady, readiness};
 use farsign_server::http::metrics;
-use farsign_server::net::listener;
+use farsign_server::net::listen_sockets;
 use farsign_server::state::AppState;
 
 use crate::coordinator::{Fixture, join_request};
@@ -32,7 +32,7 @@ async fn write_failure_makes_server_unready() {
     let disk = Disk::default();
     let server = server(&disk);
     let state = server.state();
-    let socket = listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let socket = listen_sockets::bind(&([127, 0, 0, 1], 0).into()).unwrap();
     let running = tokio::spawn(server.run(socket, std::future::pending()));
     assert!(
         state
@@ -63,7 +63,7 @@ async fn write_failure_makes_server_unready() {
 async fn stopping_server_is_unready() {
     let server = server(&Disk::default());
     let state = server.state();
-    let socket = listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let socket = listen_sockets::bind(&([127, 0, 0, 1], 0).into()).unwrap();
     server.run(socket, std::future::ready(())).await.unwrap();
     assert_eq!(readiness(&state), Err(NotReady::Stopping));
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask serve`: from a fresh clone to a running server.
 
+use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
@@ -8,7 +9,7 @@ use crate::build;
 use crate::shell::Shell;
 
 /// Builds the page and the server, and becomes that server.
-pub fn run(shell: &Shell, arguments: &[String]) -> Result<ExitCode> {
+pub fn run(shell: &Shell, arguments: &[OsString]) -> Result<ExitCode> {
     build::web(shell)?;
     build::local(shell)?;
     // In the caller's folder, so that relative file names among the arguments stay valid.

@@ -6,12 +6,16 @@ use super::Findings;
 use super::tree::Tree;
 
 /// The project's crates that a crate may depend on, by folder.
-const OWN: [(&str, &[&str]); 7] = [
+const OWN: [(&str, &[&str]); 8] = [
     ("farsign", &[]),
     ("attacks", &["farsign"]),
-    ("lab", &["farsign", "farsign-attacks"]),
-    ("server", &["farsign"]),
-    ("volunteer", &["farsign", "farsign-attacks"]),
+    ("files", &[]),
+    ("lab", &["farsign", "farsign-attacks", "farsign-files"]),
+    ("server", &["farsign", "farsign-files"]),
+    (
+        "volunteer",
+        &["farsign", "farsign-attacks", "farsign-files"],
+    ),
     ("worker-wasm", &["farsign"]),
     ("xtask", &[]),
 ];

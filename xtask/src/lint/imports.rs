@@ -8,11 +8,12 @@ use super::Findings;
 use super::tree::{File, Tree};
 
 /// The crates whose modules are compared, by source folder.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "attacks/src/",
     "bench/src/",
     "cli/src/",
     "farsign/src/",
+    "files/src/",
     "lab/src/",
     "server/src/",
     "tests/src/",

@@ -14,11 +14,12 @@ const DOCUMENT: &str = "docs/limits.md";
 const SETTINGS: &str = "server/src/config/settings.rs";
 
 /// Sections of the document, with the source folder of each.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 8] = [
     ("Server", "server/src/"),
     ("Algorithm and protocol", "farsign/src/"),
     ("Native volunteers", "volunteer/src/"),
     ("The program", "cli/src/"),
+    ("Files", "files/src/"),
     ("Volunteers in the browser", "worker-wasm/src/"),
     ("Pages for volunteers", "www/js/"),
     ("Other pages", "www/"),

@@ -20,7 +20,7 @@ struct Ban {
     reason: &'static str,
 }
 
-const BANS: [Ban; 6] = [
+const BANS: [Ban; 8] = [
     Ban {
         folder: "farsign/src/",
         except: &[],
@@ -81,6 +81,18 @@ const BANS: [Ban; 6] = [
         ],
         words: &["_le_bytes"],
         reason: "only `store::codec` determines saved bytes",
+    },
+    Ban {
+        folder: "cli/src/",
+        except: &[],
+        words: &["print!(", "println!("],
+        reason: "these panic when a stream is closed or full; use `streams`",
+    },
+    Ban {
+        folder: "server/src/",
+        except: &[],
+        words: &["print!(", "println!("],
+        reason: "these panic when a stream is closed or full; use `writeln!`",
     },
     Ban {
         folder: "",

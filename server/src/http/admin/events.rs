@@ -53,6 +53,8 @@ struct DashboardEvent {
     effort_percent: u8,
     connections: usize,
     bans: usize,
+    /// Whether the newest bans are missing in the ban file; `None` if there is no ban file.
+    ban_file_failing: Option<bool>,
     snapshot: SnapshotInfo,
     /// `None` if the run is not saved.
     saved: Option<JournalInfo>,
@@ -93,6 +95,7 @@ impl DashboardEvent {
             effort_percent: listing.effort_percent,
             connections: state.connections.in_use(),
             bans: state.admission.count_bans(),
+            ban_file_failing: state.admission.is_ban_file_failing(),
             snapshot: SnapshotInfo {
                 version: snapshot.version,
                 age_s: snapshot.made.elapsed().as_secs_f64(),

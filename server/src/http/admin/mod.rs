@@ -14,6 +14,7 @@ use axum::{Extension, Router};
 use farsign::task::{GoodbyeReason, VolunteerId};
 
 use crate::admission::TokenDigest;
+use crate::admission::ban_file::BanFileError;
 use crate::admission::bans::{Ban, ParseBanError};
 use crate::coordinator::{CoordinatorStopped, EjectTarget};
 use crate::effort::{Effort, ParseEffortError};
@@ -79,6 +80,10 @@ enum AdminError {
     NotFound,
     #[error(transparent)]
     Ban(#[from] ParseBanError),
+    #[error(
+        "the change applies now, but a restart would undo it: {0}; the server retries to write the file"
+    )]
+    NotSaved(#[from] BanFileError),
     #[error(transparent)]
     Effort(#[from] ParseEffortError),
 }
@@ -89,6 +94,7 @@ impl IntoResponse for AdminError {
             Self::Stopping(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotFound => return StatusCode::NOT_FOUND.into_response(),
             Self::Ban(_) | Self::Effort(_) => StatusCode::BAD_REQUEST,
+            Self::NotSaved(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, self.to_string()).into_response()
     }
@@ -170,7 +176,7 @@ async fn bans(State(state): State<Arc<AppState>>) -> Json<Vec<String>> {
     )
 }
 
-/// Adds a ban, and ejects the volunteers that it concerns.
+/// Adds a ban, ejects the volunteers that it concerns, and responds once the ban is in its file.
 async fn ban(State(state): State<Arc<AppState>>, text: String) -> Result<StatusCode, AdminError> {
     let ban: Ban = text.trim().parse()?;
     state.admission.ban(ban);
@@ -182,6 +188,7 @@ async fn ban(State(state): State<Arc<AppState>>, text: String) -> Result<StatusC
         .coordinator
         .eject(target, GoodbyeReason::Banned)
         .await?;
+    state.admission.save_bans().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -189,11 +196,11 @@ async fn unban(
     State(state): State<Arc<AppState>>,
     Path((kind, value)): Path<(String, String)>,
 ) -> Result<StatusCode, AdminError> {
-    if state.admission.unban(format!("{kind} {value}").parse()?) {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(AdminError::NotFound)
+    if !state.admission.unban(format!("{kind} {value}").parse()?) {
+        return Err(AdminError::NotFound);
     }
+    state.admission.save_bans().await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn pause(State(state): State<Arc<AppState>>) -> StatusCode {

@@ -94,10 +94,11 @@ fn encode_newest(state: &AppState) -> ModelFile {
             .map(HeldOutAccuracy::from),
         x: &snapshot.x,
     };
+    let bytes = model.to_safetensors();
     ModelFile {
-        tag: model.tag(),
+        tag: etag::tag_of(&bytes),
         file_name: model.file_name(),
-        bytes: model.to_safetensors().into(),
+        bytes: bytes.into(),
     }
 }
 

@@ -10,18 +10,20 @@
 //! transpose them. docs/http-api.md documents the metadata.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use farsign::dataset::hexadecimal;
 use farsign::model::Architecture;
 use farsign::task::RunSettings;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, View};
-use sha2::{Digest, Sha256};
 
 use crate::evaluation::Point;
 
 /// Version of the names of tensors and metadata. It increases when one of them changes its meaning.
 const FORMAT_VERSION: u32 = 1;
+
+/// Alignment of the tensors in a file, in bytes.
+const ALIGNMENT: usize = 8;
 
 /// Name and version of this program.
 pub(super) const PROGRAM: &str = concat!("farsign ", env!("CARGO_PKG_VERSION"));
@@ -93,15 +95,12 @@ pub(super) fn activation(architecture: &Architecture) -> &'static str {
 }
 
 impl TrainedModel<'_> {
-    /// Encodes the file.
+    /// Encodes the file. Equal models have equal files.
     pub fn to_safetensors(&self) -> Vec<u8> {
-        let metadata: HashMap<String, String> = self
-            .metadata()
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect();
         // Fails only if a name occurs twice, or a shape does not match its values.
-        safetensors::serialize(self.tensors(), Some(metadata)).expect("layers tile the parameters")
+        let file =
+            safetensors::serialize(self.tensors(), None).expect("layers tile the parameters");
+        insert_metadata(&file, &self.metadata())
     }
 
     /// Returns the metadata of the file.
@@ -132,15 +131,6 @@ impl TrainedModel<'_> {
         metadata
     }
 
-    /// Returns a tag that changes with the file. Run and version in the metadata identify the parameters.
-    pub(super) fn tag(&self) -> String {
-        let mut hash = Sha256::new();
-        for (key, value) in self.metadata() {
-            hash.update(format!("{key}={value}\n"));
-        }
-        hexadecimal(hash.finalize().into())
-    }
-
     /// Returns the default name of the file.
     pub fn file_name(&self) -> String {
         format!(
@@ -166,6 +156,22 @@ impl TrainedModel<'_> {
             ]
         })
     }
+}
+
+/// Returns a file without metadata as one with metadata, in the order of the keys. The library takes the metadata from
+/// a hash map, so its order would differ each time.
+fn insert_metadata(file: &[u8], metadata: &BTreeMap<&'static str, String>) -> Vec<u8> {
+    let (length, rest) = file
+        .split_first_chunk()
+        .expect("a file begins with a length");
+    let (header, tensors) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let mut extended = br#"{"__metadata__":"#.to_vec();
+    serde_json::to_writer(&mut extended, metadata).expect("metadata is text");
+    extended.push(b',');
+    extended.extend(&header.trim_ascii_end()[1..]);
+    extended.resize(extended.len().next_multiple_of(ALIGNMENT), b' ');
+    let length = (extended.len() as u64).to_le_bytes();
+    [&length[..], &extended, tensors].concat()
 }
 
 /// A slice of the parameters, in row-major order.
@@ -267,43 +273,28 @@ mod tests {
     }
 
     #[test]
-    fn tag_changes_with_file() {
+    fn equal_models_have_equal_files() {
         let run = run();
-        let first = model(&run);
-        let held_out = |at_accepted| {
-            Some(HeldOutAccuracy {
+        let first = TrainedModel {
+            held_out: Some(HeldOutAccuracy {
                 accuracy: 0.5,
-                at_accepted,
-            })
+                at_accepted: 5,
+            }),
+            data_name: "quotes \" and ümlauts",
+            ..model(&run)
         };
-        let other = RunSettings {
-            run_id: 8,
-            ..run.clone()
-        };
-        let all = [
-            first,
-            TrainedModel {
-                version: 5,
-                ..first
-            },
-            TrainedModel {
-                held_out: held_out(4),
-                ..first
-            },
-            TrainedModel {
-                held_out: held_out(5),
-                ..first
-            },
-            TrainedModel {
-                run: &other,
-                ..first
-            },
-        ];
-        let mut tags: Vec<String> = all.iter().map(TrainedModel::tag).collect();
-        assert_eq!(model(&run).tag(), tags[0]);
-        tags.sort();
-        tags.dedup();
-        assert_eq!(tags.len(), all.len());
+        let file = first.to_safetensors();
+        assert!((0..20).all(|_| first.to_safetensors() == file));
+        let (header_bytes, header) = SafeTensors::read_metadata(&file).unwrap();
+        assert_eq!(header_bytes % 8, 0, "tensors are aligned");
+        let found: BTreeMap<_, _> = header.metadata().clone().unwrap().into_iter().collect();
+        let expected = first.metadata().into_iter();
+        assert_eq!(
+            found,
+            expected
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect()
+        );
     }
 
     #[test]

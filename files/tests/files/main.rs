@@ -1,0 +1,4 @@
+//! Output files and text files.
+
+mod replace;
+mod text;
