@@ -5,6 +5,7 @@ mod data;
 mod lab;
 mod logging;
 mod model;
+mod network;
 mod open_run;
 mod run;
 mod serve;

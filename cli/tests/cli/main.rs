@@ -4,4 +4,6 @@ mod command_line;
 mod farsign;
 #[cfg(feature = "lab")]
 mod lab;
+#[cfg(unix)]
+mod network;
 mod saved_run;

@@ -1,5 +1,6 @@
 //! `farsign data fetch`: downloads MNIST from public mirrors, and verifies each file by its hash.
 
+use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -10,7 +11,8 @@ use axum::body::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
+use ureq::Proxy;
+use ureq::tls::TlsConfig;
 
 use crate::data::loader::{FILE_NAMES, find, gzip, is_gzip};
 
@@ -64,7 +66,14 @@ pub struct FetchOptions {
     pub stall_timeout: Duration,
     /// Whether to show progress on standard error: a bar on a terminal, lines elsewhere.
     pub progress: bool,
+    /// Trusted certificate authorities.
+    pub tls: TlsConfig,
+    /// Finds the proxy for a URL.
+    pub find_proxy: FindProxy,
 }
+
+/// A function that returns the proxy for a URL; `None` for a direct connection.
+pub type FindProxy = fn(&str) -> Result<Option<Proxy>, Box<dyn Error + Send + Sync>>;
 
 /// A file with its hash.
 #[derive(Clone, Debug)]
@@ -91,6 +100,8 @@ impl Default for FetchOptions {
             connect_timeout: Duration::from_secs(5),
             stall_timeout: Duration::from_secs(10),
             progress: true,
+            tls: TlsConfig::default(),
+            find_proxy: |_| Ok(None),
         }
     }
 }
@@ -131,7 +142,7 @@ impl fmt::Display for FetchReport {
 }
 
 /// An error of [`fetch`].
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum FetchError {
     #[error("{0}")]
@@ -182,9 +193,11 @@ impl fmt::Display for AllMirrorsFailed {
 }
 
 /// An error of one download.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum DownloadError {
+    #[error("{0}")]
+    Proxy(Box<dyn Error + Send + Sync>),
     #[error("{0}")]
     Request(Box<ureq::Error>),
     /// The connection was lost.
@@ -238,6 +251,7 @@ fn agent(options: &FetchOptions) -> ureq::Agent {
         // The files are compressed already.
         .accept_encoding("identity")
         .user_agent(concat!("farsign/", env!("CARGO_PKG_VERSION")))
+        .tls_config(options.tls.clone())
         .build()
         .into()
 }
@@ -301,8 +315,12 @@ fn download(
     url: &str,
     file: &ExpectedFile,
 ) -> Result<Vec<u8>, DownloadError> {
+    let proxy = (options.find_proxy)(url).map_err(DownloadError::Proxy)?;
     let mut response = agent
         .get(url)
+        .config()
+        .proxy(proxy)
+        .build()
         .call()
         .map_err(|error| DownloadError::Request(Box::new(error)))?;
     let body = response.body_mut();

@@ -142,6 +142,11 @@ impl MetricSet {
             &status.sessions_ended,
         );
         self.counter(
+            "client_addresses_unread",
+            "Sessions whose trusted proxy named no client",
+            state.admission.count_unread_addresses() as f64,
+        );
+        self.counter(
             "received_bytes",
             "Bytes received from volunteers",
             traffic.received_bytes as f64,

@@ -3,8 +3,11 @@
 pub mod client_addr;
 pub mod connection_limiter;
 pub mod fd_limit;
+pub mod forwarded;
 pub mod listener;
+pub mod log_limiter;
 pub mod rate_limiter;
+mod scheme;
 pub mod tls;
 pub mod trusted_proxy;
 pub mod write_timeout;
