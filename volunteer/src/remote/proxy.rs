@@ -153,6 +153,9 @@ fn is_excluded(uri: &Uri, list: &str) -> bool {
         .split([',', ' '])
         .filter_map(|entry| entry_for(uri, entry))
         .collect();
+    if entries.iter().any(|entry| entry == "*") {
+        return true; // the matcher knows it for names only
+    }
     let any_proxy = Matcher::builder().all("http://proxy");
     let matcher = any_proxy.no(entries.join(",")).build();
     matcher.intercept(uri).is_none()
@@ -265,6 +268,7 @@ mod tests {
             ("http://h:8080", "h"),
             ("http://H:8080", "x, h"),
             ("http://h:8080", "*"),
+            ("http://127.0.0.1:8080", "x, *"),
             ("http://a.h.example", "h.example"),
             ("http://a.h.example", ".h.example,x"),
             ("http://a.h.example", "*.h.example"),
