@@ -7,6 +7,7 @@ use farsign_server::data::mnist_download::{self, FetchOptions};
 
 use crate::output::path_parser;
 use crate::streams;
+use crate::network::NetworkArgs;
 
 #[derive(Debug, Subcommand)]
 pub enum Data {
@@ -19,16 +20,23 @@ pub enum Data {
         /// Replace files of other data that have the same names
         #[arg(long)]
         replace: bool,
+
+        #[command(flatten)]
+        network: NetworkArgs,
     },
 }
 
 impl Data {
     pub fn run(self) -> anyhow::Result<()> {
-        let Self::Fetch { folder, replace } = self;
+        let Self::Fetch {
+            folder,
+            replace,
+            network,
+        } = self;
         let report = mnist_download::fetch(&FetchOptions {
             folder,
             replace,
-            ..FetchOptions::default()
+            ..network.fetch_options()?
         })?;
         streams::print(format_args!("{report}\n"))
     }

@@ -8,6 +8,7 @@ mod lab;
 mod load_data;
 mod logging;
 mod model;
+mod network;
 mod open_run;
 mod output;
 mod run;

@@ -7,8 +7,9 @@ use clap::{Args, Subcommand};
 use farsign::model::Architecture;
 use farsign_server::http::export::{self, HeldOutAccuracy, TrainedModel};
 use farsign_server::store::replay::replay;
-use farsign_volunteer::ServerUrl;
+use farsign_volunteer::RemoteServer;
 
+use crate::network::NetworkArgs;
 use crate::open_run::{OpenRun, StateArgs};
 use crate::output::Output;
 
@@ -31,10 +32,12 @@ pub struct Export {
     data: Option<PathBuf>,
     /// Address of a running server, for example http://127.0.0.1:8080
     #[arg(long)]
-    url: Option<ServerUrl>,
+    url: Option<String>,
     /// File to write, or `-` for standard output; an existing file is replaced
     #[arg(long, value_name = "FILE")]
     out: Output,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 impl Model {
@@ -44,9 +47,10 @@ impl Model {
             data,
             url,
             out,
+            network,
         }) = self;
         let file = match (url, state) {
-            (Some(server), _) => download(&server)?,
+            (Some(url), _) => download(&network.server(&url)?)?,
             (None, Some(state)) => StateArgs { state, data }.open()?.model_file()?,
             (None, None) => unreachable!("clap requires --url or --state"),
         };
@@ -54,7 +58,7 @@ impl Model {
     }
 }
 
-fn download(server: &ServerUrl) -> anyhow::Result<Vec<u8>> {
+fn download(server: &RemoteServer) -> anyhow::Result<Vec<u8>> {
     let file = server.download("/api/v1/model.safetensors", MAX_MODEL_BYTES)?;
     export::check(&file).context("the server's model file is invalid")?;
     Ok(file)

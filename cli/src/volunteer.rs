@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
+use farsign::wire::check_join_token;
 use farsign_volunteer::{
-    Attack, FleetError, FleetOptions, FleetStats, ServerUrl, WorkerEvent, WorkerExit,
+    Attack, FleetError, FleetOptions, FleetStats, WorkerEvent, WorkerExit,
     load_or_create, run_fleet,
 };
 use tokio::sync::{oneshot, watch};
 
 use crate::output::path_parser;
 use crate::signals::{STOPPED_AT_ONCE, StopSignals};
+use crate::network::NetworkArgs;
 use crate::status_line::StatusLine;
 use crate::streams;
 
@@ -23,9 +25,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 pub struct Volunteer {
-    /// Address of the server's page, for example http://127.0.0.1:8080
+    /// Address of the server's page, for example http://127.0.0.1:8080 or https://USER:PASSWORD@farsign.example/train/
     #[arg(long)]
-    url: ServerUrl,
+    url: String,
+
+    #[command(flatten)]
+    network: NetworkArgs,
 
     /// Workers; each uses one core and one connection
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -63,7 +68,7 @@ pub struct Volunteer {
 impl Volunteer {
     pub fn run(self) -> anyhow::Result<()> {
         let options = FleetOptions {
-            server: self.url,
+            server: self.network.server(&self.url)?,
             workers: self.workers.into(),
             attack: self.attack,
             honest_updates: self.honest_updates,
@@ -71,7 +76,7 @@ impl Volunteer {
             half_snapshots: self.half_snapshots,
             delay: Duration::from_millis(self.delay_ms.into()),
             secret: self.identity.as_deref().map(load_or_create).transpose()?,
-            token: self.join_token,
+            token: self.join_token.as_deref().map(join_token).transpose()?,
         };
         let stats = Arc::new(FleetStats::default());
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -119,6 +124,11 @@ fn start_fleet(
         .name("fleet".to_owned())
         .spawn(move || _ = ended.send(run_fleet(&options, &stats, &stopping, report_event)))?;
     Ok(exits)
+}
+
+fn join_token(setting: &str) -> anyhow::Result<String> {
+    let token = check_join_token(setting).context("--join-token")?;
+    Ok(token.to_owned())
 }
 
 fn report_event(index: usize, event: WorkerEvent) {

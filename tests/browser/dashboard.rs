@@ -106,6 +106,18 @@ fn public_status_needs_no_token() {
 }
 
 #[test]
+fn unsendable_token_is_explained() {
+    test_page(&ARGUMENTS, async |page, server| {
+        open(page, server, Some("0123456789abcdef€")).await;
+        let note = page.text("access-note").await;
+        assert!(note.contains("ASCII") && note.contains("“€”"), "{note}");
+        sign_in(page, &format!("  {TOKEN} ")).await;
+        page.wait_until_true("document.getElementById('access').hidden")
+            .await;
+    });
+}
+
+#[test]
 fn wrong_token_is_rejected() {
     let messages = console_messages_during(&ARGUMENTS, async |page, server| {
         open(page, server, Some("another token")).await;

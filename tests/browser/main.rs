@@ -21,6 +21,7 @@ mod layout;
 mod leaderboard;
 mod memory;
 mod page;
+mod proxies;
 mod resilience;
 mod screenshots;
 mod throttle;

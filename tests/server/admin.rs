@@ -80,6 +80,38 @@ fn assert_ended(volunteer: &mut RawClient, reason: GoodbyeReason) {
 }
 
 #[test]
+fn token_line_end_is_ignored() {
+    let settings = Settings {
+        admin_token: Some("0123456789abcdef\r\n".into()),
+        ..Settings::default()
+    };
+    let server = TestServer::start(settings);
+    for (authorization, expected) in [
+        ("Bearer 0123456789abcdef", 200),
+        ("bearer 0123456789abcdef", 200),
+        ("Bearer  0123456789abcdef ", 200),
+        ("Bearer 0123456789abcde", 401),
+        ("Bearer0123456789abcdef", 401),
+        ("Basic 0123456789abcdef", 401),
+        ("Bearer", 401),
+    ] {
+        let (code, _) = request(&server, Some(authorization), "GET", "bans", "");
+        assert_eq!(code, expected, "{authorization:?}");
+    }
+}
+
+#[test]
+fn ban_path_may_have_a_slash() {
+    let server = start_server(Settings::default());
+    for path in ["bans/address/2001:db8::%2F64", "bans/address/2001:db8::/64"] {
+        let (code, _) = as_operator(&server, "POST", "bans", "address 2001:db8::1");
+        assert_eq!(code, 204);
+        assert_eq!(as_operator(&server, "DELETE", path, "").0, 204, "{path}");
+        assert_eq!(as_operator(&server, "DELETE", path, "").0, 404, "{path}");
+    }
+}
+
+#[test]
 fn admin_api_requires_token() {
     let open = start_server(Settings::default());
     let closed = TestServer::start(Settings::default());

@@ -25,7 +25,6 @@ fn page_is_embedded_with_security_headers() {
             .contains("default-src 'self'")
     );
     assert_eq!(headers["x-content-type-options"], "nosniff");
-    assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
     assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
     assert!(
         headers["permissions-policy"]
@@ -37,6 +36,28 @@ fn page_is_embedded_with_security_headers() {
         !headers.contains_key("strict-transport-security"),
         "the server has no TLS"
     );
+}
+
+#[test]
+fn opener_policy_needs_secure_context() {
+    let server = TestServer::start(Settings::default());
+    for (host_header, forwarded_proto, expected) in [
+        ("localhost:8080", None, true),
+        ("[::1]:8080", None, true),
+        ("192.0.2.1:8080", None, false),
+        ("farsign.example", None, false),
+        ("farsign.example", Some("http"), false),
+        ("farsign.example", Some("https"), true),
+    ] {
+        let mut request = ureq::get(server.url("/")).header("Host", host_header);
+        if let Some(scheme) = forwarded_proto {
+            request = request.header("x-forwarded-proto", scheme);
+        }
+        let headers = request.call().expect("the page").headers().clone();
+        let policy = headers.get("cross-origin-opener-policy");
+        let found = policy.is_some_and(|policy| policy == "same-origin");
+        assert_eq!(found, expected, "{host_header} {forwarded_proto:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! TLS: encrypted pages and sessions, the handshake timeout, and invalid certificates.
+//! TLS: encrypted pages and sessions, the handshake timeout, the wrong scheme, and invalid certificates.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,49 +9,16 @@ use farsign::dataset::Dataset;
 use farsign_server::config::settings::{ModelKind, Settings};
 use farsign_server::config::{Config, ConfigErrors};
 use farsign_server::data::loader;
+use farsign_tests::certificate::TestCertificate;
 use farsign_tests::test_server::TestServer;
 use farsign_tests::wait::{self, TEST_TIMEOUT};
 use futures_util::StreamExt;
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use tempfile::TempDir;
-use tokio_rustls::rustls::pki_types::CertificateDer;
+use rcgen::KeyPair;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::{Connector, client_async_tls_with_config};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// A self-signed certificate for `localhost` in files, which test clients trust.
-struct Certified {
-    folder: TempDir,
-    certificate: CertificateDer<'static>,
-}
-
-impl Certified {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let CertifiedKey { cert, signing_key } =
-            generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-        std::fs::write(folder.path().join("cert.pem"), cert.pem()).expect("a file");
-        std::fs::write(folder.path().join("key.pem"), signing_key.serialize_pem()).expect("a file");
-        Self {
-            folder,
-            certificate: cert.der().clone(),
-        }
-    }
-
-    fn settings(&self) -> Settings {
-        settings(
-            &self.folder.path().join("cert.pem"),
-            &self.folder.path().join("key.pem"),
-        )
-    }
-
-    fn agent(&self) -> ureq::Agent {
-        let root = Certificate::from_der(&self.certificate).to_owned();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::new_with_certs(&[root]))
-            .build();
-        ureq::Agent::config_builder().tls_config(tls).build().into()
-    }
+fn settings_of(certificate: &TestCertificate) -> Settings {
+    settings(&certificate.file("cert.pem"), &certificate.file("key.pem"))
 }
 
 fn settings(certificate: &Path, key: &Path) -> Settings {
@@ -69,8 +36,8 @@ fn train() -> Arc<Dataset> {
 
 #[test]
 fn page_and_sessions_use_tls() {
-    let certified = Certified::new();
-    let server = TestServer::start(certified.settings());
+    let certified = TestCertificate::self_signed();
+    let server = TestServer::start(settings_of(&certified));
     let port = server.address().port();
     let page = certified
         .agent()
@@ -85,7 +52,7 @@ fn page_and_sessions_use_tls() {
     );
 
     let mut roots = RootCertStore::empty();
-    roots.add(certified.certificate.clone()).expect("a root");
+    roots.add(certified.authority().clone()).expect("a root");
     let config = ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
@@ -110,16 +77,12 @@ fn page_and_sessions_use_tls() {
 
 #[test]
 fn tls_handshake_timeout() {
-    let certified = Certified::new();
+    let certified = TestCertificate::self_signed();
     let server = TestServer::start(Settings {
         header_timeout_ms: Some(300),
-        ..certified.settings()
+        ..settings_of(&certified)
     });
-    for request in [
-        &b""[..],
-        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        &[22, 3, 1, 2, 0, 1],
-    ] {
+    for request in [&b""[..], &[22, 3, 1, 2, 0, 1]] {
         let mut stream = TcpStream::connect(server.address()).unwrap();
         stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream.write_all(request).unwrap();
@@ -132,11 +95,56 @@ fn tls_handshake_timeout() {
     wait::wait_for_some("a response", || certified.agent().get(&health).call().ok());
 }
 
+/// Sends bytes, and returns everything that the server sends back.
+fn exchange(server: &TestServer, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(server.address()).expect("a connection");
+    stream
+        .set_read_timeout(Some(TEST_TIMEOUT))
+        .expect("a timeout");
+    stream.write_all(request).expect("the request is sent");
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).expect("a response");
+    response
+}
+
+#[test]
+fn http_on_tls_port_names_https() {
+    let certificate = TestCertificate::self_signed();
+    let server = TestServer::start(settings_of(&certificate));
+    for request in [
+        "GET /train?x=1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /api/v1/leaderboard HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}",
+        "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ] {
+        let response = exchange(&server, request.as_bytes());
+        let response = String::from_utf8(response).expect("text");
+        assert!(response.starts_with("HTTP/1.1 400"), "{response}");
+        assert!(response.contains("https://"), "{response}");
+    }
+}
+
+#[test]
+fn tls_on_http_port_gets_alert() {
+    let server = TestServer::start(Settings::default());
+    let hello = [22, 3, 1, 0, 5, 1, 0, 0, 1, 3];
+    let fatal_protocol_version = [21, 3, 1, 0, 2, 2, 70];
+    let mut stream = TcpStream::connect(server.address()).expect("a connection");
+    stream
+        .set_read_timeout(Some(TEST_TIMEOUT))
+        .expect("a timeout");
+    stream.write_all(&hello).expect("the hello is sent");
+    let mut alert = [0; 7];
+    stream.read_exact(&mut alert).expect("an alert");
+    assert_eq!(alert, fatal_protocol_version);
+    assert_eq!(stream.read(&mut alert).expect("the end"), 0);
+    assert_eq!(server.get("/healthz"), b"ok");
+}
+
 #[test]
 fn invalid_tls_files_are_named() {
-    let certified = Certified::new();
+    let certified = TestCertificate::self_signed();
     let other = KeyPair::generate().expect("a key");
-    let file = |name: &str| certified.folder.path().join(name);
+    let file = |name: &str| certified.file(name);
     let config_error = |settings: Settings| {
         let ConfigErrors(errors) = Config::new(&settings, &train(), 1).expect_err("an error");
         assert_eq!(errors.len(), 1, "{errors:?}");
@@ -165,14 +173,14 @@ fn invalid_tls_files_are_named() {
         (
             Settings {
                 tls_key: None,
-                ..certified.settings()
+                ..settings_of(&certified)
             },
             ["tls-key: expected", "tls-cert"],
         ),
         (
             Settings {
                 tls_cert: None,
-                ..certified.settings()
+                ..settings_of(&certified)
             },
             ["tls-cert: expected", "tls-key"],
         ),

@@ -2,13 +2,17 @@
 
 pub mod adversarial_client;
 pub mod browser;
+pub mod certificate;
 pub mod child_process;
 pub mod child_server;
 pub mod driver_process;
 pub mod flaky_proxy;
+pub mod forward_proxy;
 pub mod fuzz;
+pub mod http_tunnel;
 pub mod load_clients;
 pub mod raw_client;
+pub mod reverse_proxy;
 pub mod server_process;
 pub mod state_dir;
 pub mod test_server;

@@ -12,6 +12,7 @@
 
 mod attack;
 mod identity_file;
+mod remote;
 mod server_url;
 mod worker;
 
@@ -26,13 +27,17 @@ use tokio::sync::watch;
 
 pub use attack::Attack;
 pub use identity_file::{IdentityFileError, load_or_create};
-pub use server_url::{ServerUrl, ServerUrlError};
+pub use remote::{
+    Authorities, AuthoritiesError, DownloadError, EnvironmentError, HttpProxy, ProxyError,
+    RemoteServer,
+};
+pub use server_url::{ParseServerUrlError, ServerUrl};
 
 /// Options of a fleet of native volunteers.
 #[derive(Clone, Debug)]
 pub struct FleetOptions {
     /// The server to train for.
-    pub server: ServerUrl,
+    pub server: RemoteServer,
     /// Number of workers, at least 1.
     pub workers: usize,
     /// Attack that the workers simulate.
@@ -52,10 +57,10 @@ pub struct FleetOptions {
 }
 
 impl FleetOptions {
-    /// Returns the options of honest workers at full speed.
+    /// Returns the options of honest workers at full speed, with direct connections to the server.
     pub fn new(server: ServerUrl, workers: usize) -> Self {
         Self {
-            server,
+            server: RemoteServer::direct(server),
             workers,
             attack: Attack::None,
             honest_updates: 0,
@@ -137,7 +142,7 @@ pub enum WorkerEvent {
 #[allow(missing_docs)]
 pub enum FleetError {
     #[error(transparent)]
-    Data(#[from] ServerUrlError),
+    Data(#[from] DownloadError),
     #[error("could not start a worker: {0}")]
     Thread(#[from] std::io::Error),
 }

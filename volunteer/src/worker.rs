@@ -11,19 +11,16 @@ use farsign::dataset::Dataset;
 use farsign::model::Architecture;
 use farsign::task::{Goodbye, GoodbyeReason, Secret, Task};
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::{Capabilities, ClientFrame, Hello, SUBPROTOCOL};
+use farsign::wire::{Capabilities, ClientFrame, Hello};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::attack::AttackState;
+use crate::remote::Socket;
 use crate::{FleetOptions, FleetStats, WorkerEvent, WorkerExit};
 
 const AGENT: &str = concat!("farsign-native/", env!("CARGO_PKG_VERSION"));
@@ -42,8 +39,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Size of the largest snapshot with the records around it.
 const MAX_MESSAGE_BYTES: usize = 4 * Architecture::MAX_PARAMETERS as usize + 4096;
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 struct Worker<'a> {
     options: &'a FleetOptions,
@@ -171,20 +166,14 @@ impl Worker<'_> {
     }
 
     async fn connect(&self) -> Result<Socket, Disconnect> {
-        let mut request = self.options.server.socket_url().into_client_request()?;
-        request.headers_mut().insert(
-            "Sec-WebSocket-Protocol",
-            HeaderValue::from_static(SUBPROTOCOL),
-        );
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_MESSAGE_BYTES))
             .max_frame_size(Some(MAX_MESSAGE_BYTES))
             .write_buffer_size(0);
-        let connect = connect_async_with_config(request, Some(config), true);
-        let connected = timeout(CONNECT_TIMEOUT, connect).await;
-        let (socket, _) =
-            connected.map_err(|_| Disconnect::Lost("the connection timed out".to_owned()))??;
-        Ok(socket)
+        timeout(CONNECT_TIMEOUT, self.options.server.connect(config))
+            .await
+            .unwrap_or_else(|_| Err("the connection timed out".to_owned()))
+            .map_err(Disconnect::Lost)
     }
 
     async fn work(&mut self, socket: &mut Socket) -> Result<Infallible, Disconnect> {

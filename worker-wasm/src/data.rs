@@ -15,9 +15,9 @@ const LABELS: &str = "train-labels-idx1-ubyte.gz";
 /// # Errors
 /// Returns a sentence if the download fails or the data is invalid.
 pub async fn load(socket_url: &str) -> Result<Dataset, String> {
-    let base = data_url(socket_url);
-    let images = download(&format!("{base}{IMAGES}")).await?;
-    let labels = download(&format!("{base}{LABELS}")).await?;
+    let base = http_url(socket_url);
+    let images = download(&format!("{base}api/v1/dataset/{IMAGES}")).await?;
+    let labels = download(&format!("{base}api/v1/dataset/{LABELS}")).await?;
     Dataset::training(IdxPair {
         images: IdxFile {
             name: IMAGES,
@@ -31,11 +31,19 @@ pub async fn load(socket_url: &str) -> Result<Dataset, String> {
     .map_err(|error| format!("The training data is invalid: {error}."))
 }
 
-/// `ws://host/prefix/ws` -> `http://host/prefix/api/v1/dataset/`
-fn data_url(socket_url: &str) -> String {
+/// Returns whether the server with this WebSocket address responds to other requests.
+pub async fn responds(socket_url: &str) -> bool {
+    let url = format!("{}api/v1/status", http_url(socket_url));
+    match JsFuture::from(worker_global::fetch(&url)).await {
+        Ok(response) => response.unchecked_into::<Response>().ok(),
+        Err(_) => false,
+    }
+}
+
+/// `ws://host/prefix/ws` -> `http://host/prefix/`
+fn http_url(socket_url: &str) -> String {
     let http = socket_url.replacen("ws", "http", 1);
-    let base = http.strip_suffix("ws").unwrap_or(&http);
-    format!("{base}api/v1/dataset/")
+    http.strip_suffix("ws").unwrap_or(&http).to_owned()
 }
 
 async fn download(url: &str) -> Result<Vec<u8>, String> {
@@ -58,17 +66,14 @@ async fn download(url: &str) -> Result<Vec<u8>, String> {
 
 #[cfg(all(test, target_family = "wasm"))]
 mod tests {
-    use super::data_url;
+    use super::http_url;
     use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
     wasm_bindgen_test_configure!(run_in_dedicated_worker); // the default is Node.js, which skips these tests
 
     #[wasm_bindgen_test]
-    fn data_url_follows_socket_url() {
-        assert_eq!(data_url("ws://h:1/ws"), "http://h:1/api/v1/dataset/");
-        assert_eq!(
-            data_url("wss://h/train/ws"),
-            "https://h/train/api/v1/dataset/"
-        );
+    fn http_url_follows_socket_url() {
+        assert_eq!(http_url("ws://h:1/ws"), "http://h:1/");
+        assert_eq!(http_url("wss://h/train/ws"), "https://h/train/");
     }
 }

@@ -28,6 +28,17 @@ impl Disconnect {
     }
 }
 
+/// Returns the reason for which a WebSocket was not opened. Browsers hide it from scripts, but a server that responds to
+/// other requests is likely behind a proxy that does not pass WebSockets.
+pub fn reason_not_opened(server_responds: bool) -> &'static str {
+    if server_responds {
+        "The server responds, but the WebSocket could not be opened. A proxy or firewall in between may not pass \
+         WebSockets: the headers Upgrade, Connection and Host."
+    } else {
+        "The server does not respond."
+    }
+}
+
 impl From<VolunteerError> for Disconnect {
     fn from(error: VolunteerError) -> Self {
         Self::End(State::Failed, format!("Training cannot continue: {error}."))

@@ -22,7 +22,7 @@ use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
 
 use crate::data;
-use crate::disconnect::Disconnect;
+use crate::disconnect::{Disconnect, reason_not_opened};
 use crate::events::{Progress, State, WorkerEvent};
 use crate::socket::{Socket, SocketEvent};
 use crate::throttle::Throttle;
@@ -36,6 +36,9 @@ const PROGRESS_INTERVAL_MS: f64 = 250.0;
 /// A server responds to an update within its longest throttle delay and the transfer time. After this much longer, the
 /// server is gone or this device has slept.
 const IDLE_TIMEOUT: Duration = Duration::from_millis(MAX_TASK_DELAY_MS + 45_000);
+
+/// Time for the response that shows whether the server is there.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// CPU time of the browser for a task and its update, outside this worker; measured with /proc for the default model.
 const BROWSER_OVERHEAD_MS: f64 = 0.6;
@@ -54,6 +57,10 @@ pub struct Driver {
     data: Option<Arc<Dataset>>,
     volunteer: Option<Volunteer>,
     socket: Option<Socket>,
+    /// Set once the WebSocket is open.
+    is_open: bool,
+    /// Set while the reason for a WebSocket that was not opened is unknown.
+    is_probing: bool,
     backoff: Backoff,
     /// Runs until the next attempt, or until the idle check.
     timer: Option<Timer>,
@@ -97,6 +104,8 @@ impl Driver {
             data: None,
             volunteer: None,
             socket: None,
+            is_open: false,
+            is_probing: false,
             backoff: Backoff::default(),
             timer: None,
             retry_not_before_ms: 0.0,
@@ -154,7 +163,7 @@ impl Driver {
     /// Takes the next step towards training.
     fn advance(this: &SharedDriver) {
         let mut driver = this.borrow_mut();
-        if !driver.is_started || driver.socket.is_some() {
+        if !driver.is_started || driver.is_probing || driver.socket.is_some() {
             return;
         }
         match driver.data {
@@ -193,7 +202,7 @@ impl Driver {
         };
         match Socket::connect(&self.url, on_event) {
             Ok(socket) => {
-                self.socket = Some(socket);
+                (self.socket, self.is_open) = (Some(socket), false);
                 self.last_transfer_ms = now_ms();
                 self.watch_idle_timeout(this);
             }
@@ -204,12 +213,36 @@ impl Driver {
         }
     }
 
+    /// Finds out why the WebSocket was not opened, and retries.
+    fn probe(&mut self, this: &SharedDriver) {
+        self.disconnect();
+        self.is_probing = true;
+        let no_response = {
+            let this = Rc::clone(this);
+            move || Self::retry_unopened(&this, false)
+        };
+        self.set_timer(Some(Timer::set_timeout(PROBE_TIMEOUT, no_response)));
+        let this = Rc::clone(this);
+        let url = self.url.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            Self::retry_unopened(&this, data::responds(&url).await);
+        });
+    }
+
+    fn retry_unopened(this: &SharedDriver, responds: bool) {
+        let mut driver = this.borrow_mut();
+        if std::mem::take(&mut driver.is_probing) {
+            driver.retry(this, None, reason_not_opened(responds));
+        }
+    }
+
     fn on_event(&mut self, this: &SharedDriver, event: SocketEvent) {
         let received_ms = now_ms();
         self.last_transfer_ms = received_ms;
         self.throttle.record_idle(received_ms - self.idle_since_ms);
         let result = match event {
             SocketEvent::Open => {
+                self.is_open = true;
                 let capabilities = Capabilities {
                     deltas: true,
                     ..Capabilities::default()
@@ -228,6 +261,7 @@ impl Driver {
                 self.send()
             }
             SocketEvent::Frame(frame) => self.on_frame(&frame),
+            SocketEvent::Closed(_) if !self.is_open => return self.probe(this),
             SocketEvent::Closed(code) => Err(Disconnect::from_close_code(code)),
         };
         let result = result.and_then(|()| self.work_or_wait(this));
@@ -379,7 +413,7 @@ impl Driver {
         self.set_timer(None);
         self.set_wait(None);
         drop_after_event(self.socket.take());
-        (self.volunteer, self.task) = (None, None);
+        (self.volunteer, self.task, self.is_probing) = (None, None, false);
     }
 
     fn set_wait(&mut self, wait: Option<Timer>) {

@@ -1,6 +1,7 @@
 // @ts-check
 // Connects the open files to the chart, its legend and the table of final values.
 
+import '../js/shared/plain-address.js';
 import { byId, createElement, setText, typedById } from '../js/shared/dom.js';
 import { formatCountOf } from '../js/shared/format.js';
 import { FileError, parseRuns, readText } from './csv.js';

@@ -1,6 +1,7 @@
 // @ts-check
 // Connects the dashboard to the public status and, with the admin token, to the list of volunteers and the admin API.
 
+import '../js/shared/plain-address.js';
 import { StatusClient } from '../js/api/status-client.js';
 import { byId, setNumber, setText, typedById } from '../js/shared/dom.js';
 import { capitalize, formatBytes, formatCount, formatCountOf, formatDuration } from '../js/shared/format.js';
@@ -107,6 +108,18 @@ function onDenied(status) {
   ui.token.focus();
 }
 
+/**
+ * Returns why no server has this token, as a sentence, or ''.
+ * @param {string} token
+ */
+function describeProblem(token) {
+  if (token === '') return 'Please enter the admin token.';
+  const [wrong] = token.match(/[^ -~]/u) ?? [];
+  if (wrong === undefined) return '';
+  const name = /\p{C}/u.test(wrong) ? 'a control character' : `“${wrong}”`;
+  return `An admin token has only ASCII letters, digits, punctuation and spaces, but this text has ${name}.`;
+}
+
 /** @param {string} token */
 function signIn(token) {
   admin.useToken(token);
@@ -206,7 +219,12 @@ async function togglePause() {
 
 ui.accessForm.addEventListener('submit', (event) => {
   event.preventDefault();
-  const token = ui.token.value;
+  const token = ui.token.value.trim(); // no token begins or ends with a space
+  const problem = describeProblem(token);
+  if (problem !== '') {
+    setText(ui.accessNote, problem);
+    return;
+  }
   session.set(TOKEN_KEY, token);
   ui.token.value = '';
   signIn(token);
@@ -222,5 +240,5 @@ ui.bans.addEventListener('toggle', () => {
 });
 
 const storedToken = session.get(TOKEN_KEY);
-if (storedToken !== null) signIn(storedToken);
+if (storedToken !== null && describeProblem(storedToken) === '') signIn(storedToken);
 client.start();

@@ -1,6 +1,7 @@
 // @ts-check
 // Connects the workers and the server's status to the panels of the page.
 
+import './shared/plain-address.js';
 import { StatusClient } from './api/status-client.js';
 import { VolunteerKeys } from './api/volunteer-keys.js';
 import { clearData } from './panels/clear-data.js';
@@ -14,7 +15,7 @@ import { Leaderboard } from './panels/leaderboard.js';
 import { ModelPanel } from './panels/model-panel.js';
 import { SettingsForm } from './panels/settings-form.js';
 import { describe, isActive } from './panels/status-line.js';
-import { joinToken, onButtons, showStatusLine, showTokenField } from './panels/status-panel.js';
+import { checkJoinToken, joinToken, onButtons, showStatusLine, showTokenField } from './panels/status-panel.js';
 import { byId } from './shared/dom.js';
 import { log } from './shared/event-log.js';
 import { missingFeature } from './shared/feature-detection.js';
@@ -167,6 +168,7 @@ async function onClearData() {
 
 onButtons({
   start: () => {
+    if (!checkJoinToken()) return;
     stats.onStart();
     pool.start();
   },

@@ -112,13 +112,13 @@ fn invalid_server_url_is_an_error() {
 }
 
 /// A server on a free port. Its standard error goes to a file, because a pipe would fill up.
-struct Server {
+pub struct Server {
     child: Child,
     errors: File,
 }
 
 /// Starts a server, and returns its URL too.
-fn serve(command: &mut Command) -> (Server, String) {
+pub fn serve(command: &mut Command) -> (Server, String) {
     let errors = tempfile::tempfile().unwrap();
     command
         .stdout(Stdio::piped())
@@ -133,7 +133,7 @@ fn serve(command: &mut Command) -> (Server, String) {
 }
 
 /// Sends SIGINT to a server, and returns its standard error.
-fn interrupt(
+pub fn interrupt(
     Server {
         mut child,
         mut errors,
@@ -152,7 +152,8 @@ fn interrupt(
     stderr
 }
 
-const SMALL: [&str; 9] = [
+/// Arguments of a server with a short run on a free port.
+pub const SMALL: [&str; 9] = [
     "serve",
     "--listen",
     "127.0.0.1:0",

@@ -6,6 +6,8 @@ mod farsign;
 mod lab;
 mod output_files;
 mod process;
+#[cfg(unix)]
+mod network;
 mod saved_run;
 mod training_data;
 mod settings_file;

@@ -35,6 +35,7 @@ mod hello;
 mod read;
 mod reader;
 mod settings;
+mod token;
 mod write;
 
 pub use hello::Hello;
@@ -42,6 +43,7 @@ pub use read::{
     ClientRecord, DeltaBody, ServerRecord, SnapshotBody, Welcome, read_client_frame,
     read_server_frame,
 };
+pub use token::{JoinTokenError, check_join_token};
 pub use write::{ClientFrame, EncodedSnapshot, EncodedSteps, ServerFrame};
 
 /// The supported protocol version, first byte of every frame.

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::Hash;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::net::client_addr::ClientAddr;
 use farsign::identity::VolunteerIdentity;
+use crate::net::forwarded::parse_address;
 
 /// Bans of each kind in memory; the oldest are dropped. New identities are free, so an attacker with many of them must
 /// not fill the memory.
@@ -45,10 +45,7 @@ impl FromStr for Ban {
         let ban = match text.split_once(' ') {
             Some(("address", address)) => {
                 let address = address.strip_suffix("/64").unwrap_or(address);
-                address
-                    .parse::<IpAddr>()
-                    .ok()
-                    .map(|address| Self::Address(address.into()))
+                parse_address(address).map(|address| Self::Address(address.into()))
             }
             Some(("identity", identity)) => identity.parse().ok().map(Self::Identity),
             _ => None,
@@ -197,6 +194,8 @@ impl<T: Copy + Eq + Hash> BoundedSet<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use farsign::task::Secret;
 
@@ -241,6 +240,16 @@ mod tests {
             bans.write(),
             "# our bans\n\naddress 192.0.2.2\naddress 192.0.2.3\n# the end\n"
         );
+    }
+
+    #[test]
+    fn ban_accepts_address_with_port() {
+        for text in ["address 192.0.2.1:443", "address ::ffff:192.0.2.1"] {
+            assert_eq!(text.parse(), Ok(address("192.0.2.1")), "{text}");
+        }
+        for text in ["address [2001:db8::1]:443", "address 2001:db8::/64"] {
+            assert_eq!(text.parse(), Ok(address("2001:db8::1")), "{text}");
+        }
     }
 
     #[test]

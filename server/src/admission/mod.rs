@@ -10,6 +10,7 @@
 pub mod ban_file;
 pub mod bans;
 mod origin;
+mod proxy_report;
 mod retry_after;
 mod token;
 
@@ -27,6 +28,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::admission::ban_file::{BanFile, BanFileError};
 use crate::admission::bans::{Ban, Bans};
+use crate::admission::proxy_report::ProxyReport;
 use crate::admission::retry_after::RetryScheduler;
 use crate::net::client_addr::ClientAddr;
 use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
@@ -35,7 +37,7 @@ use crate::net::trusted_proxy::TrustedProxies;
 use farsign::identity::VolunteerIdentity;
 
 pub use crate::admission::origin::{Origins, ParseOriginError};
-pub use crate::admission::token::TokenDigest;
+pub use crate::admission::token::{AdminTokenError, TokenDigest, check_admin_token};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -82,6 +84,7 @@ pub struct Admission {
     paused: watch::Sender<bool>,
     /// Whether a rejected origin was logged. It is logged once, because any client can cause it.
     origin_logged: AtomicBool,
+    proxies: ProxyReport,
 }
 
 impl Admission {
@@ -100,6 +103,7 @@ impl Admission {
             bans_changed: Notify::new(),
             paused: watch::Sender::new(false),
             origin_logged: AtomicBool::new(false),
+            proxies: ProxyReport::default(),
             options,
         }
     }
@@ -116,11 +120,38 @@ impl Admission {
 
     /// Returns the address of a client, from its connection and the headers of trusted proxies.
     pub fn client_addr(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddr {
-        let lines = headers
+        // A client may have written any bytes before the proxy added its address.
+        let lines: Vec<_> = headers
             .get_all(FORWARDED_FOR)
             .iter()
-            .filter_map(|line| line.to_str().ok());
-        self.options.trusted_proxies.client(peer, lines).into()
+            .map(|line| String::from_utf8_lossy(line.as_bytes()))
+            .collect();
+        let client = self
+            .options
+            .trusted_proxies
+            .client(peer, lines.iter().map(AsRef::as_ref));
+        if let Some(error) = &client.error {
+            self.proxies.unread_address(client.address, error, headers);
+        } else if !lines.is_empty() && !self.options.trusted_proxies.contains(peer) {
+            self.proxies.ignored_address(peer);
+        }
+        client.address.into()
+    }
+
+    /// Returns the number of sessions whose trusted proxy named no client.
+    pub fn count_unread_addresses(&self) -> u64 {
+        self.proxies.unread_addresses()
+    }
+
+    /// Handles a request for a session that is not a WebSocket upgrade, and returns whether a proxy removed the upgrade.
+    ///
+    /// A proxy drops `Upgrade` and `Connection`, which are for one hop, and passes on the other headers of the request.
+    pub fn report_missing_upgrade(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let is_websocket = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+        if is_websocket {
+            self.proxies.missing_upgrade(peer);
+        }
+        is_websocket
     }
 
     /// Returns whether the page that sent this request may open a session.

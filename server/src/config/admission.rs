@@ -1,16 +1,13 @@
 //! Options of admission, from settings.
 
-use farsign::wire::MAX_TOKEN_BYTES;
+use farsign::wire::check_join_token;
 
 use crate::admission::bans::Bans;
-use crate::admission::{AdmissionOptions, Origins, TokenDigest, ban_file};
+use crate::admission::{AdmissionOptions, Origins, TokenDigest, ban_file, check_admin_token};
 use crate::config::milliseconds;
 use crate::config::settings::Settings;
 use crate::config::validate::Validator;
 use crate::net::trusted_proxy::TrustedProxies;
-
-/// Shortest admin token, which must resist guessing.
-const MIN_ADMIN_TOKEN_BYTES: usize = 16;
 
 /// Builds the options of admission.
 pub(super) fn options(settings: &Settings, validator: &mut Validator) -> AdmissionOptions {
@@ -40,24 +37,12 @@ pub(super) fn options(settings: &Settings, validator: &mut Validator) -> Admissi
 }
 
 fn join_token(settings: &Settings, validator: &mut Validator) -> Option<TokenDigest> {
-    let token = settings.join_token.as_deref()?;
-    if !(1..=MAX_TOKEN_BYTES).contains(&token.len()) {
-        let found = token.len();
-        validator.error(format!(
-            "join-token: expected 1 to {MAX_TOKEN_BYTES} bytes, found {found}"
-        ));
-    }
-    Some(TokenDigest::new(token))
+    let token = check_join_token(settings.join_token.as_deref()?);
+    validator.ok("join-token", token).map(TokenDigest::new)
 }
 
 /// Reads the token of the admin API; `None` disables the API.
 pub(super) fn admin_token(settings: &Settings, validator: &mut Validator) -> Option<TokenDigest> {
-    let token = settings.admin_token.as_deref()?;
-    if token.len() < MIN_ADMIN_TOKEN_BYTES {
-        let found = token.len();
-        validator.error(format!(
-            "admin-token: expected at least {MIN_ADMIN_TOKEN_BYTES} bytes, found {found}"
-        ));
-    }
-    Some(TokenDigest::new(token))
+    let token = check_admin_token(settings.admin_token.as_deref()?);
+    validator.ok("admin-token", token).map(TokenDigest::new)
 }

@@ -313,6 +313,32 @@ mod tests {
     }
 
     #[test]
+    fn unsendable_tokens_are_errors() {
+        let settings = |admin: &str, join: &str| Settings {
+            admin_token: Some(admin.into()),
+            join_token: Some(join.into()),
+            ..Settings::default()
+        };
+        let ConfigErrors(errors) = config(&settings("Schlüssel-für-alle", " sesame")).unwrap_err();
+        let [join, admin] = &errors[..] else {
+            panic!("expected two errors: {errors:?}")
+        };
+        assert!(
+            join.starts_with("join-token: expected no white space"),
+            "{join}"
+        );
+        assert!(
+            admin.starts_with("admin-token: expected printable ASCII"),
+            "{admin}"
+        );
+        assert!(!admin.contains("Schl"), "the token is not repeated");
+        let ends = config(&settings("0123456789abcdef\r\n", "sesame\r")).unwrap();
+        let bare = config(&settings("0123456789abcdef", "sesame")).unwrap();
+        assert_eq!(ends.admin_token, bare.admin_token);
+        assert_eq!(ends.admission.join_token, bare.admission.join_token);
+    }
+
+    #[test]
     fn vote_requires_all_directions() {
         let settings = Settings {
             rule: Some(RuleKind::Vote),

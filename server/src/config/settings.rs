@@ -168,11 +168,11 @@ settings! {
     trusted_proxy: String, "FARSIGN_TRUSTED_PROXY",
         "Proxies whose X-Forwarded-For is trusted: addresses or ranges like 10.0.0.0/8, comma-separated";
     join_token: String, "FARSIGN_JOIN_TOKEN",
-        "Token that every volunteer must send, 1 to 64 bytes [default: none]";
+        "Token that every volunteer must send, 1 to 64 bytes without control characters [default: none]";
     ban_file: PathBuf, "FARSIGN_BAN_FILE",
         "File of bans [default: none, bans are lost on restart]";
     admin_token: String, "FARSIGN_ADMIN_TOKEN",
-        "Token of the admin API under /api/v1/admin, at least 16 bytes [default: none, the API is disabled]";
+        "Token of the admin API under /api/v1/admin, at least 16 printable ASCII characters [default: none, the API is disabled]";
     task_timeout_ms: u32 in 100 to 86_400_000 = 120_000, "FARSIGN_TASK_TIMEOUT_MS",
         "Time for a volunteer to complete a task, in ms";
     hello_timeout_ms: u32 in 100 to 86_400_000 = 10_000, "FARSIGN_HELLO_TIMEOUT_MS",

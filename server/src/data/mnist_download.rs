@@ -1,5 +1,6 @@
 //! `farsign data fetch`: downloads MNIST from public mirrors, and verifies each file by its hash.
 
+use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -11,7 +12,8 @@ use farsign::dataset::{ForeignFormat, GzipReader, is_gzip};
 use farsign_files::replace;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
+use ureq::Proxy;
+use ureq::tls::TlsConfig;
 
 use crate::data::file_search::{FILE_NAMES, find};
 use crate::data::loader::gzip;
@@ -69,7 +71,14 @@ pub struct FetchOptions {
     pub replace: bool,
     /// Whether to show progress on standard error: a bar on a terminal, lines elsewhere.
     pub progress: bool,
+    /// Trusted certificate authorities.
+    pub tls: TlsConfig,
+    /// Finds the proxy for a URL.
+    pub find_proxy: FindProxy,
 }
+
+/// A function that returns the proxy for a URL; `None` for a direct connection.
+pub type FindProxy = fn(&str) -> Result<Option<Proxy>, Box<dyn Error + Send + Sync>>;
 
 /// A file with its hash.
 #[derive(Clone, Debug)]
@@ -97,6 +106,8 @@ impl Default for FetchOptions {
             stall_timeout: Duration::from_secs(10),
             replace: false,
             progress: true,
+            tls: TlsConfig::default(),
+            find_proxy: |_| Ok(None),
         }
     }
 }
@@ -137,7 +148,7 @@ impl fmt::Display for FetchReport {
 }
 
 /// An error of [`fetch`].
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum FetchError {
     #[error("{0}")]
@@ -203,9 +214,11 @@ impl fmt::Display for AllMirrorsFailed {
 }
 
 /// An error of one download.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum DownloadError {
+    #[error("{0}")]
+    Proxy(Box<dyn Error + Send + Sync>),
     #[error("{0}")]
     Request(Box<ureq::Error>),
     /// The connection was lost.
@@ -274,6 +287,7 @@ fn agent(options: &FetchOptions) -> ureq::Agent {
         // The files are compressed already.
         .accept_encoding("identity")
         .user_agent(concat!("farsign/", env!("CARGO_PKG_VERSION")))
+        .tls_config(options.tls.clone())
         .build()
         .into()
 }
@@ -362,8 +376,12 @@ fn download(
     url: &str,
     file: &ExpectedFile,
 ) -> Result<Vec<u8>, DownloadError> {
+    let proxy = (options.find_proxy)(url).map_err(DownloadError::Proxy)?;
     let mut response = agent
         .get(url)
+        .config()
+        .proxy(proxy)
+        .build()
         .call()
         .map_err(|error| DownloadError::Request(Box::new(error)))?;
     let body = response.body_mut();

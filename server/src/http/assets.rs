@@ -19,6 +19,9 @@ struct Www;
 /// long to compile.
 const TOOL_ENDINGS: [&str; 3] = [".d.ts", ".md", "jsconfig.json"];
 
+const NOT_FOUND: &str =
+    "no such page; a proxy that serves these pages under a path must remove the path";
+
 /// Returns a file of the page. `None` if there is no such file, or if it is for development tools.
 fn file(path: &str) -> Option<EmbeddedFile> {
     if TOOL_ENDINGS.iter().any(|ending| path.ends_with(ending)) {
@@ -26,6 +29,14 @@ fn file(path: &str) -> Option<EmbeddedFile> {
     } else {
         Www::get(path)
     }
+}
+
+/// Returns the address of a directory, relative to the same address without its slash. Under a proxy's path, only the
+/// browser knows the beginning.
+fn with_slash(path: &str, query: Option<&str>) -> String {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let query = query.map_or(String::new(), |query| format!("?{query}"));
+    format!("./{name}/{query}")
 }
 
 /// Handles requests for files of the page. A directory is its `index.html`, and its path must end with a slash so that
@@ -58,15 +69,21 @@ pub async fn page(uri: Uri, headers: HeaderMap) -> Response {
             (StatusCode::NOT_FOUND, hint).into_response()
         }
         None if file(&format!("{path}/index.html")).is_some() => {
-            Redirect::permanent(&format!("/{path}/")).into_response()
+            Redirect::permanent(&with_slash(path, uri.query())).into_response()
         }
-        None => (StatusCode::NOT_FOUND, "no such page").into_response(),
+        None => (StatusCode::NOT_FOUND, NOT_FOUND).into_response(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directory_redirect_is_relative() {
+        assert_eq!(with_slash("dashboard", None), "./dashboard/");
+        assert_eq!(with_slash("a/b", Some("run=x&y=%2F")), "./b/?run=x&y=%2F");
+    }
 
     #[test]
     fn development_files_are_not_served() {

@@ -150,6 +150,11 @@ impl MetricSet {
                 .map(|is_failing| f64::from(u8::from(is_failing))),
         );
         self.counter(
+            "client_addresses_unread",
+            "Sessions whose trusted proxy named no client",
+            state.admission.count_unread_addresses() as f64,
+        );
+        self.counter(
             "received_bytes",
             "Bytes received from volunteers",
             traffic.received_bytes as f64,

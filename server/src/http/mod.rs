@@ -14,7 +14,6 @@ pub mod security_headers;
 pub mod status;
 pub mod ttl_cache;
 
-use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,8 +69,9 @@ pub fn router(state: Arc<AppState>, options: RouterOptions) -> Router {
         .nest("/api/v1/admin", admin::router(options.admin_token))
         .fallback(get(assets::page))
         .layer(CompressionLayer::new().compress_when(compressible))
-        .layer(axum::middleware::map_response(move |response| {
-            ready(security_headers::apply(response, https))
-        }))
+        .layer(axum::middleware::from_fn_with_state(
+            https,
+            security_headers::add,
+        ))
         .with_state(state)
 }

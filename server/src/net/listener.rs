@@ -1,13 +1,13 @@
 //! The listener: from an accepted socket to HTTP requests, on an address that any client may reach.
 //!
 //! ```text
-//!   accept --permit?--> TLS --> request header --> router --> response --> next header ... --> close, or a WebSocket
-//!             |         |            |                        |              |
-//!            no         +------------+                        |              |
-//!                       header_timeout                   write_timeout   idle_timeout       each ends the connection
+//!   accept --permit?--> scheme? --> TLS --> request header --> router --> response --> next header ... --> close, or a
+//!             |         |                         |                        |              |                 WebSocket
+//!            no         +-------------------------+                        |              |
+//!                             header_timeout                          write_timeout   idle_timeout
 //! ```
 //!
-//! All resources of a connection are bounded, and so is every wait for a client. A connection holds its permit until
+//! Each timeout ends the connection. All resources of a connection are bounded, and so is every wait for a client. A connection holds its permit until
 //! it closes, also as a WebSocket. The session has further limits of its own.
 
 use std::io;
@@ -33,7 +33,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use crate::net::client_addr::ClientAddr;
 use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
 use crate::net::listen_sockets::ListenSockets;
+use crate::net::log_limiter::LogLimiter;
 use crate::net::rate_limiter::RateLimiter;
+use crate::net::scheme::{Scheme, https_expected, send_no_tls_alert};
 use crate::net::tls::TlsConfig;
 use crate::net::trusted_proxy::TrustedProxies;
 use crate::net::write_timeout::WriteTimeoutStream;
@@ -45,6 +47,9 @@ const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// Pause after the system failed to accept a connection, most likely because file descriptors ran out. Retrying at once
 /// would take the CPU from the connections that could close.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
+
+/// Time between two warnings about clients that use https without TLS here, or http with it.
+const SCHEME_WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Limits of connections.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +106,7 @@ pub struct Listener {
     permits: Arc<ConnectionLimiter>,
     /// Locked by the accept loop only, and never across an await point.
     rate: Mutex<RateLimiter>,
+    scheme_warnings: LogLimiter,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -116,6 +122,7 @@ impl Listener {
             options,
             permits,
             rate,
+            scheme_warnings: LogLimiter::new(SCHEME_WARNING_INTERVAL),
             shutdown,
         }
     }
@@ -183,10 +190,72 @@ impl Listener {
         }
         let limits = &self.options.limits;
         let deadline = Instant::now() + limits.header_timeout;
-        let stream = WriteTimeoutStream::new(stream, limits.write_timeout, permit);
-        let Some(tls) = &self.options.tls else {
-            return self.serve_http(stream, peer, deadline, router).await;
+        let Some(scheme) = self.scheme_of(&stream, peer, deadline).await else {
+            return;
         };
+        let stream = WriteTimeoutStream::new(stream, limits.write_timeout, permit);
+        match (&self.options.tls, scheme) {
+            (None, Scheme::Http) => self.serve_http(stream, peer, deadline, router).await,
+            (Some(tls), Scheme::Https) => {
+                self.serve_https(stream, tls, peer, deadline, router).await;
+            }
+            (None, Scheme::Https) => {
+                self.warn_scheme(
+                    peer,
+                    "https",
+                    "the server has no certificate; use http://, or set tls-cert and tls-key",
+                );
+                send_no_tls_alert(stream).await;
+            }
+            (Some(_), Scheme::Http) => {
+                self.warn_scheme(peer, "http", "the server has a certificate; use https://");
+                self.serve_http(stream, peer, deadline, https_expected())
+                    .await;
+            }
+        }
+    }
+
+    /// Waits for the scheme of a connection. `None` if the connection ended, timed out, or the server shuts down.
+    async fn scheme_of(
+        &self,
+        stream: &TcpStream,
+        peer: SocketAddr,
+        deadline: Instant,
+    ) -> Option<Scheme> {
+        let mut shutdown = self.shutdown.clone();
+        let scheme = tokio::select! {
+            scheme = timeout_at(deadline, Scheme::of(stream)) => scheme,
+            () = cancelled(&mut shutdown) => return None,
+        };
+        match scheme {
+            Ok(Ok(scheme)) => scheme,
+            Ok(Err(error)) => {
+                tracing::debug!(event = "connection_lost", %peer, %error, "connection lost");
+                None
+            }
+            Err(_) => {
+                tracing::debug!(event = "request_timeout", %peer, "request timed out");
+                None
+            }
+        }
+    }
+
+    /// Logs a client that uses the wrong scheme, rarely because any client can cause it.
+    fn warn_scheme(&self, peer: SocketAddr, found: &str, hint: &str) {
+        if let Some(suppressed) = self.scheme_warnings.permit(std::time::Instant::now()) {
+            tracing::warn!(event = "wrong_scheme", %peer, found, hint, suppressed, "wrong scheme refused");
+        }
+    }
+
+    /// Serves requests on a connection after its TLS handshake.
+    async fn serve_https(
+        &self,
+        stream: WriteTimeoutStream<TcpStream>,
+        tls: &TlsConfig,
+        peer: SocketAddr,
+        deadline: Instant,
+        router: Router,
+    ) {
         let mut shutdown = self.shutdown.clone();
         let handshake = tokio::select! {
             handshake = timeout_at(deadline, tls.acceptor().accept(stream)) => handshake,

@@ -3,6 +3,11 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::net::forwarded::parse_address;
+
+/// Characters of a value from outside that an error repeats.
+const MAX_QUOTED_CHARACTERS: usize = 100;
+
 /// A range of addresses, like `192.0.2.0/24`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressRange {
@@ -65,6 +70,32 @@ impl AddressRange {
     }
 }
 
+/// The client of a request that may have come through trusted proxies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardedClient {
+    /// The address of the client, or of the last proxy whose client is unknown.
+    pub address: IpAddr,
+    /// The reason for which the address is that of a trusted proxy; `None` if it is not.
+    pub error: Option<ForwardedError>,
+}
+
+/// A trusted proxy that did not name its client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForwardedError {
+    /// The header is missing or empty.
+    #[error("expected X-Forwarded-For with the client's address, found none")]
+    Missing,
+    /// An element is not an address.
+    #[error(
+        "expected an address like 192.0.2.1, 192.0.2.1:443, 2001:db8::1 or [2001:db8::1]:443 in X-Forwarded-For, \
+         found {found:?}"
+    )]
+    NotAnAddress {
+        /// The beginning of the element.
+        found: String,
+    },
+}
+
 /// Proxies whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<AddressRange>);
@@ -89,23 +120,33 @@ impl TrustedProxies {
     /// Returns the client behind a connection from `peer` with these `X-Forwarded-For` lines.
     ///
     /// It is the last hop that is not a trusted proxy. Earlier hops were written by that client, and cannot be
-    /// trusted.
+    /// trusted. Empty elements do not count, as in every list of HTTP.
     pub fn client<'a>(
         &self,
         peer: IpAddr,
         forwarded_for: impl DoubleEndedIterator<Item = &'a str>,
-    ) -> IpAddr {
+    ) -> ForwardedClient {
+        let elements = forwarded_for.rev().flat_map(|line| line.rsplit(','));
+        let mut hops = elements
+            .map(str::trim)
+            .filter(|hop| !hop.is_empty())
+            .peekable();
+        let mut error = hops.peek().is_none().then_some(ForwardedError::Missing);
         let mut client = peer;
-        for hop in forwarded_for.rev().flat_map(|line| line.rsplit(',')) {
-            if !self.contains(client) {
-                break;
-            }
-            let Ok(before) = hop.trim().parse() else {
+        while self.contains(client)
+            && let Some(hop) = hops.next()
+        {
+            let Some(before) = parse_address(hop) else {
+                let found = hop.chars().take(MAX_QUOTED_CHARACTERS).collect();
+                error = Some(ForwardedError::NotAnAddress { found });
                 break;
             };
             client = before;
         }
-        client.to_canonical()
+        ForwardedClient {
+            address: client.to_canonical(),
+            error: error.filter(|_| self.contains(client)),
+        }
     }
 }
 
@@ -153,7 +194,7 @@ mod tests {
     #[test]
     fn untrusted_forwarded_for_is_ignored() {
         let trusted = TrustedProxies::read("127.0.0.1, 10.0.0.0/8").unwrap();
-        let client = |peer, lines: &[&str]| trusted.client(ip(peer), lines.iter().copied());
+        let client = |peer, lines: &[&str]| trusted.client(ip(peer), lines.iter().copied()).address;
         assert_eq!(
             client("203.0.113.9", &["192.0.2.1"]),
             ip("203.0.113.9"),
@@ -181,7 +222,71 @@ mod tests {
         let none = TrustedProxies::default();
         assert_eq!(
             none.client(ip("127.0.0.1"), ["192.0.2.1"].into_iter()),
-            ip("127.0.0.1")
+            ForwardedClient {
+                address: ip("127.0.0.1"),
+                error: None
+            }
+        );
+    }
+
+    #[test]
+    fn forwarded_forms_name_the_client() {
+        let trusted = TrustedProxies::read("127.0.0.1, 10.0.0.0/8").unwrap();
+        for (line, address) in [
+            ("192.0.2.1:51234", "192.0.2.1"),
+            ("[2001:db8::1]:51234", "2001:db8::1"),
+            ("\"[2001:db8::1]\"", "2001:db8::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            (
+                "198.51.100.1, 192.0.2.1:80, [::ffff:10.0.0.1]:443",
+                "192.0.2.1",
+            ),
+            ("192.0.2.1, , 10.1.1.1:80,", "192.0.2.1"),
+            ("nonsense, 192.0.2.1", "192.0.2.1"),
+        ] {
+            let expected = ForwardedClient {
+                address: ip(address),
+                error: None,
+            };
+            assert_eq!(
+                trusted.client(ip("127.0.0.1"), [line].into_iter()),
+                expected,
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_client_counts_as_proxy() {
+        let trusted = TrustedProxies::read("127.0.0.1, 10.0.0.0/8").unwrap();
+        let client = |lines: &[&str]| trusted.client(ip("127.0.0.1"), lines.iter().copied());
+        let at = |address, error| ForwardedClient {
+            address: ip(address),
+            error,
+        };
+        for missing in [&[][..], &[""], &[" , ", ","]] {
+            assert_eq!(
+                client(missing),
+                at("127.0.0.1", Some(ForwardedError::Missing)),
+                "{missing:?}"
+            );
+        }
+        let long = "x".repeat(1000);
+        for (line, address, found) in [
+            ("192.0.2.1, unknown", "127.0.0.1", "unknown"),
+            ("for=192.0.2.1, 10.0.0.7:80", "10.0.0.7", "for=192.0.2.1"),
+            (long.as_str(), "127.0.0.1", &long[..MAX_QUOTED_CHARACTERS]),
+        ] {
+            let found = found.to_owned();
+            assert_eq!(
+                client(&[line]),
+                at(address, Some(ForwardedError::NotAnAddress { found }))
+            );
+        }
+        assert_eq!(
+            client(&["10.0.0.7"]),
+            at("10.0.0.7", None),
+            "a proxy may be a client"
         );
     }
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -43,6 +44,13 @@ const MAX_REJECTED_IN_A_ROW: u32 = 8;
 
 /// The library's read buffer. Frames are small, and there may be thousands of connections.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
+
+/// Response to a request for a session that is not a WebSocket.
+const NO_UPGRADE: &str = "expected a WebSocket";
+
+/// Response to a request for a session that is a WebSocket no more.
+const REMOVED_UPGRADE: &str =
+    "a proxy in between does not pass WebSockets: expected that it forwards Upgrade and Connection";
 
 /// The shared state that sessions use.
 #[derive(Clone, Debug)]
@@ -73,7 +81,7 @@ pub async fn upgrade(
     State(context): State<SessionContext>,
     Extension(PeerAddr(peer)): Extension<PeerAddr>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if !context.admission.allows_page(&headers) {
         return (
@@ -82,6 +90,21 @@ pub async fn upgrade(
         )
             .into_response();
     }
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => {
+            let is_removed = context
+                .admission
+                .report_missing_upgrade(peer.ip(), &headers);
+            let found = rejection.body_text();
+            let expected = if is_removed {
+                REMOVED_UPGRADE
+            } else {
+                NO_UPGRADE
+            };
+            return (rejection.status(), format!("{expected}, found: {found}")).into_response();
+        }
+    };
     let client = context.admission.client_addr(peer.ip(), &headers);
     let max_bytes = max_client_frame_bytes(context.run.directions.count());
     let snapshot_bytes = 4 * context.run.architecture.parameters();

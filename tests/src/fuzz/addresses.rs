@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use farsign_server::admission::Origins;
 use farsign_server::admission::bans::Bans;
-use farsign_server::net::trusted_proxy::TrustedProxies;
+use farsign_server::net::forwarded::parse_address;
+use farsign_server::net::trusted_proxy::{ForwardedClient, TrustedProxies};
 
 /// Address of the connection.
 const PEER: &str = "192.0.2.1";
@@ -83,7 +84,10 @@ fn check_proxies(list: &str, forwarded: [&str; 2]) -> bool {
     let none = TrustedProxies::default();
     assert_eq!(
         none.client(peer, forwarded.into_iter()),
-        peer,
+        ForwardedClient {
+            address: peer,
+            error: None
+        },
         "an untrusted header is ignored"
     );
     let Ok(proxies) = TrustedProxies::read(list) else {
@@ -92,11 +96,18 @@ fn check_proxies(list: &str, forwarded: [&str; 2]) -> bool {
     for address in list.split(',').filter_map(|part| part.trim().parse().ok()) {
         assert!(proxies.contains(address), "{address} is on the list");
     }
-    let client = proxies.client(peer, forwarded.into_iter());
+    let ForwardedClient {
+        address: client,
+        error,
+    } = proxies.client(peer, forwarded.into_iter());
+    assert!(
+        error.is_none() || proxies.contains(client),
+        "{error:?} concerns {client}, which is not a proxy"
+    );
     let mut hops = forwarded
         .iter()
         .flat_map(|line| line.split(','))
-        .filter_map(|hop| hop.trim().parse().ok());
+        .filter_map(parse_address);
     assert!(
         client == peer || hops.any(|hop: IpAddr| hop.to_canonical() == client),
         "{client} was not forwarded"

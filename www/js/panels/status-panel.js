@@ -17,6 +17,7 @@ const ui = {
   tokenRow: byId('token-row'),
   token: typedById('token', HTMLInputElement),
 };
+const MAX_TOKEN_BYTES = 64;
 const BUTTON_NAMES = /** @type {(keyof typeof ui.buttons)[]} */ (Object.keys(ui.buttons));
 
 /**
@@ -53,7 +54,17 @@ export function showTokenField(isRequired) {
   ui.tokenRow.hidden = !isRequired;
 }
 
-/** Returns the join token, or `undefined` if the field is empty. */
+/** Returns the join token, or `undefined` if the field is empty. No token begins or ends with a space. */
 export function joinToken() {
-  return ui.token.value || undefined;
+  return ui.token.value.trim() || undefined;
+}
+
+/** Returns whether the join token can be sent; if not, the browser shows why at its field. */
+export function checkJoinToken() {
+  const bytes = new TextEncoder().encode(joinToken()).length;
+  const isTooLong = !ui.tokenRow.hidden && bytes > MAX_TOKEN_BYTES;
+  ui.token.setCustomValidity(
+    isTooLong ? `A join token has at most ${MAX_TOKEN_BYTES} bytes, but this one has ${bytes}.` : '',
+  );
+  return ui.token.reportValidity();
 }

@@ -62,7 +62,11 @@ const CRATES: [Layers; 5] = [
     },
     Layers {
         source: "volunteer/src/",
-        layers: &[&["attack", "identity_file", "server_url"], &["worker"]],
+        layers: &[
+            &["attack", "identity_file", "server_url"],
+            &["remote"],
+            &["worker"],
+        ],
     },
     Layers {
         source: "worker-wasm/src/",

@@ -42,7 +42,8 @@ pub(super) fn router(token: Option<TokenDigest>) -> Router<Arc<AppState>> {
         .route("/effort", put(set_effort))
         .route("/ejections", get(ejections))
         .route("/bans", get(bans).post(ban))
-        .route("/bans/{kind}/{value}", delete(unban))
+        // An address ends with "/64", and a proxy under a path may decode the slash.
+        .route("/bans/{kind}/{*value}", delete(unban))
         .route("/pause", post(pause))
         .route("/resume", post(resume))
         .fallback(async || StatusCode::NOT_FOUND)
@@ -60,15 +61,24 @@ async fn require_admin_token(
     let given = request
         .headers()
         .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    match given.and_then(|value| value.strip_prefix("Bearer ")) {
-        Some(given) if token.matches(given.as_bytes()) => next.run(request).await,
+        .and_then(|value| bearer_token(value.as_bytes()));
+    match given {
+        Some(given) if token.matches(given) => next.run(request).await,
         _ => (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Bearer")],
         )
             .into_response(),
     }
+}
+
+/// Returns the token of an `Authorization` header. `None` if it has another scheme.
+fn bearer_token(value: &[u8]) -> Option<&[u8]> {
+    const SCHEME: &[u8] = b"bearer "; // schemes ignore case
+    let (scheme, token) = value.split_at_checked(SCHEME.len())?;
+    scheme
+        .eq_ignore_ascii_case(SCHEME)
+        .then(|| token.trim_ascii_start())
 }
 
 /// An error of a request.

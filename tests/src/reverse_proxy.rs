@@ -1,0 +1,99 @@
+//! An HTTP proxy on the server's side, which changes requests as such proxies do.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+
+use crate::http_tunnel::{forward, header, listen, read_head, write_head};
+
+/// Options of a reverse proxy. The default forwards requests unchanged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReverseProxyOptions {
+    /// Beginning of paths that the proxy removes, without a slash at the end, like `/train`.
+    pub prefix: &'static str,
+    /// Whether the proxy removes `Upgrade` and `Connection`.
+    pub removes_upgrade: bool,
+    /// Value of `Authorization` that the proxy requires.
+    pub authorization: Option<&'static str>,
+}
+
+/// A proxy whose threads run until the process ends. Each connection has one request.
+#[derive(Debug)]
+pub struct ReverseProxy {
+    address: SocketAddr,
+    prefix: &'static str,
+}
+
+impl ReverseProxy {
+    /// Starts a proxy before a server.
+    ///
+    /// # Errors
+    /// Returns an error if the system has no free port.
+    pub fn to(server: SocketAddr, options: ReverseProxyOptions) -> io::Result<Self> {
+        let address = listen(move |client| serve(client, server, options))?;
+        Ok(Self {
+            address,
+            prefix: options.prefix,
+        })
+    }
+
+    /// Returns the address of the proxy.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the URL of a path below the prefix.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{}{path}", self.address, self.prefix)
+    }
+}
+
+fn serve(
+    mut client: TcpStream,
+    server: SocketAddr,
+    options: ReverseProxyOptions,
+) -> io::Result<()> {
+    let mut head = read_head(&mut client)?;
+    let is_admitted = options
+        .authorization
+        .is_none_or(|expected| header(&head, "authorization") == Some(expected));
+    if !is_admitted {
+        return respond(
+            &mut client,
+            "401 Unauthorized",
+            "WWW-Authenticate: Basic realm=\"test\"",
+        );
+    }
+    let Some(line) = without_prefix(&head[0], options.prefix) else {
+        return respond(&mut client, "404 Not Found", "X-Proxy: test");
+    };
+    let is_upgrade = header(&head, "upgrade").is_some() && !options.removes_upgrade;
+    head[0] = line;
+    if !is_upgrade {
+        let is_hop = |line: &str| {
+            let name = line.split(':').next().unwrap_or_default();
+            ["connection", "upgrade"].contains(&name.to_ascii_lowercase().as_str())
+        };
+        head.retain(|line| !is_hop(line));
+        head.push("Connection: close".to_owned());
+    }
+    let mut server = TcpStream::connect(server)?;
+    write_head(&mut server, &head)?;
+    forward(&client, &server)
+}
+
+fn respond(client: &mut TcpStream, status: &str, field: &str) -> io::Result<()> {
+    let lines = [
+        format!("HTTP/1.1 {status}"),
+        field.to_owned(),
+        "Content-Length: 0".to_owned(),
+        "Connection: close".to_owned(),
+    ];
+    write_head(client, &lines)
+}
+
+/// Removes the prefix from the path of a request line. `None` if the path has another beginning.
+fn without_prefix(line: &str, prefix: &str) -> Option<String> {
+    let (method, rest) = line.split_once(' ')?;
+    let rest = rest.strip_prefix(prefix)?;
+    rest.starts_with('/').then(|| format!("{method} {rest}"))
+}
