@@ -258,12 +258,12 @@ struct BrowserSession {
 }
 
 impl BrowserSession {
-    async fn start(arguments: &[&str]) -> Self {
+    async fn start(arguments: &[&str], of_chromium: &[&str]) -> Self {
         let kind = Kind::chosen();
         let (server, driver) = (ServerProcess::start(arguments), DriverProcess::start(kind));
         let program = browser_program(kind);
         let capabilities = match kind {
-            Kind::Chromium => capabilities(&program, &driver.profile()),
+            Kind::Chromium => capabilities(&program, &driver.profile(), of_chromium),
             Kind::Firefox => firefox_capabilities(&program),
         };
         let connector = HttpConnector::new();
@@ -358,6 +358,15 @@ pub fn console_messages_during(
     arguments: &[&str],
     test: impl AsyncFnOnce(&Page, &mut ServerProcess),
 ) -> Vec<ConsoleMessage> {
+    console_messages_in_chromium_with(&[], arguments, test)
+}
+
+/// Does the same as [`console_messages_during`]. Chromium is started with these further arguments.
+pub fn console_messages_in_chromium_with(
+    of_chromium: &[&str],
+    arguments: &[&str],
+    test: impl AsyncFnOnce(&Page, &mut ServerProcess),
+) -> Vec<ConsoleMessage> {
     static SEQUENCE: Mutex<()> = Mutex::new(());
     let _guard = SEQUENCE.lock().unwrap_or_else(PoisonError::into_inner);
     let started = Instant::now();
@@ -365,7 +374,7 @@ pub fn console_messages_during(
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut session = runtime.block_on(BrowserSession::start(arguments));
+    let mut session = runtime.block_on(BrowserSession::start(arguments, of_chromium));
     let session_url = runtime.block_on(session.session_url());
     let page = Page {
         client: session.client.clone(),

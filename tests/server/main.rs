@@ -18,3 +18,4 @@ mod session_model;
 mod tls;
 mod training;
 mod verification;
+mod volunteers;

@@ -11,6 +11,7 @@ pub mod ban_file;
 pub mod bans;
 mod origin;
 mod retry_after;
+mod timeout_counter;
 mod token;
 
 use std::net::IpAddr;
@@ -27,6 +28,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::admission::bans::{Ban, Bans};
 use crate::admission::retry_after::RetryScheduler;
+use crate::admission::timeout_counter::TimeoutCounter;
 use crate::identity::VolunteerIdentity;
 use crate::net::client_addr::ClientAddr;
 use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
@@ -34,6 +36,7 @@ use crate::net::rate_limiter::RateLimiter;
 use crate::net::trusted_proxy::TrustedProxies;
 
 pub use crate::admission::origin::{Origins, ParseOriginError};
+pub use crate::admission::timeout_counter::{MAX_TIMEOUTS_IN_A_ROW, VolunteerKey};
 pub use crate::admission::token::TokenDigest;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -71,6 +74,7 @@ pub struct Admission {
     sessions: Arc<ConnectionLimiter>,
     joins: Mutex<RateLimiter>,
     retries: Mutex<RetryScheduler>,
+    timeouts: Mutex<TimeoutCounter>,
     bans: Mutex<Bans>,
     bans_changed: Notify,
     paused: watch::Sender<bool>,
@@ -89,6 +93,7 @@ impl Admission {
             ),
             joins: Mutex::new(RateLimiter::new(options.joins_per_minute)),
             retries: Mutex::default(),
+            timeouts: Mutex::default(),
             bans: Mutex::new(bans),
             bans_changed: Notify::new(),
             paused: watch::Sender::new(false),
@@ -215,6 +220,23 @@ impl Admission {
             reason,
             retry_after_ms: wait.map(milliseconds),
         }
+    }
+
+    /// Records a task that timed out. Returns how many of the volunteer's tasks did in a row, and the goodbye, whose retry
+    /// delay grows with them.
+    pub fn task_timeout(&self, volunteer: VolunteerKey) -> (u32, Goodbye) {
+        let timeouts = self.timeouts.lock().record(volunteer);
+        let delay = timeout_counter::retry_delay(self.options.retry_after, timeouts);
+        let goodbye = Goodbye {
+            reason: GoodbyeReason::TaskTimeout,
+            retry_after_ms: Some(milliseconds(delay)),
+        };
+        (timeouts, goodbye)
+    }
+
+    /// Forgets the timeouts of a volunteer whose update was accepted.
+    pub fn reset_timeouts(&self, volunteer: VolunteerKey) {
+        self.timeouts.lock().reset(volunteer);
     }
 
     /// Returns a rejection that one address causes, so that its retries do not delay those of other addresses.

@@ -10,6 +10,8 @@ use farsign::dataset::{Dataset, DatasetError, IdxFile, IdxPair, MAX_FILE_BYTES};
 use flate2::{Compression, write::GzEncoder};
 use thiserror::Error;
 
+use crate::data::content::Content;
+
 /// The standard names of the files: training images and labels, held-out images and labels.
 pub const FILE_NAMES: [&str; 4] = [
     "train-images-idx3-ubyte",
@@ -43,6 +45,8 @@ pub struct TrainAndHeldOut {
     pub held_out: Arc<Dataset>,
     /// Name of the data on the page.
     pub name: String,
+    /// What the images show.
+    pub content: Content,
     /// Gzipped IDX file of the training images.
     pub train_images_gz: Bytes,
     /// Gzipped IDX file of the training labels.
@@ -142,6 +146,7 @@ pub fn from_folder(folder: &Path) -> Result<TrainAndHeldOut, DatasetSourceError>
     let mut data = assemble(&names, files, |images| {
         format!("{}, {} images", title(folder), thousands(images))
     })?;
+    data.content = Content::of(&data.train, || Ok(built_in()?.train))?;
     if data.train.digest() == MNIST_TRAIN_DIGEST {
         data.name = format!(
             "MNIST, {} digits",
@@ -177,7 +182,8 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
         .expect("writing to a Vec succeeds")
 }
 
-/// Assembles a dataset from names and files in the order of [`FILE_NAMES`]. `title` receives the number of images.
+/// Assembles a dataset of digits from names and files in the order of [`FILE_NAMES`]. `title` receives the number of
+/// images.
 fn assemble(
     names: &[String; 4],
     files: [Bytes; 4],
@@ -211,6 +217,7 @@ fn assemble(
         train: Arc::new(train),
         held_out: Arc::new(held_out),
         name,
+        content: Content::Digits,
         train_images_gz: gzipped(train_images_gz),
         train_labels_gz: gzipped(train_labels_gz),
     })

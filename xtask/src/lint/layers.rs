@@ -17,7 +17,14 @@ const CRATES: [Layers; 5] = [
         source: "farsign/src/",
         layers: &[
             &[
-                "backoff", "dataset", "math", "momentum", "random", "simd", "trust",
+                "backoff",
+                "dataset",
+                "math",
+                "momentum",
+                "random",
+                "simd",
+                "task_timing",
+                "trust",
             ],
             &["minibatch", "model", "schedule", "sign"],
             &["direction", "kernels"],
@@ -69,7 +76,11 @@ const CRATES: [Layers; 5] = [
     },
     Layers {
         source: "volunteer/src/",
-        layers: &[&["attack", "identity_file", "server_url"], &["worker"]],
+        layers: &[
+            &["attack", "identity_file", "server_url"],
+            &["training_data"],
+            &["worker"],
+        ],
     },
     Layers {
         source: "worker-wasm/src/",
