@@ -96,7 +96,12 @@ fn report_event(index: usize, event: WorkerEvent) {
         }
         WorkerEvent::Resting(rest) => {
             let rest_ms = rest.as_millis() as u64;
-            tracing::debug!(event = "worker_resting", index, rest_ms, "worker left for rest");
+            tracing::debug!(
+                event = "worker_resting",
+                index,
+                rest_ms,
+                "worker left for rest"
+            );
         }
         WorkerEvent::Joined => tracing::debug!(event = "worker_joined", index, "worker joined"),
     }

@@ -136,7 +136,10 @@ mod tests {
     #[test]
     fn third_timeout_is_too_slow() {
         let mut timing = timing(4_000, 9_100.0);
-        assert_eq!([timing.record_timeout(), timing.record_timeout()], [None; 2]);
+        assert_eq!(
+            [timing.record_timeout(), timing.record_timeout()],
+            [None; 2]
+        );
         let slow = timing.record_timeout().expect("too slow");
         let text = slow.to_string();
         for part in ["3 tasks", "4 s", "9.1 s", "--task-timeout-ms", "--batch"] {

@@ -18,7 +18,10 @@ fn page_states_cost_before_start() {
         page.wait_until_true("document.getElementById('usage-summary').textContent.includes('MB')")
             .await;
         let summary = page.text("usage-summary").await;
-        assert!(summary.starts_with("Nothing runs until you press Start."), "{summary}");
+        assert!(
+            summary.starts_with("Nothing runs until you press Start."),
+            "{summary}"
+        );
         let status = server.status();
         let images = formatted(page, &status["data"]["download_bytes"]).await;
         let parameters = status["model"]["parameters"].as_u64().expect("a count");
@@ -45,7 +48,12 @@ fn stated_download_is_the_real_one() {
                  return Promise.all(files.map(size))",
             )
             .await;
-        let sum: u64 = sizes.as_array().expect("sizes").iter().filter_map(Value::as_u64).sum();
+        let sum: u64 = sizes
+            .as_array()
+            .expect("sizes")
+            .iter()
+            .filter_map(Value::as_u64)
+            .sum();
         assert_eq!(server.status()["data"]["download_bytes"], sum);
     });
 }

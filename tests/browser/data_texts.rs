@@ -12,13 +12,18 @@ fn on_their_side(digits: &Dataset) -> Dataset {
     let (rows, cols) = (digits.rows(), digits.cols());
     let transposed = |image: &[u8]| -> Vec<u8> {
         let pixels = 0..rows * cols;
-        pixels.map(|pixel| image[pixel % cols * cols + pixel / cols]).collect()
+        pixels
+            .map(|pixel| image[pixel % cols * cols + pixel / cols])
+            .collect()
     };
     let positions = 0..digits.len();
     Dataset::from_parts(DatasetParts {
         rows,
         cols,
-        images: positions.clone().flat_map(|at| transposed(digits.image(at))).collect(),
+        images: positions
+            .clone()
+            .flat_map(|at| transposed(digits.image(at)))
+            .collect(),
         labels: positions.map(|at| digits.label(at)).collect(),
     })
     .expect("valid images")
@@ -38,7 +43,9 @@ fn write(folder: &Path, [train, held_out]: [&Dataset; 2]) {
 
 /// Returns everything that the page shows, and its title.
 async fn visible_text(page: &Page) -> String {
-    let text = page.run("return `${document.title} ${document.body.innerText}`").await;
+    let text = page
+        .run("return `${document.title} ${document.body.innerText}`")
+        .await;
     text.as_str().expect("a text").to_lowercase()
 }
 
@@ -51,13 +58,27 @@ async fn wait_for_status(page: &Page) {
 fn page_speaks_of_digits() {
     test_page(&["--horizon", "60"], async |page, _| {
         wait_for_status(page).await;
-        assert_eq!(page.text("page-title").await, "Teach a machine to read digits, together.");
-        assert!(page.text("accuracy-caption").await.contains("test digits read"));
+        assert_eq!(
+            page.text("page-title").await,
+            "Teach a machine to read digits, together."
+        );
+        assert!(
+            page.text("accuracy-caption")
+                .await
+                .contains("test digits read")
+        );
         assert_eq!(page.text("draw-title").await, "Draw a digit");
-        assert_eq!(page.run("return document.getElementById('draw').hidden").await, false);
+        assert_eq!(
+            page.run("return document.getElementById('draw').hidden")
+                .await,
+            false
+        );
         page.start_at_full_effort().await;
         let state = page.wait_for("finished").await;
-        assert!(state.text("detail").contains("test digits correctly"), "{state:?}");
+        assert!(
+            state.text("detail").contains("test digits correctly"),
+            "{state:?}"
+        );
     });
 }
 
@@ -74,10 +95,17 @@ fn page_speaks_of_other_images() {
         wait_for_status(page).await;
         let text = visible_text(page).await;
         assert!(!text.contains("digit") && text.contains("images"), "{text}");
-        assert_eq!(page.run("return document.getElementById('draw').hidden").await, true);
+        assert_eq!(
+            page.run("return document.getElementById('draw').hidden")
+                .await,
+            true
+        );
         page.start_at_full_effort().await;
         let state = page.wait_for("finished").await;
-        assert!(state.text("detail").contains("test images correctly"), "{state:?}");
+        assert!(
+            state.text("detail").contains("test images correctly"),
+            "{state:?}"
+        );
         let text = visible_text(page).await;
         assert!(!text.contains("digit"), "{text}");
     });

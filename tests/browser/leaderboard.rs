@@ -105,10 +105,7 @@ fn set_name_and_delete_data() {
 fn server_accepts(server: &ServerProcess, name: &str) -> bool {
     let url = format!("http://{}/api/v1/leaderboard", server.address());
     let body = json!({ "person": "0".repeat(32), "name": name, "volunteers": [] });
-    let request = ureq::post(url)
-        .config()
-        .http_status_as_error(false)
-        .build();
+    let request = ureq::post(url).config().http_status_as_error(false).build();
     let response = request
         .header("content-type", "application/json")
         .send(body.to_string());
@@ -117,7 +114,8 @@ fn server_accepts(server: &ServerProcess, name: &str) -> bool {
 
 #[test]
 fn page_and_server_accept_same_names() {
-    const CHECK: &str = "return import('/js/panels/person-name.js').then(({ normalizeName, nameProblem }) =>
+    const CHECK: &str =
+        "return import('/js/panels/person-name.js').then(({ normalizeName, nameProblem }) =>
         nameProblem(normalizeName(NAME)) === '')";
     let [longest, too_long] = [20, 21].map(|letters| "กี่".repeat(letters));
     let latin = "x".repeat(21);
@@ -163,7 +161,11 @@ fn page_and_server_accept_same_names() {
             let quoted = serde_json::to_string(name).expect("a JSON string");
             let of_page = page.run(&CHECK.replace("NAME", &quoted)).await;
             let of_server = server_accepts(server, name);
-            assert_eq!((of_page, of_server), (json!(is_valid), is_valid), "{name:?}");
+            assert_eq!(
+                (of_page, of_server),
+                (json!(is_valid), is_valid),
+                "{name:?}"
+            );
         }
     });
 }

@@ -44,7 +44,14 @@ fn effort_limits_processor_use() {
 #[test]
 fn long_rests_expire_no_task() {
     // A rest at 5 % is nineteen times as long as the work, and longer than a task may take.
-    let arguments = ["--batch", "4096", "--schedule", "constant", "--task-timeout-ms", "1000"];
+    let arguments = [
+        "--batch",
+        "4096",
+        "--schedule",
+        "constant",
+        "--task-timeout-ms",
+        "1000",
+    ];
     test_page(&arguments, async |page, server| {
         page.set_effort(5).await;
         page.press("start").await;

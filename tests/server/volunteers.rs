@@ -14,9 +14,7 @@ use farsign_server::data::loader::{self, FILE_NAMES};
 use farsign_tests::raw_client::RawClient;
 use farsign_tests::test_server::TestServer;
 use farsign_tests::wait;
-use farsign_volunteer::{
-    FleetError, FleetOptions, FleetStats, WorkerEvent, WorkerExit, run_fleet,
-};
+use farsign_volunteer::{FleetError, FleetOptions, FleetStats, WorkerEvent, WorkerExit, run_fleet};
 use tokio::sync::watch;
 
 /// A run without an end, on a server that asks for short retries.
@@ -100,7 +98,8 @@ fn respond_once(status: &'static str) -> SocketAddr {
     std::thread::spawn(move || {
         let (mut client, _) = listener.accept().expect("a client");
         _ = client.read(&mut [0; 1024]);
-        let response = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let response =
+            format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         client.write_all(response.as_bytes()).expect("a write");
     });
     address
@@ -191,7 +190,10 @@ fn long_delay_expires_no_task() {
     });
     fleet.wait_for_updates(6);
     assert_eq!(server.status()["sessions_ended"]["task_timeout"], 0);
-    let rested = fleet.events.try_iter().any(|e| matches!(e, WorkerEvent::Resting(_)));
+    let rested = fleet
+        .events
+        .try_iter()
+        .any(|e| matches!(e, WorkerEvent::Resting(_)));
     assert!(rested, "the workers rest without a task");
     fleet.stop();
 }

@@ -80,7 +80,9 @@ impl Volunteer {
 ///
 /// Without this, a panic ends in a trap, as a failed allocation does, and the page could not distinguish the two.
 fn throw_panics() {
-    std::panic::set_hook(Box::new(|panic| wasm_bindgen::throw_str(&panic.to_string())));
+    std::panic::set_hook(Box::new(|panic| {
+        wasm_bindgen::throw_str(&panic.to_string())
+    }));
 }
 
 /// Returns the version of this code.

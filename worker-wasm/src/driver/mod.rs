@@ -251,13 +251,7 @@ impl Driver {
     }
 
     /// Reconnects after the server's delay in ms, or after the backoff's, and shows this state until then.
-    fn retry(
-        &mut self,
-        this: &SharedDriver,
-        state: State,
-        delay_ms: Option<u32>,
-        reason: &str,
-    ) {
+    fn retry(&mut self, this: &SharedDriver, state: State, delay_ms: Option<u32>, reason: &str) {
         self.disconnect();
         if !self.is_started {
             return;

@@ -148,8 +148,7 @@ impl Driver {
         let compute_ms = now_ms() - started_ms;
         self.timing.record_update(compute_ms);
         self.has_worked = true;
-        self.progress
-            .record_update(self.outgoing.len(), compute_ms);
+        self.progress.record_update(self.outgoing.len(), compute_ms);
         self.last_transfer_ms = now_ms();
         self.send();
         Ok(())

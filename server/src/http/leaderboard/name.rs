@@ -144,9 +144,8 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let composed: String = text.nfc().collect();
         let name = composed.split_whitespace().collect::<Vec<_>>().join(" ");
-        let counts = |character: &char| {
-            !matches!(Part::of(*character), Some(Part::Mark | Part::Joiner))
-        };
+        let counts =
+            |character: &char| !matches!(Part::of(*character), Some(Part::Mark | Part::Joiner));
         match (name.chars().filter(counts).count(), find_invalid(&name)) {
             _ if name.is_empty() => Err(NameError::Empty),
             (found, _) if found > Self::MAX_CHARACTERS => Err(NameError::Long { found }),
@@ -221,10 +220,7 @@ mod tests {
     fn marks_do_not_count_as_characters() {
         let thai = "กี่".repeat(20);
         assert_eq!(parse(&thai), Ok(thai.clone()));
-        assert_eq!(
-            parse(&"กี่".repeat(21)),
-            Err(NameError::Long { found: 21 })
-        );
+        assert_eq!(parse(&"กี่".repeat(21)), Err(NameError::Long { found: 21 }));
     }
 
     #[test]
@@ -252,7 +248,10 @@ mod tests {
             ("क\u{200d}", '\u{200d}'),
             ("क\u{200d} ष", '\u{200d}'),
             ("क\u{94d}\u{200d}\u{200d}ष", '\u{200d}'),
-            ("क\u{94d}\u{200d}\u{94d}\u{200d}\u{94d}\u{94d}\u{94d}\u{94d}", '\u{94d}'),
+            (
+                "क\u{94d}\u{200d}\u{94d}\u{200d}\u{94d}\u{94d}\u{94d}\u{94d}",
+                '\u{94d}',
+            ),
         ] {
             assert_eq!(parse(text), Err(NameError::Character { found }), "{text:?}");
         }
