@@ -7,7 +7,7 @@ use farsign_server::data::loader::{self, FILE_NAMES};
 
 use crate::page::{Page, test_page};
 
-/// Returns the built-in digits, which lie on their side as those of EMNIST do.
+/// Returns digits on their side, as those of EMNIST are.
 fn on_their_side(digits: &Dataset) -> Dataset {
     let (rows, cols) = (digits.rows(), digits.cols());
     let transposed = |image: &[u8]| -> Vec<u8> {

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 use crate::console_message::ConsoleMessage;
-use crate::devtools::DevTools;
+use crate::devtools::{DevTools, send_command};
 
 /// Returns the whole state at one moment.
 const STATE: &str = "
@@ -339,16 +339,6 @@ impl BrowserSession {
             .filter_map(|line| ConsoleMessage::from_line(line))
             .collect()
     }
-}
-
-/// Sends the driver a command that the client library lacks, and returns the result.
-fn send_command(url: &str, command: &Value) -> Value {
-    let mut response = ureq::post(url)
-        .send(command.to_string())
-        .expect("a response of the driver");
-    let body = response.body_mut().read_to_string().expect("a body");
-    let mut body: Value = serde_json::from_str(&body).expect("a body in JSON");
-    body["value"].take()
 }
 
 /// Runs a test on a page of a server with these arguments, and returns the errors and warnings of the console.

@@ -207,9 +207,10 @@ fn first_download(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
+    let mut backoff = Backoff::default();
     runtime.block_on(async {
         tokio::select! {
-            data = source.load(None, &mut Backoff::default(), wait) => Ok(Some(data?)),
+            data = source.load(None, &mut backoff, wait) => Ok(Some(data?)),
             _ = stop.wait_for(|stop| *stop) => Ok(None),
         }
     })

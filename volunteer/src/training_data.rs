@@ -62,7 +62,7 @@ impl TrainingData {
     async fn download(&self) -> Result<Dataset, ServerUrlError> {
         let server = self.server.clone();
         let (sender, downloaded) = oneshot::channel();
-        std::thread::spawn(move || sender.send(server.training_data()));
+        std::thread::spawn(move || _ = sender.send(server.training_data())); // a stopped fleet does not receive it
         downloaded.await.expect("a download does not panic")
     }
 }

@@ -289,7 +289,7 @@ impl Worker<'_> {
         }
         let max = Duration::try_from_secs_f64(self.timing.max_rest_ms() / 1000.0);
         let now = delay.min(max.unwrap_or(Duration::MAX));
-        self.remaining_delay = delay - now;
+        self.remaining_delay = delay.saturating_sub(now);
         tokio::time::sleep(now).await;
     }
 

@@ -14,8 +14,8 @@ const DIGITS: usize = 10;
 /// Images that are compared with the built-in digits.
 const SAMPLES: usize = 500;
 
-/// Fraction of the samples that must be nearest to the mean of their own digit. MNIST has 0.8, and digits that lie on
-/// their side, are mirrored, or are black on white have less than half.
+/// Fraction of the samples that must be nearest to the mean of their own digit. MNIST has 0.8, and digits that are
+/// turned, mirrored, or black on white have less than half.
 const MIN_FRACTION: f64 = 0.6;
 
 /// The content of a dataset.

@@ -61,10 +61,9 @@ pub struct Driver {
     last_transfer_ms: f64,
     throttle: Throttle,
     timing: TaskTiming,
-    /// Set between leaving for a rest and the next session.
-    is_resting: bool,
-    /// Whether this session has sent an update.
-    has_worked: bool,
+    /// Time at which the rest without a session ends. `None` in a session, and while there is no rest.
+    rest_ends_ms: Option<f64>,
+    updates_in_session: u32,
     idle_since_ms: f64,
     /// A task that is delayed by the throttle.
     task: Option<Task>,
@@ -106,8 +105,8 @@ impl Driver {
             last_transfer_ms: 0.0,
             throttle: Throttle::default(),
             timing: TaskTiming::default(),
-            is_resting: false,
-            has_worked: false,
+            rest_ends_ms: None,
+            updates_in_session: 0,
             idle_since_ms: 0.0,
             task: None,
             wait: None,
@@ -143,7 +142,7 @@ impl Driver {
     /// Sets the fraction of a core. If it differs from the current one, the current delay ends.
     pub fn set_effort(this: &SharedDriver, effort: f64) {
         let mut driver = this.borrow_mut();
-        let is_resting = driver.is_resting;
+        let is_resting = driver.rest_ends_ms.is_some();
         if driver.throttle.set_effort(effort) {
             drop(driver);
             if is_resting {
@@ -159,10 +158,15 @@ impl Driver {
         let mut driver = this.borrow_mut();
         if driver.socket.is_some() {
             driver.check_idle_timeout(this);
-        } else if driver.is_started && now_ms() >= driver.retry_not_before_ms {
+        } else if driver.is_started && now_ms() >= driver.next_attempt_ms() {
             drop(driver);
             Self::advance(this);
         }
+    }
+
+    /// Returns the earliest time of the next connection: the end of the rest, or of the delay that the server requested.
+    fn next_attempt_ms(&self) -> f64 {
+        self.rest_ends_ms.unwrap_or(self.retry_not_before_ms)
     }
 
     /// Takes the next step towards training.
@@ -205,8 +209,8 @@ impl Driver {
     fn connect(&mut self, this: &SharedDriver) {
         let Some(data) = &self.data else { return };
         self.volunteer = Some(Volunteer::new(Arc::clone(data)));
-        self.has_worked = false;
-        if !self.is_resting {
+        self.updates_in_session = 0;
+        if self.rest_ends_ms.is_none() {
             self.send_state(State::Connecting, None, None);
         }
         let on_event = {
@@ -272,9 +276,8 @@ impl Driver {
     /// Leaves until the throttle's delay is over.
     fn rest(&mut self, this: &SharedDriver) {
         self.disconnect();
-        self.is_resting = true;
         let delay_ms = self.throttle.delay_ms().unwrap_or_default();
-        self.retry_not_before_ms = now_ms() + delay_ms;
+        self.rest_ends_ms = Some(now_ms() + delay_ms);
         self.send_progress(true);
         self.send_state(State::Resting, None, Some(delay_ms as u32));
         self.advance_after(this, delay_ms as u32);
@@ -306,7 +309,7 @@ impl Driver {
         self.set_wait(None);
         drop_after_event(self.socket.take());
         (self.volunteer, self.task) = (None, None);
-        self.is_resting = false;
+        self.rest_ends_ms = None;
     }
 
     fn set_wait(&mut self, wait: Option<Timer>) {

@@ -81,7 +81,7 @@ impl Driver {
     fn work_or_wait(&mut self, this: &SharedDriver) -> Result<(), Disconnect> {
         match self.throttle.delay_ms() {
             // The rest before a session's first task is over. What is owed for opening the session is added to the next.
-            Some(_) if self.is_rest_due() && !self.has_worked => self.compute_update(),
+            Some(_) if self.is_rest_due() && self.updates_in_session == 0 => self.compute_update(),
             Some(_) if self.is_rest_due() && self.task.is_some() => Err(Disconnect::Rest),
             Some(ms) if self.task.is_some() => {
                 let this = Rc::clone(this);
@@ -115,7 +115,7 @@ impl Driver {
         for index in 0..self.events.len() {
             match self.events[index].clone() {
                 Event::Joined => {
-                    (self.is_reloaded, self.is_resting) = (false, false);
+                    (self.is_reloaded, self.rest_ends_ms) = (false, None);
                     let volunteer = self.volunteer.as_ref();
                     if let Some(timeout_ms) = volunteer.and_then(Volunteer::task_timeout_ms) {
                         self.timing.join(timeout_ms);
@@ -147,7 +147,7 @@ impl Driver {
         self.progress.version = task.snapshot_version as f64;
         let compute_ms = now_ms() - started_ms;
         self.timing.record_update(compute_ms);
-        self.has_worked = true;
+        self.updates_in_session += 1;
         self.progress.record_update(self.outgoing.len(), compute_ms);
         self.last_transfer_ms = now_ms();
         self.send();

@@ -165,7 +165,7 @@ export class Leaderboard {
   #createRow({ id, name, accepted }) {
     const row = createElement('li', id === this.#id ? 'own' : '');
     const label = createElement('span', 'label');
-    label.append(createElement('bdi', '', name)); // a name from right to left leaves the rest of the row as it is
+    label.append(createElement('bdi', '', name)); // isolates a name from right to left
     if (id === this.#id) label.append(createElement('span', 'note', ' you'));
     row.append(label, createElement('span', 'number', formatCount(accepted)));
     return row;
