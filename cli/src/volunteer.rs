@@ -144,6 +144,15 @@ fn report_event(index: usize, event: WorkerEvent) {
                 "worker {index}: an update was rejected: {reason}"
             ));
         }
+        WorkerEvent::Resting(rest) => {
+            let rest_ms = rest.as_millis() as u64;
+            tracing::debug!(
+                event = "worker_resting",
+                index,
+                rest_ms,
+                "worker left for rest"
+            );
+        }
         WorkerEvent::Joined => tracing::debug!(event = "worker_joined", index, "worker joined"),
     }
 }
@@ -184,6 +193,7 @@ fn summarize(exits: &[WorkerExit], stats: &FleetStats) -> anyhow::Result<()> {
     for exit in exits {
         match exit {
             WorkerExit::Failed(error) => bail!("a worker failed: {error}"),
+            WorkerExit::NoData(error) => bail!("a worker has no training data: {error}"),
             WorkerExit::Ejected(reason) => bail!("the server ended a worker's session: {reason}"),
             WorkerExit::Finished | WorkerExit::Stopped => {}
         }

@@ -200,6 +200,13 @@ impl Volunteer {
             .map(|session| session.computer.settings().directions.parameters())
     }
 
+    /// Returns the time that the server allows for a task, in ms; `None` before the welcome.
+    pub fn task_timeout_ms(&self) -> Option<u32> {
+        self.session
+            .as_ref()
+            .map(|session| session.computer.settings().task_timeout_ms)
+    }
+
     /// Returns the version of the current snapshot; `None` without one.
     pub fn snapshot_version(&self) -> Option<u64> {
         self.session.as_ref().and_then(|session| session.version)

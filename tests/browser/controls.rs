@@ -1,8 +1,8 @@
-//! The buttons, and reconnection to a restarted server.
+//! The buttons.
 
 use farsign_tests::server_process::ServerProcess;
 
-use crate::page::{test_page, test_page_with_outage};
+use crate::page::test_page;
 
 fn accepted(server: &ServerProcess) -> u64 {
     server.status()["accepted"]
@@ -60,50 +60,5 @@ fn buttons_pause_resume_and_stop() {
         })
         .await;
         assert!(page.state().await.count("own-accepted") <= accepted(server) as f64);
-    });
-}
-
-#[test]
-fn page_reconnects_after_server_restart() {
-    let folder = tempfile::tempdir().expect("a folder for the run");
-    let state_dir = folder.path().join("run").display().to_string();
-    let arguments = [
-        "--model",
-        "softmax",
-        "--schedule",
-        "constant",
-        "--state",
-        &state_dir,
-    ];
-    test_page_with_outage(&arguments, async |page, server| {
-        page.press("start").await;
-        page.wait_until("updates", |state| state.count("own-accepted") > 10.0)
-            .await;
-
-        server.kill();
-        let state = page.wait_for("reconnecting").await;
-        assert_eq!(
-            state.text("detail"),
-            "The connection to the server was lost."
-        );
-        let state = page
-            .wait_until("a countdown", |state| !state.text("countdown").is_empty())
-            .await;
-        assert_eq!(state.buttons(), ["pause", "stop"]);
-        let own = state.count("own-accepted");
-
-        server.restart();
-        assert!(
-            accepted(server) as f64 >= own,
-            "an acknowledged update is lost"
-        );
-        page.wait_for("working").await;
-        page.wait_until("more updates", |state| {
-            state.count("own-accepted") > own + 10.0
-        })
-        .await;
-        let status = server.status();
-        assert_eq!(status["volunteers"]["connected"], 1);
-        assert!(status["accepted"].as_f64() >= Some(page.state().await.count("own-accepted")));
     });
 }

@@ -1,4 +1,4 @@
-//! Access to the page's Web Worker through the DevTools protocol.
+//! Access to the page's Web Worker through the DevTools protocol, and to the driver.
 
 use std::fs;
 use std::path::Path;
@@ -123,4 +123,14 @@ impl DevTools {
         }
         message
     }
+}
+
+/// Sends the driver a command that the client library lacks, and returns the result.
+pub fn send_command(url: &str, command: &Value) -> Value {
+    let mut response = ureq::post(url)
+        .send(command.to_string())
+        .expect("a response of the driver");
+    let body = response.body_mut().read_to_string().expect("a body");
+    let mut body: Value = serde_json::from_str(&body).expect("a body in JSON");
+    body["value"].take()
 }

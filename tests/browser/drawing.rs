@@ -121,7 +121,7 @@ fn prediction_follows_the_shared_model() {
 fn inference_worker_load_is_retried() {
     test_page(&[], async |page, _| {
         page.wait_for("idle").await;
-        page.reload_with(
+        page.run(
             "const Real = Worker;
              window.broken = true;
              window.Worker = function (url, options) {
@@ -132,7 +132,6 @@ fn inference_worker_load_is_retried() {
              };",
         )
         .await;
-        page.wait_for("idle").await;
         page.press("example").await;
         page.wait_until_true(
             "document.getElementById('drawing-note').textContent.endsWith('Not today.')",

@@ -2,7 +2,7 @@
 
 use farsign_tests::server_process::ServerProcess;
 use farsign_tests::wait::wait_for_some;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::page::{Page, test_page, test_page_with_outage};
 
@@ -99,6 +99,75 @@ fn set_name_and_delete_data() {
             );
         },
     );
+}
+
+/// Returns whether the server accepts a name.
+fn server_accepts(server: &ServerProcess, name: &str) -> bool {
+    let url = format!("http://{}/api/v1/leaderboard", server.address());
+    let body = json!({ "person": "0".repeat(32), "name": name, "volunteers": [] });
+    let request = ureq::post(url).config().http_status_as_error(false).build();
+    let response = request
+        .header("content-type", "application/json")
+        .send(body.to_string());
+    response.expect("a response").status() == 200
+}
+
+#[test]
+fn page_and_server_accept_same_names() {
+    const CHECK: &str =
+        "return import('/js/panels/person-name.js').then(({ normalizeName, nameProblem }) =>
+        nameProblem(normalizeName(NAME)) === '')";
+    let [longest, too_long] = [20, 21].map(|letters| "กี่".repeat(letters));
+    let latin = "x".repeat(21);
+    let names = [
+        ("Ada Lovelace", true),
+        ("Nguye\u{302}\u{303}n Thị Hằng", true),
+        ("क्षितिज", true),
+        ("श्री\u{200d}निवास", true),
+        ("অনির\u{200d}\u{9cd}যান", true),
+        ("അനില\u{d4d}\u{200d}", true),
+        ("علی\u{200c}رضا", true),
+        ("สมหญิง", true),
+        ("ကြွေးကြော်", true),
+        ("ジョン・スミス", true),
+        ("O\u{2019}Brien", true),
+        ("D\u{2bc}Angelo d'Arc", true),
+        ("Gal·la", true),
+        ("佐藤\u{3000}健", true),
+        ("\u{85}Ada\u{a0}", true),
+        (longest.as_str(), true),
+        (too_long.as_str(), false),
+        (latin.as_str(), false),
+        (" ", false),
+        ("a\u{301}\u{302}\u{303}\u{304}\u{305}\u{306}\u{307}", false),
+        ("a \u{301}b", false),
+        ("\u{301}a", false),
+        ("a\u{200d}b", false),
+        ("علی\u{200c}", false),
+        ("क\u{94d}\u{200d}\u{200d}ष", false),
+        ("a\u{202e}b", false),
+        ("a\u{200b}b", false),
+        ("a\u{feff}b", false),
+        ("a\u{34f}b", false),
+        ("a\u{fe0f}b", false),
+        ("a\u{20dd}b", false),
+        ("\u{3164}", false),
+        ("<b>", false),
+        ("me@home", false),
+    ];
+    test_page(&["--model", "softmax"], async |page, server| {
+        page.wait_for("idle").await;
+        for (name, is_valid) in names {
+            let quoted = serde_json::to_string(name).expect("a JSON string");
+            let of_page = page.run(&CHECK.replace("NAME", &quoted)).await;
+            let of_server = server_accepts(server, name);
+            assert_eq!(
+                (of_page, of_server),
+                (json!(is_valid), is_valid),
+                "{name:?}"
+            );
+        }
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Memory of a worker over thousands of tasks.
+//! Memory of a worker: over thousands of tasks, and when there is too little.
 
-use crate::page::{needs_chromium, test_page};
+use crate::page::{console_messages_in_chromium_with, needs_chromium, test_page};
 
 /// Tasks after which all buffers are allocated.
 const WARM_TASKS: f64 = 500.0;
@@ -45,4 +45,29 @@ fn worker_memory_is_flat() {
             "the heap has grown: {before:?}, {after:?}"
         );
     });
+}
+
+/// Enough pages of 64 KiB for the training code, and too few for the training images.
+const LITTLE_MEMORY: [&str; 1] = ["--js-flags=--wasm-max-mem-pages=64"];
+
+#[test]
+fn little_memory_is_reported() {
+    if needs_chromium("only Chromium can limit the memory of WebAssembly") {
+        return;
+    }
+    let messages = console_messages_in_chromium_with(&LITTLE_MEMORY, &[], async |page, server| {
+        for _ in 0..2 {
+            page.press("start").await;
+            let state = page.wait_for("out-of-memory").await;
+            let detail = state.text("detail");
+            assert!(detail.contains("not enough free memory"), "{state:?}");
+            assert_eq!(state.buttons(), ["start"]);
+        }
+        assert_eq!(server.status()["volunteers"]["connected"], 0);
+    });
+    let others: Vec<_> = messages
+        .iter()
+        .filter(|message| !message.text.contains("unreachable"))
+        .collect();
+    assert!(others.is_empty(), "{others:#?}");
 }

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 use crate::console_message::ConsoleMessage;
-use crate::devtools::DevTools;
+use crate::devtools::{DevTools, send_command};
 
 /// Returns the whole state at one moment.
 const STATE: &str = "
@@ -258,12 +258,12 @@ struct BrowserSession {
 }
 
 impl BrowserSession {
-    async fn start(arguments: &[&str]) -> Self {
+    async fn start(arguments: &[&str], of_chromium: &[&str]) -> Self {
         let kind = Kind::chosen();
         let (server, driver) = (ServerProcess::start(arguments), DriverProcess::start(kind));
         let program = browser_program(kind);
         let capabilities = match kind {
-            Kind::Chromium => capabilities(&program, &driver.profile()),
+            Kind::Chromium => capabilities(&program, &driver.profile(), of_chromium),
             Kind::Firefox => firefox_capabilities(&program),
         };
         let connector = HttpConnector::new();
@@ -341,20 +341,19 @@ impl BrowserSession {
     }
 }
 
-/// Sends the driver a command that the client library lacks, and returns the result.
-fn send_command(url: &str, command: &Value) -> Value {
-    let mut response = ureq::post(url)
-        .send(command.to_string())
-        .expect("a response of the driver");
-    let body = response.body_mut().read_to_string().expect("a body");
-    let mut body: Value = serde_json::from_str(&body).expect("a body in JSON");
-    body["value"].take()
-}
-
 /// Runs a test on a page of a server with these arguments, and returns the errors and warnings of the console.
 ///
 /// Each test has its own browser. One test runs at a time, because several browsers would starve each other.
 pub fn console_messages_during(
+    arguments: &[&str],
+    test: impl AsyncFnOnce(&Page, &mut ServerProcess),
+) -> Vec<ConsoleMessage> {
+    console_messages_in_chromium_with(&[], arguments, test)
+}
+
+/// Does the same as [`console_messages_during`]. Chromium is started with these further arguments.
+pub fn console_messages_in_chromium_with(
+    of_chromium: &[&str],
     arguments: &[&str],
     test: impl AsyncFnOnce(&Page, &mut ServerProcess),
 ) -> Vec<ConsoleMessage> {
@@ -365,7 +364,7 @@ pub fn console_messages_during(
         .enable_all()
         .build()
         .expect("a runtime");
-    let mut session = runtime.block_on(BrowserSession::start(arguments));
+    let mut session = runtime.block_on(BrowserSession::start(arguments, of_chromium));
     let session_url = runtime.block_on(session.session_url());
     let page = Page {
         client: session.client.clone(),

@@ -1,4 +1,4 @@
-//! Frozen tabs and lost networks.
+//! Frozen tabs, lost networks and restarted servers.
 
 use serde_json::{Value, json};
 
@@ -57,5 +57,48 @@ fn reconnects_after_offline() {
         page.wait_for("idle").await;
         page.press("start").await;
         page.wait_for("working").await;
+    });
+}
+
+#[test]
+fn page_reconnects_after_server_restart() {
+    let folder = tempfile::tempdir().expect("a folder for the run");
+    let state_dir = folder.path().join("run").display().to_string();
+    let arguments = [
+        "--model",
+        "softmax",
+        "--schedule",
+        "constant",
+        "--state",
+        &state_dir,
+    ];
+    test_page_with_outage(&arguments, async |page, server| {
+        page.press("start").await;
+        page.wait_until("updates", |state| state.count("own-accepted") > 10.0)
+            .await;
+
+        server.kill();
+        let state = page.wait_for("reconnecting").await;
+        assert_eq!(
+            state.text("detail"),
+            "The connection to the server was lost."
+        );
+        let state = page
+            .wait_until("a countdown", |state| !state.text("countdown").is_empty())
+            .await;
+        assert_eq!(state.buttons(), ["pause", "stop"]);
+        let own = state.count("own-accepted");
+
+        server.restart();
+        let accepted = server.status()["accepted"].as_f64();
+        assert!(accepted >= Some(own), "an acknowledged update is lost");
+        page.wait_for("working").await;
+        page.wait_until("more updates", |state| {
+            state.count("own-accepted") > own + 10.0
+        })
+        .await;
+        let status = server.status();
+        assert_eq!(status["volunteers"]["connected"], 1);
+        assert!(status["accepted"].as_f64() >= Some(page.state().await.count("own-accepted")));
     });
 }

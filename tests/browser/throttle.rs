@@ -18,6 +18,15 @@ async fn cores_in_use(page: &Page, max: f64) -> f64 {
     state.await.count("own-cores")
 }
 
+/// Returns the processor use since the start, in cores, after some more updates.
+async fn cores_in_use_after(page: &Page, updates: f64) -> f64 {
+    let before = page.state().await.count("own-accepted");
+    let state = page.wait_until("more updates and their rate", |state| {
+        state.count("own-accepted") >= before + updates && state.value("own-cores").is_some()
+    });
+    state.await.count("own-cores")
+}
+
 #[test]
 fn effort_limits_processor_use() {
     test_page(&["--schedule", "constant"], async |page, _| {
@@ -29,6 +38,64 @@ fn effort_limits_processor_use() {
         assert!(high > 1.5 * low, "{high} of a core at 100 %, {low} at 10 %");
         page.set_effort(10).await;
         cores_in_use(page, 0.12).await;
+    });
+}
+
+#[test]
+fn long_rests_expire_no_task() {
+    // A rest at 5 % is nineteen times as long as the work, and longer than a task may take.
+    let arguments = [
+        "--batch",
+        "4096",
+        "--schedule",
+        "constant",
+        "--task-timeout-ms",
+        "1000",
+    ];
+    test_page(&arguments, async |page, server| {
+        page.set_effort(5).await;
+        page.press("start").await;
+        let state = page.wait_for("resting").await;
+        assert!(state.text("detail").starts_with("Resting"), "{state:?}");
+        assert_eq!(state.buttons(), ["pause", "stop"]);
+        page.wait_until("updates", |state| state.count("own-accepted") >= 4.0)
+            .await;
+        let used = cores_in_use_after(page, 4.0).await;
+        assert!(used < 0.06, "{used} of a core at 5 %");
+        let status = server.status();
+        assert_eq!(status["sessions_ended"]["task_timeout"], 0, "{status:#}");
+        // More effort ends the rest.
+        page.wait_for("resting").await;
+        page.set_effort(100).await;
+        page.wait_until("more updates", |state| state.count("own-accepted") >= 12.0)
+            .await;
+    });
+}
+
+#[test]
+fn slow_device_is_reported() {
+    let arguments = [
+        "--hidden",
+        "1024",
+        "--batch",
+        "8192",
+        "--task-timeout-ms",
+        "100",
+        "--retry-after-ms",
+        "100",
+    ];
+    test_page(&arguments, async |page, server| {
+        page.start_at_full_effort().await;
+        let state = page.wait_for("too-slow").await;
+        let detail = state.text("detail");
+        for part in ["too slow", "0.1 s", "--task-timeout-ms", "--batch"] {
+            assert!(detail.contains(part), "{part}: {state:?}");
+        }
+        let state = page
+            .wait_until("a countdown", |state| !state.text("countdown").is_empty())
+            .await;
+        assert_eq!(state.buttons(), ["pause", "stop"]);
+        assert_eq!(server.status()["sessions_ended"]["task_timeout"], 3);
     });
 }
 

@@ -20,3 +20,4 @@ mod session_model;
 mod tls;
 mod training;
 mod verification;
+mod volunteers;

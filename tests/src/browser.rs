@@ -45,8 +45,8 @@ pub fn firefox_capabilities(browser: &Path) -> Map<String, Value> {
     capabilities
 }
 
-/// Returns the capabilities of a headless Chromium that records the console.
-pub fn capabilities(browser: &Path, profile: &Path) -> Map<String, Value> {
+/// Returns the capabilities of a headless Chromium that records the console, started with these further arguments.
+pub fn capabilities(browser: &Path, profile: &Path, further: &[&str]) -> Map<String, Value> {
     let mut arguments = vec![
         "--headless".to_owned(),
         "--disable-gpu".to_owned(),
@@ -56,6 +56,7 @@ pub fn capabilities(browser: &Path, profile: &Path) -> Map<String, Value> {
         "--disable-sync".to_owned(),
         format!("--user-data-dir={}", profile.display()),
     ];
+    arguments.extend(further.iter().map(|&argument| argument.to_owned()));
     if is_root() {
         arguments.push("--no-sandbox".to_owned()); // Chromium has no sandbox for root
     }

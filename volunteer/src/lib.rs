@@ -8,18 +8,21 @@
 //! ```
 //!
 //! Each worker is a thread with its own connection. Workers share only the training data. A worker that loses its
-//! connection reconnects after a jittered delay, unless the server ended its session for good.
+//! connection reconnects after a jittered delay, unless the server ended its session for good. Downloads are repeated
+//! after the same delays, and a worker whose server has other data downloads it.
 
 mod attack;
 mod identity_file;
 mod remote;
 mod server_url;
+mod training_data;
 mod worker;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
 use farsign::task::{GoodbyeReason, RejectReason, Secret};
 use farsign::volunteer::VolunteerError;
@@ -32,6 +35,7 @@ pub use remote::{
     RemoteServer,
 };
 pub use server_url::{ParseServerUrlError, ServerUrl};
+use training_data::TrainingData;
 
 /// Options of a fleet of native volunteers.
 #[derive(Clone, Debug)]
@@ -48,7 +52,8 @@ pub struct FleetOptions {
     pub rejoin: bool,
     /// Whether to request snapshots in half precision, which excludes step deltas.
     pub half_snapshots: bool,
-    /// Delay before each update is sent, to limit CPU use.
+    /// Delay before each update is sent, to limit CPU use. A delay for which the server's tasks leave too little time is
+    /// completed without a session.
     pub delay: Duration,
     /// Secret that the identities of the workers derive from. `None` if each worker draws a new one.
     pub secret: Option<Secret>,
@@ -119,6 +124,8 @@ pub enum WorkerExit {
     Ejected(GoodbyeReason),
     /// The worker failed.
     Failed(VolunteerError),
+    /// The server's new training data could not be loaded, with the reason.
+    NoData(String),
 }
 
 /// An event of one worker.
@@ -128,6 +135,8 @@ pub enum WorkerEvent {
     Joined,
     /// An update was rejected.
     Rejected(RejectReason),
+    /// The worker has left for the rest of its delay.
+    Resting(Duration),
     /// The worker is disconnected and retries after a delay.
     Waiting {
         /// Delay until the next attempt, in ms.
@@ -150,18 +159,22 @@ pub enum FleetError {
 /// Runs workers until each has ended and returns their exits in order.
 ///
 /// Blocks the calling thread. Setting `stop` to `true` ends all workers. `on_event` is called with the index of the
-/// worker, on the worker's thread.
+/// worker, on the worker's thread, and during the first download for worker 0.
 ///
 /// # Errors
-/// Returns an error if the training data cannot be downloaded or a thread cannot be started.
+/// Returns an error if the server has no valid training data, or a thread cannot be started.
 pub fn run_fleet(
     options: &FleetOptions,
     stats: &Arc<FleetStats>,
     stop: &watch::Receiver<bool>,
     on_event: impl Fn(usize, WorkerEvent) + Send + Sync,
 ) -> Result<Vec<WorkerExit>, FleetError> {
-    let data: Arc<Dataset> = Arc::new(options.server.training_data()?);
+    let source = &TrainingData::new(options.server.clone());
     let on_event = &on_event;
+    let wait = |delay_ms, cause| on_event(0, WorkerEvent::Waiting { delay_ms, cause });
+    let Some(data) = first_download(source, stop.clone(), wait)? else {
+        return Ok(vec![WorkerExit::Stopped; options.workers]);
+    };
     std::thread::scope(|scope| {
         let start = |index: usize| {
             let data = Arc::clone(&data);
@@ -172,7 +185,7 @@ pub fn run_fleet(
                 |secret| identity_file::secret_of_worker(secret, index as u64),
             );
             let work = move || {
-                worker::run(options, secret, data, &stats, stop, &|event| {
+                worker::run(options, secret, data, source, &stats, stop, &|event| {
                     on_event(index, event);
                 })
             };
@@ -187,5 +200,23 @@ pub fn run_fleet(
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         Ok(workers?.into_iter().map(join).collect())
+    })
+}
+
+/// Downloads the training data. `None` if the fleet is stopped first.
+fn first_download(
+    source: &TrainingData,
+    mut stop: watch::Receiver<bool>,
+    wait: impl Fn(u32, String),
+) -> Result<Option<Arc<Dataset>>, FleetError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let mut backoff = Backoff::default();
+    runtime.block_on(async {
+        tokio::select! {
+            data = source.load(None, &mut backoff, wait) => Ok(Some(data?)),
+            _ = stop.wait_for(|stop| *stop) => Ok(None),
+        }
     })
 }

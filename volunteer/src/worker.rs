@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
 use farsign::model::Architecture;
 use farsign::task::{Goodbye, GoodbyeReason, Secret, Task};
+use farsign::task_timing::TaskTiming;
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
 use farsign::wire::{Capabilities, ClientFrame, Hello};
 use futures_util::{SinkExt, StreamExt};
@@ -21,6 +22,7 @@ use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 
 use crate::attack::AttackState;
 use crate::remote::Socket;
+use crate::training_data::TrainingData;
 use crate::{FleetOptions, FleetStats, WorkerEvent, WorkerExit};
 
 const AGENT: &str = concat!("farsign-native/", env!("CARGO_PKG_VERSION"));
@@ -44,6 +46,11 @@ struct Worker<'a> {
     options: &'a FleetOptions,
     stats: &'a FleetStats,
     on_event: &'a dyn Fn(WorkerEvent),
+    /// The data of all workers, from which newer data comes.
+    source: &'a TrainingData,
+    data: Arc<Dataset>,
+    /// Set between loading other data and the next welcome.
+    is_reloaded: bool,
     volunteer: Volunteer,
     attack: AttackState,
     /// Data that the attack computes on. `None` if it uses the training data.
@@ -55,6 +62,9 @@ struct Worker<'a> {
     events: Vec<Event>,
     frame: Vec<u8>,
     backoff: Backoff,
+    timing: TaskTiming,
+    /// The part of the delay that the last task left no time for.
+    remaining_delay: Duration,
 }
 
 /// The reason why a session ended.
@@ -63,6 +73,10 @@ enum Disconnect {
     Lost(String),
     /// The server requested a retry after this delay, in ms.
     RetryAfter(u32, GoodbyeReason),
+    /// The worker rests for longer than a task may stay open.
+    Rest(Duration),
+    /// The server trains on other data than this worker has.
+    OtherData,
     /// The worker does not reconnect.
     Exit(WorkerExit),
 }
@@ -84,6 +98,7 @@ pub fn run(
     options: &FleetOptions,
     secret: Secret,
     data: Arc<Dataset>,
+    source: &TrainingData,
     stats: &FleetStats,
     mut stop: watch::Receiver<bool>,
     on_event: &dyn Fn(WorkerEvent),
@@ -101,10 +116,15 @@ pub fn run(
         attack,
         secret,
         malicious_updates: 0,
-        volunteer: Volunteer::new(data),
+        volunteer: Volunteer::new(Arc::clone(&data)),
+        source,
+        data,
+        is_reloaded: false,
         events: Vec::new(),
         frame: Vec::new(),
         backoff: Backoff::default(),
+        timing: TaskTiming::default(),
+        remaining_delay: Duration::ZERO,
     };
     runtime.block_on(async {
         tokio::select! {
@@ -133,12 +153,44 @@ impl Worker<'_> {
                     }
                     return exit;
                 }
+                Disconnect::Rest(rest) => {
+                    (self.on_event)(WorkerEvent::Resting(rest));
+                    tokio::time::sleep(rest).await;
+                    continue;
+                }
+                Disconnect::OtherData => match self.reload().await {
+                    Ok(()) => continue,
+                    Err(exit) => return exit,
+                },
+                Disconnect::RetryAfter(delay_ms, GoodbyeReason::TaskTimeout) => {
+                    self.after_timeout(delay_ms)
+                }
                 Disconnect::RetryAfter(delay_ms, reason) => (delay_ms, reason.to_string()),
                 Disconnect::Lost(cause) => (self.backoff.next_ms(rand::random()), cause),
             };
             (self.on_event)(WorkerEvent::Waiting { delay_ms, cause });
             tokio::time::sleep(Duration::from_millis(delay_ms.into())).await;
         }
+    }
+
+    /// Returns the delay after a task that timed out, and the cause to report.
+    fn after_timeout(&mut self, delay_ms: u32) -> (u32, String) {
+        match self.timing.record_timeout() {
+            Some(slow) => (slow.delay_ms().max(delay_ms), slow.to_string()),
+            None => (delay_ms, GoodbyeReason::TaskTimeout.to_string()),
+        }
+    }
+
+    /// Loads the server's new data.
+    async fn reload(&mut self) -> Result<(), WorkerExit> {
+        let wait = |delay_ms, cause| (self.on_event)(WorkerEvent::Waiting { delay_ms, cause });
+        let stale = self.data.digest();
+        let loaded = self.source.load(Some(stale), &mut self.backoff, wait).await;
+        self.data = loaded.map_err(|error| WorkerExit::NoData(error.to_string()))?;
+        self.volunteer = Volunteer::new(Arc::clone(&self.data));
+        self.poisoned = self.attack.poisoned(&self.data);
+        self.is_reloaded = true;
+        Ok(())
     }
 
     /// Records the ejection of an attacker and draws a new identity.
@@ -195,10 +247,12 @@ impl Worker<'_> {
             match message.map_err(|_| Disconnect::Lost("the server timed out".to_owned()))? {
                 Some(Ok(Message::Binary(frame))) => {
                     if let ControlFlow::Continue(task) = self.handle_frame(&frame)? {
-                        self.compute_update(&task)?;
-                        if !self.options.delay.is_zero() {
-                            tokio::time::sleep(self.options.delay).await;
+                        if !self.remaining_delay.is_zero() {
+                            let rest = std::mem::take(&mut self.remaining_delay);
+                            return Err(Disconnect::Rest(rest));
                         }
+                        self.compute_update(&task)?;
+                        self.delay().await;
                         let update = Message::Binary(Bytes::copy_from_slice(&self.frame));
                         if let Err(error) = socket.send(update).await {
                             self.drain(socket).await?;
@@ -216,6 +270,18 @@ impl Worker<'_> {
         }
     }
 
+    /// Waits for the delay, or for as much of it as the open task leaves time for.
+    async fn delay(&mut self) {
+        let delay = self.options.delay;
+        if delay.is_zero() {
+            return;
+        }
+        let max = Duration::try_from_secs_f64(self.timing.max_rest_ms() / 1000.0);
+        let now = delay.min(max.unwrap_or(Duration::MAX));
+        self.remaining_delay = delay.saturating_sub(now);
+        tokio::time::sleep(now).await;
+    }
+
     /// Reads the messages that arrived before the connection was lost.
     ///
     /// A goodbye among them has the reason and the retry delay.
@@ -231,16 +297,28 @@ impl Worker<'_> {
     /// Handles a frame and continues with its task, if it has one.
     fn handle_frame(&mut self, frame: &[u8]) -> Result<ControlFlow<(), Task>, Disconnect> {
         self.events.clear();
-        self.volunteer.receive(frame, &mut self.events)?;
+        match self.volunteer.receive(frame, &mut self.events) {
+            Err(VolunteerError::DatasetMismatch) if !self.is_reloaded => {
+                return Err(Disconnect::OtherData);
+            }
+            received => received?,
+        }
         let mut next = ControlFlow::Break(());
         for event in self.events.drain(..) {
             match event {
                 Event::Joined => {
                     self.stats.connected.fetch_add(1, Ordering::Relaxed);
                     self.backoff.succeeded();
+                    self.is_reloaded = false;
+                    if let Some(timeout_ms) = self.volunteer.task_timeout_ms() {
+                        self.timing.join(timeout_ms);
+                    }
                     (self.on_event)(WorkerEvent::Joined);
                 }
-                Event::Accepted(_) => _ = self.stats.accepted.fetch_add(1, Ordering::Relaxed),
+                Event::Accepted(_) => {
+                    self.stats.accepted.fetch_add(1, Ordering::Relaxed);
+                    self.timing.record_accepted();
+                }
                 Event::Rejected(reason) => {
                     self.stats.rejected.fetch_add(1, Ordering::Relaxed);
                     (self.on_event)(WorkerEvent::Rejected(reason));
@@ -253,6 +331,7 @@ impl Worker<'_> {
     }
 
     fn compute_update(&mut self, task: &Task) -> Result<(), Disconnect> {
+        let started = Instant::now();
         let signs = match &self.poisoned {
             None => self.volunteer.compute_update(task)?,
             Some(data) => self.volunteer.compute_update_on(task, data)?,
@@ -264,6 +343,8 @@ impl Worker<'_> {
             malicious.as_ref().unwrap_or(signs),
             &mut self.frame,
         );
+        self.timing
+            .record_update(started.elapsed().as_secs_f64() * 1000.0);
         Ok(())
     }
 }

@@ -10,11 +10,20 @@ use crate::worker_global;
 const IMAGES: &str = "train-images-idx3-ubyte.gz";
 const LABELS: &str = "train-labels-idx1-ubyte.gz";
 
+/// An error of [`load`].
+#[derive(Debug)]
+pub enum LoadError {
+    /// The download failed or the data is invalid, with a sentence.
+    Failed(String),
+    /// This tab has too little memory for the data.
+    OutOfMemory,
+}
+
 /// Downloads the training data of the server with this WebSocket address.
 ///
 /// # Errors
-/// Returns a sentence if the download fails or the data is invalid.
-pub async fn load(socket_url: &str) -> Result<Dataset, String> {
+/// Returns an error if the download fails, the data is invalid, or the memory is too small.
+pub async fn load(socket_url: &str) -> Result<Dataset, LoadError> {
     let base = http_url(socket_url);
     let images = download(&format!("{base}api/v1/dataset/{IMAGES}")).await?;
     let labels = download(&format!("{base}api/v1/dataset/{LABELS}")).await?;
@@ -28,7 +37,7 @@ pub async fn load(socket_url: &str) -> Result<Dataset, String> {
             bytes: &labels,
         },
     })
-    .map_err(|error| format!("The training data is invalid: {error}."))
+    .map_err(|error| LoadError::Failed(format!("The training data is invalid: {error}.")))
 }
 
 /// Returns whether the server with this WebSocket address responds to other requests.
@@ -46,21 +55,30 @@ fn http_url(socket_url: &str) -> String {
     http.strip_suffix("ws").unwrap_or(&http).to_owned()
 }
 
-async fn download(url: &str) -> Result<Vec<u8>, String> {
-    let unreachable =
-        |_| "The training data could not be downloaded: the server does not respond.".to_owned();
+async fn download(url: &str) -> Result<Vec<u8>, LoadError> {
+    let failed = |reason: &str| {
+        LoadError::Failed(format!(
+            "The training data could not be downloaded: the server {reason}."
+        ))
+    };
+    let unreachable = |_| failed("does not respond");
     let response: Response = JsFuture::from(worker_global::fetch(url))
         .await
         .map_err(unreachable)?
         .unchecked_into();
     if !response.ok() {
-        return Err(format!(
-            "The training data could not be downloaded: the server responded with error {}.",
-            response.status()
-        ));
+        let reason = format!("responded with error {}", response.status());
+        return Err(failed(&reason));
     }
     let buffer = response.array_buffer().map_err(unreachable)?;
-    let buffer = JsFuture::from(buffer).await.map_err(unreachable)?;
+    let buffer = JsFuture::from(buffer).await.map_err(|error| {
+        // Browsers reject with this type if they cannot allocate the buffer.
+        if error.is_instance_of::<js_sys::RangeError>() {
+            LoadError::OutOfMemory
+        } else {
+            unreachable(error)
+        }
+    })?;
     Ok(js_sys::Uint8Array::new(&buffer).to_vec())
 }
 

@@ -12,7 +12,7 @@ pub enum WorkerEvent<'a> {
         state: State,
         /// The cause, as a sentence.
         reason: Option<&'a str>,
-        /// The time until the next attempt, with [`State::Reconnecting`].
+        /// The time until the next attempt, with [`State::Reconnecting`], [`State::TooSlow`] and [`State::Resting`].
         retry_in_ms: Option<u32>,
     },
     /// Counters since the start of the worker.
@@ -26,11 +26,16 @@ pub enum State {
     LoadingData,
     Connecting,
     Working,
+    /// Without a session, because the rest after an update is longer than a task may stay open.
+    Resting,
     Paused,
     Reconnecting,
+    /// Reconnecting after a long delay, because tasks timed out.
+    TooSlow,
     Stopped,
     Finished,
     Ejected,
+    OutOfMemory,
     Failed,
 }
 

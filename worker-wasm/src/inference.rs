@@ -30,6 +30,7 @@ impl Classifier {
     /// Returns an error if the widths are not a valid model.
     #[wasm_bindgen(constructor)]
     pub fn new(layers: &[u32]) -> Result<Self, JsError> {
+        crate::throw_panics();
         let architecture = Architecture::new(layers.iter().map(|&width| width as usize).collect())?;
         Ok(Self {
             kernel: Kernel::new(&architecture),

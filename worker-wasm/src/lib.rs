@@ -42,6 +42,7 @@ impl Volunteer {
     /// Creates an idle volunteer.
     #[wasm_bindgen(constructor)]
     pub fn new(on_event: js_sys::Function) -> Self {
+        throw_panics();
         Self(Driver::new(on_event))
     }
 
@@ -73,6 +74,15 @@ impl Volunteer {
     pub fn stop(&self) {
         Driver::stop(&self.0);
     }
+}
+
+/// Makes panics throw their messages.
+///
+/// Without this, a panic ends in a trap, as a failed allocation does, and the page could not distinguish the two.
+fn throw_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        wasm_bindgen::throw_str(&panic.to_string())
+    }));
 }
 
 /// Returns the version of this code.

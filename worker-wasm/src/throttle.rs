@@ -30,15 +30,21 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Sets the fraction of a core, clamped to 0.05 to 1 (NaN becomes 0.05), and drops the owed delay.
-    pub fn set_effort(&mut self, effort: f64) {
+    /// Sets the fraction of a core, clamped to 0.05 to 1 (NaN becomes 0.05). A change drops the owed delay. Returns
+    /// whether the fraction changed.
+    pub fn set_effort(&mut self, effort: f64) -> bool {
         let effort = if effort >= MIN_EFFORT {
             effort
         } else {
             MIN_EFFORT
         };
-        self.effort = if effort <= 1.0 { effort } else { 1.0 };
-        self.owed_ms = 0.0;
+        let effort = if effort <= 1.0 { effort } else { 1.0 };
+        let is_changed = effort != self.effort;
+        if is_changed {
+            self.effort = effort;
+            self.owed_ms = 0.0;
+        }
+        is_changed
     }
 
     /// Records computing time.
@@ -138,6 +144,17 @@ mod tests {
         let mut throttle = Throttle::default();
         throttle.set_effort(7.0);
         throttle.record_work(1000.0);
+        assert_eq!(throttle.delay_ms(), None);
+    }
+
+    #[test]
+    fn only_changed_effort_drops_delay() {
+        let mut throttle = Throttle::default();
+        assert!(throttle.set_effort(0.5));
+        throttle.record_work(20.0);
+        assert!(!throttle.set_effort(0.5));
+        assert_eq!(throttle.delay_ms(), Some(20.0));
+        assert!(throttle.set_effort(0.25));
         assert_eq!(throttle.delay_ms(), None);
     }
 }

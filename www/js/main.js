@@ -7,6 +7,7 @@ import { VolunteerKeys } from './api/volunteer-keys.js';
 import { clearData } from './panels/clear-data.js';
 import { showContribution } from './panels/contribution-panel.js';
 import { ContributionStats } from './panels/contribution-stats.js';
+import { showDataTexts } from './panels/data-texts.js';
 import { DemoView } from './panels/demo-view.js';
 import { showFacts, showVersion } from './panels/details-panel.js';
 import { DrawingPanel } from './panels/drawing-panel.js';
@@ -14,7 +15,7 @@ import { showFleet, showFreshness } from './panels/fleet-panel.js';
 import { Leaderboard } from './panels/leaderboard.js';
 import { ModelPanel } from './panels/model-panel.js';
 import { SettingsForm } from './panels/settings-form.js';
-import { describe, isActive } from './panels/status-line.js';
+import { describe, isActive, isTraining } from './panels/status-line.js';
 import { checkJoinToken, joinToken, onButtons, showStatusLine, showTokenField } from './panels/status-panel.js';
 import { byId } from './shared/dom.js';
 import { log } from './shared/event-log.js';
@@ -27,7 +28,6 @@ import { WorkerPool } from './worker/worker-pool.js';
 
 const REFRESH_INTERVAL_MS = 500; // drawing every event would cost more than the training itself
 const SLEEP_THRESHOLD_MS = 10_000; // a longer gap between two refreshes means that the device slept
-const TITLE = document.title;
 
 const missing = missingFeature();
 const stats = new ContributionStats();
@@ -40,7 +40,7 @@ let settings = loadSettings();
 const pool = new WorkerPool(socketUrl(), settings, credentials, {
   onReady: showVersion,
   onState: () => {
-    if (pool.state.name !== 'working') stats.resetRates();
+    if (!isTraining(pool.state.name)) stats.resetRates();
     if (pool.state.name === 'finished') client.requestNow(); // for the final accuracy
     show();
   },
@@ -122,14 +122,15 @@ function show() {
   showStatusLine(line);
   showContribution({
     totals,
-    rates: line.state === 'working' ? stats.rates() : null,
+    rates: isTraining(line.state) ? stats.rates() : null,
     since: status && baseline && difference(status.accepted, totals.accepted, baseline),
     allVisits: stats.acceptedInAllVisits(),
     parameters: status?.model.parameters ?? null,
   });
-  form.showUsage(settings, status?.model.parameters);
+  form.showUsage(settings, status);
   showFreshness(client.receivedAt, now);
-  document.title = isActive(line.state) ? `${line.headline.slice(0, -1)} · FAR-SIGN` : TITLE;
+  const title = showDataTexts(status);
+  document.title = isActive(line.state) ? `${line.headline.slice(0, -1)} · FAR-SIGN` : title;
 }
 
 /**

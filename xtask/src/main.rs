@@ -36,7 +36,7 @@ Usage: cargo xtask <command>
                      target/screenshots
   tools              install wasm-pack and its companions into .tools/ (minutes)
   firefox            install what `cargo xtask test firefox` needs: Firefox through apt-get
-                     where that is possible, and its driver into .tools/ (minutes)
+                     where that is possible, and its driver into .tools/; `test` does so too
   data-subset        make data/mnist-10k again from its source (a maintainer's command)
   help               print this text
 ";

@@ -28,7 +28,7 @@ impl Page {
         let missing = "missing a browser or its driver (FARSIGN_CHROMIUM, FARSIGN_CHROMEDRIVER)";
         let browser = paths.chromium.as_ref().context(missing)?;
         let driver = DriverProcess::start_program(paths.chromedriver.as_ref().context(missing)?);
-        let mut capabilities = capabilities(browser, &driver.profile());
+        let mut capabilities = capabilities(browser, &driver.profile(), &[]);
         capabilities.insert("timeouts".to_owned(), json!({ "script": CALL_TIMEOUT_MS }));
         let connector = HttpConnector::new();
         let client =

@@ -85,18 +85,32 @@ fn occupied_port_is_an_error() {
     );
 }
 
+#[cfg(unix)]
 #[test]
-fn volunteer_without_server_fails() {
+fn volunteer_waits_for_its_server() {
     let free = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    let stderr = expect_failure(&mut farsign(&[
-        "volunteer",
-        "--url",
-        &format!("http://{free}"),
-    ]));
-    assert!(stderr.contains("is the server running?"), "{stderr}");
+    let url = format!("http://{free}");
+    let mut volunteer = farsign(&["volunteer", "--url", &url]);
+    let mut volunteer = volunteer.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(volunteer.stderr.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let line = lines.find(|line| line.contains("retrying in"));
+    let line = line.expect("the volunteer waits");
+    assert!(line.contains("is the server running?"), "{line}");
+    let listen = free.to_string();
+    let small = SMALL.map(|argument| match argument {
+        "127.0.0.1:0" => listen.as_str(),
+        other => other,
+    });
+    let (server, _) = serve(&mut farsign(&small));
+    let forwarded = std::thread::spawn(move || lines.for_each(drop));
+    assert!(volunteer.wait().unwrap().success());
+    forwarded.join().unwrap();
+    interrupt(server);
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod bans;
 mod origin;
 mod proxy_report;
 mod retry_after;
+mod timeout_counter;
 mod token;
 
 use std::net::IpAddr;
@@ -30,6 +31,7 @@ use crate::admission::ban_file::{BanFile, BanFileError};
 use crate::admission::bans::{Ban, Bans};
 use crate::admission::proxy_report::ProxyReport;
 use crate::admission::retry_after::RetryScheduler;
+use crate::admission::timeout_counter::TimeoutCounter;
 use crate::net::client_addr::ClientAddr;
 use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
 use crate::net::rate_limiter::RateLimiter;
@@ -38,6 +40,8 @@ use farsign::identity::VolunteerIdentity;
 
 pub use crate::admission::origin::{Origins, ParseOriginError};
 pub use crate::admission::token::{AdminTokenError, TokenDigest, check_admin_token};
+pub use crate::admission::timeout_counter::{MAX_TIMEOUTS_IN_A_ROW, VolunteerKey};
+pub use crate::admission::token::TokenDigest;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -78,6 +82,7 @@ pub struct Admission {
     sessions: Arc<ConnectionLimiter>,
     joins: Mutex<RateLimiter>,
     retries: Mutex<RetryScheduler>,
+    timeouts: Mutex<TimeoutCounter>,
     bans: Mutex<Bans>,
     bans_changed: Notify,
     ban_file: BanFile,
@@ -99,6 +104,7 @@ impl Admission {
             joins: Mutex::new(RateLimiter::new(options.joins_per_minute)),
             retries: Mutex::default(),
             ban_file: BanFile::new(options.ban_file.take(), &bans),
+            timeouts: Mutex::default(),
             bans: Mutex::new(bans),
             bans_changed: Notify::new(),
             paused: watch::Sender::new(false),
@@ -253,6 +259,23 @@ impl Admission {
             reason,
             retry_after_ms: wait.map(milliseconds),
         }
+    }
+
+    /// Records a task that timed out. Returns how many of the volunteer's tasks did in a row, and the goodbye, whose retry
+    /// delay grows with them.
+    pub fn task_timeout(&self, volunteer: VolunteerKey) -> (u32, Goodbye) {
+        let timeouts = self.timeouts.lock().record(volunteer);
+        let delay = timeout_counter::retry_delay(self.options.retry_after, timeouts);
+        let goodbye = Goodbye {
+            reason: GoodbyeReason::TaskTimeout,
+            retry_after_ms: Some(milliseconds(delay)),
+        };
+        (timeouts, goodbye)
+    }
+
+    /// Forgets the timeouts of a volunteer whose update was accepted.
+    pub fn reset_timeouts(&self, volunteer: VolunteerKey) {
+        self.timeouts.lock().reset(volunteer);
     }
 
     /// Returns a rejection that one address causes, so that its retries do not delay those of other addresses.

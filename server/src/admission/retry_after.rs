@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const RETRIES_PER_SECOND: u32 = 100;
 
 /// Latest scheduled reconnect.
-const MAX_RETRY_DELAY: Duration = Duration::from_mins(5);
+pub const MAX_RETRY_DELAY: Duration = Duration::from_mins(5);
 
 /// A scheduler that gives each rejected client the next free slot.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ use farsign::dataset::{
 use flate2::{Compression, write::GzEncoder};
 
 use crate::data::class_notes::class_notes;
+use crate::data::content::Content;
 use crate::data::file_search::{self, DatasetFiles, SearchError};
 use crate::data::load_step::{LoadAction, LoadStep};
 use crate::data::source_error::{self, DatasetSourceError};
@@ -61,6 +62,8 @@ pub struct TrainAndHeldOut {
     pub name: String,
     /// What the operator should know about the data, in sentences.
     pub notes: Vec<String>,
+    /// What the images show.
+    pub content: Content,
     /// Gzipped IDX file of the training images.
     pub train_images_gz: Bytes,
     /// Gzipped IDX file of the training labels.
@@ -121,6 +124,7 @@ pub fn load(
     let order = source.pixel_order.unwrap_or_default();
     let mut data = assemble(&names, contents, order, on_step)?;
     data.name = title(folder, &files.prefix, &data);
+    data.content = Content::of(&data.train, || Ok(built_in()?.train))?;
     Ok(data)
 }
 
@@ -278,6 +282,7 @@ fn assemble(
         train: Arc::new(train),
         held_out: Arc::new(held_out),
         name: String::new(),
+        content: Content::Digits,
         train_images_gz,
         train_labels_gz,
     })

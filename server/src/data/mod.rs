@@ -4,6 +4,7 @@ mod class_notes;
 mod file_search;
 mod folder_listing;
 pub mod load_step;
+pub mod content;
 pub mod loader;
 pub mod mnist_download;
 pub mod source_error;

@@ -11,8 +11,10 @@ use farsign::tolerance;
 use serde::Serialize;
 
 use crate::counters::VerificationCounters;
+use crate::data::content::Content;
+use crate::data::loader::TrainAndHeldOut;
 use crate::evaluation::{History, Point};
-use crate::http::dto::{Data, Model};
+use crate::http::dto::{self, Model};
 use crate::state::AppState;
 
 /// The status of a server.
@@ -48,6 +50,25 @@ pub(super) struct Run {
     pub(super) progress: Option<f64>,
     pub(super) paused: bool,
     token_required: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Data {
+    #[serde(flatten)]
+    size: dto::Data,
+    content: Content,
+    /// Bytes that a volunteer downloads before it trains.
+    download_bytes: usize,
+}
+
+impl From<&TrainAndHeldOut> for Data {
+    fn from(data: &TrainAndHeldOut) -> Self {
+        Self {
+            size: dto::Data::from(data),
+            content: data.content,
+            download_bytes: data.train_images_gz.len() + data.train_labels_gz.len(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -20,7 +20,7 @@ use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use farsign::task::{GoodbyeReason, RunSettings, TaskId, VolunteerId};
+use farsign::task::{Goodbye, GoodbyeReason, RunSettings, TaskId, VolunteerId};
 use farsign::wire::{
     Capabilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, max_client_frame_bytes,
     read_client_frame,
@@ -28,7 +28,7 @@ use farsign::wire::{
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, MAX_TIMEOUTS_IN_A_ROW, VolunteerKey};
 use crate::coordinator::{CoordinatorHandle, JoinReply, JoinRequest, TaskAssignment, UpdateReply};
 use crate::counters::Counters;
 use crate::effort::Effort;
@@ -130,6 +130,8 @@ async fn serve(context: SessionContext, socket: WebSocket, client: ClientAddr) {
         context,
         transport,
         client,
+        volunteer: VolunteerKey::Address(client),
+        has_accepted: false,
         capabilities: Capabilities::default(),
         sent_version: None,
         task_sent: None,
@@ -156,6 +158,10 @@ struct Session {
     context: SessionContext,
     transport: Transport,
     client: ClientAddr,
+    /// The volunteer across sessions.
+    volunteer: VolunteerKey,
+    /// Whether an update of this session was accepted.
+    has_accepted: bool,
     /// Optional encodings that the volunteer accepts.
     capabilities: Capabilities,
     /// Version of the model that was sent last.
@@ -177,6 +183,9 @@ impl Session {
             }
         };
         let identity = request.identity;
+        if let Some(identity) = identity {
+            self.volunteer = VolunteerKey::Identity(identity);
+        }
         let JoinReply {
             volunteer,
             first,
@@ -318,6 +327,7 @@ impl Session {
             Ok(accepted) => {
                 frame.accepted(task, accepted);
                 self.rejected_in_a_row = 0;
+                self.has_accepted = true;
             }
             Err(reason) => {
                 frame.rejected(task, reason);
@@ -360,6 +370,9 @@ impl Session {
 
     /// Counts the end of the session, and sends a goodbye if the volunteer still reads.
     async fn finish(&mut self, end: SessionEnd) {
+        if self.has_accepted {
+            self.context.admission.reset_timeouts(self.volunteer);
+        }
         let goodbye = match end {
             SessionEnd::Left => return,
             SessionEnd::SlowReader => {
@@ -368,6 +381,7 @@ impl Session {
                     .counters
                     .session_ended(GoodbyeReason::SlowReader);
             }
+            SessionEnd::Goodbye(GoodbyeReason::TaskTimeout) => self.on_task_timeout(),
             SessionEnd::Goodbye(reason) => self
                 .context
                 .admission
@@ -376,5 +390,24 @@ impl Session {
         };
         self.context.counters.session_ended(goodbye.reason);
         self.transport.close(goodbye).await;
+    }
+
+    /// Records a task that timed out, and logs a volunteer that never completes one in time.
+    fn on_task_timeout(&self) -> Goodbye {
+        let (timeouts, goodbye) = self.context.admission.task_timeout(self.volunteer);
+        // At the 3rd, 6th, 12th, ... timeout.
+        let multiple = timeouts / MAX_TIMEOUTS_IN_A_ROW;
+        if timeouts.is_multiple_of(MAX_TIMEOUTS_IN_A_ROW) && multiple.is_power_of_two() {
+            tracing::warn!(
+                event = "volunteer_too_slow",
+                address = %self.client,
+                timeouts,
+                task_timeout_ms = self.context.limits.task_timeout.as_millis() as u64,
+                retry_after_ms = goodbye.retry_after_ms,
+                hint = "raise --task-timeout-ms, or choose a smaller --batch or --hidden",
+                "tasks timed out repeatedly"
+            );
+        }
+        goodbye
     }
 }

@@ -17,6 +17,25 @@ const NO_WEBSOCKETS: &str = "a proxy between this machine and the server does no
 
 const USE_HTTPS: &str = "; if the server has a certificate, use https://";
 
+/// Returns whether a later attempt may succeed: the server or a proxy may be starting, restarting or overloaded.
+pub fn is_transient(error: &ureq::Error) -> bool {
+    match error {
+        // An invalid certificate, or a server without TLS.
+        ureq::Error::Io(error) => error.kind() != io::ErrorKind::InvalidData,
+        ureq::Error::Timeout(_)
+        | ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::ConnectProxyFailed(_) => true,
+        _ => false,
+    }
+}
+
+/// Returns whether a later request may have another status.
+pub fn is_transient_status(status: StatusCode) -> bool {
+    // 501 and 505 are not implemented, and stay so.
+    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
+}
+
 /// Describes a connection that a proxy did not open.
 pub fn of_tunnel(reason: &str) -> String {
     let advice = if reason.contains("407") {
@@ -153,6 +172,34 @@ mod tests {
     use tokio_tungstenite::tungstenite::http::Response;
 
     use super::*;
+
+    #[test]
+    fn temporary_faults_are_retried() {
+        for status in [408, 429, 500, 502, 503, 504, 522] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert!(is_transient_status(status), "{status}");
+        }
+        for kind in [
+            io::ErrorKind::ConnectionRefused,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::UnexpectedEof,
+        ] {
+            assert!(is_transient(&io::Error::from(kind).into()), "{kind}");
+        }
+        assert!(is_transient(&ureq::Error::HostNotFound));
+    }
+
+    #[test]
+    fn lasting_faults_are_not_retried() {
+        for status in [400, 401, 403, 404, 410, 501, 505] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert!(!is_transient_status(status), "{status}");
+        }
+        let certificate = io::Error::new(io::ErrorKind::InvalidData, "invalid peer certificate");
+        assert!(!is_transient(&certificate.into()));
+        assert!(!is_transient(&ureq::Error::TlsRequired));
+    }
+
 
     fn url(text: &str) -> ServerUrl {
         text.parse().unwrap()

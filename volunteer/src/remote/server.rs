@@ -42,7 +42,12 @@ pub enum EnvironmentError {
 #[allow(missing_docs)]
 pub enum DownloadError {
     #[error("could not download {url}: {cause}")]
-    Request { url: String, cause: String },
+    Request {
+        url: String,
+        cause: String,
+        /// Whether a later attempt may succeed.
+        is_transient: bool,
+    },
     #[error("the server's training data is invalid: {0}")]
     Dataset(#[from] DatasetError),
 }
@@ -108,12 +113,15 @@ impl RemoteServer {
     /// # Errors
     /// Returns an error if the server does not respond with such a file.
     pub fn download(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, DownloadError> {
-        let failed = |cause| DownloadError::Request {
+        let failed = |cause, is_transient| DownloadError::Request {
             url: self.url.http_url(path),
             cause,
+            is_transient,
         };
-        let of_error =
-            |error: ureq::Error| failed(self.with_proxy(failure::of_download(&error, &self.url)));
+        let of_error = |error: ureq::Error| {
+            let cause = self.with_proxy(failure::of_download(&error, &self.url));
+            failed(cause, failure::is_transient(&error))
+        };
         let mut request = self.agent().get(self.url.http_url(path));
         if let Some(authorization) = self.url.authorization() {
             request = request.header(header::AUTHORIZATION, authorization.as_str());
@@ -129,7 +137,8 @@ impl RemoteServer {
                 .lossy_utf8(true)
                 .read_to_string();
             let body = body.unwrap_or_default(); // a longer page has no reason for people
-            Err(failed(failure::of_response(status, &body, &self.url)))
+            let cause = failure::of_response(status, &body, &self.url);
+            Err(failed(cause, failure::is_transient_status(status)))
         }
     }
 

@@ -21,7 +21,8 @@ const RESPONSE_TIMEOUT_MS = 8000;
  * @property {{ id: string, phase: string, uptime_s: number, order: string, rule: string, progress: number | null,
  *   paused: boolean, token_required: boolean }} run
  * @property {{ name: string, layers: number[], parameters: number }} model
- * @property {{ name: string, held_out_count: number, rows: number, cols: number, classes: number }} data
+ * @property {{ name: string, held_out_count: number, rows: number, cols: number, classes: number,
+ *   content: 'digits' | 'images', download_bytes: number }} data
  * @property {{ connected: number, active: number }} volunteers
  * @property {number} accepted
  * @property {Record<string, number>} rejected

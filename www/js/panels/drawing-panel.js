@@ -7,13 +7,13 @@ import { DrawingCanvas } from './drawing-canvas.js';
 import { EXAMPLE_DIGITS } from './example-digits.js';
 import { PredictionView } from './prediction-view.js';
 
-const IMAGE_SIDE = 28; // the only size that drawings can be scaled to
 const FIRST_EXAMPLE = 2;
 const EXAMPLE_STEP = 3; // cycles through all ten digits out of order
 const NOTE = 'Your drawing is read on your device and never leaves this page.';
 
 const ui = {
   panel: byId('draw'),
+  title: byId('draw-title'),
   canvas: typedById('drawing', HTMLCanvasElement),
   hint: byId('drawing-hint'),
   example: byId('example'),
@@ -57,11 +57,11 @@ export class DrawingPanel {
 
   /** @param {import('../api/status-client.js').Status} status */
   update(status) {
-    const { rows, cols, classes } = status.data;
-    if (rows !== IMAGE_SIDE || cols !== IMAGE_SIDE) {
-      ui.panel.hidden = true;
-      return;
-    }
+    const { content, classes } = status.data;
+    // Other images than upright digits, white on black, have nothing in common with a drawing.
+    ui.panel.hidden = content !== 'digits';
+    if (ui.panel.hidden) return;
+    setText(ui.title, 'Draw a digit');
     this.#view ??= new PredictionView(classes);
     this.#client.update(status);
     this.refresh();

@@ -6,13 +6,12 @@ import { storedSecret } from '../api/volunteer-keys.js';
 import { byId, createElement, setText, typedById } from '../shared/dom.js';
 import { formatCount, formatCountOf } from '../shared/format.js';
 import { local } from '../shared/storage.js';
+import { nameProblem, normalizeName } from './person-name.js';
 
 const PATH = 'api/v1/leaderboard';
 const REFRESH_INTERVAL_MS = 5000;
 const NAME_KEY = 'name';
 const PERSON_KEY = 'person';
-// The server uses the same pattern.
-const NAME_PATTERN = /^(?!.*[\u115f\u1160\u3164\uffa0])[\p{Alphabetic}\p{N} _.'-]{1,20}$/u;
 
 /** @typedef {{ id: string, name: string, accepted: number }} Person */
 /** @typedef {{ people: Person[], named: number }} Board */
@@ -92,7 +91,7 @@ export class Leaderboard {
 
   /** @param {string} input */
   async #join(input) {
-    const name = input.trim().replace(/\s+/g, ' ');
+    const name = normalizeName(input);
     const problem = this.#store(name);
     setText(ui.nameNote, problem);
     if (problem !== '') return;
@@ -113,8 +112,8 @@ export class Leaderboard {
    * @param {string} name
    */
   #store(name) {
-    if (name === '') return 'Please enter a name.';
-    if (!NAME_PATTERN.test(name)) return "Please use up to 20 letters, digits, spaces and the characters -_.'";
+    const problem = nameProblem(name);
+    if (problem !== '') return problem;
     if (!local.set(NAME_KEY, name)) return 'Your browser blocks site storage, so the name cannot be saved.';
     return '';
   }
@@ -165,7 +164,8 @@ export class Leaderboard {
   /** @param {Person} person */
   #createRow({ id, name, accepted }) {
     const row = createElement('li', id === this.#id ? 'own' : '');
-    const label = createElement('span', 'label', name);
+    const label = createElement('span', 'label');
+    label.append(createElement('bdi', '', name)); // isolates a name from right to left
     if (id === this.#id) label.append(createElement('span', 'note', ' you'));
     row.append(label, createElement('span', 'number', formatCount(accepted)));
     return row;

@@ -2,6 +2,7 @@
 // The shared model: its accuracy, the progress of the run, the curve and the milestones.
 
 import { AccuracyChart, MILESTONES, measuredPoints } from '../shared/accuracy-chart.js';
+import { wordsFor } from '../shared/data-words.js';
 import { byId, setNumber, setText, typedById } from '../shared/dom.js';
 import { formatCount, formatCountOf, formatDuration, formatPercent, isNumber } from '../shared/format.js';
 
@@ -26,9 +27,11 @@ export class ModelPanel {
   #chart = new AccuracyChart(ui.chart, ui.chartReadout);
 
   /** @param {Status} status */
-  show({ held_out: heldOut, data, run, accepted }) {
+  show(status) {
+    const { held_out: heldOut, data, run, accepted } = status;
+    const { noun, done } = wordsFor(status);
     setNumber(ui.accuracy, heldOut.accuracy, formatPercent(heldOut.accuracy));
-    setText(ui.accuracyCaption, `of ${formatCount(data.held_out_count)} test digits read correctly`);
+    setText(ui.accuracyCaption, `of ${formatCount(data.held_out_count)} test ${noun} ${done} correctly`);
     this.#showPlan(run.progress, accepted);
     const points = measuredPoints(heldOut, run.uptime_s);
     this.#showMilestones(points);

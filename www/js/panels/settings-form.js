@@ -72,14 +72,11 @@ export class SettingsForm {
   /**
    * Shows what these settings use.
    * @param {Settings} settings
-   * @param {number | undefined} parameters Of the model; `undefined` if unknown.
+   * @param {import('../api/status-client.js').Status | null} status
    */
-  showUsage({ effort, cores }, parameters) {
+  showUsage({ effort, cores }, status) {
     const processor = `${formatCount(effort * 100)}\u00a0% of ${cores === 1 ? 'one core' : `${cores} cores`}`;
-    const data = parameters
-      ? `: up to ${formatBytes(parameters / 8)} sent and ${formatBytes(parameters * BYTES_PER_PARAMETER)} received per update`
-      : '';
-    setText(ui.summary, `Nothing runs until you press Start. Then training uses ${processor} and data${data}.`);
+    setText(ui.summary, `Nothing runs until you press Start. Then training ${describeTraffic(status, cores)}, and uses ${processor}.`);
   }
 
   #read() {
@@ -99,4 +96,19 @@ export class SettingsForm {
     setText(ui.effortText, text);
     ui.effort.setAttribute('aria-valuetext', text);
   }
+}
+
+/**
+ * Describes what travels after Start: the training images once, then models and updates.
+ * @param {import('../api/status-client.js').Status | null} status
+ * @param {number} cores
+ */
+function describeTraffic(status, cores) {
+  if (status === null) return 'downloads the training images, receives models and sends updates';
+  const { data, model } = status;
+  const images = formatBytes(data.download_bytes);
+  const times = cores === 1 ? '' : ', at most once for each core';
+  const received = formatBytes(model.parameters * BYTES_PER_PARAMETER);
+  const sent = formatBytes(model.parameters / 8);
+  return `downloads ${images} of training images${times}, receives up to ${received} and sends up to ${sent} per update`;
 }

@@ -1,13 +1,14 @@
 // @ts-check
 // The texts and buttons of each state: one pure function from facts to a view of the status line.
 
+import { wordsFor } from '../shared/data-words.js';
 import { formatCountOf, formatPercent, isNumber, toSentence } from '../shared/format.js';
 
 /** @typedef {import('../api/status-client.js').Status} Status */
 /** @typedef {import('../api/status-client.js').Failure} Failure */
 /** @typedef {import('../worker/worker-handle.js').StateName} StateName */
 /** @typedef {import('../worker/worker-handle.js').WorkerState} WorkerState */
-/** @typedef {{ working: number, all: number }} PoolSize */
+/** @typedef {import('../worker/worker-pool.js').PoolSize} PoolSize */
 /** @typedef {{ start: boolean, pause: boolean, stop: boolean }} EnabledButtons */
 
 /**
@@ -32,7 +33,15 @@ import { formatCountOf, formatPercent, isNumber, toSentence } from '../shared/fo
  */
 
 /** @type {Set<StatusLine['state']>} */
-const ACTIVE_STATES = new Set(['loading-data', 'connecting', 'working', 'reconnecting', 'waiting']);
+const ACTIVE_STATES = new Set([
+  'loading-data',
+  'connecting',
+  'working',
+  'resting',
+  'reconnecting',
+  'too-slow',
+  'waiting',
+]);
 const NO_BUTTONS = { start: false, pause: false, stop: false };
 const CAN_START = { start: true, pause: false, stop: false };
 const CAN_PAUSE = { start: false, pause: true, stop: true };
@@ -43,6 +52,12 @@ const CAN_RESUME = { start: true, pause: false, stop: true };
  * @param {StatusLine['state']} state
  */
 export const isActive = (state) => ACTIVE_STATES.has(state);
+
+/**
+ * Returns whether the workers compute updates, with rests between them.
+ * @param {StatusLine['state']} state
+ */
+export const isTraining = (state) => state === 'working' || state === 'resting';
 
 /**
  * Describes the state of the page.
@@ -60,7 +75,7 @@ export function describe({ missing, pool, client, accepted, now }) {
   if (client.failure && (state.name === 'idle' || state.name === 'stopped')) {
     return {
       ...line('unreachable', 'Server unreachable.', client.failure.reason, CAN_START),
-      countdown: countdown(client.failure.retryAt, now),
+      countdown: countdown('try', client.failure.retryAt, now),
     };
   }
   return describePool(state, pool.size, accepted, now);
@@ -87,6 +102,11 @@ function describePool({ name, reason, retryAt }, size, accepted, now) {
       return line(name, 'Connecting.', reasonOr('Opening a connection to the server.'), CAN_PAUSE);
     case 'working':
       return line(name, 'Training.', reasonOr(workingText(size)), CAN_PAUSE);
+    case 'resting':
+      return {
+        ...line(name, 'Training.', 'Resting after an update, to keep to the effort that you chose.', CAN_PAUSE),
+        countdown: countdown('task', retryAt, now),
+      };
     case 'waiting':
       return line(name, 'Waiting.', `${reason} Paused because of your “Pause automatically” setting.`, CAN_PAUSE);
     case 'paused':
@@ -94,7 +114,12 @@ function describePool({ name, reason, retryAt }, size, accepted, now) {
     case 'reconnecting':
       return {
         ...line(name, 'Reconnecting.', reasonOr('The connection was lost.'), CAN_PAUSE),
-        countdown: countdown(retryAt, now),
+        countdown: countdown('try', retryAt, now),
+      };
+    case 'too-slow':
+      return {
+        ...line(name, 'Too slow.', reasonOr('Updates from this device come too late.'), CAN_PAUSE),
+        countdown: countdown('try', retryAt, now),
       };
     case 'stopped':
       return line(
@@ -110,6 +135,8 @@ function describePool({ name, reason, retryAt }, size, accepted, now) {
         `${reasonOr('The server gave no reason.')} Press Start to join again.`,
         CAN_START,
       );
+    case 'out-of-memory':
+      return line(name, 'Out of memory.', outOfMemoryText(size), CAN_START);
     case 'failed':
       return line(
         name,
@@ -123,10 +150,19 @@ function describePool({ name, reason, retryAt }, size, accepted, now) {
 }
 
 /** @param {PoolSize} size */
-function workingText({ working, all }) {
+function workingText({ working, outOfMemory, all }) {
   if (all === 1) return 'Your device is improving the shared model.';
   if (working === all) return `${all} cores are improving the shared model.`;
-  return `${working} of ${all} cores are improving the shared model.`;
+  const others = outOfMemory > 0 ? ` There is not enough free memory for ${formatCountOf(outOfMemory, 'core')}.` : '';
+  return `${working} of ${all} cores are improving the shared model.${others}`;
+}
+
+/** @param {PoolSize} size */
+function outOfMemoryText({ all }) {
+  const what = 'There is not enough free memory for the training images and the model';
+  return all === 1
+    ? `${what}. Close other tabs and programs, then press Start.`
+    : `${what} on ${all} cores. Choose fewer cores, or close other tabs and programs, then press Start.`;
 }
 
 /**
@@ -146,8 +182,9 @@ function line(state, headline, detail, buttons) {
  */
 function finishedText(status, accepted) {
   const accuracy = status?.held_out.accuracy;
+  const { noun, verb } = wordsFor(status);
   const result = isNumber(accuracy)
-    ? `Training is complete: the model reads ${formatPercent(accuracy)} of the test digits correctly.`
+    ? `Training is complete: the model ${verb}s ${formatPercent(accuracy)} of the test ${noun} correctly.`
     : 'Training is complete.';
   return accepted > 0
     ? `${result} Thank you for ${formatCountOf(accepted, 'update')}.`
@@ -155,11 +192,13 @@ function finishedText(status, accepted) {
 }
 
 /**
- * @param {number | null} retryAt
+ * @param {'try' | 'task'} what
+ * @param {number | null} at
  * @param {number} now
  */
-function countdown(retryAt, now) {
-  if (retryAt === null) return '';
-  const seconds = Math.ceil((retryAt - now) / 1000);
-  return seconds > 0 ? `Next try in ${seconds} s.` : 'Trying now.';
+function countdown(what, at, now) {
+  if (at === null) return '';
+  const seconds = Math.ceil((at - now) / 1000);
+  if (seconds > 0) return `Next ${what} in ${seconds} s.`;
+  return what === 'try' ? 'Trying now.' : 'Requesting a task.';
 }

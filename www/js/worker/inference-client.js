@@ -2,9 +2,12 @@
 // The page's side of the inference worker. Keeps the worker's model fresh while the result is visible: the first model
 // is fetched after the first drawing, later ones often while the drawing is new and rarely afterwards.
 
+import { isOutOfMemory } from './out-of-memory.js';
+
 const ACTIVE_INTERVAL_MS = 2500; // between two models while the drawing is new
 const IDLE_INTERVAL_MS = 15_000; // and afterwards
 const ACTIVE_FOR_MS = 60_000;
+const OUT_OF_MEMORY = 'There is not enough free memory. Close other tabs and programs, then draw again.';
 
 /** @typedef {import('../api/status-client.js').Status} Status */
 /** @typedef {{ grey: Uint8Array, width: number }} Drawing Grey values, 0 to 255, in rows of `width`. */
@@ -29,6 +32,8 @@ export class InferenceClient {
   #drawing = null;
   #drawnAt = Number.NEGATIVE_INFINITY;
   #isBlank = true;
+  /** Set until the next drawing, so that no request repeats the failure. */
+  #isOutOfMemory = false;
   /** Whether the result is visible. */
   isVisible = false;
 
@@ -49,6 +54,7 @@ export class InferenceClient {
   predict({ grey, width }, now) {
     this.#drawnAt = now;
     this.#isBlank = !grey.some((value) => value > 0);
+    this.#isOutOfMemory = false;
     this.#drawing = { type: 'drawing', grey, width };
     if (this.#worker !== null) this.#worker.postMessage(this.#drawing);
     else if (this.#isBlank) return;
@@ -70,7 +76,8 @@ export class InferenceClient {
    */
   refresh(now) {
     const model = this.#model;
-    if (this.#isBlank || this.#isRequesting || model === null || !this.isVisible || document.hidden) return;
+    const isIdle = this.#isBlank || this.#isRequesting || this.#isOutOfMemory;
+    if (isIdle || model === null || !this.isVisible || document.hidden) return;
     const { runId, accepted, at } = this.#requested;
     if (runId === model.runId && accepted === model.accepted) return;
     const interval = now - this.#drawnAt < ACTIVE_FOR_MS ? ACTIVE_INTERVAL_MS : IDLE_INTERVAL_MS;
@@ -103,7 +110,10 @@ export class InferenceClient {
   #onError(reason) {
     this.#worker?.terminate();
     this.#worker = null;
-    this.#onMessage({ type: 'failed', reason });
+    this.#isRequesting = false;
+    this.#requested.runId = null; // requested again after the interval
+    this.#isOutOfMemory = isOutOfMemory(reason);
+    this.#onFailure(this.#isOutOfMemory ? OUT_OF_MEMORY : reason);
   }
 
   /** @param {InferenceMessage} message */
@@ -113,8 +123,12 @@ export class InferenceClient {
     if (message.type === 'model' || message.type === 'failed') this.#isRequesting = false;
     if (message.type === 'model') this.#onFailure('');
     if (message.type === 'failed') {
-      this.#requested.runId = null; // requested again after the interval
-      this.#onFailure(message.reason);
+      if (isOutOfMemory(message.reason)) {
+        this.#onError(message.reason);
+      } else {
+        this.#requested.runId = null; // requested again after the interval
+        this.#onFailure(message.reason);
+      }
     }
   }
 }

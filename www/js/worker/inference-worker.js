@@ -7,6 +7,7 @@
 // Each newer model recognizes the last drawing again. If the Wasm module could not be loaded, the next message retries.
 
 import init, { Classifier, normalizeDrawing } from '../../pkg/farsign_worker.js';
+import { isOutOfMemory } from './out-of-memory.js';
 
 /** @typedef {{ grey: Uint8Array, width: number }} Drawing Grey values, 0 to 255, in rows of `width`. */
 
@@ -33,7 +34,8 @@ self.onmessage = async ({ data }) => {
     if (data.type === 'model') await loadModel(data.url, data.layers);
     predict();
   } catch (error) {
-    postMessage({ type: 'failed', reason: error instanceof Error ? error.message : String(error) });
+    const isError = error instanceof Error && !isOutOfMemory(error);
+    postMessage({ type: 'failed', reason: isError ? error.message : String(error) });
   }
 };
 

@@ -2,6 +2,7 @@
 // The Web Worker around the Wasm volunteer: forwards the page's commands to the volunteer, and its events to the page.
 
 import init, { Volunteer, version } from '../../pkg/farsign_worker.js';
+import { isOutOfMemory } from './out-of-memory.js';
 
 /** @typedef {{ type: string, url: string, secret?: Uint8Array, token?: string, effort: number }} Command */
 
@@ -26,7 +27,8 @@ self.onmessage = ({ data }) => {
 
 // A rejected promise does not reach the page's error handler; an exception does.
 self.addEventListener('unhandledrejection', ({ reason }) => {
-  postMessage({ type: 'state', state: 'failed', reason: `The training code stopped: ${reason?.message ?? reason}` });
+  const state = isOutOfMemory(reason) ? 'out-of-memory' : 'failed';
+  postMessage({ type: 'state', state, reason: `The training code stopped: ${reason?.message ?? reason}` });
 });
 
 await init();

@@ -1,14 +1,16 @@
 // @ts-check
 // The page's side of one Web Worker that trains: creates it, forwards the visitor's commands, keeps its last state.
 
+import { isOutOfMemory } from './out-of-memory.js';
+
 const STOP_TIMEOUT_MS = 1000; // for a worker to close its connection before it is terminated
 
 /**
- * @typedef {'preparing' | 'idle' | 'loading-data' | 'connecting' | 'working' | 'reconnecting' | 'waiting' | 'paused'
- *   | 'stopped' | 'finished' | 'ejected' | 'failed'} StateName
+ * @typedef {'preparing' | 'idle' | 'loading-data' | 'connecting' | 'working' | 'resting' | 'reconnecting' | 'too-slow'
+ *   | 'waiting' | 'paused' | 'stopped' | 'finished' | 'ejected' | 'out-of-memory' | 'failed'} StateName
  */
 /** @type {Set<StateName>} */
-const ENDED_STATES = new Set(['stopped', 'finished', 'ejected', 'failed']);
+const ENDED_STATES = new Set(['stopped', 'finished', 'ejected', 'out-of-memory', 'failed']);
 
 /**
  * `reason` is a sentence or ''; `retryAt` is in ms since the epoch.
@@ -144,7 +146,7 @@ export class WorkerHandle {
     const reason = detail ? `${event}: ${detail.replace(/^Uncaught /, '')}` : `${event}.`;
     console.error(`worker: ${reason}`);
     this.#terminate();
-    this.#setState('failed', reason);
+    this.#setState(isOutOfMemory(detail) ? 'out-of-memory' : 'failed', reason);
   }
 
   #terminate() {

@@ -11,6 +11,7 @@ import { WorkerHandle } from './worker-handle.js';
 /** @typedef {import('./worker-handle.js').WorkerState} WorkerState */
 /** @typedef {import('./worker-handle.js').WorkerListeners} WorkerListeners */
 /** @typedef {import('./worker-handle.js').Credentials} Credentials */
+/** @typedef {{ working: number, outOfMemory: number, all: number }} PoolSize Numbers of workers. */
 
 /**
  * The pool is in the first of these states that any worker is in.
@@ -18,19 +19,22 @@ import { WorkerHandle } from './worker-handle.js';
  */
 const STATE_PRIORITY = [
   'working',
+  'resting',
   'loading-data',
   'connecting',
   'reconnecting',
+  'too-slow',
   'preparing',
   'finished',
   'ejected',
+  'out-of-memory',
   'failed',
   'paused',
   'stopped',
   'idle',
 ];
 /** @type {Set<StateName>} */
-const TERMINAL_STATES = new Set(['finished', 'ejected', 'failed']);
+const TERMINAL_STATES = new Set(['finished', 'ejected', 'out-of-memory', 'failed']);
 /** @type {Set<StateName>} */
 const IDLE_STATES = new Set(['idle', 'paused', 'stopped', 'preparing']);
 
@@ -47,8 +51,8 @@ export class WorkerPool {
   #goal = 'stop';
   #holdReason = '';
 
-  /** The number of workers, and how many of them train. */
-  size = { working: 0, all: 1 };
+  /** @type {PoolSize} */
+  size = { working: 0, outOfMemory: 0, all: 1 };
   /** @type {WorkerState} */
   state = { name: 'preparing', reason: '', retryAt: null };
 
@@ -153,8 +157,13 @@ export class WorkerPool {
     if (this.#goal === 'work' && states.length > 0 && states.every((state) => TERMINAL_STATES.has(state.name))) {
       this.#goal = 'stop';
     }
-    const working = states.filter((state) => state.name === 'working').length;
-    this.size = { working, all: states.length };
+    /** @param {StateName[]} names */
+    const count = (...names) => states.filter((state) => names.includes(state.name)).length;
+    this.size = {
+      working: count('working', 'resting'),
+      outOfMemory: count('out-of-memory'),
+      all: states.length,
+    };
     const isHeld = this.#goal === 'work' && this.#holdReason !== '' && !TERMINAL_STATES.has(name);
     this.state = isHeld
       ? { name: 'waiting', reason: this.#holdReason, retryAt: null }

@@ -17,7 +17,14 @@ const CRATES: [Layers; 5] = [
         source: "farsign/src/",
         layers: &[
             &[
-                "backoff", "dataset", "math", "momentum", "random", "simd", "trust",
+                "backoff",
+                "dataset",
+                "math",
+                "momentum",
+                "random",
+                "simd",
+                "task_timing",
+                "trust",
             ],
             &["minibatch", "model", "schedule", "sign"],
             &["direction", "kernels"],
@@ -65,6 +72,7 @@ const CRATES: [Layers; 5] = [
         layers: &[
             &["attack", "identity_file", "server_url"],
             &["remote"],
+            &["training_data"],
             &["worker"],
         ],
     },

@@ -14,6 +14,15 @@ const AXE_VARIABLE: &str = "FARSIGN_AXE";
 /// The variable that names the kind of browser to the tests of the page.
 const BROWSER_KIND_VARIABLE: &str = "FARSIGN_BROWSER";
 
+/// The modules of tests that `firefox-essentials` runs.
+const FIREFOX_ESSENTIALS: [&str; 5] = [
+    "training::",
+    "consent::",
+    "resilience::",
+    "console::",
+    "throttle::",
+];
+
 pub fn chromium(shell: &Shell) -> Result<Outcome> {
     let mut command = browser_test(shell)?;
     match npm::page_tools(shell)? {
@@ -24,21 +33,27 @@ pub fn chromium(shell: &Shell) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Tests the page in Firefox. Compiling its driver takes minutes, so only `cargo xtask firefox` installs it.
+/// Tests the page in Firefox.
 pub fn firefox(shell: &Shell) -> Result<Outcome> {
-    let Some((program, driver)) = firefox::find(shell) else {
-        let reason = format!(
-            "needs Firefox and {}: cargo xtask firefox",
-            firefox::DRIVER_NAME
-        );
-        return Ok(Outcome::Skipped(reason));
+    test_in_firefox(shell, &[])
+}
+
+/// Tests in Firefox what a volunteer depends on; the other tests find little that the same tests in Chromium do not.
+pub fn firefox_essentials(shell: &Shell) -> Result<Outcome> {
+    test_in_firefox(shell, &FIREFOX_ESSENTIALS)
+}
+
+/// Runs the tests whose names contain one of these texts, or all of them.
+fn test_in_firefox(shell: &Shell, filters: &[&str]) -> Result<Outcome> {
+    let Some((program, driver)) = firefox::prepare(shell)? else {
+        return Ok(Outcome::Skipped(firefox::missing()));
     };
     let mut command = browser_test_command(shell);
     command.env(BROWSER_KIND_VARIABLE, "firefox");
     command
         .env(firefox::BROWSER_VARIABLE, program)
         .env(firefox::DRIVER_VARIABLE, driver);
-    run(command.args(["--", "--nocapture"]))?;
+    run(command.args(["--", "--nocapture"]).args(filters))?;
     Ok(Outcome::Passed)
 }
 

@@ -36,7 +36,7 @@ struct Step {
 }
 
 /// All steps: cheap ones first, and early those whose failure needs a person, such as a missing browser.
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 22] = [
     Step {
         name: "environment",
         about: "the Rust toolchain is complete, and there is a browser",
@@ -158,21 +158,30 @@ const STEPS: [Step; 21] = [
         run: browser::chromium,
     },
     Step {
+        name: "firefox-essentials",
+        about: "training, consent, resilience, console and effort in Firefox",
+        needs: &["program"],
+        run: browser::firefox_essentials,
+    },
+    Step {
         name: "firefox",
-        about: "the same in Firefox (needs `cargo xtask firefox`)",
+        about: "all tests of the page in Firefox (runs only when named)",
         needs: &["program"],
         run: browser::firefox,
     },
 ];
 
+/// Steps that take long and repeat what others test.
+const ONLY_WHEN_NAMED: [&str; 1] = ["firefox"];
+
 /// Prints one line for each step.
 pub fn describe() {
     for step in &STEPS {
-        println!("  {:12} {}", step.name, step.about);
+        println!("  {:18} {}", step.name, step.about);
     }
 }
 
-/// Runs the named steps and what they need, or all steps if none is named.
+/// Runs the named steps and what they need. If none is named, runs all that need not be named.
 pub fn run(shell: &Shell, names: &[String]) -> Result<ExitCode> {
     let mut durations: Vec<(&str, Duration)> = Vec::new();
     let mut skipped: Vec<(&str, String)> = Vec::new();
@@ -216,10 +225,10 @@ pub fn run(shell: &Shell, names: &[String]) -> Result<ExitCode> {
 fn report(durations: &[(&str, Duration)], skipped: &[(&str, String)]) {
     println!();
     for (name, duration) in durations {
-        println!("{name:12} {:7.1} s", duration.as_secs_f64());
+        println!("{name:18} {:7.1} s", duration.as_secs_f64());
     }
     let total: Duration = durations.iter().map(|(_, duration)| *duration).sum();
-    println!("{:12} {:7.1} s", "total", total.as_secs_f64());
+    println!("{:18} {:7.1} s", "total", total.as_secs_f64());
     for (name, reason) in skipped {
         println!("{name} was skipped: {reason}");
     }
@@ -246,7 +255,10 @@ fn select_steps(names: &[String]) -> Result<Vec<&'static Step>> {
     }
     Ok(STEPS
         .iter()
-        .filter(|step| names.is_empty() || wanted.contains(&step.name))
+        .filter(|step| {
+            let is_default = names.is_empty() && !ONLY_WHEN_NAMED.contains(&step.name);
+            is_default || wanted.contains(&step.name)
+        })
         .collect())
 }
 
@@ -292,8 +304,11 @@ mod tests {
     }
 
     #[test]
-    fn no_names_select_every_step() {
-        assert_eq!(selected(&[]).len(), STEPS.len());
+    fn no_names_select_default_steps() {
+        let steps = selected(&[]);
+        assert_eq!(steps.len(), STEPS.len() - ONLY_WHEN_NAMED.len());
+        assert!(steps.contains(&"firefox-essentials") && !steps.contains(&"firefox"));
+        assert!(selected(&["firefox"]).contains(&"firefox"));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! A secret identifies a person, as it does a volunteer. The server stores the hashes of both, and names only in
 //! memory. It stores a name only for volunteers with accepted updates, so memory cannot be claimed for free.
 
+mod name;
 mod registry;
 
 use std::collections::HashMap;
@@ -27,7 +28,8 @@ use serde::{Deserialize, Serialize};
 use tower_http::timeout::TimeoutLayer;
 
 use crate::coordinator::CoordinatorStopped;
-use crate::http::leaderboard::registry::{MAX_VOLUNTEERS, Name, NameError, NameRegistry};
+use crate::http::leaderboard::name::{Name, NameError};
+use crate::http::leaderboard::registry::{MAX_VOLUNTEERS, NameRegistry};
 use crate::http::ttl_cache::TtlCache;
 use crate::state::AppState;
 use farsign::identity::VolunteerIdentity;

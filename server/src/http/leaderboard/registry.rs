@@ -1,65 +1,15 @@
 //! The registry of names, in memory only.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-use std::str::FromStr;
 
 use farsign::identity::VolunteerIdentity;
+use super::name::Name;
 
 /// People with a name. The one that set its name longest ago is removed first.
 pub const MAX_PEOPLE: usize = 1_000;
 
 /// Volunteers of one person. A browser tab has one volunteer per core.
 pub const MAX_VOLUNTEERS: usize = 64;
-
-/// A name that may be shown to everyone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name(String);
-
-/// An invalid name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum NameError {
-    #[error("expected a name of 1 to {max} characters, found none", max = Name::MAX_CHARACTERS)]
-    Empty,
-    #[error("expected a name of 1 to {max} characters, found {found}", max = Name::MAX_CHARACTERS)]
-    Long { found: usize },
-    /// The name contains something else than visible letters, digits, spaces and `-_.'`.
-    #[error("expected letters, digits, spaces and -_.' in a name, found {found:?}")]
-    Character { found: char },
-}
-
-/// Invisible letters: the Hangul fillers.
-const INVISIBLE: [char; 4] = ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'];
-
-impl Name {
-    /// Characters of a name.
-    pub const MAX_CHARACTERS: usize = 20;
-}
-
-impl FromStr for Name {
-    type Err = NameError;
-
-    /// Trims the name, and replaces several spaces between words by one.
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let is_invalid = |letter: &char| {
-            !(letter.is_alphanumeric() || " -_.'".contains(*letter)) || INVISIBLE.contains(letter)
-        };
-        match (name.chars().count(), name.chars().find(is_invalid)) {
-            (0, _) => Err(NameError::Empty),
-            (found, _) if found > Self::MAX_CHARACTERS => Err(NameError::Long { found }),
-            (_, Some(found)) => Err(NameError::Character { found }),
-            (_, None) => Ok(Self(name)),
-        }
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// The name and the volunteers of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,37 +129,6 @@ mod tests {
         let mut rows: Vec<_> = registry.people().map(row).collect();
         rows.sort();
         rows
-    }
-
-    #[test]
-    fn name_is_trimmed() {
-        for (text, expected) in [
-            ("Ada", "Ada"),
-            ("  Ada \n Lovelace ", "Ada Lovelace"),
-            ("Zoë-7 o'B.", "Zoë-7 o'B."),
-        ] {
-            assert_eq!(
-                text.parse::<Name>().map(|name| name.to_string()),
-                Ok(expected.to_owned())
-            );
-        }
-    }
-
-    #[test]
-    fn invalid_name_is_an_error() {
-        assert_eq!(" \t".parse::<Name>(), Err(NameError::Empty));
-        assert_eq!(
-            "x".repeat(21).parse::<Name>(),
-            Err(NameError::Long { found: 21 })
-        );
-        for found in [
-            '<', '&', '"', '\u{202e}', '\u{200b}', '\u{3164}', '\u{ffa0}', '\0', '@', '/',
-        ] {
-            assert_eq!(
-                format!("a{found}b").parse::<Name>(),
-                Err(NameError::Character { found })
-            );
-        }
     }
 
     #[test]

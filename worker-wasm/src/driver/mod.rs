@@ -4,9 +4,14 @@
 //!   idle --start--> loading data --> connecting --> working --pause--> paused --start--> connecting
 //!                        ^               ^             |
 //!                        +-- wait <------+-- wait <----+ connection lost          stop, finished, ejected, failed: end
+//!                                        +-- rest <----+ the throttle's delay is too long for a task
 //! ```
 //!
-//! The [`Throttle`] sets the delay between two tasks.
+//! The [`Throttle`] sets the delay between two tasks. The server sends the next task with its reply to an update, so a
+//! volunteer rests with an open task if the server's timeout allows it, and without a session otherwise. Leaving costs a
+//! snapshot and the momentum, but no task times out.
+
+mod session;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,19 +21,16 @@ use std::time::Duration;
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
 use farsign::task::{Secret, Task};
-use farsign::volunteer::{Event, MAX_TASK_DELAY_MS, Volunteer, VolunteerError};
-use farsign::wire::{Capabilities, ClientFrame, Hello};
-use js_sys::Uint8Array;
+use farsign::task_timing::TaskTiming;
+use farsign::volunteer::{Event, MAX_TASK_DELAY_MS, Volunteer};
 use wasm_bindgen::JsValue;
 
-use crate::data;
-use crate::disconnect::{Disconnect, reason_not_opened};
+use crate::data::{self, LoadError};
+use crate::disconnect::reason_not_opened;
 use crate::events::{Progress, State, WorkerEvent};
-use crate::socket::{Socket, SocketEvent};
+use crate::socket::Socket;
 use crate::throttle::Throttle;
 use crate::worker_global::{Timer, drop_after_event, now_ms};
-
-const AGENT: &str = concat!("farsign-browser/", env!("CARGO_PKG_VERSION"));
 
 /// Minimum time between two progress events. The page redraws less often.
 const PROGRESS_INTERVAL_MS: f64 = 250.0;
@@ -39,9 +41,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_millis(MAX_TASK_DELAY_MS + 45_000)
 
 /// Time for the response that shows whether the server is there.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// CPU time of the browser for a task and its update, outside this worker; measured with /proc for the default model.
-const BROWSER_OVERHEAD_MS: f64 = 0.6;
 
 /// The state of a volunteer. Events arrive through `Rc<RefCell<Driver>>`, one at a time.
 #[derive(Debug)]
@@ -69,6 +68,10 @@ pub struct Driver {
     /// Time of the last transfer in either direction.
     last_transfer_ms: f64,
     throttle: Throttle,
+    timing: TaskTiming,
+    /// Time at which the rest without a session ends. `None` in a session, and while there is no rest.
+    rest_ends_ms: Option<f64>,
+    updates_in_session: u32,
     idle_since_ms: f64,
     /// A task that is delayed by the throttle.
     task: Option<Task>,
@@ -111,6 +114,9 @@ impl Driver {
             retry_not_before_ms: 0.0,
             last_transfer_ms: 0.0,
             throttle: Throttle::default(),
+            timing: TaskTiming::default(),
+            rest_ends_ms: None,
+            updates_in_session: 0,
             idle_since_ms: 0.0,
             task: None,
             wait: None,
@@ -143,10 +149,18 @@ impl Driver {
         this.borrow_mut().finish(State::Stopped, None);
     }
 
-    /// Sets the fraction of a core, and ends the current delay.
+    /// Sets the fraction of a core. If it differs from the current one, the current delay ends.
     pub fn set_effort(this: &SharedDriver, effort: f64) {
-        this.borrow_mut().throttle.set_effort(effort);
-        Self::work(this);
+        let mut driver = this.borrow_mut();
+        let is_resting = driver.rest_ends_ms.is_some();
+        if driver.throttle.set_effort(effort) {
+            drop(driver);
+            if is_resting {
+                Self::advance(this);
+            } else {
+                Self::work(this);
+            }
+        }
     }
 
     /// Checks the connection now instead of at the next timer.
@@ -154,10 +168,15 @@ impl Driver {
         let mut driver = this.borrow_mut();
         if driver.socket.is_some() {
             driver.check_idle_timeout(this);
-        } else if driver.is_started && now_ms() >= driver.retry_not_before_ms {
+        } else if driver.is_started && now_ms() >= driver.next_attempt_ms() {
             drop(driver);
             Self::advance(this);
         }
+    }
+
+    /// Returns the earliest time of the next connection: the end of the rest, or of the delay that the server requested.
+    fn next_attempt_ms(&self) -> f64 {
+        self.rest_ends_ms.unwrap_or(self.retry_not_before_ms)
     }
 
     /// Takes the next step towards training.
@@ -166,7 +185,9 @@ impl Driver {
         if !driver.is_started || driver.is_probing || driver.socket.is_some() {
             return;
         }
+        driver.record_idle(now_ms());
         match driver.data {
+            Some(_) if driver.is_rest_due() => driver.rest(this),
             Some(_) => driver.connect(this),
             None if driver.is_loading => driver.send_state(State::LoadingData, None, None),
             None => driver.load(this),
@@ -184,8 +205,11 @@ impl Driver {
             driver.is_loading = false;
             match loaded {
                 Ok(data) => driver.data = Some(Arc::new(data)),
-                Err(reason) if driver.is_started => return driver.retry(&this, None, &reason),
-                Err(_) => return,
+                Err(_) if !driver.is_started => return,
+                Err(LoadError::OutOfMemory) => return driver.finish(State::OutOfMemory, None),
+                Err(LoadError::Failed(reason)) => {
+                    return driver.retry(&this, State::Reconnecting, None, &reason);
+                }
             }
             drop(driver);
             Self::advance(&this);
@@ -195,7 +219,10 @@ impl Driver {
     fn connect(&mut self, this: &SharedDriver) {
         let Some(data) = &self.data else { return };
         self.volunteer = Some(Volunteer::new(Arc::clone(data)));
-        self.send_state(State::Connecting, None, None);
+        self.updates_in_session = 0;
+        if self.rest_ends_ms.is_none() {
+            self.send_state(State::Connecting, None, None);
+        }
         let on_event = {
             let this = Rc::clone(this);
             move |event| this.borrow_mut().on_event(&this, event)
@@ -214,7 +241,7 @@ impl Driver {
     }
 
     /// Finds out why the WebSocket was not opened, and retries.
-    fn probe(&mut self, this: &SharedDriver) {
+    pub(super) fn probe(&mut self, this: &SharedDriver) {
         self.disconnect();
         self.is_probing = true;
         let no_response = {
@@ -232,133 +259,12 @@ impl Driver {
     fn retry_unopened(this: &SharedDriver, responds: bool) {
         let mut driver = this.borrow_mut();
         if std::mem::take(&mut driver.is_probing) {
-            driver.retry(this, None, reason_not_opened(responds));
-        }
-    }
-
-    fn on_event(&mut self, this: &SharedDriver, event: SocketEvent) {
-        let received_ms = now_ms();
-        self.last_transfer_ms = received_ms;
-        self.throttle.record_idle(received_ms - self.idle_since_ms);
-        let result = match event {
-            SocketEvent::Open => {
-                self.is_open = true;
-                let capabilities = Capabilities {
-                    deltas: true,
-                    ..Capabilities::default()
-                };
-                let secret = self.credentials.secret;
-                let token = self.credentials.token.as_deref();
-                ClientFrame::hello(
-                    &Hello {
-                        agent: AGENT,
-                        capabilities,
-                        secret,
-                        token,
-                    },
-                    &mut self.outgoing,
-                );
-                self.send()
-            }
-            SocketEvent::Frame(frame) => self.on_frame(&frame),
-            SocketEvent::Closed(_) if !self.is_open => return self.probe(this),
-            SocketEvent::Closed(code) => Err(Disconnect::from_close_code(code)),
-        };
-        let result = result.and_then(|()| self.work_or_wait(this));
-        self.on_idle(this, received_ms, result);
-    }
-
-    /// Works on the delayed task, if there is one.
-    fn work(this: &SharedDriver) {
-        let mut driver = this.borrow_mut();
-        driver.set_wait(None);
-        let started_ms = now_ms();
-        let idle_ms = started_ms - driver.idle_since_ms;
-        driver.throttle.record_idle(idle_ms);
-        let result = driver.compute_update();
-        driver.on_idle(this, started_ms, result);
-    }
-
-    /// Records the work since `started_ms`, and handles the end of the session.
-    fn on_idle(&mut self, this: &SharedDriver, started_ms: f64, result: Result<(), Disconnect>) {
-        self.idle_since_ms = now_ms();
-        self.throttle
-            .record_work(self.idle_since_ms - started_ms + BROWSER_OVERHEAD_MS);
-        match result {
-            Ok(()) => {}
-            Err(Disconnect::Retry(delay_ms, reason)) => self.retry(this, delay_ms, &reason),
-            Err(Disconnect::End(state, reason)) => self.finish(state, Some(&reason)),
-        }
-    }
-
-    fn work_or_wait(&mut self, this: &SharedDriver) -> Result<(), Disconnect> {
-        match self.throttle.delay_ms() {
-            Some(ms) if self.task.is_some() => {
-                let this = Rc::clone(this);
-                let delay = Duration::from_secs_f64(ms / 1000.0);
-                self.set_wait(Some(Timer::set_timeout(delay, move || Self::work(&this))));
-                Ok(())
-            }
-            _ => self.compute_update(),
-        }
-    }
-
-    fn on_frame(&mut self, frame: &Uint8Array) -> Result<(), Disconnect> {
-        let length = frame.length() as usize;
-        self.incoming.resize(length, 0);
-        frame.copy_to(&mut self.incoming);
-        self.progress.bytes_received += length as f64;
-        let Some(volunteer) = &mut self.volunteer else {
-            return Ok(());
-        };
-        self.events.clear();
-        if let Err(error) = volunteer.receive(&self.incoming, &mut self.events) {
-            if error == VolunteerError::DatasetMismatch && !self.is_reloaded {
-                (self.data, self.is_reloaded) = (None, true); // reloaded before the next attempt
-                return Err(Disconnect::Retry(
-                    None,
-                    "The server has switched to other training data.".to_owned(),
-                ));
-            }
-            return Err(error.into());
-        }
-        for index in 0..self.events.len() {
-            match self.events[index].clone() {
-                Event::Joined => {
-                    self.is_reloaded = false;
-                    self.backoff.succeeded();
-                    self.send_state(State::Working, None, None);
-                }
-                Event::Accepted(_) => self.progress.accepted += 1.0,
-                Event::Rejected(_) => self.progress.rejected += 1.0,
-                Event::Task(task) => self.task = Some(task),
-                Event::Goodbye(goodbye) => return Err(goodbye.into()),
-            }
-        }
-        self.send_progress(false);
-        Ok(())
-    }
-
-    fn compute_update(&mut self) -> Result<(), Disconnect> {
-        let (Some(task), Some(volunteer)) = (self.task.take(), &mut self.volunteer) else {
-            return Ok(());
-        };
-        let started_ms = now_ms();
-        volunteer.write_update(&task, &mut self.outgoing)?;
-        self.progress.version = task.snapshot_version as f64;
-        self.progress
-            .record_update(self.outgoing.len(), now_ms() - started_ms);
-        self.last_transfer_ms = now_ms();
-        self.send()
-    }
-
-    fn send(&self) -> Result<(), Disconnect> {
-        match &self.socket {
-            Some(socket) if socket.send(&self.outgoing) => Ok(()),
-            _ => Err(Disconnect::Retry(
+            driver.retry(
+                this,
+                State::Reconnecting,
                 None,
-                "The connection to the server was lost.".to_owned(),
-            )),
+                reason_not_opened(responds),
+            );
         }
     }
 
@@ -380,12 +286,14 @@ impl Driver {
         let timed_out = self.task.is_none()
             && now_ms() - self.last_transfer_ms >= IDLE_TIMEOUT.as_millis() as f64;
         if timed_out {
-            self.retry(this, None, "The server does not respond.");
+            let reason = "The server does not respond.";
+            self.retry(this, State::Reconnecting, None, reason);
         }
         timed_out
     }
 
-    fn retry(&mut self, this: &SharedDriver, delay_ms: Option<u32>, reason: &str) {
+    /// Reconnects after the server's delay in ms, or after the backoff's, and shows this state until then.
+    fn retry(&mut self, this: &SharedDriver, state: State, delay_ms: Option<u32>, reason: &str) {
         self.disconnect();
         if !self.is_started {
             return;
@@ -393,12 +301,37 @@ impl Driver {
         self.retry_not_before_ms = delay_ms.map_or(0.0, |ms| now_ms() + f64::from(ms));
         let delay_ms = delay_ms.unwrap_or_else(|| self.backoff.next_ms(js_sys::Math::random()));
         self.send_progress(true);
-        self.send_state(State::Reconnecting, Some(reason), Some(delay_ms));
+        self.send_state(state, Some(reason), Some(delay_ms));
+        self.advance_after(this, delay_ms);
+    }
+
+    /// Returns whether the throttle's delay is longer than a task may wait.
+    fn is_rest_due(&self) -> bool {
+        let max_ms = self.timing.max_rest_ms();
+        self.throttle.delay_ms().is_some_and(|ms| ms > max_ms)
+    }
+
+    /// Leaves until the throttle's delay is over.
+    fn rest(&mut self, this: &SharedDriver) {
+        self.disconnect();
+        let delay_ms = self.throttle.delay_ms().unwrap_or_default();
+        self.rest_ends_ms = Some(now_ms() + delay_ms);
+        self.send_progress(true);
+        self.send_state(State::Resting, None, Some(delay_ms as u32));
+        self.advance_after(this, delay_ms as u32);
+    }
+
+    fn advance_after(&mut self, this: &SharedDriver, delay_ms: u32) {
         let this = Rc::clone(this);
-        let again = Timer::set_timeout(Duration::from_millis(delay_ms.into()), move || {
-            Self::advance(&this);
-        });
+        let delay = Duration::from_millis(delay_ms.into());
+        let again = Timer::set_timeout(delay, move || Self::advance(&this));
         self.set_timer(Some(again));
+    }
+
+    /// Counts the time since the last work as idle.
+    fn record_idle(&mut self, now_ms: f64) {
+        self.throttle.record_idle(now_ms - self.idle_since_ms);
+        self.idle_since_ms = now_ms;
     }
 
     /// Ends the session in this state.
@@ -414,6 +347,7 @@ impl Driver {
         self.set_wait(None);
         drop_after_event(self.socket.take());
         (self.volunteer, self.task, self.is_probing) = (None, None, false);
+        self.rest_ends_ms = None;
     }
 
     fn set_wait(&mut self, wait: Option<Timer>) {

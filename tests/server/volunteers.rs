@@ -1,0 +1,247 @@
+//! Native volunteers on slow machines, and before, between and after servers.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use farsign::dataset::Dataset;
+use farsign::task::{GoodbyeReason, Secret};
+use farsign::wire::Hello;
+use farsign_server::config::settings::{ModelKind, RuleKind, ScheduleKind, Settings};
+use farsign_server::data::loader::{self, FILE_NAMES};
+use farsign_tests::raw_client::RawClient;
+use farsign_tests::test_server::TestServer;
+use farsign_tests::wait;
+use farsign_volunteer::{FleetError, FleetOptions, FleetStats, WorkerEvent, WorkerExit, run_fleet};
+use tokio::sync::watch;
+
+/// A run without an end, on a server that asks for short retries.
+fn endless() -> Settings {
+    Settings {
+        model: Some(ModelKind::Softmax),
+        rule: Some(RuleKind::Plain),
+        schedule: Some(ScheduleKind::Constant),
+        retry_after_ms: Some(100),
+        ..Settings::default()
+    }
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address")
+}
+
+/// A fleet that runs until it is stopped.
+struct Fleet {
+    stats: Arc<FleetStats>,
+    events: mpsc::Receiver<WorkerEvent>,
+    stop: watch::Sender<bool>,
+    thread: std::thread::JoinHandle<Result<Vec<WorkerExit>, FleetError>>,
+}
+
+impl Fleet {
+    fn start(options: FleetOptions) -> Self {
+        let stats = Arc::new(FleetStats::default());
+        let (stop, stopping) = watch::channel(false);
+        let (sender, events) = mpsc::channel();
+        let shared = Arc::clone(&stats);
+        let thread = std::thread::spawn(move || {
+            let report = move |_, event| _ = sender.send(event);
+            run_fleet(&options, &shared, &stopping, report)
+        });
+        Self {
+            stats,
+            events,
+            stop,
+            thread,
+        }
+    }
+
+    fn at(address: SocketAddr) -> Self {
+        let url = format!("http://{address}").parse().expect("a server URL");
+        Self::start(FleetOptions::new(url, 2))
+    }
+
+    /// Waits until more updates are accepted.
+    fn wait_for_updates(&self, count: u64) {
+        let target = self.stats.accepted() + count;
+        wait::wait_for_some("accepted updates", || {
+            (self.stats.accepted() >= target).then_some(())
+        });
+    }
+
+    /// Waits for a delay, and returns it in ms with its cause.
+    fn wait_for_delay(&self, is_expected: impl Fn(u32, &str) -> bool) -> (u32, String) {
+        loop {
+            let event = self.events.recv_timeout(wait::TEST_TIMEOUT);
+            if let WorkerEvent::Waiting { delay_ms, cause } = event.expect("an event")
+                && is_expected(delay_ms, &cause)
+            {
+                return (delay_ms, cause);
+            }
+        }
+    }
+
+    fn stop(self) -> Vec<WorkerExit> {
+        self.stop.send_replace(true);
+        let ended = self.thread.join().expect("no panic");
+        ended.expect("a fleet")
+    }
+}
+
+/// Responds to one request with this status, and returns the address.
+fn respond_once(status: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client");
+        _ = client.read(&mut [0; 1024]);
+        let response =
+            format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        client.write_all(response.as_bytes()).expect("a write");
+    });
+    address
+}
+
+#[test]
+fn fleet_waits_for_its_server() {
+    let address = free_address();
+    let fleet = Fleet::at(address);
+    fleet.wait_for_delay(|_, cause| cause.contains("is the server running?"));
+    let _server = TestServer::start(Settings {
+        listen: Some(address),
+        ..endless()
+    });
+    fleet.wait_for_updates(10);
+    assert_eq!(fleet.stop(), vec![WorkerExit::Stopped; 2]);
+}
+
+#[test]
+fn bad_gateway_is_retried() {
+    let address = respond_once("502 Bad Gateway");
+    let fleet = Fleet::at(address);
+    fleet.wait_for_delay(|_, cause| cause.contains("502"));
+    let _server = TestServer::start(Settings {
+        listen: Some(address),
+        ..endless()
+    });
+    fleet.wait_for_updates(10);
+    fleet.stop();
+}
+
+#[test]
+fn missing_data_ends_a_fleet() {
+    let fleet = Fleet::at(respond_once("404 Not Found"));
+    let ended = fleet.thread.join().expect("no panic");
+    let error = ended.expect_err("a server without data").to_string();
+    assert!(error.contains("404"), "{error}");
+}
+
+#[test]
+fn stop_ends_wait_for_server() {
+    let fleet = Fleet::at(free_address());
+    fleet.wait_for_delay(|_, _| true);
+    assert_eq!(fleet.stop(), vec![WorkerExit::Stopped; 2]);
+}
+
+#[test]
+fn fleet_loads_other_data() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let digits = loader::built_in().expect("the built-in digits");
+    let part = |data: &Dataset| data.select((0..data.len()).step_by(2));
+    let (train, held_out) = (part(&digits.train), part(&digits.held_out));
+    let files = [
+        train.to_idx_images(),
+        train.to_idx_labels(),
+        held_out.to_idx_images(),
+        held_out.to_idx_labels(),
+    ];
+    for (name, content) in FILE_NAMES.iter().zip(files) {
+        std::fs::write(folder.path().join(name), content).expect("a write");
+    }
+
+    let server = TestServer::start(endless());
+    let address = server.address();
+    let fleet = Fleet::at(address);
+    fleet.wait_for_updates(10);
+    drop(server);
+    let server = TestServer::start(Settings {
+        listen: Some(address),
+        data: Some(folder.path().to_owned()),
+        ..endless()
+    });
+    server.wait_until("updates on the other data", |status| {
+        status["accepted"].as_u64() >= Some(10)
+    });
+    assert_eq!(fleet.stop(), vec![WorkerExit::Stopped; 2]);
+}
+
+#[test]
+fn long_delay_expires_no_task() {
+    let server = TestServer::start(Settings {
+        task_timeout_ms: Some(1000),
+        ..endless()
+    });
+    let fleet = Fleet::start(FleetOptions {
+        delay: Duration::from_millis(1500),
+        ..server.fleet(2)
+    });
+    fleet.wait_for_updates(6);
+    assert_eq!(server.status()["sessions_ended"]["task_timeout"], 0);
+    let rested = fleet
+        .events
+        .try_iter()
+        .any(|e| matches!(e, WorkerEvent::Resting(_)));
+    assert!(rested, "the workers rest without a task");
+    fleet.stop();
+}
+
+#[test]
+fn slow_fleet_is_reported() {
+    let server = TestServer::start(Settings {
+        model: Some(ModelKind::Mlp),
+        hidden: Some(1024),
+        batch: Some(4096),
+        task_timeout_ms: Some(100),
+        ..endless()
+    });
+    let fleet = Fleet::start(server.fleet(1));
+    let (delay_ms, cause) = fleet.wait_for_delay(|_, cause| cause.contains("too slow"));
+    assert!(delay_ms >= 60_000, "{delay_ms}");
+    for part in ["3 tasks", "0.1 s", "--task-timeout-ms", "--batch"] {
+        assert!(cause.contains(part), "{part}: {cause}");
+    }
+    assert_eq!(fleet.stop(), [WorkerExit::Stopped]);
+}
+
+#[test]
+fn repeated_timeouts_grow_retry_delay() {
+    let server = TestServer::start(Settings {
+        task_timeout_ms: Some(400),
+        ..endless()
+    });
+    let delay_after_timeout = |secret: u8, updates: u32| {
+        let mut volunteer = RawClient::connect(&server);
+        volunteer.send_hello(&Hello {
+            secret: Some(Secret([secret; 16])),
+            ..Hello::default()
+        });
+        let mut received = volunteer.recv();
+        let settings = received.welcome.take().expect("a welcome").settings;
+        let bits = vec![0; settings.directions.count().div_ceil(8)];
+        for _ in 0..updates {
+            volunteer.send_update(received.task.expect("a task").id, &bits);
+            received = volunteer.recv();
+            assert!(received.accepted.is_some(), "{received:?}");
+        }
+        let goodbye = volunteer.recv().goodbye.expect("a goodbye");
+        assert_eq!(goodbye.reason, GoodbyeReason::TaskTimeout);
+        goodbye.retry_after_ms.expect("a retry delay")
+    };
+    let delays = [0; 5].map(|updates| delay_after_timeout(1, updates));
+    assert_eq!(delays, [100, 100, 200, 400, 800]);
+    assert_eq!(delay_after_timeout(2, 0), 100, "another volunteer");
+    assert_eq!(delay_after_timeout(1, 1), 100, "after an accepted update");
+}
