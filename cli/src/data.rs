@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use farsign_server::data::mnist_download::{self, FetchOptions};
 
+use crate::network::NetworkArgs;
 use crate::output::path_parser;
 use crate::streams;
-use crate::network::NetworkArgs;
 
 #[derive(Debug, Subcommand)]
 pub enum Data {

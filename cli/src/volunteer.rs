@@ -9,14 +9,14 @@ use anyhow::{Context, bail};
 use clap::Args;
 use farsign::wire::check_join_token;
 use farsign_volunteer::{
-    Attack, FleetError, FleetOptions, FleetStats, WorkerEvent, WorkerExit,
-    load_or_create, run_fleet,
+    Attack, FleetError, FleetOptions, FleetStats, WorkerEvent, WorkerExit, load_or_create,
+    run_fleet,
 };
 use tokio::sync::{oneshot, watch};
 
+use crate::network::NetworkArgs;
 use crate::output::path_parser;
 use crate::signals::{STOPPED_AT_ONCE, StopSignals};
-use crate::network::NetworkArgs;
 use crate::status_line::StatusLine;
 use crate::streams;
 

@@ -111,7 +111,7 @@ fn fleet_waits_for_its_server() {
     let fleet = Fleet::at(address);
     fleet.wait_for_delay(|_, cause| cause.contains("is the server running?"));
     let _server = TestServer::start(Settings {
-        listen: Some(address),
+        listen: Some((address.ip(), address.port()).into()),
         ..endless()
     });
     fleet.wait_for_updates(10);
@@ -124,7 +124,7 @@ fn bad_gateway_is_retried() {
     let fleet = Fleet::at(address);
     fleet.wait_for_delay(|_, cause| cause.contains("502"));
     let _server = TestServer::start(Settings {
-        listen: Some(address),
+        listen: Some((address.ip(), address.port()).into()),
         ..endless()
     });
     fleet.wait_for_updates(10);
@@ -168,7 +168,7 @@ fn fleet_loads_other_data() {
     fleet.wait_for_updates(10);
     drop(server);
     let server = TestServer::start(Settings {
-        listen: Some(address),
+        listen: Some((address.ip(), address.port()).into()),
         data: Some(folder.path().to_owned()),
         ..endless()
     });

@@ -48,7 +48,11 @@ impl TrainingData {
         loop {
             match self.download().await {
                 Ok(data) => return Ok(Arc::clone(newest.insert(Arc::new(data)))),
-                Err(error @ DownloadError::Request { is_transient: true, .. }) => {
+                Err(
+                    error @ DownloadError::Request {
+                        is_transient: true, ..
+                    },
+                ) => {
                     let delay_ms = backoff.next_ms(rand::random());
                     wait(delay_ms, error.to_string());
                     tokio::time::sleep(Duration::from_millis(delay_ms.into())).await;

@@ -4,12 +4,12 @@ mod command_line;
 mod farsign;
 #[cfg(feature = "lab")]
 mod lab;
-mod output_files;
-mod process;
 #[cfg(unix)]
 mod network;
+mod output_files;
+mod process;
 mod saved_run;
-mod training_data;
 mod settings_file;
 mod signals;
 mod streams;
+mod training_data;

@@ -6,8 +6,8 @@ use std::hash::Hash;
 use std::str::FromStr;
 
 use crate::net::client_addr::ClientAddr;
-use farsign::identity::VolunteerIdentity;
 use crate::net::forwarded::parse_address;
+use farsign::identity::VolunteerIdentity;
 
 /// Bans of each kind in memory; the oldest are dropped. New identities are free, so an attacker with many of them must
 /// not fill the memory.

@@ -39,9 +39,8 @@ use crate::net::trusted_proxy::TrustedProxies;
 use farsign::identity::VolunteerIdentity;
 
 pub use crate::admission::origin::{Origins, ParseOriginError};
-pub use crate::admission::token::{AdminTokenError, TokenDigest, check_admin_token};
 pub use crate::admission::timeout_counter::{MAX_TIMEOUTS_IN_A_ROW, VolunteerKey};
-pub use crate::admission::token::TokenDigest;
+pub use crate::admission::token::{AdminTokenError, TokenDigest, check_admin_token};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::admission::retry_after::MAX_RETRY_DELAY;
-use crate::identity::VolunteerIdentity;
 use crate::net::client_addr::ClientAddr;
+use farsign::identity::VolunteerIdentity;
 
 /// Timeouts in a row from which on a volunteer counts as too slow, and its retry delay doubles.
 pub const MAX_TIMEOUTS_IN_A_ROW: u32 = 3;

@@ -270,7 +270,14 @@ pub enum ScheduleKind {
     PowerLaw,
 }
 
-toml_value::plain_values!(ModelKind, OrderKind, RuleKind, FamilyKind, ScheduleKind,);
+toml_value::plain_values!(
+    ModelKind,
+    PixelOrderKind,
+    OrderKind,
+    RuleKind,
+    FamilyKind,
+    ScheduleKind,
+);
 
 impl Settings {
     /// Parses settings from TOML, each key on its own, so that every error is found.

@@ -1,10 +1,10 @@
 //! Training data: loading it, and downloading MNIST.
 
 mod class_notes;
+pub mod content;
 mod file_search;
 mod folder_listing;
 pub mod load_step;
-pub mod content;
 pub mod loader;
 pub mod mnist_download;
 pub mod source_error;

@@ -200,7 +200,6 @@ mod tests {
         assert!(!is_transient(&ureq::Error::TlsRequired));
     }
 
-
     fn url(text: &str) -> ServerUrl {
         text.parse().unwrap()
     }

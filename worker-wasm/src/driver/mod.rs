@@ -259,12 +259,7 @@ impl Driver {
     fn retry_unopened(this: &SharedDriver, responds: bool) {
         let mut driver = this.borrow_mut();
         if std::mem::take(&mut driver.is_probing) {
-            driver.retry(
-                this,
-                State::Reconnecting,
-                None,
-                reason_not_opened(responds),
-            );
+            driver.retry(this, State::Reconnecting, None, reason_not_opened(responds));
         }
     }
 
