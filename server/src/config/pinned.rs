@@ -237,9 +237,9 @@ mod tests {
         assert_eq!(
             errors,
             [
-                "pixel-order: expected \"rows\", as the saved run has it, found \"columns\"",
                 "batch: expected 128, as the saved run has it, found 64",
                 "beta: expected 0.3, as the saved run has it, found 0.5",
+                "pixel-order: expected \"rows\", as the saved run has it, found \"columns\"",
                 "seed: expected 18446744073709551615, as the saved run has it, found 3",
             ]
         );
