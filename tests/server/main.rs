@@ -17,4 +17,5 @@ mod page_api;
 mod session_model;
 mod tls;
 mod training;
+mod training_data;
 mod verification;
