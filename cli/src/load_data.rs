@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use farsign::dataset::hexadecimal;
 use farsign_server::data::load_step::LoadStep;
-use farsign_server::data::loader::{self, DataSource, TrainAndHeldOut};
+use farsign_server::data::loader::{self, DataSource, LARGE_DATA_BYTES, TrainAndHeldOut};
 
 use crate::logging::LogFormat;
 use crate::status_line::StatusLine;
@@ -59,6 +59,14 @@ fn log(data: &TrainAndHeldOut, took: Duration) {
         took_ms = took.as_millis() as u64,
         "training data loaded"
     );
+    if data.worker_memory_bytes() >= LARGE_DATA_BYTES {
+        tracing::warn!(
+            event = "large_worker_memory",
+            download_bytes = data.download_bytes(),
+            worker_memory_bytes = data.worker_memory_bytes(),
+            "workers need much memory"
+        );
+    }
     for note in &data.notes {
         tracing::warn!(event = "data_noted", note, "training data is unusual");
     }

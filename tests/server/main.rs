@@ -19,5 +19,6 @@ mod proxies;
 mod session_model;
 mod tls;
 mod training;
+mod training_data;
 mod verification;
 mod volunteers;

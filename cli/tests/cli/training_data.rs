@@ -143,6 +143,7 @@ fn large_data_shows_progress() {
         "Reading ",
         "train-images-idx3-ubyte: 0 of 134 MB",
         "Loaded ",
+        "large_worker_memory",
     ] {
         assert!(output.contains(expected), "no {expected:?} in {output}");
     }

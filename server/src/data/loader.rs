@@ -33,8 +33,8 @@ const HEAD_BYTES: u64 = 64 * 1024;
 /// Bytes that are packed between two reports of progress.
 const PACKED_BYTES: usize = 8 << 20;
 
-/// Pixels of training data from which on it is large.
-const LARGE_DATA_BYTES: u64 = 128 << 20;
+/// Size of training data from which on the log warns of it: 128 MiB.
+pub const LARGE_DATA_BYTES: u64 = 128 << 20;
 
 /// The [`Dataset::digest`] of MNIST's training set.
 const MNIST_TRAIN_DIGEST: [u8; 32] = [
@@ -189,16 +189,8 @@ fn check_headers(paths: &[PathBuf; 4], names: &[String; 4]) -> Result<(), Datase
     for (head, path) in heads.iter_mut().zip(paths) {
         *head = read_at_most(path, HEAD_BYTES)?;
     }
-    let file = |index: usize| IdxFile {
-        name: &names[index],
-        bytes: &heads[index],
-    };
-    let pair = |images, labels| IdxPair {
-        images: file(images),
-        labels: file(labels),
-    };
-    let checked = pair(0, 1).shape().and_then(|train| {
-        let held_out = pair(2, 3).held_out_shape(train)?;
+    let checked = pair(names, &heads, 0).shape().and_then(|train| {
+        let held_out = pair(names, &heads, 2).held_out_shape(train)?;
         Ok((train, held_out))
     });
     match checked {
@@ -224,7 +216,7 @@ fn warn_of_size(train: ImagesShape, held_out: ImagesShape) {
             train_images = train.count,
             held_out_images = held_out.count,
             images_bytes,
-            advice = "loading takes a while; each worker of a volunteer downloads the images and holds them in memory",
+            advice = "loading takes a while; files that gzip has packed once load sooner",
             "training data is large"
         );
     }
@@ -233,50 +225,46 @@ fn warn_of_size(train: ImagesShape, held_out: ImagesShape) {
 /// Assembles a dataset without a name from files in the order of [`FILE_NAMES`].
 fn assemble(
     names: &[String; 4],
-    files: [Bytes; 4],
+    mut files: [Bytes; 4],
     order: PixelOrder,
     on_step: &mut dyn FnMut(LoadStep),
 ) -> Result<TrainAndHeldOut, DatasetError> {
-    let pair = |images: usize, labels: usize| IdxPair {
-        images: IdxFile {
-            name: &names[images],
-            bytes: &files[images],
-        },
-        labels: IdxFile {
-            name: &names[labels],
-            bytes: &files[labels],
-        },
+    let mut unpacking = |images: usize, bytes: &Bytes| {
+        on_step(step(
+            LoadAction::Unpack,
+            &names[images],
+            0,
+            bytes.len() as u64,
+        ));
     };
-    let mut unpacking = |images: usize| {
-        let total_bytes = files[images].len() as u64;
-        on_step(step(LoadAction::Unpack, &names[images], 0, total_bytes));
-    };
-    unpacking(0);
-    let read = Dataset::read_training(pair(0, 1))?;
+    unpacking(0, &files[0]);
+    let read = Dataset::read_training(pair(names, &files, 0))?;
     let train = read.dataset.stored_by(order);
-    unpacking(2);
-    let held_out = Dataset::held_out(pair(2, 3), &train)?.stored_by(order);
-    let are_images_standard = read.is_images_file_standard && order == PixelOrder::Rows;
-    let train_images_gz = if are_images_standard {
-        files[0].clone()
-    } else {
+    unpacking(2, &files[2]);
+    let held_out = Dataset::held_out(pair(names, &files, 2), &train)?.stored_by(order);
+    // A file that is packed anew is freed before, because the data can be as large as the memory.
+    let mut standard = |index: usize, is_standard: bool| {
+        let file = std::mem::take(&mut files[index]);
+        is_standard.then_some(file)
+    };
+    let images = standard(0, read.is_images_file_standard && order == PixelOrder::Rows);
+    let labels = standard(1, read.is_labels_file_standard);
+    let train_images_gz = images.unwrap_or_else(|| {
         pack(
             &names[0],
             &train.idx_images_header(),
             train.images(),
             on_step,
         )
-    };
-    let train_labels_gz = if read.is_labels_file_standard {
-        files[1].clone()
-    } else {
+    });
+    let train_labels_gz = labels.unwrap_or_else(|| {
         pack(
             &names[1],
             &train.idx_labels_header(),
             train.labels(),
             on_step,
         )
-    };
+    });
     Ok(TrainAndHeldOut {
         notes: class_notes(&train, &held_out),
         train: Arc::new(train),
@@ -286,6 +274,22 @@ fn assemble(
         train_images_gz,
         train_labels_gz,
     })
+}
+
+/// Returns the pair of files whose images have this position.
+fn pair<'a, F: AsRef<[u8]>>(
+    names: &'a [String; 4],
+    files: &'a [F; 4],
+    images: usize,
+) -> IdxPair<'a> {
+    let file = |index: usize| IdxFile {
+        name: &names[index],
+        bytes: files[index].as_ref(),
+    };
+    IdxPair {
+        images: file(images),
+        labels: file(images + 1),
+    }
 }
 
 /// Packs a file for volunteers.

@@ -1,0 +1,73 @@
+//! Training data in other forms than the one that volunteers download.
+
+use std::fs;
+use std::path::Path;
+
+use farsign::dataset::{Dataset, DatasetParts};
+use farsign_server::config::settings::{ModelKind, PixelOrderKind, Settings};
+use farsign_server::data::loader::FILE_NAMES;
+use farsign_tests::test_server::TestServer;
+use farsign_volunteer::{Attack, WorkerExit};
+
+/// Writes the data as training and held-out set.
+fn write(folder: &Path, data: &Dataset) {
+    for (index, name) in FILE_NAMES.iter().enumerate() {
+        let content = if index % 2 == 0 {
+            data.to_idx_images()
+        } else {
+            data.to_idx_labels()
+        };
+        fs::write(folder.join(name), content).expect("a write");
+    }
+}
+
+fn data(images: Vec<u8>, labels: Vec<u8>) -> Dataset {
+    let parts = DatasetParts {
+        rows: 2,
+        cols: 2,
+        images,
+        labels,
+    };
+    Dataset::from_parts(parts).expect("valid data")
+}
+
+/// Volunteers verify the digest of what they download.
+#[test]
+fn volunteers_train_on_upright_images() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(
+        folder.path(),
+        &data(vec![1, 2, 3, 4, 5, 6, 7, 8], vec![0, 1]),
+    );
+    let server = TestServer::start(Settings {
+        data: Some(folder.path().to_owned()),
+        pixel_order: Some(PixelOrderKind::Columns),
+        model: Some(ModelKind::Softmax),
+        batch: Some(2),
+        horizon: Some(5.0),
+        ..Settings::default()
+    });
+    let upright = data(vec![1, 3, 2, 4, 5, 7, 6, 8], vec![0, 1]);
+    assert_eq!(*server.state().data.train, upright);
+    let exits = server.train(&[(1, Attack::None)]);
+    assert!(
+        matches!(exits[..], [WorkerExit::Finished]),
+        "expected a finished run, found {exits:?}"
+    );
+}
+
+#[test]
+fn status_notes_unused_classes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &data((0..8).collect(), vec![1, 2]));
+    let server = TestServer::start(Settings {
+        data: Some(folder.path().to_owned()),
+        ..Settings::default()
+    });
+    let notes = &server.status()["data"]["notes"];
+    let note = notes[0].as_str().expect("a sentence");
+    assert!(
+        note.starts_with("The training labels run from 1 to 2") && note.ends_with("of class 0."),
+        "{notes}"
+    );
+}
