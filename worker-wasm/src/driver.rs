@@ -24,7 +24,7 @@ use wasm_bindgen::JsValue;
 use crate::data;
 use crate::disconnect::{Disconnect, reason_not_opened};
 use crate::events::{Progress, State, WorkerEvent};
-use crate::socket::{Socket, SocketEvent};
+use crate::socket::{Socket, SocketEvent, Stage};
 use crate::throttle::Throttle;
 use crate::worker_global::{Timer, drop_after_event, now_ms};
 
@@ -57,10 +57,7 @@ pub struct Driver {
     data: Option<Arc<Dataset>>,
     volunteer: Option<Volunteer>,
     socket: Option<Socket>,
-    /// Set once the WebSocket is open.
-    is_open: bool,
-    /// Set while the reason for a WebSocket that was not opened is unknown.
-    is_probing: bool,
+    stage: Stage,
     backoff: Backoff,
     /// Runs until the next attempt, or until the idle check.
     timer: Option<Timer>,
@@ -104,8 +101,7 @@ impl Driver {
             data: None,
             volunteer: None,
             socket: None,
-            is_open: false,
-            is_probing: false,
+            stage: Stage::default(),
             backoff: Backoff::default(),
             timer: None,
             retry_not_before_ms: 0.0,
@@ -163,7 +159,7 @@ impl Driver {
     /// Takes the next step towards training.
     fn advance(this: &SharedDriver) {
         let mut driver = this.borrow_mut();
-        if !driver.is_started || driver.is_probing || driver.socket.is_some() {
+        if !driver.is_started || driver.stage == Stage::Probing || driver.socket.is_some() {
             return;
         }
         match driver.data {
@@ -202,7 +198,7 @@ impl Driver {
         };
         match Socket::connect(&self.url, on_event) {
             Ok(socket) => {
-                (self.socket, self.is_open) = (Some(socket), false);
+                (self.socket, self.stage) = (Some(socket), Stage::Opening);
                 self.last_transfer_ms = now_ms();
                 self.watch_idle_timeout(this);
             }
@@ -216,7 +212,7 @@ impl Driver {
     /// Finds out why the WebSocket was not opened, and retries.
     fn probe(&mut self, this: &SharedDriver) {
         self.disconnect();
-        self.is_probing = true;
+        self.stage = Stage::Probing;
         let no_response = {
             let this = Rc::clone(this);
             move || Self::retry_unopened(&this, false)
@@ -231,7 +227,7 @@ impl Driver {
 
     fn retry_unopened(this: &SharedDriver, responds: bool) {
         let mut driver = this.borrow_mut();
-        if std::mem::take(&mut driver.is_probing) {
+        if driver.stage == Stage::Probing {
             driver.retry(this, None, reason_not_opened(responds));
         }
     }
@@ -242,7 +238,7 @@ impl Driver {
         self.throttle.record_idle(received_ms - self.idle_since_ms);
         let result = match event {
             SocketEvent::Open => {
-                self.is_open = true;
+                self.stage = Stage::Open;
                 let capabilities = Capabilities {
                     deltas: true,
                     ..Capabilities::default()
@@ -261,7 +257,7 @@ impl Driver {
                 self.send()
             }
             SocketEvent::Frame(frame) => self.on_frame(&frame),
-            SocketEvent::Closed(_) if !self.is_open => return self.probe(this),
+            SocketEvent::Closed(_) if self.stage == Stage::Opening => return self.probe(this),
             SocketEvent::Closed(code) => Err(Disconnect::from_close_code(code)),
         };
         let result = result.and_then(|()| self.work_or_wait(this));
@@ -413,7 +409,7 @@ impl Driver {
         self.set_timer(None);
         self.set_wait(None);
         drop_after_event(self.socket.take());
-        (self.volunteer, self.task, self.is_probing) = (None, None, false);
+        (self.volunteer, self.task, self.stage) = (None, None, Stage::Closed);
     }
 
     fn set_wait(&mut self, wait: Option<Timer>) {
