@@ -67,11 +67,13 @@ impl FromStr for ServerUrl {
 
     fn from_str(text: &str) -> Result<Self, ParseServerUrlError> {
         let text = text.trim(); // a copied address or a variable may end with a space or a line end
-        let invalid = || match text.contains('@') {
-            true => ParseServerUrlError::Credentials,
-            false => ParseServerUrlError::Address {
+        let invalid = || {
+            if text.contains('@') {
+                return ParseServerUrlError::Credentials;
+            }
+            ParseServerUrlError::Address {
                 found: text.to_owned(),
-            },
+            }
         };
         let uri: Uri = text.parse().map_err(|_| invalid())?;
         let scheme = uri.scheme_str().map(str::to_ascii_lowercase);

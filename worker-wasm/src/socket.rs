@@ -15,6 +15,17 @@ pub enum SocketEvent {
     Closed(u16),
 }
 
+/// The stage of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    #[default]
+    Closed,
+    Opening,
+    Open,
+    /// It was not opened, and the reason is being found out.
+    Probing,
+}
+
 /// An open or opening connection. A drop closes it without further events.
 #[derive(Debug)]
 pub struct Socket {

@@ -14,7 +14,7 @@ const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Time between two warnings that clients without a proxy cause too: a trusted machine's own, and those that write
 /// headers themselves.
-const RARE_WARNING_INTERVAL: Duration = Duration::from_mins(1440);
+const RARE_WARNING_INTERVAL: Duration = Duration::from_hours(24);
 
 /// The reports on proxies since the server started.
 #[derive(Debug)]

@@ -111,17 +111,19 @@ impl HttpProxy {
     }
 
     /// Opens a tunnel to a server on a connection to the proxy.
+    ///
+    /// # Errors
+    /// Returns an error if the connection is lost or the proxy refuses.
     pub async fn open_tunnel<S>(&self, stream: &mut S, target: &str) -> Result<(), TunnelError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
-        if let Some(user) = self.proxy.username() {
+        let authorization = self.proxy.username().map_or(String::new(), |user| {
             let password = self.proxy.password().unwrap_or_default();
             let credentials = Authorization::basic(user.as_bytes(), password.as_bytes());
-            request += &format!("Proxy-Authorization: {}\r\n", credentials.as_str());
-        }
-        request += "\r\n";
+            format!("Proxy-Authorization: {}\r\n", credentials.as_str())
+        });
+        let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n");
         stream.write_all(request.as_bytes()).await?;
         stream.flush().await?;
         let response = read_head(stream).await?;

@@ -36,7 +36,8 @@ impl RemoteServer {
         } else {
             Connector::Plain
         };
-        client_async_tls_with_config(request, stream, Some(config), Some(connector))
+        let opened = client_async_tls_with_config(request, stream, Some(config), Some(connector));
+        Box::pin(opened) // its buffers would take the stack of every worker
             .await
             .map(|(socket, _)| socket)
             .map_err(|error| self.with_proxy(failure::of_socket(&error, &self.url)))

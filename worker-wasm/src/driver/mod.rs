@@ -28,7 +28,7 @@ use wasm_bindgen::JsValue;
 use crate::data::{self, LoadError};
 use crate::disconnect::reason_not_opened;
 use crate::events::{Progress, State, WorkerEvent};
-use crate::socket::Socket;
+use crate::socket::{Socket, Stage};
 use crate::throttle::Throttle;
 use crate::worker_global::{Timer, drop_after_event, now_ms};
 
@@ -56,10 +56,7 @@ pub struct Driver {
     data: Option<Arc<Dataset>>,
     volunteer: Option<Volunteer>,
     socket: Option<Socket>,
-    /// Set once the WebSocket is open.
-    is_open: bool,
-    /// Set while the reason for a WebSocket that was not opened is unknown.
-    is_probing: bool,
+    stage: Stage,
     backoff: Backoff,
     /// Runs until the next attempt, or until the idle check.
     timer: Option<Timer>,
@@ -107,8 +104,7 @@ impl Driver {
             data: None,
             volunteer: None,
             socket: None,
-            is_open: false,
-            is_probing: false,
+            stage: Stage::default(),
             backoff: Backoff::default(),
             timer: None,
             retry_not_before_ms: 0.0,
@@ -182,7 +178,7 @@ impl Driver {
     /// Takes the next step towards training.
     fn advance(this: &SharedDriver) {
         let mut driver = this.borrow_mut();
-        if !driver.is_started || driver.is_probing || driver.socket.is_some() {
+        if !driver.is_started || driver.stage == Stage::Probing || driver.socket.is_some() {
             return;
         }
         driver.record_idle(now_ms());
@@ -229,7 +225,7 @@ impl Driver {
         };
         match Socket::connect(&self.url, on_event) {
             Ok(socket) => {
-                (self.socket, self.is_open) = (Some(socket), false);
+                (self.socket, self.stage) = (Some(socket), Stage::Opening);
                 self.last_transfer_ms = now_ms();
                 self.watch_idle_timeout(this);
             }
@@ -243,7 +239,7 @@ impl Driver {
     /// Finds out why the WebSocket was not opened, and retries.
     pub(super) fn probe(&mut self, this: &SharedDriver) {
         self.disconnect();
-        self.is_probing = true;
+        self.stage = Stage::Probing;
         let no_response = {
             let this = Rc::clone(this);
             move || Self::retry_unopened(&this, false)
@@ -258,7 +254,7 @@ impl Driver {
 
     fn retry_unopened(this: &SharedDriver, responds: bool) {
         let mut driver = this.borrow_mut();
-        if std::mem::take(&mut driver.is_probing) {
+        if driver.stage == Stage::Probing {
             driver.retry(this, State::Reconnecting, None, reason_not_opened(responds));
         }
     }
@@ -341,7 +337,7 @@ impl Driver {
         self.set_timer(None);
         self.set_wait(None);
         drop_after_event(self.socket.take());
-        (self.volunteer, self.task, self.is_probing) = (None, None, false);
+        (self.volunteer, self.task, self.stage) = (None, None, Stage::Closed);
         self.rest_ends_ms = None;
     }
 

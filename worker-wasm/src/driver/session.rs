@@ -10,7 +10,7 @@ use js_sys::Uint8Array;
 use super::{Driver, SharedDriver};
 use crate::disconnect::Disconnect;
 use crate::events::State;
-use crate::socket::SocketEvent;
+use crate::socket::{SocketEvent, Stage};
 use crate::worker_global::{Timer, now_ms};
 
 const AGENT: &str = concat!("farsign-browser/", env!("CARGO_PKG_VERSION"));
@@ -25,7 +25,7 @@ impl Driver {
         self.record_idle(received_ms);
         let result = match event {
             SocketEvent::Open => {
-                self.is_open = true;
+                self.stage = Stage::Open;
                 let capabilities = Capabilities {
                     deltas: true,
                     ..Capabilities::default()
@@ -45,7 +45,7 @@ impl Driver {
                 Ok(())
             }
             SocketEvent::Frame(frame) => self.on_frame(&frame),
-            SocketEvent::Closed(_) if !self.is_open => return self.probe(this),
+            SocketEvent::Closed(_) if self.stage == Stage::Opening => return self.probe(this),
             SocketEvent::Closed(code) => Err(Disconnect::from_close_code(code)),
         };
         let result = result.and_then(|()| self.work_or_wait(this));

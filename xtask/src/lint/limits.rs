@@ -257,6 +257,7 @@ fn display(name: &str, expression: &str) -> String {
         ("from_secs", "s"),
         ("from_millis", "ms"),
         ("from_mins", "min"),
+        ("from_hours", "h"),
     ] {
         let number = expression
             .strip_prefix("Duration::")
@@ -361,6 +362,7 @@ mod tests {
         assert_eq!(display("MAX_DENSE", "1 << 27"), "134,217,728");
         assert_eq!(display("IDLE_TIMEOUT", "Duration::from_secs(90)"), "90 s");
         assert_eq!(display("MAX_WAIT", "Duration::from_secs(5 * 60)"), "5 min");
+        assert_eq!(display("MAX_WAIT", "Duration::from_hours(24)"), "24 h");
         assert_eq!(display("MAX_BACKOFF_MS", "15_000"), "15 s");
         assert_eq!(
             display("MAX_BYTES", "1 + MAX_AGENT_BYTES"),
