@@ -11,7 +11,7 @@ const ui = { title: byId('page-title') };
  * @param {import('../api/status-client.js').Status | null} status
  */
 export function showDataTexts(status) {
-  const { noun, verb } = wordsFor(status);
-  setText(ui.title, `Teach a machine to ${verb} ${noun}, together.`);
+  const { goal, noun, verb } = wordsFor(status);
+  setText(ui.title, `Teach a machine to ${goal}, together.`);
   return `FAR-SIGN: help train a model that ${verb}s ${noun}`;
 }

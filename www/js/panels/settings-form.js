@@ -76,7 +76,10 @@ export class SettingsForm {
    */
   showUsage({ effort, cores }, status) {
     const processor = `${formatCount(effort * 100)}\u00a0% of ${cores === 1 ? 'one core' : `${cores} cores`}`;
-    setText(ui.summary, `Nothing runs until you press Start. Then training ${describeTraffic(status, cores)}, and uses ${processor}.`);
+    setText(
+      ui.summary,
+      `Nothing runs until you press Start. Then training ${describeTraffic(status, cores)}, and uses ${processor}.`,
+    );
   }
 
   #read() {

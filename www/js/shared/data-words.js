@@ -3,12 +3,15 @@
 // speaks of images.
 
 /** @typedef {import('../api/status-client.js').Status} Status */
-/** @typedef {{ noun: string, verb: string, done: string }} Words `done` is the past participle of `verb`. */
+/**
+ * `goal` fits on as many lines of the heading for any images; `done` is the past participle of `verb`.
+ * @typedef {{ goal: string, noun: string, verb: string, done: string }} Words
+ */
 
 /** @type {Record<Status['data']['content'], Words>} */
 const WORDS = {
-  digits: { noun: 'digits', verb: 'read', done: 'read' },
-  images: { noun: 'images', verb: 'sort', done: 'sorted' },
+  digits: { goal: 'read digits', noun: 'digits', verb: 'read', done: 'read' },
+  images: { goal: 'see', noun: 'images', verb: 'sort', done: 'sorted' },
 };
 
 /**
