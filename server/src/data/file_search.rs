@@ -188,8 +188,10 @@ impl NamedPart {
     /// if the name is another.
     fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-        let packed = name.strip_suffix(".gz");
-        let name = packed.unwrap_or(&name);
+        // A file that was packed twice is found too, so that its error can name that.
+        let plain = name.trim_end_matches(".gz");
+        let is_packed = plain.len() < name.len();
+        let name = plain;
         let (start, end, kind) = match name.rsplit_once("-images") {
             Some((start, end)) => (start, end, 0),
             None => name
@@ -215,7 +217,7 @@ impl NamedPart {
         Some(Self {
             prefix: prefix.to_owned(),
             part: set + kind,
-            preference: u8::from(packed.is_none()) | u8::from(dotted) << 1 | u8::from(is_test) << 2,
+            preference: u8::from(!is_packed) | u8::from(dotted) << 1 | u8::from(is_test) << 2,
         })
     }
 }
@@ -235,6 +237,7 @@ mod tests {
             ("train-labels-idx1-ubyte.gz", "", 1),
             ("train-images.idx3-ubyte", "", 0),
             ("Train-Labels.idx1-ubyte.GZ", "", 1),
+            ("train-images-idx3-ubyte.gz.gz", "", 0),
             ("t10k-images-idx3-ubyte", "", 2),
             ("test-labels-idx1-ubyte.gz", "", 3),
             (

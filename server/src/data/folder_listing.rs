@@ -108,10 +108,13 @@ impl fmt::Display for FolderListing {
 /// Returns what to do about a file that is in place of a dataset; `None` if its name does not show it.
 pub(super) fn advice(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
-    ADVICE
-        .iter()
-        .find(|(endings, _)| endings.iter().any(|ending| name.ends_with(ending)))
-        .map(|(_, advice)| *advice)
+    let of = |name: &str| {
+        ADVICE
+            .iter()
+            .find(|(endings, _)| endings.iter().any(|ending| name.ends_with(ending)))
+            .map(|(_, advice)| *advice)
+    };
+    of(&name).or_else(|| of(name.strip_suffix(".gz")?))
 }
 
 /// Returns a name without control characters, and shortened.

@@ -172,6 +172,8 @@ fn warn_of_columns(folder: &Path, files: &DatasetFiles) {
     let is_emnist = names_it(&files.prefix)
         || absolute
             .components()
+            .rev()
+            .take(2)
             .any(|part| names_it(&part.as_os_str().to_string_lossy()));
     if is_emnist {
         tracing::warn!(

@@ -131,6 +131,7 @@ fn other_content_is_listed() {
             &["train-images-idx3-ubyte.gz.part"],
             "train-images-idx3-ubyte.gz.part is an unfinished download: download it again; ",
         ),
+        (&["mnist.pkl.gz"], "; mnist.pkl.gz is of another format: "),
         (&["0.png", "1.png"], "; 0.png is a single image: "),
         (&["a\nb"], "; the folder has a\\nb; "),
         (
