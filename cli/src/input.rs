@@ -10,10 +10,9 @@ use anyhow::Context;
 /// # Errors
 /// Returns an error if the file cannot be read, or is no text.
 pub fn read(path: &Path) -> anyhow::Result<String> {
-    let text = if path.as_os_str() == "-" {
-        farsign_files::read_text_from(io::stdin().lock())
-    } else {
-        farsign_files::read_text(path)
-    };
-    text.with_context(|| format!("could not read {}", path.display()))
+    if path.as_os_str() == "-" {
+        return farsign_files::read_text_from(io::stdin().lock())
+            .context("could not read standard input");
+    }
+    farsign_files::read_text(path).with_context(|| format!("could not read {}", path.display()))
 }

@@ -146,8 +146,14 @@ fn temporary(beside: &Path, mode: Option<u32>) -> io::Result<tempfile::NamedTemp
     }
     #[cfg(not(unix))]
     let _ = mode;
-    let new = builder.tempfile_in(folder_of(beside));
-    new.map_err(|error| error.kind().into()) // without the name of the temporary file
+    builder.tempfile_in(folder_of(beside)).map_err(|error| {
+        // The library adds the name of the temporary file, which the user does not know.
+        let text = error.to_string();
+        let cause = text
+            .split_once(" at path ")
+            .map_or(&*text, |(cause, _)| cause);
+        io::Error::new(error.kind(), cause)
+    })
 }
 
 /// Writes a file in place. If the disk is full, the previous content stays.

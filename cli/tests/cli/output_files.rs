@@ -68,7 +68,8 @@ fn export_appends_to_redirected_output() {
     let path = folder.path().join("all");
     fs::write(&path, b"before").unwrap();
     let all = OpenOptions::new().append(true).open(&path).unwrap();
-    let status = export(folder.path(), "/dev/stdout").stdout(all).status();
+    let mut export = export(folder.path(), "/dev/stdout");
+    let status = export.stdout(all).stderr(Stdio::null()).status();
     assert!(status.unwrap().success());
     assert!(fs::read(&path).unwrap() == [b"before", &expected[..]].concat());
 }

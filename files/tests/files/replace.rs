@@ -126,7 +126,8 @@ fn folder_is_an_error() {
 fn failed_write_leaves_nothing() {
     let folder = tempdir().unwrap();
     let missing = folder.path().join("missing/file");
-    replace(&missing, b"content").unwrap_err();
+    let error = replace(&missing, b"content").unwrap_err();
+    assert_eq!(error.to_string(), "No such file or directory (os error 2)");
     create_private(&missing, b"content").unwrap_err();
     assert_eq!(names_in(folder.path()), 0);
 }
