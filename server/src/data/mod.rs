@@ -2,6 +2,7 @@
 
 mod class_notes;
 pub mod content;
+mod fetch_error;
 mod file_search;
 mod folder_listing;
 pub mod load_step;
