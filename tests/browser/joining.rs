@@ -63,3 +63,26 @@ fn join_token_admits_a_volunteer() {
         },
     );
 }
+
+#[test]
+fn long_join_token_is_explained() {
+    test_page(
+        &["--model", "softmax", "--join-token", "sesame"],
+        async |page, _| {
+            page.wait_until_true("!document.getElementById('token-row').hidden")
+                .await;
+            page.run("document.getElementById('token').value = 'ü'.repeat(40)")
+                .await;
+            page.press("start").await;
+            page.wait_until_true(
+                "document.getElementById('token').validationMessage.includes('at most 64 bytes')",
+            )
+            .await;
+            assert_eq!(page.state().await.name(), "idle");
+            page.run("document.getElementById('token').value = ' sesame '")
+                .await;
+            page.press("start").await;
+            page.wait_for("working").await;
+        },
+    );
+}

@@ -1,5 +1,7 @@
 //! Pages behind proxies: under a path, without WebSockets, and with a user name in the address.
 
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
 use farsign_tests::reverse_proxy::{ReverseProxy, ReverseProxyOptions};
 
 use crate::page::{console_messages_during, test_page};
@@ -30,6 +32,36 @@ fn page_trains_under_a_path() {
             }
         },
     );
+}
+
+/// Returns this machine's address in its network. `None` if it has no network.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect("192.0.2.1:9").ok()?; // sends nothing, but chooses a route
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback()).then_some(address)
+}
+
+#[test]
+fn console_is_empty_without_tls() {
+    let Some(address) = own_address() else {
+        eprintln!("This machine has no network: pages from other addresses are not tested.");
+        return;
+    };
+    test_page(&["--model", "softmax"], async |page, server| {
+        let options = ReverseProxyOptions {
+            address: Some(address),
+            ..ReverseProxyOptions::default()
+        };
+        let proxy = ReverseProxy::to(server.address(), options).expect("a proxy");
+        page.wait_for("idle").await;
+        for path in ["/dashboard/", "/compare/", "/"] {
+            page.go_to(&proxy.url(path)).await;
+        }
+        let is_secure = page.run("return isSecureContext").await;
+        assert_eq!(is_secure, false);
+        page.wait_for("idle").await;
+    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! An HTTP proxy on the volunteer's side, which opens tunnels (`CONNECT`).
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::http_tunnel::{forward, header, listen, read_head, write_head};
@@ -30,7 +30,9 @@ impl ForwardProxy {
     pub fn to(server: SocketAddr) -> io::Result<Self> {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
-        let address = listen(move |client| serve(client, server, &log))?;
+        let address = listen(Ipv4Addr::LOCALHOST.into(), move |client| {
+            serve(client, server, &log)
+        })?;
         Ok(Self { address, requests })
     }
 

@@ -1,19 +1,20 @@
 //! What test proxies do with a connection: read the head of a request, and forward all bytes.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 
 /// Longest head of a request.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Handles each connection to a free port on a thread, until the process ends. Returns the address.
+/// Handles each connection to a free port of an address on a thread, until the process ends. Returns address and port.
 ///
 /// # Errors
 /// Returns an error if the system has no free port.
 pub fn listen(
+    address: IpAddr,
     handle: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
 ) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let listener = TcpListener::bind((address, 0))?;
     let address = listener.local_addr()?;
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {

@@ -1,13 +1,15 @@
 //! An HTTP proxy on the server's side, which changes requests as such proxies do.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 
 use crate::http_tunnel::{forward, header, listen, read_head, write_head};
 
 /// Options of a reverse proxy. The default forwards requests unchanged.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReverseProxyOptions {
+    /// Address of the proxy; `None` for the loopback interface.
+    pub address: Option<IpAddr>,
     /// Beginning of paths that the proxy removes, without a slash at the end, like `/train`.
     pub prefix: &'static str,
     /// Whether the proxy removes `Upgrade` and `Connection`.
@@ -29,7 +31,8 @@ impl ReverseProxy {
     /// # Errors
     /// Returns an error if the system has no free port.
     pub fn to(server: SocketAddr, options: ReverseProxyOptions) -> io::Result<Self> {
-        let address = listen(move |client| serve(client, server, options))?;
+        let address = options.address.unwrap_or(Ipv4Addr::LOCALHOST.into());
+        let address = listen(address, move |client| serve(client, server, options))?;
         Ok(Self {
             address,
             prefix: options.prefix,

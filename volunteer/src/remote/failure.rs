@@ -146,6 +146,8 @@ fn of_refusal(status: StatusCode, location: Option<&str>, body: &[u8], url: &Ser
             "the server redirects WebSockets to {location:.MAX_QUOTED_CHARACTERS$}; use that address, without /ws"
         ),
         (401 | 403 | 407 | 429 | 500 | 502..=504, _) => of_response(status, &body, url),
+        // The server itself has noticed it, and knows no more.
+        _ if body.contains("does not pass WebSockets") => format!("{NO_WEBSOCKETS} ({status})"),
         _ => format!(
             "{NO_WEBSOCKETS} (the response was {status}{})",
             quoted(&body)
