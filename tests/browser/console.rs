@@ -2,6 +2,7 @@
 
 use farsign_tests::browser::Kind;
 
+use crate::console_message::ConsoleMessage;
 use crate::page::{Page, console_messages_during, test_page};
 
 /// Runs a script in a new worker until it has posted a message or thrown. An empty page must be open, because the
@@ -76,6 +77,26 @@ fn page_and_worker_errors_are_recorded() {
         assert!(is_recorded, "no {level} {text:?} in {messages:#?}");
     }
     assert_eq!(messages.len(), expected.len(), "{messages:#?}");
+}
+
+#[test]
+fn lines_of_firefox_itself_are_ignored() {
+    for line in [
+        "JavaScript error: moz-src:///browser/x.sys.mjs, line 3: Error: no",
+        "JavaScript error: resource:///modules/x.sys.mjs, line 3: Error: no",
+        "JavaScript error: http://127.0.0.1:1/js/main.js, line 86: Script terminated by timeout at:",
+        "console.error: RSLoader: ",
+        "console.log: \"quiet\"",
+    ] {
+        assert!(ConsoleMessage::from_line(line).is_none(), "{line}");
+    }
+    for line in [
+        "JavaScript error: http://127.0.0.1:1/js/main.js, line 3: Error: yes",
+        "JavaScript error: , line 0: Error: yes",
+        "console.warn: \"yes\"",
+    ] {
+        assert!(ConsoleMessage::from_line(line).is_some(), "{line}");
+    }
 }
 
 #[test]

@@ -31,7 +31,8 @@ impl ConsoleMessage {
         }
     }
 
-    /// Parses a line of Firefox. `None` if it is not an error or a warning, or is of the browser itself.
+    /// Parses a line of Firefox. `None` if it is not an error or a warning, or is of the browser itself. Firefox also
+    /// reports a script of the page that it interrupts to open another address.
     pub fn from_line(line: &str) -> Option<Self> {
         const STARTS: [(&str, &str, &str); 4] = [
             ("console.error: ", "SEVERE", "console-api"),
@@ -39,12 +40,18 @@ impl ConsoleMessage {
             ("JavaScript error: ", "SEVERE", "javascript"),
             ("JavaScript warning: ", "WARNING", "javascript"),
         ];
+        const INTERNAL: [&str; 5] = [
+            "resource:",
+            "chrome:",
+            "moz-src:",
+            "moz-extension:",
+            "RSLoader:",
+        ];
         let (message, level, source) = STARTS
             .iter()
             .find_map(|(start, level, source)| Some((line.strip_prefix(start)?, level, source)))?;
-        let is_internal = ["resource:", "chrome:", "moz-extension:", "RSLoader:"]
-            .iter()
-            .any(|scheme| message.starts_with(scheme));
+        let is_internal = INTERNAL.iter().any(|scheme| message.starts_with(scheme))
+            || message.contains("Script terminated by timeout");
         let message = Self {
             level: (*level).into(),
             source: (*source).into(),

@@ -125,7 +125,7 @@ fn inference_worker_load_is_retried() {
             "const Real = Worker;
              window.broken = true;
              window.Worker = function (url, options) {
-               if (!broken || !String(url).includes('inference')) return new Real(url, options);
+               if (!window.broken || !String(url).includes('inference')) return new Real(url, options);
                const failed = { postMessage() {}, terminate() {} };
                setTimeout(() => failed.onerror({ message: 'Not today.' }));
                return failed;
@@ -137,7 +137,7 @@ fn inference_worker_load_is_retried() {
             "document.getElementById('drawing-note').textContent.endsWith('Not today.')",
         )
         .await;
-        page.run("broken = false").await;
+        page.run("window.broken = false").await;
         page.wait_until_true("document.getElementById('prediction').dataset.best !== ''")
             .await;
         assert_eq!(

@@ -61,7 +61,7 @@ fn long_rests_expire_no_task() {
         page.wait_until("updates", |state| state.count("own-accepted") >= 4.0)
             .await;
         let used = cores_in_use_after(page, 4.0).await;
-        assert!(used < 0.06, "{used} of a core at 5 %");
+        assert!(used < 0.1, "{used} of a core at 5 %");
         let status = server.status();
         assert_eq!(status["sessions_ended"]["task_timeout"], 0, "{status:#}");
         // More effort ends the rest.
