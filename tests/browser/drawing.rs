@@ -60,7 +60,8 @@ fn expected_digits(server: &ServerProcess, data: &Dataset) -> Vec<u64> {
     else {
         panic!("expected a snapshot")
     };
-    let (mut x, mut batch) = (Vec::new(), Minibatch::default());
+    let mut x = Vec::new();
+    let mut batch = Minibatch::default();
     snapshot.unpack(&mut x).expect("finite parameters");
     batch.slice(data, 0..DRAWN);
     let mut kernel =

@@ -260,7 +260,8 @@ struct BrowserSession {
 impl BrowserSession {
     async fn start(arguments: &[&str], of_chromium: &[&str]) -> Self {
         let kind = Kind::chosen();
-        let (server, driver) = (ServerProcess::start(arguments), DriverProcess::start(kind));
+        let server = ServerProcess::start(arguments);
+        let driver = DriverProcess::start(kind);
         let program = browser_program(kind);
         let capabilities = match kind {
             Kind::Chromium => capabilities(&program, &driver.profile(), of_chromium),

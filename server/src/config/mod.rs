@@ -319,7 +319,7 @@ mod tests {
             join_token: Some(join.into()),
             ..Settings::default()
         };
-        let ConfigErrors(errors) = config(&settings("Schlüssel-für-alle", " sesame")).unwrap_err();
+        let ConfigErrors(errors) = config(&settings("Schlüsselschlüssel", " sesame")).unwrap_err();
         let [join, admin] = &errors[..] else {
             panic!("expected two errors: {errors:?}")
         };

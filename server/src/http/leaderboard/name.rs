@@ -110,7 +110,9 @@ impl Name {
 /// Returns the first character that is not allowed in its place.
 fn find_invalid(name: &str) -> Option<char> {
     // The letter that marks and joiners belong to, the number of its marks, and the character before.
-    let (mut letter, mut marks, mut previous) = (None, 0, None);
+    let mut letter = None;
+    let mut marks = 0;
+    let mut previous = None;
     let mut characters = name.chars().peekable();
     while let Some(character) = characters.next() {
         match Part::of(character) {
