@@ -17,7 +17,7 @@ const BACKLOG: u32 = 4096;
 #[derive(Debug)]
 pub struct ListenSockets(Vec<TcpListener>);
 
-/// Binds listening sockets to all addresses of a name, for example to 127.0.0.1 and [::1] for localhost.
+/// Binds listening sockets to all addresses of a name, for example to `127.0.0.1` and `::1` for localhost.
 ///
 /// Of several addresses, those that this machine does not have are left out. All have the same port, also if the system
 /// chooses it.
