@@ -1,6 +1,6 @@
 //! Files as people and other programs use them.
 //!
-//! [`replace`] writes output files: it follows links, keeps modes and owners, and writes to devices and pipes instead
+//! [`replace()`] writes output files: it follows links, keeps modes and owners, and writes to devices and pipes instead
 //! of replacing them. [`read_text`] reads text files in the encodings in which editors and shells save them.
 
 mod replace;
