@@ -53,7 +53,7 @@ fn reported_cause(options: &FleetOptions) -> String {
 }
 
 /// Runs `farsign volunteer` with these variables and no others that concern the network.
-fn run_program(url: &str, arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
+fn run_program(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(server_program());
     let is_network = |name: &str| {
         let name = name.to_ascii_lowercase();
@@ -63,7 +63,7 @@ fn run_program(url: &str, arguments: &[&str], variables: &[(&str, &str)]) -> (bo
     for name in inherited.filter(|name| is_network(name)) {
         command.env_remove(name);
     }
-    command.args(["volunteer", "--url", url]).args(arguments);
+    command.args(arguments);
     command.envs(variables.iter().copied());
     let Output { status, stderr, .. } = command.output().expect("the program runs");
     (
@@ -74,14 +74,16 @@ fn run_program(url: &str, arguments: &[&str], variables: &[(&str, &str)]) -> (bo
 
 /// Runs the program, which fails, and returns its standard error.
 fn expect_failure(url: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
-    let (succeeded, stderr) = run_program(url, arguments, variables);
+    let arguments = [&["volunteer", "--url", url], arguments].concat();
+    let (succeeded, stderr) = run_program(&arguments, variables);
     assert!(!succeeded, "{stderr}");
     stderr
 }
 
 /// Runs the program, which trains until the run is finished.
 fn expect_success(url: &str, arguments: &[&str], variables: &[(&str, &str)]) {
-    let (succeeded, stderr) = run_program(url, arguments, variables);
+    let arguments = [&["volunteer", "--url", url], arguments].concat();
+    let (succeeded, stderr) = run_program(&arguments, variables);
     assert!(succeeded, "{stderr}");
 }
 
@@ -141,7 +143,10 @@ fn excluded_server_needs_no_proxy() {
         expect_success(&server.url("/"), &[], &variables);
     }
     let server = TestServer::start(short_run());
-    let stderr = expect_failure(&server.url("/"), &[], &[("HTTP_PROXY", &dead)]);
+    // A volunteer would wait for the proxy; an export does not.
+    let export = ["model", "export", "--out", "-", "--url", &server.url("/")];
+    let (succeeded, stderr) = run_program(&export, &[("HTTP_PROXY", &dead)]);
+    assert!(!succeeded, "{stderr}");
     assert!(
         stderr.contains("the proxy 127.0.0.1:9 of HTTP_PROXY"),
         "{stderr}"
