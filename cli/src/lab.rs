@@ -17,7 +17,6 @@ use farsign_server::data::loader::{DataSource, TrainAndHeldOut};
 
 use crate::load_data;
 use crate::logging::LogFormat;
-
 use crate::output::path_parser;
 use crate::{input, streams};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Tasks in a row that time out before a volunteer counts as too slow for the run.
-const MAX_TIMEOUTS_IN_A_ROW: u32 = 3;
+pub const MAX_TIMEOUTS_IN_A_ROW: u32 = 3;
 
 /// Delay of a volunteer that is too slow, in milliseconds; it doubles with each further timeout.
 const INITIAL_DELAY_MS: u32 = 60_000;

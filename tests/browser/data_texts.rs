@@ -1,45 +1,10 @@
 //! Texts that depend on the images of a run.
 
-use std::path::Path;
-
-use farsign::dataset::{Dataset, DatasetParts};
-use farsign_server::data::loader::{self, FILE_NAMES};
+use farsign::dataset::{Dataset, PixelOrder};
+use farsign_server::data::loader;
+use farsign_tests::dataset_folder::write_dataset;
 
 use crate::page::{Page, test_page};
-
-/// Returns digits on their side, as those of EMNIST are.
-fn on_their_side(digits: &Dataset) -> Dataset {
-    let (rows, cols) = (digits.rows(), digits.cols());
-    let transposed = |image: &[u8]| -> Vec<u8> {
-        let pixels = 0..rows * cols;
-        pixels
-            .map(|pixel| image[pixel % cols * cols + pixel / cols])
-            .collect()
-    };
-    let positions = 0..digits.len();
-    Dataset::from_parts(DatasetParts {
-        rows,
-        cols,
-        images: positions
-            .clone()
-            .flat_map(|at| transposed(digits.image(at)))
-            .collect(),
-        labels: positions.map(|at| digits.label(at)).collect(),
-    })
-    .expect("valid images")
-}
-
-fn write(folder: &Path, [train, held_out]: [&Dataset; 2]) {
-    let files = [
-        train.to_idx_images(),
-        train.to_idx_labels(),
-        held_out.to_idx_images(),
-        held_out.to_idx_labels(),
-    ];
-    for (name, content) in FILE_NAMES.iter().zip(files) {
-        std::fs::write(folder.join(name), content).expect("a write");
-    }
-}
 
 /// Returns everything that the page shows, and its title.
 async fn visible_text(page: &Page) -> String {
@@ -86,10 +51,12 @@ fn page_speaks_of_digits() {
 fn page_speaks_of_other_images() {
     let folder = tempfile::tempdir().expect("a folder");
     let digits = loader::built_in().expect("the built-in digits");
-    let [train, held_out] = [&digits.train, &digits.held_out].map(|data| on_their_side(data));
+    // On their side, as those of EMNIST are.
+    let [train, held_out] = [&digits.train, &digits.held_out]
+        .map(|data| Dataset::clone(data).stored_by(PixelOrder::Columns));
     let data = folder.path().join("letters");
     std::fs::create_dir(&data).expect("a folder");
-    write(&data, [&train, &held_out]);
+    write_dataset(&data, &train, &held_out).expect("a write");
     let data = data.to_str().expect("a path in UTF-8");
     test_page(&["--horizon", "60", "--data", data], async |page, _| {
         wait_for_status(page).await;

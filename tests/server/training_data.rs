@@ -1,25 +1,10 @@
 //! Training data in other forms than the one that volunteers download.
 
-use std::fs;
-use std::path::Path;
-
 use farsign::dataset::{Dataset, DatasetParts};
 use farsign_server::config::settings::{ModelKind, PixelOrderKind, Settings};
-use farsign_server::data::loader::FILE_NAMES;
+use farsign_tests::dataset_folder::write_dataset;
 use farsign_tests::test_server::TestServer;
 use farsign_volunteer::{Attack, WorkerExit};
-
-/// Writes the data as training and held-out set.
-fn write(folder: &Path, data: &Dataset) {
-    for (index, name) in FILE_NAMES.iter().enumerate() {
-        let content = if index % 2 == 0 {
-            data.to_idx_images()
-        } else {
-            data.to_idx_labels()
-        };
-        fs::write(folder.join(name), content).expect("a write");
-    }
-}
 
 fn data(images: Vec<u8>, labels: Vec<u8>) -> Dataset {
     let parts = DatasetParts {
@@ -35,10 +20,8 @@ fn data(images: Vec<u8>, labels: Vec<u8>) -> Dataset {
 #[test]
 fn volunteers_train_on_upright_images() {
     let folder = tempfile::tempdir().expect("a folder");
-    write(
-        folder.path(),
-        &data(vec![1, 2, 3, 4, 5, 6, 7, 8], vec![0, 1]),
-    );
+    let stored = data((1..=8).collect(), vec![0, 1]);
+    write_dataset(folder.path(), &stored, &stored).expect("a write");
     let server = TestServer::start(Settings {
         data: Some(folder.path().to_owned()),
         pixel_order: Some(PixelOrderKind::Columns),
@@ -59,7 +42,8 @@ fn volunteers_train_on_upright_images() {
 #[test]
 fn status_notes_unused_classes() {
     let folder = tempfile::tempdir().expect("a folder");
-    write(folder.path(), &data((0..8).collect(), vec![1, 2]));
+    let letters = data((0..8).collect(), vec![1, 2]);
+    write_dataset(folder.path(), &letters, &letters).expect("a write");
     let server = TestServer::start(Settings {
         data: Some(folder.path().to_owned()),
         ..Settings::default()

@@ -10,7 +10,8 @@ use farsign::dataset::Dataset;
 use farsign::task::{GoodbyeReason, Secret};
 use farsign::wire::Hello;
 use farsign_server::config::settings::{ModelKind, RuleKind, ScheduleKind, Settings};
-use farsign_server::data::loader::{self, FILE_NAMES};
+use farsign_server::data::loader;
+use farsign_tests::dataset_folder::write_dataset;
 use farsign_tests::raw_client::RawClient;
 use farsign_tests::test_server::TestServer;
 use farsign_tests::wait;
@@ -152,15 +153,7 @@ fn fleet_loads_other_data() {
     let digits = loader::built_in().expect("the built-in digits");
     let part = |data: &Dataset| data.select((0..data.len()).step_by(2));
     let (train, held_out) = (part(&digits.train), part(&digits.held_out));
-    let files = [
-        train.to_idx_images(),
-        train.to_idx_labels(),
-        held_out.to_idx_images(),
-        held_out.to_idx_labels(),
-    ];
-    for (name, content) in FILE_NAMES.iter().zip(files) {
-        std::fs::write(folder.path().join(name), content).expect("a write");
-    }
+    write_dataset(folder.path(), &train, &held_out).expect("a write");
 
     let server = TestServer::start(endless());
     let address = server.address();

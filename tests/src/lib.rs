@@ -5,6 +5,7 @@ pub mod browser;
 pub mod certificate;
 pub mod child_process;
 pub mod child_server;
+pub mod dataset_folder;
 pub mod driver_process;
 pub mod flaky_proxy;
 pub mod forward_proxy;

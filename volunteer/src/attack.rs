@@ -63,7 +63,7 @@ impl Attack {
     }
 }
 
-/// Number of own recent own recent updates that stand in for those of other workers.
+/// Number of own recent updates that stand in for those of other workers.
 const POPULATION: u64 = 8;
 
 /// The state of the attack that a volunteer simulates.

@@ -69,7 +69,7 @@ pub fn release(shell: &Shell) -> Result<()> {
     run(&mut shell.cargo(&["build", "--release", "-p", "farsign-cli"]))
 }
 
-/// Builds the program `farsign` for this machine: without the lab and with few optimizations, in a third of the time.
+/// Builds the program `farsign` for this machine: without the lab and with few optimizations, which takes less time.
 pub fn local(shell: &Shell) -> Result<()> {
     run(&mut shell.cargo(&[
         "build",

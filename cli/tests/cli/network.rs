@@ -122,34 +122,15 @@ fn invalid_url_hides_its_password() {
 
 #[test]
 fn missing_authority_file_is_named() {
-    let arguments = [
-        "volunteer",
-        "--url",
-        "https://localhost:9",
-        "--ca-file",
-        "/none.pem",
-    ];
-    let stderr = expect_failure(&mut farsign(&arguments));
-    assert!(
-        stderr.contains("--ca-file: could not read /none.pem"),
-        "{stderr}"
-    );
-    let variable = expect_failure(farsign(&arguments[..3]).env("SSL_CERT_FILE", "/none.pem"));
-    assert!(
-        variable.contains("SSL_CERT_FILE: could not read"),
-        "{variable}"
-    );
-    let arguments = [
-        "data",
-        "fetch",
-        "--folder",
-        "/none",
-        "--ca-file",
-        "/none.pem",
-    ];
-    let stderr = expect_failure(&mut farsign(&arguments));
-    assert!(
-        stderr.contains("--ca-file: could not read /none.pem"),
-        "{stderr}"
-    );
+    let volunteer = ["volunteer", "--url", "https://localhost:9"];
+    let fetch = ["data", "fetch", "--folder", "/none"];
+    for command in [&volunteer[..], &fetch[..]] {
+        let stderr = expect_failure(farsign(command).args(["--ca-file", "/none.pem"]));
+        assert!(
+            stderr.contains("--ca-file: could not read /none.pem"),
+            "{stderr}"
+        );
+    }
+    let stderr = expect_failure(farsign(&volunteer).env("SSL_CERT_FILE", "/none.pem"));
+    assert!(stderr.contains("SSL_CERT_FILE: could not read"), "{stderr}");
 }

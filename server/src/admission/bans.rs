@@ -5,9 +5,10 @@ use std::fmt;
 use std::hash::Hash;
 use std::str::FromStr;
 
+use farsign::identity::VolunteerIdentity;
+
 use crate::net::client_addr::ClientAddr;
 use crate::net::forwarded::parse_address;
-use farsign::identity::VolunteerIdentity;
 
 /// Bans of each kind in memory; the oldest are dropped. New identities are free, so an attacker with many of them must
 /// not fill the memory.

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, header};
+use farsign::identity::VolunteerIdentity;
 use farsign::task::{Goodbye, GoodbyeReason};
 use farsign::wire::Hello;
 use parking_lot::Mutex;
@@ -36,10 +37,9 @@ use crate::net::client_addr::ClientAddr;
 use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
 use crate::net::rate_limiter::RateLimiter;
 use crate::net::trusted_proxy::TrustedProxies;
-use farsign::identity::VolunteerIdentity;
 
 pub use crate::admission::origin::{Origins, ParseOriginError};
-pub use crate::admission::timeout_counter::{MAX_TIMEOUTS_IN_A_ROW, VolunteerKey};
+pub use crate::admission::timeout_counter::VolunteerKey;
 pub use crate::admission::token::{AdminTokenError, TokenDigest, check_admin_token};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");

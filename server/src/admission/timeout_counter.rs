@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use farsign::identity::VolunteerIdentity;
+use farsign::task_timing::MAX_TIMEOUTS_IN_A_ROW;
+
 use crate::admission::retry_after::MAX_RETRY_DELAY;
 use crate::net::client_addr::ClientAddr;
-use farsign::identity::VolunteerIdentity;
-
-/// Timeouts in a row from which on a volunteer counts as too slow, and its retry delay doubles.
-pub const MAX_TIMEOUTS_IN_A_ROW: u32 = 3;
 
 /// Volunteers in memory whose last task timed out. When there are more, all are forgotten.
 const MAX_SLOW_VOLUNTEERS: usize = 4096;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use farsign::identity::VolunteerIdentity;
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
 use farsign::training_server::VerificationResult;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,7 +13,6 @@ use super::registry::{EjectTarget, JoinRequest};
 use super::snapshot::Snapshot;
 use super::telemetry::VolunteerListing;
 use crate::effort::Effort;
-use farsign::identity::VolunteerIdentity;
 
 /// A task with the snapshot that it was issued against.
 #[derive(Debug)]

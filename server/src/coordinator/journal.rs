@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use farsign::identity::VolunteerIdentity;
 use farsign::optimizer::FarSign;
 use farsign::training_server::TrustRecord;
 
 use crate::store::StoreError;
 use crate::store::event::{CoordinatorCounters, Event};
 use crate::store::writer::Writer;
-use farsign::identity::VolunteerIdentity;
 
 /// Events since the last durable batch. It does nothing if the run is not saved.
 #[derive(Debug, Default)]

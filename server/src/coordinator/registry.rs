@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use farsign::identity::VolunteerIdentity;
 use farsign::task::{GoodbyeReason, VolunteerId};
 use farsign::training_server::TrustRecord;
 use farsign::wire::Capabilities;
@@ -11,7 +12,6 @@ use tokio::sync::oneshot;
 use super::telemetry::VolunteerStats;
 use crate::effort::Effort;
 use crate::net::client_addr::ClientAddr;
-use farsign::identity::VolunteerIdentity;
 
 /// Volunteers to eject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ use axum::extract::{Extension, FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use farsign::task::{Goodbye, GoodbyeReason, RunSettings, TaskId, VolunteerId};
+use farsign::task_timing::MAX_TIMEOUTS_IN_A_ROW;
 use farsign::wire::{
     Capabilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, max_client_frame_bytes,
     read_client_frame,
@@ -28,7 +29,7 @@ use farsign::wire::{
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use crate::admission::{Admission, MAX_TIMEOUTS_IN_A_ROW, VolunteerKey};
+use crate::admission::{Admission, VolunteerKey};
 use crate::coordinator::{CoordinatorHandle, JoinReply, JoinRequest, TaskAssignment, UpdateReply};
 use crate::counters::Counters;
 use crate::effort::Effort;

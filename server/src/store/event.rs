@@ -1,13 +1,12 @@
 //! The saved values of a run.
 
+use farsign::identity::VolunteerIdentity;
 use farsign::optimizer::{FarSign, FarSignOptions, FarSignState};
 use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{RunSettings, TaskId, VolunteerId};
 pub use farsign::training_server::TrustRecord;
 use farsign::trust::TrustMean;
-
-use farsign::identity::VolunteerIdentity;
 
 /// The identity of a run; it never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]

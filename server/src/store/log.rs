@@ -15,13 +15,13 @@
 
 use std::collections::VecDeque;
 
+use farsign::identity::VolunteerIdentity;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::store::event::{
     Checkpoint, CoordinatorCounters, Event, LogPosition, RunIdentity, TrustChange, TrustRecord,
 };
 use crate::store::{StoreError, codec, database_error};
-use farsign::identity::VolunteerIdentity;
 
 const IDENTITY: TableDefinition<(), &[u8]> = TableDefinition::new("identity");
 const POSITION: TableDefinition<(), &[u8]> = TableDefinition::new("position");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use farsign::dataset::{Dataset, hexadecimal};
+use farsign::identity::VolunteerIdentity;
 use farsign::optimizer::{FarSign, FarSignOptions};
 
 use crate::store::event::{CoordinatorCounters, Event, RunIdentity, TrustRecord};
@@ -11,7 +12,6 @@ use crate::store::replay::replay;
 use crate::store::state_dir::StateDir;
 use crate::store::writer::Writer;
 use crate::store::{StoreError, StoreOptions};
-use farsign::identity::VolunteerIdentity;
 
 /// A run at the end of its log, with the writer of future events.
 #[derive(Debug)]

@@ -62,23 +62,22 @@ fn wide_integers_are_served_as_bytes() {
     assert_eq!(as_served(&data), small());
 }
 
+/// Returns two images of 2 x 2 pixels in two classes.
+fn square_images(images: Vec<u8>) -> Dataset {
+    let parts = DatasetParts {
+        rows: 2,
+        cols: 2,
+        images,
+        labels: vec![0, 1],
+    };
+    Dataset::from_parts(parts).unwrap()
+}
+
 /// Volunteers download upright images, and the digest is theirs.
 #[test]
 fn columns_are_served_upright() {
-    let stored = Dataset::from_parts(DatasetParts {
-        rows: 2,
-        cols: 2,
-        images: vec![1, 2, 3, 4, 5, 6, 7, 8],
-        labels: vec![0, 1],
-    })
-    .unwrap();
-    let upright = Dataset::from_parts(DatasetParts {
-        rows: 2,
-        cols: 2,
-        images: vec![1, 3, 2, 4, 5, 7, 6, 8],
-        labels: vec![0, 1],
-    })
-    .unwrap();
+    let stored = square_images((1..=8).collect());
+    let upright = square_images(vec![1, 3, 2, 4, 5, 7, 6, 8]);
     let folder = tempfile::tempdir().unwrap();
     let packed = files(&stored).map(|file| gzip(&file));
     write_all(folder.path(), |name| format!("{name}.gz"), &packed);

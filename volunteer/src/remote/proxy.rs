@@ -191,7 +191,8 @@ fn is_port(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn without_brackets(name: &str) -> &str {
+/// Returns a name without the brackets of an IPv6 address.
+pub(super) fn without_brackets(name: &str) -> &str {
     let bare = name
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use super::failure;
-use super::proxy::HttpProxy;
+use super::proxy::{HttpProxy, without_brackets};
 use super::server::RemoteServer;
 
 /// A connection to the server or to a proxy, with TLS if the proxy uses it.
@@ -64,8 +64,7 @@ impl RemoteServer {
         let default_port = if self.url.is_secure() { 443 } else { 80 };
         let port = server.port_u16().unwrap_or(default_port);
         let Some(proxy) = &self.proxy else {
-            let bare = name.trim_start_matches('[').trim_end_matches(']');
-            let stream = open_tcp(bare, port).await;
+            let stream = open_tcp(without_brackets(name), port).await;
             let stream = stream.map_err(|error| failure::of_connection(&error, &self.url))?;
             return Ok(MaybeTlsStream::Plain(stream));
         };

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
+use farsign::identity::VolunteerIdentity;
 use farsign::task::{GoodbyeReason, VolunteerId};
 use farsign::training_server::TrustRecord;
 
 use crate::coordinator::registry::JoinRequest;
 use crate::net::client_addr::ClientAddr;
-use farsign::identity::VolunteerIdentity;
 
 /// Ejections that are remembered.
 const MAX_EJECTIONS: usize = 500;

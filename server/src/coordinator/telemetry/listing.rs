@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use farsign::identity::VolunteerIdentity;
 use farsign::task::VolunteerId;
 
 use super::Ejection;
@@ -10,7 +11,6 @@ use crate::coordinator::Coordinator;
 use crate::coordinator::registry::VolunteerEntry;
 use crate::effort::Effort;
 use crate::net::client_addr::ClientAddr;
-use farsign::identity::VolunteerIdentity;
 
 /// A connected volunteer.
 #[derive(Clone, Debug, PartialEq)]

@@ -22,6 +22,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use farsign::identity::VolunteerIdentity;
 use farsign::task::Secret;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,6 @@ use crate::http::leaderboard::name::{Name, NameError};
 use crate::http::leaderboard::registry::{MAX_VOLUNTEERS, NameRegistry};
 use crate::http::ttl_cache::TtlCache;
 use crate::state::AppState;
-use farsign::identity::VolunteerIdentity;
 
 /// People on the list.
 const LEADERBOARD_SIZE: usize = 10;

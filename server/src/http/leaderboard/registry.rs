@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::name::Name;
 use farsign::identity::VolunteerIdentity;
+
+use super::name::Name;
 
 /// People with a name. The one that set its name longest ago is removed first.
 pub const MAX_PEOPLE: usize = 1_000;
