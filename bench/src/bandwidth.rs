@@ -46,15 +46,13 @@ const WORKLOADS: [Workload; 3] = [
 
 const ABOUT: &str = "\
 Complete runs of 2,000 updates with the real programs over loopback. The server counts the bytes of all WebSocket \
-frames it sends and receives (`traffic` of `/api/v1/status`), including the first snapshot of each volunteer. The \
+frames it sends and receives (`traffic` of `/api/v1/status`), including the first version of each volunteer. The \
 sums are divided by the number of updates, including the few received after the end of the run. A WebSocket header \
 adds 6 to 8 bytes to an update and 2 to 10 to a reply. For comparison: a full gradient in 32-bit floats, one way (`4 \
 d`). Systems that average weights, such as DISCO, upload and download that much for every update.
 
-Each task carries the steps since the volunteer's previous task: one bit per parameter for each update of the other \
-volunteers. The download therefore grows with the number of volunteers, until a snapshot is shorter. Half precision \
-(`--half-snapshots`) halves snapshots but excludes steps; the last rows compare the final accuracy of complete runs \
-of the network with 8 volunteers.";
+Each task carries the difference of the volunteer's version to the newest one: one to two bits per parameter, for any \
+number of volunteers.";
 
 /// Measures the section.
 ///
@@ -100,27 +98,11 @@ pub fn run(machine: &Machine) -> Result<Section> {
                 });
             }
             let target = (workers == 4).then_some("at least 5");
-            let what = format!("{name}, {workers} volunteers: full snapshot over download");
+            let what = format!("{name}, {workers} volunteers: full gradient over download");
             ratios.push(Ratio::new(what, &gradient, &down, target));
             rows.extend([up, down]);
         }
         rows.push(gradient);
-    }
-    for (precision, arguments) in [("f32", &[][..]), ("f16", &["--half-snapshots"])] {
-        eprintln!("  mlp, snapshots in {precision}");
-        let accuracy = |_| {
-            number(
-                &run_to_end(machine, &[], 8, arguments),
-                "/held_out/accuracy",
-            )
-        };
-        let samples = (0..RUNS).map(accuracy).collect::<Result<Vec<_>>>()?;
-        let percent: Vec<f64> = samples.iter().map(|accuracy| 100.0 * accuracy).collect();
-        rows.push(Row::new(
-            format!("mlp, accuracy with snapshots in {precision}"),
-            "%",
-            &percent,
-        ));
     }
     let title = "Bytes of an update".to_owned();
     Ok(Section {

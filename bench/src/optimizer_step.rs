@@ -23,13 +23,13 @@ const PARAMETERS_PER_SAMPLE: usize = 20_000_000;
 /// Direction seed of every step.
 const SEED: u64 = 5;
 /// Step size of every update.
-const ALPHA: f32 = 1e-9;
+const ALPHA: f32 = 5e-4;
 /// Rate of the running vote.
 const GAMMA: f32 = 0.04;
 
 const ABOUT: &str = "\
 One sign per parameter, packed eight to a byte, is applied to all parameters with the calls of server and \
-volunteers: `FarSign::apply` with the rules `plain` and `vote`, and `Step::take`. The peer is the standard library's \
+the lab: `FarSign::apply` with the rules `plain` and `vote`, and `Step::take`. The peer is the standard library's \
 copy of a vector of the same length (`memcpy`). All four run on one core, on data in the cache, and alternate. \
 First, every result is compared with a loop over single parameters.
 
@@ -67,14 +67,17 @@ pub fn run(_: &Machine) -> Result<Section> {
 }
 
 fn measure(d: usize) -> Result<[Row; 4]> {
-    let from: Vec<f32> = (0..d).map(|i| (i as f32).sin()).collect();
+    let parameters: Vec<f32> = (0..d).map(|i| (i as f32).sin()).collect();
     let mut signs = SignBits::default();
-    signs.copy_from(&from.iter().map(|v| v * 1e3 % 1.0).collect::<Vec<_>>(), 1);
-    validate(&signs, &from)?;
-    let mut to = vec![0.0f32; d];
-    let mut plain = optimizer(&from, Rule::Plain);
+    let scrambled: Vec<f32> = parameters.iter().map(|v| v * 1e3 % 1.0).collect();
+    signs.copy_from(&scrambled, 1);
+    validate(&signs, &parameters)?;
+    let mut plain = optimizer(&parameters, Rule::Plain);
+    let fixed_point = plain.fixed_point();
+    let from = plain.x().to_vec();
+    let mut to = vec![0; d];
     let mut vote = optimizer(
-        &from,
+        &parameters,
         Rule::Vote {
             gamma: GAMMA,
             direction_seed: SEED,
@@ -96,7 +99,7 @@ fn measure(d: usize) -> Result<[Row; 4]> {
             apply(black_box(&mut plain), black_box(&signs));
         }));
         samples[2].push(nanoseconds(d, || {
-            black_box(&step).take(&mut directions, black_box(&mut x));
+            black_box(&step).take(&mut directions, fixed_point, black_box(&mut x));
         }));
         samples[3].push(nanoseconds(d, || {
             apply(black_box(&mut vote), black_box(&signs));
@@ -121,12 +124,8 @@ fn optimizer(from: &[f32], rule: Rule) -> FarSign {
         initial: f64::from(ALPHA),
         decay: Decay::Constant,
     };
-    let mut optimizer = FarSign::new(FarSignOptions {
-        x: from.to_vec(),
-        directions: spec(from.len()),
-        step_size,
-        rule,
-    });
+    let options = FarSignOptions::new(from, spec(from.len()), step_size, rule);
+    let mut optimizer = FarSign::new(options.expect("small steps fit"));
     optimizer.join(VolunteerId(1));
     optimizer
 }
@@ -153,19 +152,23 @@ fn validate(signs: &SignBits, from: &[f32]) -> Result<()> {
         },
     );
     apply(&mut vote, signs);
-    let mut taken = from.to_vec();
+    let fixed_point = plain.fixed_point();
+    let before = fixed_point.quantize(from)?;
+    let mut taken = before.clone();
     let step = Step {
         direction_seed: SEED,
         scale: -ALPHA,
         signs: signs.clone(),
     };
-    step.take(&mut Directions::new(spec(from.len()), SEED), &mut taken);
-    for (k, (sign, value)) in signs.iter().zip(from).enumerate() {
-        let expected = (value - ALPHA * sign).to_bits();
-        let same = plain.x()[k].to_bits() == expected && taken[k].to_bits() == expected;
+    let mut directions = Directions::new(spec(from.len()), SEED);
+    step.take(&mut directions, fixed_point, &mut taken);
+    let units = plain.step_units() as i32;
+    for (k, (sign, value)) in signs.iter().zip(before).enumerate() {
+        let expected = value - units * sign as i32;
+        let same = plain.x()[k] == expected && taken[k] == expected;
         // The first vote has the sign of the update, regardless of the rate.
         ensure!(
-            same && vote.x()[k].to_bits() == expected,
+            same && vote.x()[k] == expected,
             "parameter {k} of {} differs",
             from.len()
         );

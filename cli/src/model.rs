@@ -82,7 +82,7 @@ impl OpenRun {
                 accuracy: self.accuracy(&run),
                 at_accepted: accepted,
             }),
-            x: run.x(),
+            x: &run.parameters(),
         };
         Ok(model.to_safetensors())
     }

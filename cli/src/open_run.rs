@@ -64,6 +64,8 @@ impl OpenRun {
     /// Returns the accuracy of a model on the held-out images, 0 to 1.
     pub fn accuracy(&self, run: &FarSign) -> f32 {
         let mut kernel = Kernel::new(&self.config.run.architecture);
-        kernel.evaluate(run.x(), &self.data.held_out).accuracy
+        kernel
+            .evaluate(&run.parameters(), &self.data.held_out)
+            .accuracy
     }
 }

@@ -40,10 +40,6 @@ pub struct Volunteer {
     #[arg(long, default_value_t = 0, value_name = "MS")]
     delay_ms: u32,
 
-    /// Request snapshots in half precision: half the size of a snapshot, but no step deltas
-    #[arg(long)]
-    half_snapshots: bool,
-
     /// File that keeps the workers' identities between runs; created if missing
     #[arg(long, value_name = "FILE", value_parser = path_parser())]
     identity: Option<PathBuf>,
@@ -73,7 +69,6 @@ impl Volunteer {
             attack: self.attack,
             honest_updates: self.honest_updates,
             rejoin: self.rejoin,
-            half_snapshots: self.half_snapshots,
             delay: Duration::from_millis(self.delay_ms.into()),
             secret: self.identity.as_deref().map(load_or_create).transpose()?,
             token: self.join_token.as_deref().map(join_token).transpose()?,

@@ -1,13 +1,13 @@
 //! FAR-SIGN: fully asynchronous robust optimization via signed directional projections.
 //!
-//! Untrusted volunteers train one model together. Each holds a snapshot `x_v` of the parameters, estimates
+//! Untrusted volunteers train one model together. Each holds a version `x_v` of the parameters, estimates
 //! directional derivatives on a minibatch that the server chose, averages them over its own tasks, and sends one
 //! **sign** per direction. The server steps along those directions as soon as an update arrives.
 //!
 //! ```text
 //!   server                                              volunteer
 //!   ------                                              ---------
-//!   optimizer  x, n, alpha_n  --- task, snapshot --->   minibatch   xi from the task's seed     (minibatch)
+//!   optimizer  x, n, alpha_n  --- task, version  --->   minibatch   xi from the task's seed     (minibatch)
 //!       ^                          (wire)               gradient    grad F(x_v; xi)             (kernels)
 //!       |                                               estimate    g_k = a_k . grad F          (estimate, direction)
 //!       |                                               momentum    y <- y + beta_j (g - y)     (momentum)
@@ -20,7 +20,8 @@
 //!
 //! Modules in reading order: the data ([`dataset`], [`random`], [`minibatch`]), the model ([`model`], [`kernels`],
 //! [`math`], [`simd`]), a volunteer's update ([`direction`], [`estimate`], [`momentum`], [`sign`], [`sign_update`]),
-//! the server's step ([`schedule`], [`weighting`], [`step`], [`optimizer`], [`assignment`]), its defences
+//! the server's step ([`schedule`], [`weighting`], [`fixed_point`], [`step`], [`optimizer`], [`assignment`], [`version`],
+//! [`delta_coding`]), its defences
 //! ([`verification`], [`trust`], [`rollback`], [`tolerance`]), and what travels between them ([`task`], [`wire`],
 //! [`volunteer`], [`task_timing`], [`backoff`]).
 //!
@@ -39,6 +40,7 @@
 //! use farsign::schedule::{Decay, StepSize};
 //! use farsign::sign_update::UpdateComputer;
 //! use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
+//! use farsign::version::{Grid, Version};
 //!
 //! // Two images of 1 x 2 pixels, and softmax regression with two classes: d = 6 parameters.
 //! let parts = DatasetParts { rows: 1, cols: 2, images: vec![255, 0, 0, 255], labels: vec![0, 1] };
@@ -46,12 +48,11 @@
 //! let architecture = Architecture::new(vec![2, 2])?;
 //! let directions = DirectionSpec::new(DirectionFamily::Coordinate, 6, 6)?;
 //!
-//! let mut server = FarSign::new(FarSignOptions {
-//!     x: architecture.initial_parameters(1),
-//!     directions,
-//!     step_size: StepSize { initial: 0.1, decay: Decay::Constant },
-//!     rule: Rule::Plain,
-//! });
+//! let step_size = StepSize { initial: 0.1, decay: Decay::Constant };
+//! let x = architecture.initial_parameters(1);
+//! let mut server = FarSign::new(FarSignOptions::new(&x, directions, step_size, Rule::Plain)?);
+//! let grid = Grid { fixed_point: server.fixed_point(), shift: 0 };
+//! let version = Version::round(0, 0, server.x(), grid);
 //! let mut volunteer = UpdateComputer::new(RunSettings {
 //!     run_id: 1,
 //!     architecture,
@@ -65,25 +66,27 @@
 //!
 //! let task = Task {
 //!     id: TaskId(1),
-//!     snapshot_version: 0,
+//!     version: version.hash(),
 //!     minibatch_seed: 11,
 //!     direction_seed: 12,
 //!     coin_seed: 13,
 //!     reset_momentum: true,
 //! };
-//! let signs = volunteer.compute(&task, server.x(), &data).expect("the gradient is finite");
+//! let signs = volunteer.compute(&task, version.parameters(), &data).expect("the gradient is finite");
 //! let update = SignUpdate { volunteer: VolunteerId(1), direction_seed: task.direction_seed, trust: 1.0, signs };
 //! let applied = server.apply(update)?;
 //! assert_eq!((applied.update, applied.weight), (1, 1.0));
-//! assert!(server.x().iter().all(|x| x.abs() == 0.1)); // every parameter moved by one step
+//! assert!(server.parameters().iter().all(|x| (x.abs() - 0.1).abs() < 1e-4)); // every parameter moved by one step
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod assignment;
 pub mod backoff;
 pub mod dataset;
+pub mod delta_coding;
 pub mod direction;
 pub mod estimate;
+pub mod fixed_point;
 pub mod identity;
 pub mod kernels;
 pub mod math;
@@ -104,6 +107,7 @@ pub mod tolerance;
 pub mod training_server;
 pub mod trust;
 pub mod verification;
+pub mod version;
 pub mod volunteer;
 pub mod weighting;
 pub mod wire;

@@ -116,11 +116,15 @@ impl SignBits {
         }
     }
 
-    /// Accumulates the signs into `out`, `[K]`: `out[k] <- combine(out[k], s_k)`.
+    /// Accumulates the signs into `out`, `[K]`: `out[k] <- combine(out[k], s_k)`, with signs of 1 and -1.
     ///
     /// `combine` owns its captures (`'static`): a captured reference might alias `out`, and the compiler would then
     /// emit a scalar loop.
-    pub fn accumulate(&self, out: &mut [f32], combine: impl Fn(f32, f32) -> f32 + Copy + 'static) {
+    pub fn accumulate<T: Copy>(
+        &self,
+        out: &mut [T],
+        combine: impl Fn(T, i32) -> T + Copy + 'static,
+    ) {
         debug_assert_eq!(out.len(), self.count);
         dispatch(
             #[inline(always)]
@@ -173,16 +177,16 @@ const BLOCK: usize = 128;
 ///
 /// Testing bits in the loop that combines is slower by half an order of magnitude wherever the compiler can prove that
 /// `out` does not alias the bytes: it then vectorises across blocks, with gathers and shuffles.
-static SIGNS_OF_BYTE: [[f32; 8]; 256] = signs_of_every_byte();
+static SIGNS_OF_BYTE: [[i32; 8]; 256] = signs_of_every_byte();
 
-const fn signs_of_every_byte() -> [[f32; 8]; 256] {
-    let mut table = [[-1.0; 8]; 256];
+const fn signs_of_every_byte() -> [[i32; 8]; 256] {
+    let mut table = [[-1; 8]; 256];
     let mut byte = 0;
     while byte < 256 {
         let mut bit = 0;
         while bit < 8 {
             if byte >> bit & 1 == 1 {
-                table[byte][bit] = 1.0;
+                table[byte][bit] = 1;
             }
             bit += 1;
         }
@@ -192,8 +196,8 @@ const fn signs_of_every_byte() -> [[f32; 8]; 256] {
 }
 
 #[inline(always)]
-fn combine_signs(bytes: &[u8], out: &mut [f32], combine: impl Fn(f32, f32) -> f32) {
-    let mut signs = [0.0; BLOCK];
+fn combine_signs<T: Copy>(bytes: &[u8], out: &mut [T], combine: impl Fn(T, i32) -> T) {
+    let mut signs = [0; BLOCK];
     for (values, bytes) in out.chunks_mut(BLOCK).zip(bytes.chunks(BLOCK / 8)) {
         for (unpacked, byte) in signs.as_chunks_mut().0.iter_mut().zip(bytes) {
             *unpacked = SIGNS_OF_BYTE[usize::from(*byte)];
@@ -254,7 +258,7 @@ mod tests {
             bits.copy_from(&y, seed);
             let expected: Vec<u32> = y.iter().zip(bits.iter()).map(|(y, s)| (y + scale * s).to_bits()).collect();
             let mut found = y.clone();
-            bits.accumulate(&mut found, move |y, s| y + scale * s);
+            bits.accumulate(&mut found, move |y, s| y + scale * s as f32);
             prop_assert_eq!(found.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), expected);
         }
 

@@ -4,7 +4,7 @@
 //!   task, x_v  ->  minibatch xi  ->  estimate g  ->  momentum y  ->  signs s
 //! ```
 //!
-//! An update is a pure function of its task, the task's snapshot and the tasks since the last momentum reset, and every
+//! An update is a pure function of its task, the task's version and the tasks since the last momentum reset, and every
 //! target computes the same bits. Updates can therefore be verified.
 
 use crate::dataset::Dataset;
@@ -14,7 +14,6 @@ use crate::kernels::sparse::Kernel;
 use crate::minibatch::Minibatch;
 use crate::momentum::Momentum;
 use crate::sign::SignBits;
-use crate::step::Step;
 use crate::task::{RunSettings, Task};
 
 /// A computer of the updates of one session, in task order. Its buffers are allocated once.
@@ -62,7 +61,7 @@ impl UpdateComputer {
         &self.settings
     }
 
-    /// Computes the update of a task, `[K]`, at the parameters `x`, `[d]`, of its snapshot.
+    /// Computes the update of a task, `[K]`, at the parameters `x`, `[d]`, of its version.
     ///
     /// `None` if the estimate is not finite: no honest update exists then.
     pub fn compute(&mut self, task: &Task, x: &[f32], data: &Dataset) -> Option<&SignBits> {
@@ -93,11 +92,6 @@ impl UpdateComputer {
     /// Swaps the momentum with `momentum`, so that one computer can serve many workers.
     pub fn swap_momentum(&mut self, momentum: &mut Momentum) {
         std::mem::swap(&mut self.momentum, momentum);
-    }
-
-    /// Takes a step of the run from `x`, `[d]`, in place.
-    pub fn take_step(&mut self, step: &Step, x: &mut [f32]) {
-        step.take(&mut self.directions, x);
     }
 
     /// Computes the estimate and returns whether all of it is finite.

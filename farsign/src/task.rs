@@ -7,6 +7,7 @@ use std::fmt;
 use crate::direction::DirectionSpec;
 use crate::estimate::Order;
 use crate::model::Architecture;
+use crate::version::VersionHash;
 
 /// The number of a volunteer's session, unique within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,8 +55,8 @@ pub struct RunSettings {
 pub struct Task {
     /// Number of the task.
     pub id: TaskId,
-    /// Version of the snapshot `x_v` at which the update is computed.
-    pub snapshot_version: u64,
+    /// Name of the version at which the update is computed.
+    pub version: VersionHash,
     /// Seed of the minibatch `xi`.
     pub minibatch_seed: u64,
     /// Seed of the directions `A`.
@@ -118,6 +119,10 @@ reasons! {
         SpareBitsSet = 6, "spare_bits_set", "a bit after the last sign is set";
         /// The run finished before the update was received.
         RunFinished = 7, "run_finished", "the run finished before this update was received";
+        /// The step could take a parameter out of the range of its integer.
+        OutOfRange = 8, "out_of_range", "the update could take a parameter out of its range";
+        /// The volunteer requested the version of the task, and gets another task.
+        VersionMissing = 9, "version_missing", "the volunteer did not have the version of this task";
     }
 }
 

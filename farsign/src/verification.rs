@@ -25,14 +25,15 @@ use crate::momentum::Momentum;
 use crate::sign::SignBits;
 use crate::sign_update::UpdateComputer;
 use crate::task::{RunSettings, Task, TaskId};
+use crate::version::Version;
 
 /// A task with the update that was received for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiableUpdate {
     /// The task.
     pub task: Task,
-    /// Parameters of the task's snapshot, `[d]`, as sent to the volunteer.
-    pub x: Arc<[f32]>,
+    /// The task's version.
+    pub version: Arc<Version>,
     /// The received update.
     pub signs: SignBits,
 }
@@ -56,7 +57,7 @@ pub struct VerificationChain {
     momentum: Option<Arc<Momentum>>,
     /// Number of updates before the verified one. `None` if no update will be verified.
     gap: Option<u32>,
-    open: Option<(Task, Arc<[f32]>)>,
+    open: Option<(Task, Arc<Version>)>,
 }
 
 /// A segment of a chain, to be recomputed.
@@ -97,10 +98,10 @@ impl VerificationChain {
         self.gap.is_some()
     }
 
-    /// Records a task issued against the parameters `x`, `[d]`. A task that is still open has no update.
-    pub fn on_task(&mut self, task: &Task, x: Arc<[f32]>) {
+    /// Records a task issued against a version. A task that is still open has no update.
+    pub fn on_task(&mut self, task: &Task, version: Arc<Version>) {
         self.reset.get_or_insert(task.id);
-        self.open = self.is_recording().then_some((*task, x));
+        self.open = self.is_recording().then_some((*task, version));
     }
 
     /// Sets the momentum that the verification of the chain's last segment ended with. Ignored if the chain has been
@@ -121,12 +122,12 @@ impl VerificationChain {
         can_verify: bool,
         next: impl FnOnce() -> Option<u32>,
     ) -> Sampled {
-        let (Some(gap), Some((task, x))) = (self.gap, self.open.take()) else {
+        let (Some(gap), Some((task, version))) = (self.gap, self.open.take()) else {
             return Sampled::No;
         };
         self.updates.push(VerifiableUpdate {
             task,
-            x,
+            version,
             signs: signs.clone(),
         });
         if gap > 0 {
@@ -157,6 +158,8 @@ impl VerificationChain {
 pub struct Recomputer {
     computer: UpdateComputer,
     data: Arc<Dataset>,
+    /// Parameters of the last task's version, `[d]`, in a buffer that is reused.
+    x: Vec<f32>,
 }
 
 impl Recomputer {
@@ -165,6 +168,7 @@ impl Recomputer {
         Self {
             computer: UpdateComputer::new(settings),
             data,
+            x: Vec::new(),
         }
     }
 
@@ -187,7 +191,8 @@ impl Recomputer {
     ) -> Option<usize> {
         self.computer.swap_momentum(momentum);
         let mismatch = updates.iter().position(|update| {
-            self.computer.compute(&update.task, &update.x, &self.data) != Some(&update.signs)
+            update.version.copy_parameters(&mut self.x);
+            self.computer.compute(&update.task, &self.x, &self.data) != Some(&update.signs)
         });
         self.computer.swap_momentum(momentum);
         mismatch
@@ -197,8 +202,10 @@ impl Recomputer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixed_point::FixedPoint;
     use crate::random::Stream;
     use crate::task::TaskId;
+    use crate::version::Grid;
 
     #[test]
     fn updates_are_sampled_uniformly() {
@@ -222,10 +229,19 @@ mod tests {
         assert_eq!(sample_gap(1.0, 0), Some(0));
     }
 
+    fn version() -> Version {
+        let fixed_point = FixedPoint::new(0).unwrap();
+        let grid = Grid {
+            fixed_point,
+            shift: 0,
+        };
+        Version::round(1, 1, &[5], grid)
+    }
+
     fn task(n: u64) -> Task {
         Task {
             id: TaskId(n),
-            snapshot_version: n,
+            version: version().hash(),
             minibatch_seed: 0,
             direction_seed: 0,
             coin_seed: 0,
@@ -241,7 +257,7 @@ mod tests {
         mut next: impl FnMut() -> Option<u32>,
     ) -> Vec<Vec<u64>> {
         let segment = |n| {
-            chain.on_task(&task(n), Arc::from([0.5f32]));
+            chain.on_task(&task(n), Arc::new(version()));
             match chain.on_update(&SignBits::default(), can_verify(n), &mut next) {
                 Sampled::Verify(segment) => segment
                     .updates

@@ -14,7 +14,9 @@
 //! # use farsign::estimate::Order;
 //! # use farsign::model::Architecture;
 //! # use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
-//! # use farsign::wire::{EncodedSnapshot, ServerFrame};
+//! # use farsign::fixed_point::FixedPoint;
+//! # use farsign::version::{Grid, Version};
+//! # use farsign::wire::{EncodedVersion, ServerFrame};
 //!
 //! let parts = DatasetParts { rows: 1, cols: 2, images: vec![255, 0, 0, 255], labels: vec![0, 1] };
 //! let data = Arc::new(Dataset::from_parts(parts)?);
@@ -28,21 +30,23 @@
 //! #     task_timeout_ms: 60_000,
 //! #     train_digest: data.digest(),
 //! # };
+//! # let grid = Grid { fixed_point: FixedPoint::new(20).unwrap(), shift: 3 };
+//! # let version = Version::round(0, 0, &[0; 6], grid);
 //! # let task = Task {
 //! #     id: TaskId(1),
-//! #     snapshot_version: 0,
+//! #     version: version.hash(),
 //! #     minibatch_seed: 11,
 //! #     direction_seed: 12,
 //! #     coin_seed: 13,
 //! #     reset_momentum: true,
 //! # };
-//! # let snapshot = EncodedSnapshot::new(0, Arc::from([0.0; 6]));
+//! # let whole = EncodedVersion::new(&version, None);
 //! # let mut frame = Vec::new();
-//! # ServerFrame::new(&mut frame).welcome(VolunteerId(1), &settings).snapshot(&snapshot).task(&task);
+//! # ServerFrame::new(&mut frame).welcome(VolunteerId(1), &settings).version(&whole).task(&task);
 //!
 //! let mut volunteer = Volunteer::new(data);
 //! let mut events = Vec::new();
-//! volunteer.receive(&frame, &mut events)?; // the server's frame: welcome, snapshot and task
+//! volunteer.receive(&frame, &mut events)?; // the server's frame: welcome, version and task
 //!
 //! let [Event::Joined, Event::Task(task)] = events[..] else { panic!("expected a task") };
 //! let mut out = Vec::new();
@@ -54,15 +58,20 @@
 use crate::dataset::Dataset;
 use crate::sign::SignBits;
 use crate::sign_update::UpdateComputer;
-use crate::step::Step;
-use crate::task::{Goodbye, RejectReason, RunSettings, Task};
-use crate::wire::{
-    ClientFrame, DeltaBody, ServerRecord, SnapshotBody, Welcome, WireError, read_server_frame,
-};
+use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId};
+use crate::version::{Version, VersionError, VersionHash};
+use crate::wire::{ClientFrame, ServerRecord, VersionBody, Welcome, WireError, read_server_frame};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Longest time for which a server that throttles a volunteer delays its task, in milliseconds.
 pub const MAX_TASK_DELAY_MS: u64 = 60_000;
+
+/// Versions that a volunteer holds: that of the task in progress and that of the next one.
+const VERSION_CAPACITY: usize = 2;
+
+/// Requests for whole versions in a row before a session ends.
+const MAX_VERSION_REQUESTS: u32 = 3;
 
 /// An event that a frame from the server leads to.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +84,9 @@ pub enum Event {
     Rejected(RejectReason),
     /// A task was received. Its update is computed by [`Volunteer::write_update`].
     Task(Task),
+    /// A task was received whose version the volunteer does not hold. [`ClientFrame::version_request`] requests the
+    /// version, and the task comes again.
+    VersionMissing(TaskId),
     /// The server closes the session.
     Goodbye(Goodbye),
 }
@@ -92,15 +104,24 @@ pub enum VolunteerError {
     /// A record before the welcome.
     #[error("expected a welcome first")]
     NoWelcome,
-    /// A snapshot whose size is not that of the model.
-    #[error("expected a snapshot of {expected} parameters, found {found}")]
-    SnapshotSize { expected: usize, found: usize },
-    /// A task or steps for a snapshot that the volunteer does not have.
-    #[error("expected a task or steps for snapshot {expected:?}, found {found}")]
-    SnapshotVersion { expected: Option<u64>, found: u64 },
+    /// Differences that do not fit their base.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// Differences to a version that the volunteer does not hold.
+    #[error("expected differences to a version that this volunteer holds, found those to {found}")]
+    Base { found: VersionHash },
+    /// Versions that repeatedly have other hashes than their tasks.
+    #[error("expected version {expected}, found others {attempts} times in a row")]
+    Mismatch {
+        expected: VersionHash,
+        attempts: u32,
+    },
+    /// A task whose version the volunteer does not hold.
+    #[error("expected a task for a version that this volunteer holds, found {found}")]
+    UnknownVersion { found: VersionHash },
     /// A loss or gradient that is not finite. No update is sent.
-    #[error("the estimate at snapshot {version} is not finite")]
-    NonFinite { version: u64 },
+    #[error("the estimate at version {version} is not finite")]
+    NonFinite { version: VersionHash },
 }
 
 /// A volunteer: the state between frames.
@@ -114,12 +135,12 @@ pub struct Volunteer {
 #[derive(Debug)]
 struct Session {
     computer: UpdateComputer,
-    /// Parameters of the current snapshot, `[d]`.
+    /// The newest versions, oldest first.
+    versions: VecDeque<Version>,
+    /// Requests for whole versions since the last task whose version was there.
+    version_requests: u32,
+    /// Parameters of the last task's version, `[d]`, in a buffer that is reused.
     x: Vec<f32>,
-    /// Version of the current snapshot. `None` before the first, or if the last one was incomplete.
-    version: Option<u64>,
-    /// Buffer of a received step.
-    step: Step,
 }
 
 impl Volunteer {
@@ -143,9 +164,8 @@ impl Volunteer {
                     self.welcome(*welcome)?;
                     events.push(Event::Joined);
                 }
-                ServerRecord::Snapshot(snapshot) => self.session()?.take_snapshot(snapshot)?,
-                ServerRecord::Delta(delta) => self.session()?.take_delta(delta)?,
-                ServerRecord::Task(task) => events.push(Event::Task(task)),
+                ServerRecord::Version(version) => self.session()?.take_version(version)?,
+                ServerRecord::Task(task) => events.push(self.session()?.take_task(task)?),
                 ServerRecord::Accepted { accepted, .. } => events.push(Event::Accepted(accepted)),
                 ServerRecord::Rejected { reason, .. } => events.push(Event::Rejected(reason)),
                 ServerRecord::Goodbye(goodbye) => events.push(Event::Goodbye(goodbye)),
@@ -158,7 +178,7 @@ impl Volunteer {
     ///
     /// # Errors
     ///
-    /// Returns an error if the task's snapshot is not the current one, or the estimate is not finite.
+    /// Returns an error if the volunteer does not hold the task's version, or the estimate is not finite.
     pub fn compute_update(&mut self, task: &Task) -> Result<&SignBits, VolunteerError> {
         let data = Arc::clone(&self.data);
         self.compute_update_on(task, &data)
@@ -207,9 +227,10 @@ impl Volunteer {
             .map(|session| session.computer.settings().task_timeout_ms)
     }
 
-    /// Returns the version of the current snapshot; `None` without one.
-    pub fn snapshot_version(&self) -> Option<u64> {
-        self.session.as_ref().and_then(|session| session.version)
+    /// Returns the number of the newest version; `None` without one.
+    pub fn version(&self) -> Option<u64> {
+        let newest = self.session.as_ref()?.versions.back()?;
+        Some(newest.number())
     }
 
     fn session(&mut self) -> Result<&mut Session, VolunteerError> {
@@ -231,50 +252,54 @@ impl Volunteer {
 
 impl Session {
     fn new(settings: RunSettings) -> Self {
-        let x = Vec::with_capacity(settings.directions.parameters());
         Self {
+            x: Vec::with_capacity(settings.directions.parameters()),
             computer: UpdateComputer::new(settings),
-            x,
-            version: None,
-            step: Step::default(),
+            versions: VecDeque::with_capacity(VERSION_CAPACITY),
+            version_requests: 0,
         }
     }
 
-    fn take_snapshot(&mut self, snapshot: SnapshotBody<'_>) -> Result<(), VolunteerError> {
-        let expected = self.computer.settings().directions.parameters();
-        let found = snapshot.parameters();
-        if expected != found {
-            return Err(VolunteerError::SnapshotSize { expected, found });
+    fn take_version(&mut self, body: VersionBody<'_>) -> Result<(), VolunteerError> {
+        let base = match body.base {
+            Some(found) => Some(self.held(found).ok_or(VolunteerError::Base { found })?),
+            None => None,
+        };
+        let d = self.computer.settings().directions.parameters();
+        let version = Version::from_differences(base, body.number, body.grid, body.differences, d)?;
+        if self.versions.len() == VERSION_CAPACITY {
+            self.versions.pop_front();
         }
-        self.version = None;
-        snapshot.unpack(&mut self.x)?;
-        self.version = Some(snapshot.version);
+        self.versions.push_back(version);
         Ok(())
     }
 
-    fn take_delta(&mut self, delta: DeltaBody<'_>) -> Result<(), VolunteerError> {
-        self.require_version(delta.base)?;
-        self.version = None;
-        let computer = &mut self.computer;
-        let x = &mut self.x;
-        let count = computer.settings().directions.count();
-        delta.for_each_step(count, &mut self.step, |step| computer.take_step(step, x))?;
-        self.version = Some(delta.version);
-        Ok(())
+    /// Returns the event of a task. A version with another hash than the task's is discarded.
+    fn take_task(&mut self, task: Task) -> Result<Event, VolunteerError> {
+        if self.held(task.version).is_some() {
+            self.version_requests = 0;
+            return Ok(Event::Task(task));
+        }
+        self.version_requests += 1;
+        if self.version_requests > MAX_VERSION_REQUESTS {
+            return Err(VolunteerError::Mismatch {
+                expected: task.version,
+                attempts: MAX_VERSION_REQUESTS,
+            });
+        }
+        Ok(Event::VersionMissing(task.id))
     }
 
-    fn require_version(&self, found: u64) -> Result<(), VolunteerError> {
-        match self.version {
-            Some(version) if version == found => Ok(()),
-            expected => Err(VolunteerError::SnapshotVersion { expected, found }),
-        }
+    fn held(&self, hash: VersionHash) -> Option<&Version> {
+        self.versions.iter().find(|version| version.hash() == hash)
     }
 
     fn compute_update(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
-        self.require_version(task.snapshot_version)?;
+        let found = task.version;
+        let held = self.versions.iter().find(|held| held.hash() == found);
+        let version = held.ok_or(VolunteerError::UnknownVersion { found })?;
+        version.copy_parameters(&mut self.x);
         let signs = self.computer.compute(task, &self.x, data);
-        signs.ok_or(VolunteerError::NonFinite {
-            version: task.snapshot_version,
-        })
+        signs.ok_or(VolunteerError::NonFinite { version: found })
     }
 }

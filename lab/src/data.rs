@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use farsign::dataset::Dataset;
+use farsign::fixed_point::FixedPoint;
 use farsign::model::Architecture;
+use farsign::schedule::{Decay, StepSize};
 use farsign_attacks::flip_labels;
 
 use crate::rng::{RngStream, SimRng};
@@ -83,7 +85,7 @@ impl ExperimentData {
         let architecture = Architecture::new(widths).map_err(|error| ScenarioError {
             mistakes: vec![format!("model.hidden: {error}")],
         })?;
-        let mut mistakes = impossible_directions(scenario, architecture.parameters());
+        let mut mistakes = misfit_methods(scenario, architecture.parameters());
         if train.len() < 2 * scenario.fleet.workers {
             mistakes.push(format!(
                 "expected two training images for each worker, found {} images",
@@ -166,14 +168,25 @@ impl ExperimentData {
     }
 }
 
-/// Returns a mistake for each method whose family has no directions for this number of parameters.
-fn impossible_directions(scenario: &Scenario, parameters: usize) -> Vec<String> {
+/// Returns a mistake for each method whose directions or steps do not fit this number of parameters.
+fn misfit_methods(scenario: &Scenario, parameters: usize) -> Vec<String> {
+    let largest = scenario.tuning.factors.iter().copied().fold(1.0, f64::max);
     let mistake = |method: &Method| {
         let MethodKind::FarSign(far_sign) = &method.kind else {
             return None;
         };
-        let error = far_sign.direction_spec(parameters).err()?;
-        Some(format!("methods.{}.directions: {error}", method.name))
+        let name = &method.name;
+        let directions = match far_sign.direction_spec(parameters) {
+            Ok(directions) => directions,
+            Err(error) => return Some(format!("methods.{name}.directions: {error}")),
+        };
+        let horizon = far_sign.horizon * scenario.run.updates as f64;
+        let step_size = StepSize {
+            initial: largest * method.learning_rate,
+            decay: Decay::Cosine { horizon },
+        };
+        let error = FixedPoint::for_run(&[], step_size, directions).err()?;
+        Some(format!("methods.{name}.learning_rate: {error}"))
     };
     scenario.methods.iter().filter_map(mistake).collect()
 }

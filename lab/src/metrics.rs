@@ -132,9 +132,14 @@ impl<'a> MetricsRecorder<'a> {
         self.metrics.diverged = true;
     }
 
+    /// Returns whether a point of the curve is due.
+    pub fn is_due(&self) -> bool {
+        self.received() >= self.due
+    }
+
     /// Adds a point to the curve if one is due.
     pub fn point_if_due(&mut self, now_us: u64, x: &[f32]) {
-        if self.received() >= self.due {
+        if self.is_due() {
             self.due = (self.received() / self.interval + 1) * self.interval;
             self.point(self.received(), now_us, x);
         }

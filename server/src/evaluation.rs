@@ -149,7 +149,7 @@ impl Evaluator {
 
     fn evaluate(&self, snapshot: &Snapshot, elapsed_s: f64) {
         let Evaluation { accuracy, loss } =
-            Kernel::new(&self.architecture).evaluate(&snapshot.x, &self.held_out);
+            Kernel::new(&self.architecture).evaluate(snapshot.parameters(), &self.held_out);
         self.history.push(Point {
             accepted: snapshot.accepted,
             elapsed_s,

@@ -335,7 +335,7 @@ fn throttled_volunteer_gets_delayed_task() {
 
     let received = send_update(&mut throttled, task.id);
     assert_eq!(
-        (received.task, received.snapshot),
+        (received.task, received.version),
         (None, None),
         "the next task is delayed"
     );
@@ -345,7 +345,7 @@ fn throttled_volunteer_gets_delayed_task() {
     );
     let received = throttled.recv();
     assert!(
-        received.task.is_some() && received.snapshot.is_some() && received.accepted.is_none(),
+        received.task.is_some() && received.version.is_some() && received.accepted.is_none(),
         "{received:?}"
     );
 

@@ -63,10 +63,14 @@ fn safetensors_export_matches_snapshot() {
             x.extend(tensor.data().chunks_exact(4).map(number));
         }
         let snapshot = server.state().coordinator.snapshot();
-        assert!(snapshot.accepted > 0 && snapshot.x.iter().any(|v| *v != 0.0));
+        assert!(snapshot.accepted > 0 && snapshot.parameters().iter().any(|v| *v != 0.0));
         assert_eq!(
             x,
-            snapshot.x.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+            snapshot
+                .parameters()
+                .iter()
+                .map(|v| v.to_bits())
+                .collect::<Vec<_>>()
         );
     }
 }
@@ -96,7 +100,7 @@ fn safetensors_metadata_describes_run() {
             concat!("farsign ", env!("CARGO_PKG_VERSION")).to_owned(),
         ),
         ("run_id", status["run"]["id"].as_str().unwrap().to_owned()),
-        ("snapshot_version", snapshot.version.to_string()),
+        ("snapshot_version", snapshot.version.number().to_string()),
         ("train_sha256", hexadecimal(state.data.train.digest())),
         ("weight_layout", "[inputs, outputs]".to_owned()),
     ];

@@ -86,16 +86,11 @@ fn served_data_matches_welcome_digest() {
 fn snapshot_is_current_model() {
     let server = TestServer::start(Settings::default());
     let frame = server.get("/api/v1/snapshot");
-    let records: Vec<_> = read_server_frame(&frame)
-        .unwrap()
-        .map(Result::unwrap)
-        .collect();
-    let [ServerRecord::Snapshot(snapshot)] = &records[..] else {
-        panic!("expected one snapshot: {records:?}")
-    };
-    let mut x = Vec::new();
-    snapshot.unpack(&mut x).unwrap();
-    assert_eq!(x[..], server.state().coordinator.snapshot().x[..]);
+    let x = whole_version(&frame, 101_770);
+    assert_eq!(
+        x.parameters()[..],
+        *server.state().coordinator.snapshot().parameters()
+    );
 }
 
 #[test]

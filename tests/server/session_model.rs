@@ -205,7 +205,7 @@ impl Client {
         let is_task_sent = match expected {
             Expected::Welcome => {
                 assert!(
-                    received.welcome.is_some() && received.snapshot.is_some(),
+                    received.welcome.is_some() && received.version.is_some(),
                     "{received:?}"
                 );
                 true

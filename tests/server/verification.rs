@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use farsign::task::{GoodbyeReason, Secret};
 use farsign::volunteer::{Event, Volunteer};
-use farsign::wire::{Capabilities, Hello};
+use farsign::wire::Hello;
 use farsign_server::config::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, Settings};
 use farsign_tests::raw_client::RawClient;
 use farsign_tests::test_server::TestServer;
@@ -118,14 +118,11 @@ fn honest_volunteers_pass_full_verification() {
 }
 
 /// Runs an honest volunteer that waits for each verification, and asserts that every update is recomputed and passes.
-fn assert_every_update_passes(settings: Settings, capabilities: Capabilities) {
+fn assert_every_update_passes(settings: Settings) {
     const UPDATES: u64 = 30; // several momentum resets
     let server = TestServer::start(settings.clone());
     let mut connection = RawClient::connect(&server);
-    connection.send_hello(&Hello {
-        capabilities,
-        ..Hello::default()
-    });
+    connection.send_hello(&Hello::default());
     let mut volunteer = Volunteer::new(Arc::clone(&server.state().data.train));
     let mut events = Vec::new();
     let mut frame = Vec::new();
@@ -156,20 +153,7 @@ fn assert_every_update_passes(settings: Settings, capabilities: Capabilities) {
 #[test]
 fn every_update_is_recomputed() {
     for settings in verify_everything() {
-        assert_every_update_passes(settings, Capabilities::default());
-    }
-}
-
-#[test]
-fn f16_updates_pass_verification() {
-    for settings in verify_everything() {
-        assert_every_update_passes(
-            settings,
-            Capabilities {
-                half_snapshots: true,
-                ..Capabilities::default()
-            },
-        );
+        assert_every_update_passes(settings);
     }
 }
 
@@ -221,7 +205,7 @@ fn assert_attackers_are_rolled_back(
         verify_cpu_fraction: Some(0.05),
         ..softmax()
     });
-    let before = server.state().coordinator.snapshot().x.to_vec();
+    let before = server.state().coordinator.snapshot().parameters().to_vec();
     for round in 1..=8 {
         let hello = Hello {
             secret: Some(Secret([round as u8; 16])),
@@ -244,7 +228,8 @@ fn assert_attackers_are_rolled_back(
             .fold(0.0, f32::max)
     };
     let after = wait::wait_for_some("the initial parameters", || {
-        Some(server.state().coordinator.snapshot()).filter(|after| distance(&after.x) < 1e-6)
+        Some(server.state().coordinator.snapshot())
+            .filter(|after| distance(after.parameters()) == 0.0)
     });
     assert_eq!(after.accepted, 8);
 }

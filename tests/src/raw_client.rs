@@ -1,8 +1,12 @@
 //! A volunteer that sends arbitrary frames, valid or not.
 
-use farsign::step::Step;
+use std::sync::Arc;
+
 use farsign::task::{Goodbye, RejectReason, Task, TaskId};
-use farsign::wire::{ClientFrame, DeltaBody, Hello, ServerRecord, Welcome, read_server_frame};
+use farsign::version::Version;
+use farsign::wire::{
+    ClientFrame, Hello, ServerRecord, VERSION, VersionBody, Welcome, read_server_frame,
+};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -19,8 +23,10 @@ use crate::wait::TEST_TIMEOUT;
 pub struct RawClient {
     runtime: tokio::runtime::Runtime,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    /// Number of signs in an update, known after the welcome.
-    directions: usize,
+    /// Number of parameters, known after the welcome.
+    parameters: usize,
+    /// The newest version.
+    version: Option<Arc<Version>>,
 }
 
 /// The decoded records of one server frame.
@@ -30,10 +36,10 @@ pub struct Received {
     pub welcome: Option<Welcome>,
     /// The task.
     pub task: Option<Task>,
-    /// Version and parameters of the snapshot.
-    pub snapshot: Option<(u64, Vec<f32>)>,
-    /// First version, last version and steps of the delta.
-    pub delta: Option<(u64, u64, Vec<Step>)>,
+    /// The version.
+    pub version: Option<Arc<Version>>,
+    /// Whether the version came as differences to another.
+    pub is_difference: bool,
     /// Number of accepted updates, from the acknowledgement.
     pub accepted: Option<u64>,
     /// The rejected task and the reason.
@@ -73,7 +79,8 @@ impl RawClient {
         Ok(Self {
             runtime,
             socket,
-            directions: 0,
+            parameters: 0,
+            version: None,
         })
     }
 
@@ -103,7 +110,7 @@ impl RawClient {
 
     /// Sends an update with these packed bits.
     pub fn send_update(&mut self, task: TaskId, bits: &[u8]) {
-        let mut frame = vec![1, 2]; // version, kind
+        let mut frame = vec![VERSION, 2]; // kind
         frame.extend((8 + bits.len() as u32).to_le_bytes());
         frame.extend(task.0.to_le_bytes());
         frame.extend(bits);
@@ -128,17 +135,13 @@ impl RawClient {
         for record in read_server_frame(&frame).expect("a frame of this version") {
             match record.expect("a valid record") {
                 ServerRecord::Welcome(welcome) => {
-                    self.directions = welcome.settings.directions.count();
+                    self.parameters = welcome.settings.architecture.parameters();
                     received.welcome = Some(*welcome);
                 }
                 ServerRecord::Task(task) => received.task = Some(task),
-                ServerRecord::Snapshot(snapshot) => {
-                    let mut x = Vec::new();
-                    snapshot.unpack(&mut x).expect("finite parameters");
-                    received.snapshot = Some((snapshot.version, x));
-                }
-                ServerRecord::Delta(delta) => {
-                    received.delta = Some((delta.base, delta.version, self.steps(delta)));
+                ServerRecord::Version(body) => {
+                    received.is_difference = body.base.is_some();
+                    received.version = Some(self.take_version(&body));
                 }
                 ServerRecord::Accepted { accepted, .. } => received.accepted = Some(accepted),
                 ServerRecord::Rejected { task, reason } => received.rejected = Some((task, reason)),
@@ -175,17 +178,32 @@ impl RawClient {
         }
     }
 
-    fn steps(&self, delta: DeltaBody<'_>) -> Vec<Step> {
-        let mut steps = Vec::new();
-        let read = delta.for_each_step(self.directions, &mut Step::default(), |step| {
-            steps.push(step.clone());
+    fn take_version(&mut self, body: &VersionBody<'_>) -> Arc<Version> {
+        let held = self.version.as_deref();
+        let base = body.base.map(|hash| {
+            held.filter(|held| held.hash() == hash)
+                .expect("differences to the newest version")
         });
-        read.expect("valid steps");
-        steps
+        let d = self.parameters;
+        let version = Version::from_differences(base, body.number, body.grid, body.differences, d);
+        let version = Arc::new(version.expect("valid differences"));
+        self.version = Some(Arc::clone(&version));
+        version
     }
 
     fn next(&mut self) -> Option<Result<Message, tungstenite::Error>> {
         let next = async { tokio::time::timeout(TEST_TIMEOUT, self.socket.next()).await };
         self.runtime.block_on(next).expect("a message in time")
     }
+}
+
+/// Decodes a frame with one whole version of `d` parameters.
+pub fn whole_version(frame: &[u8], d: usize) -> Version {
+    let mut records = read_server_frame(frame).expect("a frame of this version");
+    let Some(Ok(ServerRecord::Version(body))) = records.next() else {
+        panic!("no version")
+    };
+    assert_eq!(body.base, None, "differences to another version");
+    Version::from_differences(None, body.number, body.grid, body.differences, d)
+        .expect("valid differences")
 }

@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use farsign::dataset::hexadecimal;
-use farsign::wire::{ServerRecord, read_server_frame};
 use farsign_server::store::codec::parameters_digest;
 
+use crate::raw_client::whole_version;
 use crate::server_process::server_program;
 
 /// Replays a saved run, and returns its accepted updates and the digest of its parameters.
@@ -38,11 +38,12 @@ pub fn published_parameters(url: &str) -> String {
         .call()
         .expect("a response");
     let frame = response.body_mut().read_to_vec().expect("a body");
-    let mut records = read_server_frame(&frame).expect("a frame of this version");
-    let Some(Ok(ServerRecord::Snapshot(snapshot))) = records.next() else {
-        panic!("no snapshot")
-    };
-    let mut x = Vec::new();
-    snapshot.unpack(&mut x).expect("finite parameters");
-    hexadecimal(parameters_digest(&x))
+    let status = ureq::get(format!("{url}/api/v1/status"))
+        .call()
+        .expect("a response")
+        .body_mut()
+        .read_json::<serde_json::Value>()
+        .expect("a status");
+    let d = status["model"]["parameters"].as_u64().expect("a number") as usize;
+    hexadecimal(parameters_digest(whole_version(&frame, d).k()))
 }

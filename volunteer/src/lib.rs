@@ -50,8 +50,6 @@ pub struct FleetOptions {
     pub honest_updates: u64,
     /// Whether a worker that failed verification rejoins at once under a new identity.
     pub rejoin: bool,
-    /// Whether to request snapshots in half precision, which excludes step deltas.
-    pub half_snapshots: bool,
     /// Delay before each update is sent, to limit CPU use. A delay for which the server's tasks leave too little time is
     /// completed without a session.
     pub delay: Duration,
@@ -70,7 +68,6 @@ impl FleetOptions {
             attack: Attack::None,
             honest_updates: 0,
             rejoin: false,
-            half_snapshots: false,
             delay: Duration::ZERO,
             secret: None,
             token: None,

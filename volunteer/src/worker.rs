@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
 use farsign::model::Architecture;
-use farsign::task::{Goodbye, GoodbyeReason, Secret, Task};
+use farsign::task::{Goodbye, GoodbyeReason, Secret, Task, TaskId};
 use farsign::task_timing::TaskTiming;
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::{Capabilities, ClientFrame, Hello};
+use farsign::wire::{ClientFrame, Hello};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -65,6 +65,8 @@ struct Worker<'a> {
     timing: TaskTiming,
     /// The part of the delay that the last task left no time for.
     remaining_delay: Duration,
+    /// A task whose version is to be requested.
+    missing_version: Option<TaskId>,
 }
 
 /// The reason why a session ended.
@@ -125,6 +127,7 @@ pub fn run(
         backoff: Backoff::default(),
         timing: TaskTiming::default(),
         remaining_delay: Duration::ZERO,
+        missing_version: None,
     };
     runtime.block_on(async {
         tokio::select! {
@@ -231,10 +234,6 @@ impl Worker<'_> {
     async fn work(&mut self, socket: &mut Socket) -> Result<Infallible, Disconnect> {
         let hello = Hello {
             agent: AGENT,
-            capabilities: Capabilities {
-                deltas: true,
-                half_snapshots: self.options.half_snapshots,
-            },
             secret: Some(self.secret),
             token: self.options.token.as_deref(),
         };
@@ -258,6 +257,10 @@ impl Worker<'_> {
                             self.drain(socket).await?;
                             return Err(error.into());
                         }
+                    } else if let Some(task) = self.missing_version.take() {
+                        ClientFrame::version_request(task, &mut self.frame);
+                        let request = Bytes::copy_from_slice(&self.frame);
+                        socket.send(Message::Binary(request)).await?;
                     }
                 }
                 // The protocol has no text messages; decoding one as a frame returns the error.
@@ -324,6 +327,7 @@ impl Worker<'_> {
                     (self.on_event)(WorkerEvent::Rejected(reason));
                 }
                 Event::Task(task) => next = ControlFlow::Continue(task),
+                Event::VersionMissing(task) => self.missing_version = Some(task),
                 Event::Goodbye(goodbye) => return Err(dismissed(goodbye)),
             }
         }

@@ -3,12 +3,13 @@
 use farsign::kernels::sparse::Kernel;
 use farsign::minibatch::SparseRows;
 use farsign::model::Architecture;
+use farsign::version::Version;
 use farsign::wire::{ServerRecord, read_server_frame};
 use wasm_bindgen::prelude::*;
 
 use crate::preprocess;
 
-/// A classifier with the parameters of a snapshot.
+/// A classifier with the parameters of a version.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Classifier {
@@ -17,7 +18,7 @@ pub struct Classifier {
     d: usize,
     /// Width of the input.
     pixels: usize,
-    /// Parameters, `[d]`; empty before the first snapshot.
+    /// Parameters, `[d]`; empty before the first version.
     x: Vec<f32>,
     inputs: SparseRows,
 }
@@ -41,34 +42,25 @@ impl Classifier {
         })
     }
 
-    /// Loads the parameters of a frame with a snapshot, and returns the snapshot's version.
+    /// Loads the parameters of a frame with a whole version, and returns its number.
     ///
     /// # Errors
-    /// Returns an error if the frame has no snapshot of this model.
-    #[wasm_bindgen(js_name = loadSnapshot)]
-    pub fn load_snapshot(&mut self, frame: &[u8]) -> Result<f64, JsError> {
+    /// Returns an error if the frame has no whole version of this model.
+    #[wasm_bindgen(js_name = loadVersion)]
+    pub fn load_version(&mut self, frame: &[u8]) -> Result<f64, JsError> {
         let record = read_server_frame(frame)?.next().transpose()?;
-        let Some(ServerRecord::Snapshot(snapshot)) = record else {
-            return Err(JsError::new("expected a snapshot, found none"));
+        let Some(ServerRecord::Version(body)) = record.filter(is_whole) else {
+            return Err(JsError::new("expected a whole version, found none"));
         };
-        let expected = self.d;
-        let found = snapshot.parameters();
-        if expected != found {
-            return Err(JsError::new(&format!(
-                "expected {expected} parameters, found {found}"
-            )));
-        }
-        let version = snapshot.version;
-        if let Err(error) = snapshot.unpack(&mut self.x) {
-            self.x.clear();
-            return Err(error.into());
-        }
-        Ok(version as f64)
+        let version =
+            Version::from_differences(None, body.number, body.grid, body.differences, self.d)?;
+        version.copy_parameters(&mut self.x);
+        Ok(version.number() as f64)
     }
 
     /// Returns the probability of each class for an image of grey values, `[pixels]`.
     ///
-    /// `None` before the first snapshot, and if the image has another size.
+    /// `None` before the first version, and if the image has another size.
     pub fn probabilities(&mut self, image: &[u8]) -> Option<Vec<f32>> {
         if self.x.is_empty() || image.len() != self.pixels {
             return None;
@@ -79,6 +71,10 @@ impl Classifier {
         self.inputs.end_row();
         Some(self.kernel.probabilities(&self.x, &self.inputs).to_vec())
     }
+}
+
+fn is_whole(record: &ServerRecord<'_>) -> bool {
+    matches!(record, ServerRecord::Version(body) if body.base.is_none())
 }
 
 /// Returns a drawing, grey values in rows of `width`, as an MNIST-like image of 28 x 28; `None` if it is empty.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use farsign::sign::SignBits;
 use farsign::task::TaskId;
-use farsign::wire::{Capabilities, ClientFrame, Hello, ServerRecord, read_server_frame};
+use farsign::wire::{ClientFrame, Hello, ServerRecord, read_server_frame};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -115,14 +115,9 @@ async fn send_updates(
     accepted: Arc<AtomicU64>,
 ) -> anyhow::Result<()> {
     let mut frame = Vec::new();
-    let capabilities = Capabilities {
-        deltas: true,
-        ..Capabilities::default()
-    };
     ClientFrame::hello(
         &Hello {
             agent: "farsign-bench",
-            capabilities,
             ..Hello::default()
         },
         &mut frame,

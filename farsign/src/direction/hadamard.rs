@@ -1,5 +1,7 @@
 //! The block-wise Hadamard transform.
 
+use std::ops::{Add, Sub};
+
 use crate::simd::dispatch;
 
 /// Returns an entry of the Sylvester-Hadamard matrix: -1 to the number of ones that row and column share.
@@ -12,7 +14,7 @@ pub(super) fn sylvester(row: usize, column: usize) -> f32 {
 }
 
 /// Returns the sizes of the blocks of `d` coordinates: whole blocks, then falling powers of two.
-fn block_sizes(block: usize, d: usize) -> impl Iterator<Item = usize> {
+pub(super) fn block_sizes(block: usize, d: usize) -> impl Iterator<Item = usize> {
     let tail = d % block;
     let falling = (0..usize::BITS)
         .rev()
@@ -40,26 +42,43 @@ pub(super) fn block_of(i: usize, block: usize, d: usize) -> (usize, usize) {
 /// Number of values whose first butterflies are computed together.
 const LANES: usize = 8;
 
-/// Applies the orthonormal Hadamard transform to every block, in place.
+/// Applies the Hadamard transform without its factor `1 / sqrt(n)` to every block, in place.
 ///
 /// In each stage every value is a sum of the same two, so vectors of any width return the same bits.
-pub(super) fn transform(v: &mut [f32], block: usize) {
+pub(super) fn transform<T: Value>(v: &mut [T], block: usize) {
     dispatch(
         #[inline(always)]
-        move || {
-            let d = v.len();
-            let mut rest = v;
-            for size in block_sizes(block, d) {
-                let (here, after) = rest.split_at_mut(size);
-                rest = after;
-                transform_block(here);
-            }
-        },
+        move || for_each_block(v, block, transform_block),
     );
 }
 
+/// Multiplies every block by `1 / sqrt(n)`, in place, which makes the transform orthonormal.
+pub(super) fn normalize(v: &mut [f32], block: usize) {
+    for_each_block(v, block, |v| {
+        let scale = 1.0 / (v.len() as f32).sqrt();
+        v.iter_mut().for_each(|v| *v *= scale);
+    });
+}
+
+/// A number that can be transformed.
+pub(super) trait Value: Copy + Add<Output = Self> + Sub<Output = Self> {}
+
+impl Value for f32 {}
+impl Value for i32 {}
+
 #[inline(always)]
-fn transform_block(v: &mut [f32]) {
+fn for_each_block<T>(v: &mut [T], block: usize, apply: impl Fn(&mut [T])) {
+    let d = v.len();
+    let mut rest = v;
+    for size in block_sizes(block, d) {
+        let (here, after) = rest.split_at_mut(size);
+        rest = after;
+        apply(here);
+    }
+}
+
+#[inline(always)]
+fn transform_block<T: Value>(v: &mut [T]) {
     let mut half = 1;
     if v.len() >= LANES {
         let (chunks, _) = v.as_chunks_mut::<LANES>();
@@ -75,13 +94,11 @@ fn transform_block(v: &mut [f32]) {
         }
         half *= 2;
     }
-    let scale = 1.0 / (v.len() as f32).sqrt();
-    v.iter_mut().for_each(|v| *v *= scale);
 }
 
 /// Applies the stages whose butterflies are narrower than a vector, in registers.
 #[inline(always)]
-fn first_stages(v: &mut [f32; LANES]) {
+fn first_stages<T: Value>(v: &mut [T; LANES]) {
     for half in [1, 2, 4] {
         let before = *v;
         for i in 0..LANES {

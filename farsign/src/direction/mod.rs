@@ -28,16 +28,16 @@
 //! directions.project(&[1.0, 2.0, 3.0, 4.0], &mut y); // y = A g
 //!
 //! let signs = SignBits::from_bytes(&[0b1111], 4)?;
-//! let mut x = [0.0; 4];
-//! directions.accumulate(&signs, 0.5, &mut x); // x <- x + 0.5 A' s
-//! assert_eq!(x.iter().map(|x| x * x).sum::<f32>(), 1.0); // A is orthogonal: |0.5 s| = 1
+//! let mut x = [0; 4];
+//! directions.accumulate(&signs, |nonzeros| 10 * nonzeros as i32, &mut x); // entries of +-40
+//! assert_eq!(x.iter().map(|x| x * x).sum::<i32>(), 4 * 80 * 80); // A is orthogonal: |A' s| = 2
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod hadamard;
 mod spec;
 
-use hadamard::{block_of, sylvester, transform};
+use hadamard::{block_of, block_sizes, normalize, sylvester, transform};
 pub use spec::{DirectionError, DirectionFamily, DirectionSpec};
 
 use crate::random::{Stream, permutation_prefix};
@@ -54,6 +54,14 @@ pub struct Directions {
     /// `hadamard`: the diagonal of D, `[d]`. `sparse`: the value of each support entry, `[K * nonzeros]`.
     values: Vec<f32>,
     scratch: Vec<f32>,
+    integers: Vec<i32>,
+}
+
+/// Adds `entry h d` to `x` for values `h` of a transform and signs `d`.
+fn add_scaled<'a>(h: impl Iterator<Item = (&'a i32, &'a f32)>, entry: i32, x: &mut [i32]) {
+    for (x, (h, d)) in x.iter_mut().zip(h) {
+        *x = x.wrapping_add(entry.wrapping_mul(h * *d as i32));
+    }
 }
 
 /// Separates the stream of the signs from that of the choices, so that their bits differ.
@@ -68,6 +76,7 @@ impl Directions {
             chosen: Vec::new(),
             values: Vec::new(),
             scratch: Vec::new(),
+            integers: Vec::new(),
         };
         directions.draw(seed);
         directions
@@ -170,6 +179,7 @@ impl Directions {
                 self.scratch
                     .extend(g.iter().zip(&self.values).map(|(g, d)| g * d));
                 transform(&mut self.scratch, block as usize);
+                normalize(&mut self.scratch, block as usize);
                 if self.chosen.is_empty() {
                     y.copy_from_slice(&self.scratch);
                 } else {
@@ -187,31 +197,45 @@ impl Directions {
         }
     }
 
-    /// Adds `scale A' s` to `x`, `[d]`, for signs `s`, `[K]`: `x <- x + scale A' s`.
-    pub fn accumulate(&mut self, signs: &SignBits, scale: f32, x: &mut [f32]) {
+    /// Adds `A' s` to the integers `x`, `[d]`, for signs `s`, `[K]`. `entry` returns the integer that stands for an entry
+    /// `1 / sqrt(n)` of a direction with `n` nonzero entries.
+    ///
+    /// Sums wrap around; [`crate::step::Step`] takes no step that would.
+    pub fn accumulate(&mut self, signs: &SignBits, entry: impl Fn(usize) -> i32, x: &mut [i32]) {
         match self.spec.family() {
             DirectionFamily::Coordinate if self.chosen.is_empty() => {
-                signs.accumulate(x, move |x, s| x + scale * s);
+                let entry = entry(1);
+                signs.accumulate(x, move |x, s| x.wrapping_add(entry.wrapping_mul(s)));
             }
             DirectionFamily::Hadamard { block } => {
-                self.scratch.clear();
-                self.scratch.resize(self.spec.parameters(), 0.0);
+                self.integers.clear();
+                self.integers.resize(self.spec.parameters(), 0);
                 if self.chosen.is_empty() {
-                    signs.accumulate(&mut self.scratch, |_, s| s);
+                    signs.accumulate(&mut self.integers, |_, s| s);
                 } else {
                     self.chosen
                         .iter()
                         .zip(signs.iter())
-                        .for_each(|(&c, s)| self.scratch[c as usize] = s);
+                        .for_each(|(&c, s)| self.integers[c as usize] = s as i32);
                 }
-                transform(&mut self.scratch, block as usize); // H is symmetric
-                for ((x, h), d) in x.iter_mut().zip(&self.scratch).zip(&self.values) {
-                    *x += scale * h * d;
+                transform(&mut self.integers, block as usize); // H is symmetric
+                let mut start = 0;
+                for size in block_sizes(block as usize, self.spec.parameters()) {
+                    let range = start..start + size;
+                    let h = self.integers[range.clone()]
+                        .iter()
+                        .zip(&self.values[range.clone()]);
+                    add_scaled(h, entry(size), &mut x[range]);
+                    start += size;
                 }
             }
             _ => {
+                let entry = entry(self.spec.nonzeros());
                 for (k, s) in signs.iter().enumerate() {
-                    self.add_row(k, scale * s, x);
+                    self.for_each_entry(k, |i, a| {
+                        let step = if s * a > 0.0 { entry } else { -entry };
+                        x[i] = x[i].wrapping_add(step);
+                    });
                 }
             }
         }
@@ -349,8 +373,9 @@ mod tests {
             a.project(&g, &mut y);
             let mut signs = SignBits::default();
             signs.copy_from(&y, seed);
-            let mut x = g.clone();
-            a.accumulate(&signs, 0.25, &mut x);
+            let entry = |nonzeros: usize| 1_000_000 + nonzeros as i32;
+            let mut x = vec![7; d];
+            a.accumulate(&signs, entry, &mut x);
             let s: Vec<f32> = signs.iter().collect();
             for k in 0..count {
                 let expected: f32 = (0..d).map(|i| a.entry(k, i) * g[i]).sum();
@@ -360,8 +385,12 @@ mod tests {
                 prop_assert!((0..d).all(|i| (row[i] - a.entry(k, i)).abs() < 1e-6));
             }
             for i in 0..d {
-                let expected = g[i] + 0.25 * (0..count).map(|k| a.entry(k, i) * s[k]).sum::<f32>();
-                prop_assert!((x[i] - expected).abs() < 1e-5, "x[{}] is {}, expected {}", i, x[i], expected);
+                let integer = |k| {
+                    let nonzeros = (0..d).filter(|&i| a.entry(k, i) != 0.0).count();
+                    let sign = a.entry(k, i) * s[k];
+                    if sign == 0.0 { 0 } else { sign.signum() as i32 * entry(nonzeros) }
+                };
+                prop_assert_eq!(x[i], 7 + (0..count).map(integer).sum::<i32>(), "x[{}]", i);
             }
         }
 

@@ -115,4 +115,32 @@ impl DirectionSpec {
     pub fn parameters(&self) -> usize {
         self.parameters
     }
+
+    /// Returns the largest number of nonzero entries of a direction, `n`. Each is `+-1 / sqrt(n)`.
+    pub(crate) fn nonzeros(&self) -> usize {
+        self.blocks()
+            .map(|(nonzeros, _)| nonzeros)
+            .max()
+            .unwrap_or(1)
+    }
+
+    /// Returns, for each kind of directions of this family, the number of nonzero entries of a direction, and the largest
+    /// number of directions that share a coordinate.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (usize, usize)> {
+        let d = self.parameters;
+        let (whole, tail, overlap) = match self.family {
+            DirectionFamily::Coordinate => (1, 0, 1),
+            DirectionFamily::Hadamard { block } => {
+                let block = block as usize;
+                (if d < block { 0 } else { block }, d % block, usize::MAX)
+            }
+            DirectionFamily::Rademacher => (d, 0, self.count),
+            DirectionFamily::Sparse { nonzeros } => (nonzeros as usize, 0, 1),
+        };
+        let falling = (0..usize::BITS).map(|bit| 1 << bit);
+        std::iter::once(whole)
+            .chain(falling.filter(move |size| tail & size != 0))
+            .filter(|size| *size > 0)
+            .map(move |size| (size, if overlap == usize::MAX { size } else { overlap }))
+    }
 }

@@ -4,7 +4,7 @@
 //!   plain   x <- x - alpha_n w_i sum_k a_k s_k
 //!   vote    v <- v + min(1, gamma w_i) (s - v),   x <- x - alpha_n A' sign(v)
 //!
-//!   x        FarSign::x          parameters, [d]
+//!   x        FarSign::x          parameters in units of a power of two, [d]
 //!   n        FarSign::accepted   accepted updates
 //!   W        FarSign::weight     sum of their weights; the clock of alpha
 //!   alpha_n  StepSize::at(W)
@@ -16,6 +16,7 @@
 //!
 //! There are no rounds: an update is applied on arrival, regardless of the age of the snapshot it was computed at. It
 //! moves each direction by at most `alpha_n * WEIGHT_CAP` (`plain`) or `alpha_n` (`vote`), regardless of its content.
+//! The parameters are integers, so each step adds an integer multiple of its signs: [`crate::fixed_point`].
 //! Differences from arXiv 2605.09337 (weights, the clock, `vote`) are listed in docs/algorithm.md.
 //!
 //! # Examples
@@ -27,17 +28,15 @@
 //! use farsign::sign::SignBits;
 //! use farsign::task::VolunteerId;
 //!
-//! let mut optimizer = FarSign::new(FarSignOptions {
-//!     x: vec![0.0; 3],
-//!     directions: DirectionSpec::new(DirectionFamily::Coordinate, 3, 3)?,
-//!     step_size: StepSize { initial: 0.25, decay: Decay::Constant },
-//!     rule: Rule::Plain,
-//! });
+//! let directions = DirectionSpec::new(DirectionFamily::Coordinate, 3, 3)?;
+//! let step_size = StepSize { initial: 0.25, decay: Decay::Constant };
+//! let options = FarSignOptions::new(&[0.0; 3], directions, step_size, Rule::Plain)?;
+//! let mut optimizer = FarSign::new(options);
 //! let signs = SignBits::from_bytes(&[0b101], 3)?; // + - +
 //! let update = SignUpdate { volunteer: VolunteerId(1), direction_seed: 0, trust: 1.0, signs: &signs };
 //! let applied = optimizer.apply(update)?;
 //! assert_eq!((applied.update, applied.weight, applied.alpha), (1, 1.0, 0.25));
-//! assert_eq!(optimizer.x(), [-0.25, 0.25, -0.25]);
+//! assert_eq!(optimizer.parameters(), [-0.25, 0.25, -0.25]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -46,11 +45,12 @@ mod state;
 pub use state::{FarSignState, RestoreError};
 
 use crate::direction::{DirectionSpec, Directions};
+use crate::fixed_point::{FixedPoint, RangeError};
 use crate::schedule::StepSize;
 use crate::sign::SignBits;
-use crate::step::Step;
+use crate::step::{self, Step};
 use crate::task::VolunteerId;
-use crate::weighting::Activity;
+use crate::weighting::{Activity, WEIGHT_CAP};
 
 /// The rule by which updates move the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,6 +101,9 @@ pub enum ApplyError {
     /// A trust that is not finite or not above 0.
     #[error("expected a finite trust above 0, found {found}")]
     Trust { found: f32 },
+    /// A step that could take a parameter out of the range of its integer.
+    #[error("expected a step of at most {max} units, found {found}")]
+    Reach { found: u64, max: u64 },
     /// The end of the schedule.
     #[error("the run is finished")]
     Finished,
@@ -116,13 +119,18 @@ pub enum RollbackError {
     /// An infinite scale, or NaN.
     #[error("expected a finite scale, found {found}")]
     Scale { found: f32 },
+    /// A step that could take a parameter out of the range of its integer.
+    #[error("expected a step of at most {max} units, found {found}")]
+    Reach { found: u64, max: u64 },
 }
 
 /// Options of an optimizer.
 #[derive(Clone, Debug)]
 pub struct FarSignOptions {
-    /// Initial parameters, `[d]`.
-    pub x: Vec<f32>,
+    /// Initial parameters in units, `[d]`.
+    pub x: Vec<i32>,
+    /// Unit of the parameters.
+    pub fixed_point: FixedPoint,
     /// Directions of each update; `d` is the length of `x`.
     pub directions: DirectionSpec,
     /// Step size and its decay.
@@ -131,10 +139,36 @@ pub struct FarSignOptions {
     pub rule: Rule,
 }
 
+impl FarSignOptions {
+    /// Creates the options for initial parameters, `[d]`, in the unit that [`FixedPoint::for_run`] chooses.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the parameters or the steps do not fit their integers.
+    pub fn new(
+        parameters: &[f32],
+        directions: DirectionSpec,
+        step_size: StepSize,
+        rule: Rule,
+    ) -> Result<Self, RangeError> {
+        let fixed_point = FixedPoint::for_run(parameters, step_size, directions)?;
+        Ok(Self {
+            x: fixed_point.quantize(parameters)?,
+            fixed_point,
+            directions,
+            step_size,
+            rule,
+        })
+    }
+}
+
 /// The optimizer: the parameters and all state that determines the next step.
 #[derive(Clone, Debug)]
 pub struct FarSign {
-    x: Vec<f32>,
+    x: Vec<i32>,
+    fixed_point: FixedPoint,
+    /// Distance of every parameter from the ends of `i32`: at least this many units.
+    room: u64,
     accepted: u64,
     weight: f64,
     activity: Activity,
@@ -156,6 +190,7 @@ impl FarSign {
     pub fn new(options: FarSignOptions) -> Self {
         let FarSignOptions {
             x,
+            fixed_point,
             directions,
             step_size,
             rule,
@@ -169,13 +204,14 @@ impl FarSign {
             Rule::Plain => (Vec::new(), 0),
             Rule::Vote { direction_seed, .. } => (vec![0.0; directions.count()], direction_seed),
         };
-        let directions = Directions::new(directions, seed);
         Self {
             x,
+            fixed_point,
+            room: 0,
             accepted: 0,
             weight: 0.0,
             activity: Activity::default(),
-            directions,
+            directions: Directions::new(directions, seed),
             step_size,
             rule,
             votes,
@@ -197,8 +233,8 @@ impl FarSign {
     ///
     /// # Errors
     ///
-    /// Returns an error if the number of signs is not `K`, the trust is not finite and above 0, or the run is finished.
-    /// The state is unchanged then.
+    /// Returns an error if the number of signs is not `K`, the trust is not finite and above 0, the run is finished, or a
+    /// parameter could leave its range. The state is unchanged then.
     pub fn apply(&mut self, update: SignUpdate<'_>) -> Result<Applied, ApplyError> {
         let expected = self.directions.spec().count();
         let found = update.signs.count();
@@ -214,6 +250,8 @@ impl FarSign {
             return Err(ApplyError::Finished);
         }
         let alpha = self.step_size.at(self.weight);
+        self.make_room(alpha * WEIGHT_CAP)
+            .map_err(|(found, max)| ApplyError::Reach { found, max })?;
         let number = self.accepted + 1;
         let weight = self.activity.record(update.volunteer, number, update.trust);
         match self.rule {
@@ -231,7 +269,7 @@ impl FarSign {
                 self.last_step.signs.copy_from(&self.votes, self.accepted);
             }
         }
-        self.last_step.take(&mut self.directions, &mut self.x);
+        self.take_last_step();
         self.accepted = number;
         self.weight += f64::from(weight);
         Ok(Applied {
@@ -249,7 +287,8 @@ impl FarSign {
     ///
     /// # Errors
     ///
-    /// Returns an error if the number of signs is not `K` or the scale is not finite. The state is unchanged then.
+    /// Returns an error if the number of signs is not `K`, the scale is not finite, or a parameter could leave its range.
+    /// The state is unchanged then.
     pub fn rollback(&mut self, step: &Step) -> Result<(), RollbackError> {
         let expected = self.directions.spec().count();
         let found = step.signs.count();
@@ -259,15 +298,40 @@ impl FarSign {
         if !step.scale.is_finite() {
             return Err(RollbackError::Scale { found: step.scale });
         }
+        self.make_room(step.scale)
+            .map_err(|(found, max)| RollbackError::Reach { found, max })?;
         (self.last_step.direction_seed, self.last_step.scale) = (step.direction_seed, step.scale);
         self.last_step.signs.clone_from(&step.signs);
-        self.last_step.take(&mut self.directions, &mut self.x);
+        self.take_last_step();
         Ok(())
+    }
+
+    /// Ensures that no parameter leaves its range in a step of at most this scale. Returns reach and limit if one could.
+    fn make_room(&mut self, scale: f32) -> Result<(), (u64, u64)> {
+        let found = step::reach(scale, self.directions.spec(), self.fixed_point);
+        if found > self.room {
+            let largest = self
+                .x
+                .iter()
+                .fold(0, |max: u32, x| max.max(x.unsigned_abs()));
+            self.room = u64::from(i32::MAX as u32).saturating_sub(largest.into());
+        }
+        if found > self.room {
+            return Err((found, self.room));
+        }
+        Ok(())
+    }
+
+    fn take_last_step(&mut self) {
+        let spec = self.directions.spec();
+        self.room -= step::reach(self.last_step.scale, spec, self.fixed_point);
+        self.last_step
+            .take(&mut self.directions, self.fixed_point, &mut self.x);
     }
 
     fn vote(&mut self, signs: &SignBits, rate: f32) {
         let rate = if rate < 1.0 { rate } else { 1.0 };
-        signs.accumulate(&mut self.votes, move |v, s| v + rate * (s - v));
+        signs.accumulate(&mut self.votes, move |v, s| v + rate * (s as f32 - v));
     }
 
     /// Returns the most recent step: that of the last accepted update, or of a rollback.
@@ -275,9 +339,28 @@ impl FarSign {
         &self.last_step
     }
 
-    /// Returns the parameters, `[d]`.
-    pub fn x(&self) -> &[f32] {
+    /// Returns the parameters in units, `[d]`.
+    pub fn x(&self) -> &[i32] {
         &self.x
+    }
+
+    /// Returns the parameters as floats, `[d]`.
+    pub fn parameters(&self) -> Vec<f32> {
+        self.fixed_point.dequantize(&self.x)
+    }
+
+    /// Returns the unit of the parameters.
+    pub fn fixed_point(&self) -> FixedPoint {
+        self.fixed_point
+    }
+
+    /// Returns the current size of a step of weight 1 along a direction, in units.
+    pub fn step_units(&self) -> u64 {
+        let nonzeros = self.directions.spec().nonzeros();
+        let entry = self
+            .fixed_point
+            .entry(self.step_size.at(self.weight), nonzeros);
+        entry.unsigned_abs().into()
     }
 
     /// Returns the number of signs of an update, `K`.

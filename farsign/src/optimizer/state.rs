@@ -9,8 +9,10 @@ use crate::weighting::{Activity, ActivityError, SenderState};
 /// The state of a [`FarSign`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FarSignState {
-    /// Parameters, `[d]`.
-    pub x: Vec<f32>,
+    /// Parameters in units, `[d]`.
+    pub x: Vec<i32>,
+    /// Fraction bits of the unit.
+    pub fraction_bits: u8,
     /// `vote`: moving average of the votes, `[K]`; else empty.
     pub votes: Vec<f32>,
     /// Number of accepted updates, `n`.
@@ -34,6 +36,9 @@ pub enum RestoreError {
     /// A clock that is negative, infinite or NaN.
     #[error("expected a finite weight of at least 0, found {found}")]
     Weight { found: f64 },
+    /// Parameters in another unit.
+    #[error("expected parameters with {expected} fraction bits, found {found}")]
+    FractionBits { expected: u8, found: u8 },
     /// An inconsistent activity.
     #[error(transparent)]
     Activity(#[from] ActivityError),
@@ -44,6 +49,7 @@ impl FarSign {
     pub fn state(&self) -> FarSignState {
         FarSignState {
             x: self.x.clone(),
+            fraction_bits: self.fixed_point.fraction_bits(),
             votes: self.votes.clone(),
             accepted: self.accepted,
             weight: self.weight,
@@ -62,6 +68,7 @@ impl FarSign {
         let mut restored = Self::new(options);
         let FarSignState {
             x,
+            fraction_bits,
             votes,
             accepted,
             weight,
@@ -79,6 +86,13 @@ impl FarSign {
         }
         if !(weight >= 0.0 && weight.is_finite()) {
             return Err(RestoreError::Weight { found: weight });
+        }
+        let expected = restored.fixed_point.fraction_bits();
+        if expected != fraction_bits {
+            return Err(RestoreError::FractionBits {
+                expected,
+                found: fraction_bits,
+            });
         }
         restored.activity = Activity::restore(&senders, accepted)?;
         (
@@ -147,12 +161,7 @@ mod tests {
             initial: 0.01,
             decay: Decay::Cosine { horizon: 300.0 },
         };
-        FarSignOptions {
-            x: vec![0.5; D],
-            directions,
-            step_size,
-            rule,
-        }
+        FarSignOptions::new(&[0.5; D], directions, step_size, rule).unwrap()
     }
 
     fn signs(seed: u64) -> SignBits {
@@ -201,16 +210,17 @@ mod tests {
     }
 
     /// The state with floats as bits, so that comparisons are exact.
-    fn bits(optimizer: &FarSign) -> (Vec<u32>, Vec<u32>, u64, u64, Vec<SenderState>) {
+    fn bits(optimizer: &FarSign) -> (Vec<i32>, Vec<u32>, u64, u64, Vec<SenderState>) {
         let FarSignState {
             x,
+            fraction_bits: _,
             votes,
             accepted,
             weight,
             senders,
         } = optimizer.state();
-        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
-        (bits(x), bits(votes), accepted, weight.to_bits(), senders)
+        let votes = votes.into_iter().map(f32::to_bits).collect();
+        (x, votes, accepted, weight.to_bits(), senders)
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 //!     join, leave, eject                            TrainingEvent      poll_event
 //!     next_task(draws)          +-----------------+ IssuedTask
 //!     handle_update(bits, draws)| TrainingServer  | AcceptedUpdate or RejectReason, last_step
-//!     publish                   +-----------------+ Publication
+//!     publish                   +-----------------+ Version
 //!     handle_verification                           VerificationJob    poll_verification
 //!     skip_recording, skip_verification
 //! ```
@@ -14,7 +14,7 @@
 //! inside: unpredictable words come with an input ([`Draws`]), and a lack of memory or of queue capacity is reported with
 //! an input. The server of the product and the simulator run the same state machine.
 //!
-//! Snapshots of the model are made with [`TrainingServer::publish`]. The caller decides when, by the number of accepted
+//! Versions of the model are published with [`TrainingServer::publish`]. The caller decides when, by the number of accepted
 //! updates since the last ([`crate::assignment::updates_between_snapshots`]).
 
 mod draws;
@@ -38,7 +38,7 @@ pub use update::{
 };
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::assignment::{Assigner, AssignmentOptions};
 use crate::identity::VolunteerIdentity;
@@ -47,7 +47,7 @@ use crate::sign::SignBits;
 use crate::step::Step;
 use crate::task::{GoodbyeReason, VolunteerId};
 use crate::trust::TrustMean;
-use crate::wire::EncodedSnapshot;
+use crate::version::{GridSchedule, Version};
 use task_ledger::TaskLedger;
 use trust_store::TrustStore;
 use volunteer::VolunteerState;
@@ -77,39 +77,6 @@ pub enum InjectedFault {
     VerificationDisabled,
 }
 
-/// A version of the parameters that tasks are issued against.
-#[derive(Clone, Debug)]
-pub struct Publication {
-    /// Version, increasing by one.
-    pub version: u64,
-    /// Accepted updates in it.
-    pub accepted: u64,
-    /// Parameters, `[d]`.
-    pub x: Arc<[f32]>,
-    /// The parameters rounded to half precision, computed when first needed.
-    rounded: OnceLock<Arc<[f32]>>,
-}
-
-impl Publication {
-    fn new(version: u64, optimizer: &FarSign) -> Self {
-        Self {
-            version,
-            accepted: optimizer.accepted(),
-            x: optimizer.x().into(),
-            rounded: OnceLock::new(),
-        }
-    }
-
-    /// Returns the parameters as a volunteer receives them.
-    fn as_sent(&self, half_precision: bool) -> Arc<[f32]> {
-        if !half_precision {
-            return Arc::clone(&self.x);
-        }
-        let round = || EncodedSnapshot::new(self.version, Arc::clone(&self.x)).as_sent(true);
-        Arc::clone(self.rounded.get_or_init(round))
-    }
-}
-
 /// A training server without I/O.
 #[derive(Debug)]
 pub struct TrainingServer {
@@ -125,7 +92,9 @@ pub struct TrainingServer {
     trust_store: TrustStore,
     trust_mean: TrustMean,
     joined: u64,
-    publication: Publication,
+    /// The newest published version, which tasks are issued against.
+    version: Arc<Version>,
+    grids: GridSchedule,
     /// The signs of the newest update, in a buffer that is reused.
     signs: SignBits,
     events: VecDeque<TrainingEvent>,
@@ -139,11 +108,7 @@ impl TrainingServer {
     }
 
     /// Adds a volunteer. A connected volunteer of the same identity is ejected; its trust carries over.
-    pub fn join(
-        &mut self,
-        identity: Option<VolunteerIdentity>,
-        half_precision: bool,
-    ) -> VolunteerId {
+    pub fn join(&mut self, identity: Option<VolunteerIdentity>) -> VolunteerId {
         self.joined += 1;
         let volunteer = VolunteerId(self.joined);
         let mut record = TrustRecord::default();
@@ -158,7 +123,6 @@ impl TrainingServer {
         self.events.push_back(TrainingEvent::Joined(volunteer));
         let state = VolunteerState {
             identity,
-            half_precision,
             record,
             ..VolunteerState::default()
         };
@@ -166,15 +130,25 @@ impl TrainingServer {
         volunteer
     }
 
-    /// Publishes the current parameters. Tasks are issued against them from now on.
-    pub fn publish(&mut self) -> &Publication {
-        self.publication = Publication::new(self.publication.version + 1, &self.optimizer);
-        &self.publication
+    /// Publishes the current parameters on the grid. Tasks are issued against them from now on.
+    ///
+    /// The last version of a run has the finest grid, so nothing of the model is lost.
+    pub fn publish(&mut self) -> &Arc<Version> {
+        let optimizer = &self.optimizer;
+        let accepted = optimizer.accepted();
+        let mut shift = self
+            .grids
+            .shift(optimizer.x(), accepted, optimizer.active());
+        if optimizer.is_finished() {
+            shift = 0;
+        }
+        self.version = Arc::new(state::round(optimizer, self.version.number() + 1, shift));
+        &self.version
     }
 
-    /// Returns the newest publication.
-    pub fn publication(&self) -> &Publication {
-        &self.publication
+    /// Returns the newest published version.
+    pub fn version(&self) -> &Arc<Version> {
+        &self.version
     }
 
     /// Returns the oldest event that was not polled. `None` if there is none.

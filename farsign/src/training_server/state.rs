@@ -6,15 +6,14 @@ use std::sync::Arc;
 use super::task_ledger::TaskLedger;
 use super::trust_store::TrustStore;
 use super::volunteer::VolunteerState;
-use super::{
-    Publication, TrainingEvent, TrainingOptions, TrainingServer, TrustRecord, VerificationJob,
-};
+use super::{TrainingEvent, TrainingOptions, TrainingServer, TrustRecord, VerificationJob};
 use crate::assignment::Assigner;
 use crate::identity::VolunteerIdentity;
 use crate::optimizer::{FarSign, FarSignOptions, FarSignState, RestoreError};
 use crate::sign::SignBits;
 use crate::task::VolunteerId;
 use crate::trust::TrustMean;
+use crate::version::{Grid, GridSchedule, GridState, Version};
 
 /// Counters that decide the tasks to come, besides the optimizer. No number and no seed is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,7 +22,7 @@ pub struct TrainingCounters {
     pub joined: u64,
     /// Issued tasks; the number of the newest.
     pub issued: u64,
-    /// Version of the newest publication.
+    /// Number of the newest published version.
     pub version: u64,
     /// Running mean of the senders' trust.
     pub trust_mean: TrustMean,
@@ -36,10 +35,9 @@ pub struct TrainingCounters {
 pub struct TrainingState {
     optimizer: FarSignState,
     counters: TrainingCounters,
-    /// Accepted updates in the newest publication.
-    published: u64,
-    /// Parameters of the newest publication, `[d]`.
-    x: Arc<[f32]>,
+    /// The newest published version.
+    version: Arc<Version>,
+    grids: GridState,
     ledger: TaskLedger,
     volunteers: BTreeMap<VolunteerId, VolunteerState>,
     departed: BTreeMap<VolunteerId, VolunteerState>,
@@ -63,10 +61,13 @@ impl TrainingServer {
             trust_mean,
             window,
         } = counters;
+        let accepted = optimizer.accepted();
+        let grids = GridSchedule::new(optimizer.x(), accepted, optimizer.step_units());
         let mut server = Self {
             assigner: Assigner::restore(options.assignment, window),
             ledger: TaskLedger::restore(issued),
-            publication: Publication::new(version, &optimizer),
+            version: Arc::new(round(&optimizer, version, grids.state().shift)),
+            grids,
             options,
             optimizer,
             volunteers: BTreeMap::new(),
@@ -95,7 +96,7 @@ impl TrainingServer {
         TrainingCounters {
             joined: self.joined,
             issued: self.ledger.issued(),
-            version: self.publication.version,
+            version: self.version.number(),
             trust_mean: self.trust_mean,
             window: self.assigner.window(),
         }
@@ -106,8 +107,8 @@ impl TrainingServer {
         TrainingState {
             counters: self.counters(),
             optimizer: self.optimizer.state(),
-            published: self.publication.accepted,
-            x: self.publication.x,
+            version: self.version,
+            grids: self.grids.state().clone(),
             ledger: self.ledger,
             volunteers: self.volunteers,
             departed: self.departed,
@@ -126,15 +127,10 @@ impl TrainingServer {
         options: TrainingOptions,
         state: TrainingState,
     ) -> Result<Self, RestoreError> {
-        let TrainingState {
-            counters,
-            published,
-            x,
-            ..
-        } = state;
         let optimizer = FarSign::restore(optimizer, state.optimizer)?;
-        let mut server = Self::resume(optimizer, options, counters, []);
-        (server.publication.accepted, server.publication.x) = (published, x);
+        let mut server = Self::resume(optimizer, options, state.counters, []);
+        server.version = state.version;
+        server.grids = GridSchedule::restore(state.grids);
         server.by_identity = state
             .volunteers
             .iter()
@@ -148,4 +144,13 @@ impl TrainingServer {
         server.jobs = state.jobs.into();
         Ok(server)
     }
+}
+
+/// Rounds the optimizer's parameters to a grid.
+pub(super) fn round(optimizer: &FarSign, number: u64, shift: u8) -> Version {
+    let grid = Grid {
+        fixed_point: optimizer.fixed_point(),
+        shift,
+    };
+    Version::round(number, optimizer.accepted(), optimizer.x(), grid)
 }

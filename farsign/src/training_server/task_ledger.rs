@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::assignment::Assignment;
 use crate::task::{RejectReason, Task, TaskId, VolunteerId};
+use crate::version::VersionHash;
 
 /// Newest tasks that are remembered after they are closed.
 pub const CLOSED_TASK_CAPACITY: usize = 65_536;
@@ -60,7 +61,7 @@ impl TaskLedger {
         &mut self,
         volunteer: VolunteerId,
         assignment: Assignment,
-        snapshot_version: u64,
+        version: VersionHash,
     ) -> Task {
         self.expire(volunteer);
         self.issued += 1;
@@ -81,7 +82,7 @@ impl TaskLedger {
         });
         Task {
             id,
-            snapshot_version,
+            version,
             minibatch_seed,
             direction_seed,
             coin_seed,
@@ -151,13 +152,14 @@ mod tests {
         coin_seed: 3,
         reset_momentum: false,
     };
+    const VERSION: VersionHash = VersionHash([7; 32]);
     const A: VolunteerId = VolunteerId(1);
     const B: VolunteerId = VolunteerId(2);
 
     #[test]
     fn task_accepts_one_update_from_owner() {
         let mut ledger = TaskLedger::default();
-        let task = ledger.issue(A, ASSIGNMENT, 0);
+        let task = ledger.issue(A, ASSIGNMENT, VERSION);
         assert_eq!(
             ledger.close_with_update(B, task.id),
             Err(RejectReason::NotYourTask)
@@ -180,8 +182,8 @@ mod tests {
     #[test]
     fn expired_task_rejects_update() {
         let mut ledger = TaskLedger::default();
-        let first = ledger.issue(A, ASSIGNMENT, 0);
-        let second = ledger.issue(A, ASSIGNMENT, 1);
+        let first = ledger.issue(A, ASSIGNMENT, VERSION);
+        let second = ledger.issue(A, ASSIGNMENT, VERSION);
         assert_eq!(
             ledger.close_with_update(A, first.id),
             Err(RejectReason::TaskTimedOut)
@@ -198,11 +200,11 @@ mod tests {
     #[test]
     fn ledger_forgets_only_closed_tasks() {
         let mut ledger = TaskLedger::default();
-        let first = ledger.issue(A, ASSIGNMENT, 0);
+        let first = ledger.issue(A, ASSIGNMENT, VERSION);
         ledger.close_with_update(A, first.id).unwrap();
-        let idle = ledger.issue(B, ASSIGNMENT, 0);
+        let idle = ledger.issue(B, ASSIGNMENT, VERSION);
         for _ in 0..3 * CLOSED_TASK_CAPACITY {
-            let task = ledger.issue(A, ASSIGNMENT, 0);
+            let task = ledger.issue(A, ASSIGNMENT, VERSION);
             ledger.close_with_update(A, task.id).unwrap();
         }
         assert!(ledger.newest.len() <= CLOSED_TASK_CAPACITY);

@@ -21,7 +21,6 @@ const D: usize = 21;
 enum Input {
     Join {
         identity: Option<u128>,
-        half_precision: bool,
     },
     Leave(VolunteerId),
     Eject(VolunteerId),
@@ -46,7 +45,7 @@ struct Output {
     events: Vec<TrainingEvent>,
     jobs: Vec<Arc<VerificationJob>>,
     counters: TrainingCounters,
-    x: Vec<u32>,
+    x: Vec<i32>,
 }
 
 fn optimizer_options(rule: Rule) -> FarSignOptions {
@@ -55,12 +54,8 @@ fn optimizer_options(rule: Rule) -> FarSignOptions {
         initial: 0.01,
         decay: Decay::Cosine { horizon: 150.0 },
     };
-    FarSignOptions {
-        x: (0..D).map(|i| i as f32 / 7.0).collect(),
-        directions,
-        step_size,
-        rule,
-    }
+    let x: Vec<f32> = (0..D).map(|i| i as f32 / 7.0).collect();
+    FarSignOptions::new(&x, directions, step_size, rule).unwrap()
 }
 
 fn options(rule: Rule, verified: bool) -> TrainingOptions {
@@ -84,11 +79,8 @@ fn handle(server: &mut TrainingServer, input: &Input) -> Output {
     let mut issued = None;
     let mut verdict = None;
     match input.clone() {
-        Input::Join {
-            identity,
-            half_precision,
-        } => {
-            server.join(identity.map(VolunteerIdentity::from), half_precision);
+        Input::Join { identity } => {
+            server.join(identity.map(VolunteerIdentity::from));
         }
         Input::Leave(volunteer) => server.leave(volunteer),
         Input::Eject(volunteer) => _ = server.eject(volunteer, GoodbyeReason::EjectedByOperator),
@@ -116,12 +108,7 @@ fn handle(server: &mut TrainingServer, input: &Input) -> Output {
         events: std::iter::from_fn(|| server.poll_event()).collect(),
         jobs: std::iter::from_fn(|| server.poll_verification()).collect(),
         counters: server.counters(),
-        x: server
-            .optimizer()
-            .x()
-            .iter()
-            .map(|value| value.to_bits())
-            .collect(),
+        x: server.optimizer().x().to_vec(),
     }
 }
 
@@ -146,10 +133,7 @@ impl Fleet {
         match self.stream.below(20) {
             0 => {
                 let identity = (self.stream.below(3) > 0).then(|| u128::from(self.stream.below(8)));
-                Input::Join {
-                    identity,
-                    half_precision: self.stream.below(3) == 0,
-                }
+                Input::Join { identity }
             }
             1 => Input::Leave(self.volunteer()),
             2 if self.stream.below(4) == 0 => Input::Eject(self.volunteer()),

@@ -5,21 +5,23 @@ use std::sync::Arc;
 use super::{Draws, InjectedFault, TrainingEvent, TrainingServer, VerificationJob};
 use crate::assignment::VolunteerAssignment;
 use crate::momentum::Momentum;
-use crate::optimizer::SignUpdate;
+use crate::optimizer::{ApplyError, SignUpdate};
 use crate::sign::SignBitsError;
 use crate::step::Step;
 use crate::task::{RejectReason, Task, TaskId, VolunteerId};
 use crate::verification::{Sampled, VerificationChain, sample_gap};
+use crate::version::Version;
 
 /// A task for a volunteer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IssuedTask {
     /// The task.
     pub task: Task,
-    /// The parameters that are recorded for a later verification, `[d]`, shared between the volunteers that received
-    /// them. `None` if nothing is recorded. A caller without memory for them reports with
+    /// Whether the version is recorded for a later verification. A caller without memory for it reports with
     /// [`TrainingServer::skip_recording`].
-    pub recorded: Option<Arc<[f32]>>,
+    pub is_recorded: bool,
+    /// The version that the task was issued against.
+    pub version: Arc<Version>,
 }
 
 /// An update that moved the model.
@@ -81,7 +83,7 @@ impl VerificationResult {
 }
 
 impl TrainingServer {
-    /// Issues the next task of a volunteer against the newest publication. An open task of the volunteer times out.
+    /// Issues the next task of a volunteer against the newest version. An open task of the volunteer times out.
     ///
     /// `None` if the volunteer is not connected.
     pub fn next_task(&mut self, volunteer: VolunteerId, draws: &mut Draws) -> Option<IssuedTask> {
@@ -98,20 +100,24 @@ impl TrainingServer {
         }
         let task = self
             .ledger
-            .issue(volunteer, assignment, self.publication.version);
-        let mut recorded = None;
+            .issue(volunteer, assignment, self.version.hash());
+        let version = Arc::clone(&self.version);
+        let mut is_recorded = false;
         if let Some(probability) = self.options.verify_probability {
             if task.reset_momentum {
                 let probability = state.record.trust.verify_probability(probability);
                 state.chain = VerificationChain::after(sample_gap(probability, draws.next()));
             }
             if state.chain.is_recording() {
-                let x = self.publication.as_sent(state.half_precision);
-                state.chain.on_task(&task, Arc::clone(&x));
-                recorded = Some(x);
+                state.chain.on_task(&task, Arc::clone(&version));
+                is_recorded = true;
             }
         }
-        Some(IssuedTask { task, recorded })
+        Some(IssuedTask {
+            task,
+            is_recorded,
+            version,
+        })
     }
 
     /// Applies an update, `bits` being one sign bit per direction.
@@ -196,10 +202,10 @@ impl TrainingServer {
             signs,
         };
         // The signs and the schedule were validated above; `factor` is above 0.
-        let applied = self
-            .optimizer
-            .apply(update)
-            .map_err(|_| RejectReason::RunFinished)?;
+        let applied = self.optimizer.apply(update).map_err(|error| match error {
+            ApplyError::Reach { .. } => RejectReason::OutOfRange,
+            _ => RejectReason::RunFinished,
+        })?;
         if self.options.fault == Some(InjectedFault::WeightsIgnored) {
             let step = self.optimizer.last_step();
             let rest = Step {

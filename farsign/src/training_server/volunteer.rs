@@ -14,8 +14,6 @@ use crate::verification::VerificationChain;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct VolunteerState {
     pub identity: Option<VolunteerIdentity>,
-    /// Whether snapshots are sent to it in half precision.
-    pub half_precision: bool,
     pub record: TrustRecord,
     pub assignment: VolunteerAssignment,
     pub chain: VerificationChain,

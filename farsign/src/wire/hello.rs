@@ -1,4 +1,4 @@
-//! The hello record: a volunteer's identity and capabilities.
+//! The hello record: a volunteer's identity.
 //!
 //! ```text
 //!   +----------+-------+---------+ - - - - - - - - - - - - - - - - - - - - - -+
@@ -9,7 +9,7 @@
 //! Absent flags are 0, so the shortest hello is an agent name.
 
 use super::reader::Reader;
-use super::{Capabilities, MAX_AGENT_BYTES, MAX_TOKEN_BYTES, WireError};
+use super::{MAX_AGENT_BYTES, MAX_TOKEN_BYTES, WireError};
 use crate::task::Secret;
 
 /// The first record of a session.
@@ -17,8 +17,6 @@ use crate::task::Secret;
 pub struct Hello<'a> {
     /// Name and version of the client, 1 to [`MAX_AGENT_BYTES`] bytes of UTF-8.
     pub agent: &'a str,
-    /// Capabilities beyond snapshots in f32.
-    pub capabilities: Capabilities,
     /// Secret that proves the volunteer's identity. `None` for an anonymous volunteer.
     pub secret: Option<Secret>,
     /// Join token of a private server, 1 to [`MAX_TOKEN_BYTES`] bytes of UTF-8.
@@ -30,10 +28,8 @@ pub(super) const MAX_BYTES: usize = 1 + MAX_AGENT_BYTES + 1 + 16 + 1 + MAX_TOKEN
 
 /// Bits of the flags.
 mod flag {
-    pub const DELTAS: u8 = 1;
-    pub const HALF_SNAPSHOTS: u8 = 2;
-    pub const SECRET: u8 = 4;
-    pub const TOKEN: u8 = 8;
+    pub const SECRET: u8 = 1;
+    pub const TOKEN: u8 = 2;
 }
 
 impl<'a> Hello<'a> {
@@ -42,10 +38,6 @@ impl<'a> Hello<'a> {
         let agent = text(body, MAX_AGENT_BYTES, WireError::Agent)?;
         let flags = if body.is_empty() { 0 } else { body.u8()? };
         let has = |bit| flags & bit != 0;
-        let capabilities = Capabilities {
-            deltas: has(flag::DELTAS),
-            half_snapshots: has(flag::HALF_SNAPSHOTS),
-        };
         let secret = if has(flag::SECRET) {
             Some(Secret(body.array()?))
         } else {
@@ -58,7 +50,6 @@ impl<'a> Hello<'a> {
         };
         Ok(Self {
             agent,
-            capabilities,
             secret,
             token,
         })
@@ -69,10 +60,7 @@ impl<'a> Hello<'a> {
         push(self.agent, MAX_AGENT_BYTES, out);
         let token = self.token.filter(|token| !token.is_empty());
         let bit = |has, bit| if has { bit } else { 0 };
-        let flags = bit(self.capabilities.deltas, flag::DELTAS)
-            | bit(self.capabilities.half_snapshots, flag::HALF_SNAPSHOTS)
-            | bit(self.secret.is_some(), flag::SECRET)
-            | bit(token.is_some(), flag::TOKEN);
+        let flags = bit(self.secret.is_some(), flag::SECRET) | bit(token.is_some(), flag::TOKEN);
         if flags != 0 {
             out.push(flags);
         }

@@ -1,4 +1,4 @@
-//! The wire format, version 1. docs/protocol.md specifies it in full. No other module handles bytes of frames.
+//! The wire format, version 2. docs/protocol.md specifies it in full. No other module handles bytes of frames.
 //!
 //! ```text
 //!   frame     one binary WebSocket message, either way
@@ -13,23 +13,19 @@
 //!   volunteer -> server                         server -> volunteer
 //!   0x01 hello    agent, flags, secret, token   0x81 welcome    volunteer id, run settings
 //!   0x02 update   task id 8, sign bits          0x82 task       id, version, three seeds, flags
-//!                                               0x83 snapshot   version, encoding, parameters
-//!                                               0x84 accepted   task id 8, accepted updates 8
+//!   0x03 version  task id 8                     0x83 version    number, grid, base, differences
+//!        request                                0x84 accepted   task id 8, accepted updates 8
 //!                                               0x85 rejected   task id 8, reason 1
 //!                                               0x86 goodbye    reason 1, retry after 4
-//!                                               0x87 delta      base 8, version 8, steps
 //! ```
 //!
 //! The length of a record precedes its body, so that a volunteer can skip unknown kinds. The server knows every kind
 //! that a volunteer may send and rejects others. An update costs 14 bytes besides its sign bits. Acknowledgement, next
-//! task and snapshot share one frame, because a write costs more than any computation of the server. A volunteer with
-//! the capability receives the steps since its version instead of a snapshot if they are shorter. Received floats must
+//! task and version share one frame, because a write costs more than any computation of the server. Received floats must
 //! be finite, lengths exact, and enumeration codes known.
 //!
-//! A volunteer that requests half precision receives only full snapshots, with parameters rounded to binary16, or in
-//! f32 if one would become infinite. It never receives steps: applied to rounded parameters, they would lead to
-//! parameters that differ from the version's, and between volunteers. The parameters of a version at a volunteer
-//! therefore depend only on the version and on the capabilities in its hello.
+//! A version travels as differences to one that the recipient holds, or to zeros. A task names its version by hash. A
+//! volunteer without it requests the whole, which costs no trust: a cache or a relay may have delivered other bytes.
 
 mod hello;
 mod read;
@@ -40,17 +36,16 @@ mod write;
 
 pub use hello::Hello;
 pub use read::{
-    ClientRecord, DeltaBody, ServerRecord, SnapshotBody, Welcome, read_client_frame,
-    read_server_frame,
+    ClientRecord, ServerRecord, VersionBody, Welcome, read_client_frame, read_server_frame,
 };
 pub use token::{JoinTokenError, check_join_token};
-pub use write::{ClientFrame, EncodedSnapshot, EncodedSteps, ServerFrame};
+pub use write::{ClientFrame, EncodedVersion, ServerFrame};
 
 /// The supported protocol version, first byte of every frame.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Name of the WebSocket subprotocol.
-pub const SUBPROTOCOL: &str = "farsign.v1";
+pub const SUBPROTOCOL: &str = "farsign.v2";
 
 /// Largest size of the agent name in a hello, in bytes.
 pub const MAX_AGENT_BYTES: usize = 64;
@@ -71,30 +66,13 @@ pub fn max_client_frame_bytes(directions: usize) -> usize {
 mod kind {
     pub const HELLO: u8 = 0x01;
     pub const UPDATE: u8 = 0x02;
+    pub const VERSION_REQUEST: u8 = 0x03;
     pub const WELCOME: u8 = 0x81;
     pub const TASK: u8 = 0x82;
-    pub const SNAPSHOT: u8 = 0x83;
+    pub const VERSION: u8 = 0x83;
     pub const ACCEPTED: u8 = 0x84;
     pub const REJECTED: u8 = 0x85;
     pub const GOODBYE: u8 = 0x86;
-    pub const DELTA: u8 = 0x87;
-}
-
-/// A volunteer's capabilities beyond snapshots in f32, as sent in its hello.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Accepts steps instead of a snapshot.
-    pub deltas: bool,
-    /// Requests snapshots in half precision, and therefore no steps, regardless of `deltas`.
-    pub half_snapshots: bool,
-}
-
-/// Encodings of a snapshot's parameters.
-mod encoding {
-    /// IEEE 754 binary32.
-    pub const F32: u8 = 0;
-    /// IEEE 754 binary16.
-    pub const F16: u8 = 1;
 }
 
 /// An error in a frame. Offsets count from the start of the frame.

@@ -1,12 +1,11 @@
 //! Decoding of frames into records.
 
-use half::f16;
-
 use super::reader::Reader;
 use super::settings::read_settings;
-use super::{Hello, RECORD_HEADER_BYTES, VERSION, WireError, encoding, kind};
-use crate::step::Step;
+use super::{Hello, RECORD_HEADER_BYTES, VERSION, WireError, kind};
+use crate::fixed_point::FixedPoint;
 use crate::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use crate::version::{Grid, VersionHash};
 
 /// A record from a volunteer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +19,11 @@ pub enum ClientRecord<'a> {
         /// Packed sign bits. Their number is not validated here.
         bits: &'a [u8],
     },
+    /// The volunteer does not hold the version of a task, and requests it as a whole.
+    VersionRequest {
+        /// The task.
+        task: TaskId,
+    },
 }
 
 /// A record from the server.
@@ -29,10 +33,8 @@ pub enum ServerRecord<'a> {
     Welcome(Box<Welcome>),
     /// The next task.
     Task(Task),
-    /// Parameters of a version.
-    Snapshot(SnapshotBody<'a>),
-    /// Steps from an older version to a newer one.
-    Delta(DeltaBody<'a>),
+    /// A version of the model.
+    Version(VersionBody<'a>),
     /// An update was accepted.
     Accepted {
         /// The task.
@@ -60,88 +62,17 @@ pub struct Welcome {
     pub settings: RunSettings,
 }
 
-/// The body of a snapshot, with packed parameters.
+/// The body of a version: coded differences to another version, or to zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SnapshotBody<'a> {
-    /// Version of the snapshot.
-    pub version: u64,
-    values: Values<'a>,
-}
-
-/// Packed parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Values<'a> {
-    F32(&'a [[u8; 4]]),
-    F16(&'a [[u8; 2]]),
-}
-
-impl SnapshotBody<'_> {
-    /// Returns the number of parameters, `d`.
-    pub fn parameters(&self) -> usize {
-        match self.values {
-            Values::F32(values) => values.len(),
-            Values::F16(values) => values.len(),
-        }
-    }
-
-    /// Unpacks the parameters into `x`, `[d]`.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if a parameter is not finite. `x` is unspecified then.
-    pub fn unpack(&self, x: &mut Vec<f32>) -> Result<(), WireError> {
-        x.clear();
-        match self.values {
-            Values::F32(values) => x.extend(values.iter().map(|bytes| f32::from_le_bytes(*bytes))),
-            Values::F16(values) => x.extend(
-                values
-                    .iter()
-                    .map(|bytes| f16::from_le_bytes(*bytes).to_f32()),
-            ),
-        }
-        match x.iter().find(|v| !v.is_finite()) {
-            Some(v) => Err(WireError::NonFinite {
-                what: "a parameter",
-                found: v.to_string(),
-            }),
-            None => Ok(()),
-        }
-    }
-}
-
-/// The body of a delta, with packed steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeltaBody<'a> {
-    /// Version that the steps start from.
-    pub base: u64,
-    /// Version that the steps lead to.
-    pub version: u64,
-    steps: &'a [u8],
-}
-
-impl DeltaBody<'_> {
-    /// Unpacks the steps of `directions` signs each into `step` in turn, and calls `take` with each.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if a step is malformed. `take` was called with the steps before it then.
-    pub fn for_each_step(
-        &self,
-        directions: usize,
-        step: &mut Step,
-        mut take: impl FnMut(&Step),
-    ) -> Result<(), WireError> {
-        let mut body = Reader::new(self.steps, 0);
-        while !body.is_empty() {
-            step.scale = body.f32("the scale of a step")?;
-            step.direction_seed = body.u64()?;
-            let bits = body.take(directions.div_ceil(8))?;
-            let read = step.signs.copy_from_bytes(bits, directions);
-            read.map_err(|error| WireError::Settings(error.to_string()))?;
-            take(step);
-        }
-        Ok(())
-    }
+pub struct VersionBody<'a> {
+    /// Number of the version.
+    pub number: u64,
+    /// Unit of its values.
+    pub grid: Grid,
+    /// Name of the version that the differences are added to. `None` for zeros.
+    pub base: Option<VersionHash>,
+    /// The differences, as [`crate::delta_coding`] writes them. Not validated here.
+    pub differences: &'a [u8],
 }
 
 /// Reads a frame from a volunteer, which has exactly one record.
@@ -161,6 +92,9 @@ pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
         kind::UPDATE => ClientRecord::Update {
             task: TaskId(body.u64()?),
             bits: body.rest(),
+        },
+        kind::VERSION_REQUEST => ClientRecord::VersionRequest {
+            task: TaskId(body.u64()?),
         },
         found => return Err(WireError::Kind { offset, found }),
     };
@@ -196,16 +130,7 @@ fn read_server_record(
             }))
         }
         kind::TASK => ServerRecord::Task(read_task(&mut body)?),
-        kind::SNAPSHOT => ServerRecord::Snapshot(read_snapshot(&mut body)?),
-        kind::DELTA => {
-            let base = body.u64()?;
-            let version = body.u64()?;
-            ServerRecord::Delta(DeltaBody {
-                base,
-                version,
-                steps: body.rest(),
-            })
-        }
+        kind::VERSION => ServerRecord::Version(read_version(&mut body)?),
         kind::ACCEPTED => ServerRecord::Accepted {
             task: TaskId(body.u64()?),
             accepted: body.u64()?,
@@ -244,7 +169,7 @@ fn read_server_record(
 fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
     Ok(Task {
         id: TaskId(body.u64()?),
-        snapshot_version: body.u64()?,
+        version: VersionHash(body.array()?),
         minibatch_seed: body.u64()?,
         direction_seed: body.u64()?,
         coin_seed: body.u64()?,
@@ -261,21 +186,33 @@ fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
     })
 }
 
-fn read_snapshot<'a>(body: &mut Reader<'a>) -> Result<SnapshotBody<'a>, WireError> {
-    let version = body.u64()?;
-    let encoding = body.u8()?;
-    let count = body.u32()? as usize;
-    let values = match encoding {
-        encoding::F32 => Values::F32(body.take(count.saturating_mul(4))?.as_chunks().0),
-        encoding::F16 => Values::F16(body.take(count.saturating_mul(2))?.as_chunks().0),
+fn read_version<'a>(body: &mut Reader<'a>) -> Result<VersionBody<'a>, WireError> {
+    let number = body.u64()?;
+    let bits = body.u8()?;
+    let shift = body.u8()?;
+    let fixed_point = FixedPoint::new(bits);
+    let grid = fixed_point.filter(|_| shift <= Grid::MAX_SHIFT);
+    let grid = grid.map(|fixed_point| Grid { fixed_point, shift });
+    let base = match body.u8()? {
+        0 => None,
+        1 => Some(VersionHash(body.array()?)),
         found => {
             return Err(WireError::Code {
-                what: "snapshot encoding",
+                what: "kind of base",
                 found: found.into(),
             });
         }
     };
-    Ok(SnapshotBody { version, values })
+    Ok(VersionBody {
+        number,
+        grid: grid.ok_or_else(|| WireError::Range {
+            what: "fraction bits and the shift of a grid",
+            expected: "of at most 30",
+            found: format!("{bits} and {shift}"),
+        })?,
+        base,
+        differences: body.rest(),
+    })
 }
 
 /// An iterator over the records of a frame: offset, kind and body.

@@ -1,14 +1,12 @@
 //! Encoding of records into frames.
 
-use std::sync::{Arc, OnceLock};
-
-use half::f16;
+use std::sync::Arc;
 
 use super::settings::write_settings;
-use super::{Hello, RECORD_HEADER_BYTES, VERSION, encoding, kind};
+use super::{Hello, RECORD_HEADER_BYTES, VERSION, kind};
 use crate::sign::SignBits;
-use crate::step::Step;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use crate::version::Version;
 
 /// An encoder of a volunteer's frames, which have one record each.
 #[derive(Debug)]
@@ -29,10 +27,18 @@ impl ClientFrame {
             out.extend(signs.as_bytes());
         });
     }
+
+    /// Writes a request for the whole version of a task into `out`, which is cleared first.
+    pub fn version_request(task: TaskId, out: &mut Vec<u8>) {
+        start(out);
+        record(out, kind::VERSION_REQUEST, |out| {
+            out.extend(task.0.to_le_bytes())
+        });
+    }
 }
 
 /// Size of a task's record. Reserved with a large record, so that appending the task does not reallocate.
-const TASK_BYTES: usize = RECORD_HEADER_BYTES + 41;
+const TASK_BYTES: usize = RECORD_HEADER_BYTES + 65;
 
 /// An encoder of one frame of the server, record by record, into a reusable buffer.
 #[derive(Debug)]
@@ -65,38 +71,17 @@ impl<'a> ServerFrame<'a> {
         let seeds = [task.minibatch_seed, task.direction_seed, task.coin_seed];
         self.record(kind::TASK, |out| {
             out.extend(task.id.0.to_le_bytes());
-            out.extend(task.snapshot_version.to_le_bytes());
+            out.extend(task.version.0);
             seeds.iter().for_each(|seed| out.extend(seed.to_le_bytes()));
             out.push(task.reset_momentum.into());
         })
     }
 
-    /// Adds a snapshot in f32.
-    pub fn snapshot(&mut self, snapshot: &EncodedSnapshot) -> &mut Self {
-        self.encoded(snapshot.record())
-    }
-
-    /// Adds a snapshot in half precision, or in f32 if a parameter would become infinite.
-    pub fn half_snapshot(&mut self, snapshot: &EncodedSnapshot) -> &mut Self {
-        self.encoded(snapshot.half_record().unwrap_or_else(|| snapshot.record()))
-    }
-
-    /// Adds the steps from version `base` to `version`.
-    pub fn delta<'s>(
-        &mut self,
-        base: u64,
-        version: u64,
-        steps: impl IntoIterator<Item = &'s EncodedSteps, IntoIter: Clone>,
-    ) -> &mut Self {
-        let steps = steps.into_iter();
-        let bytes: usize = steps.clone().map(EncodedSteps::bytes).sum();
-        self.out
-            .reserve(RECORD_HEADER_BYTES + 16 + bytes + TASK_BYTES);
-        self.record(kind::DELTA, |out| {
-            out.extend(base.to_le_bytes());
-            out.extend(version.to_le_bytes());
-            steps.for_each(|steps| out.extend(&steps.0));
-        })
+    /// Adds a version.
+    pub fn version(&mut self, version: &EncodedVersion) -> &mut Self {
+        self.out.reserve(version.0.len() + TASK_BYTES);
+        self.out.extend(&*version.0);
+        self
     }
 
     /// Adds the acknowledgement of an update.
@@ -123,94 +108,35 @@ impl<'a> ServerFrame<'a> {
         })
     }
 
-    fn encoded(&mut self, record: &[u8]) -> &mut Self {
-        self.out.reserve(record.len() + TASK_BYTES);
-        self.out.extend(record);
-        self
-    }
-
     fn record(&mut self, kind: u8, body: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
         record(self.out, kind, body);
         self
     }
 }
 
-/// Encoded steps, shared by all recipients.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EncodedSteps(Vec<u8>);
+/// The record of a version, shared by all recipients that hold its base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedVersion(Arc<[u8]>);
 
-impl EncodedSteps {
-    /// Adds a step.
-    pub fn push(&mut self, step: &Step) {
-        self.0.extend(step.scale.to_le_bytes());
-        self.0.extend(step.direction_seed.to_le_bytes());
-        self.0.extend(step.signs.as_bytes());
+impl EncodedVersion {
+    /// Encodes the differences of a version to `base`; `None` stands for zeros.
+    pub fn new(version: &Version, base: Option<&Version>) -> Self {
+        let mut out = Vec::new();
+        record(&mut out, kind::VERSION, |out| {
+            let grid = version.grid();
+            out.extend(version.number().to_le_bytes());
+            out.push(grid.fixed_point.fraction_bits());
+            out.push(grid.shift);
+            out.push(base.is_some().into());
+            out.extend(base.into_iter().flat_map(|base| base.hash().0));
+            version.write_differences(base, out);
+        });
+        Self(out.into())
     }
 
-    /// Returns the size of these steps in bytes.
+    /// Returns the size of the record in bytes.
     pub fn bytes(&self) -> usize {
         self.0.len()
-    }
-}
-
-/// A snapshot with its encoded records, each encoded on first use and shared by all recipients.
-#[derive(Debug)]
-pub struct EncodedSnapshot {
-    version: u64,
-    x: Arc<[f32]>,
-    record: OnceLock<Vec<u8>>,
-    /// `None` if a parameter would become infinite.
-    half_record: OnceLock<Option<Vec<u8>>>,
-}
-
-impl EncodedSnapshot {
-    /// Creates the snapshot of parameters `x`, `[d]`.
-    pub fn new(version: u64, x: Arc<[f32]>) -> Self {
-        Self {
-            version,
-            x,
-            record: OnceLock::new(),
-            half_record: OnceLock::new(),
-        }
-    }
-
-    /// Returns the parameters that a recipient of this snapshot decodes, `[d]`. `half` selects half precision.
-    pub fn as_sent(&self, half: bool) -> Arc<[f32]> {
-        if half && self.half_record().is_some() {
-            self.x.iter().map(|v| f16::from_f32(*v).to_f32()).collect()
-        } else {
-            Arc::clone(&self.x)
-        }
-    }
-
-    fn record(&self) -> &[u8] {
-        self.record
-            .get_or_init(|| self.encode(encoding::F32, f32::to_le_bytes))
-    }
-
-    fn half_record(&self) -> Option<&[u8]> {
-        let encode = || {
-            let fits = self.x.iter().all(|v| f16::from_f32(*v).is_finite());
-            fits.then(|| self.encode(encoding::F16, |v| f16::from_f32(v).to_le_bytes()))
-        };
-        self.half_record.get_or_init(encode).as_deref()
-    }
-
-    fn encode<const N: usize>(&self, encoding: u8, bytes_of: impl Fn(f32) -> [u8; N]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(RECORD_HEADER_BYTES + 13 + N * self.x.len());
-        record(&mut out, kind::SNAPSHOT, |out| {
-            out.extend(self.version.to_le_bytes());
-            out.push(encoding);
-            out.extend((self.x.len() as u32).to_le_bytes());
-            let values_at = out.len();
-            out.resize(values_at + N * self.x.len(), 0);
-            let values = out[values_at..].as_chunks_mut().0;
-            values
-                .iter_mut()
-                .zip(self.x.iter())
-                .for_each(|(value, v)| *value = bytes_of(*v));
-        });
-        out
     }
 }
 

@@ -116,10 +116,10 @@ fn directions() {
             directions.project(&vector(7, d), &mut y);
             golden.floats(&format!("{name} project"), &y);
             let mut signs = SignBits::default();
-            let mut x = vector(8, d);
+            let mut x: Vec<i32> = (0..d as i32).collect();
             signs.copy_from(&y, 9);
-            directions.accumulate(&signs, -0.01, &mut x);
-            golden.floats(&format!("{name} accumulate"), &x);
+            directions.accumulate(&signs, |nonzeros| -1000 / nonzeros as i32, &mut x);
+            golden.integers(&format!("{name} accumulate"), &x);
         }
     }
     golden.check();
@@ -233,12 +233,9 @@ fn optimizer() {
                 initial: 0.01,
                 decay,
             };
-            let mut optimizer = FarSign::new(FarSignOptions {
-                x: vector(1, 11),
-                directions,
-                step_size,
-                rule,
-            });
+            let mut optimizer = FarSign::new(
+                FarSignOptions::new(&vector(1, 11), directions, step_size, rule).unwrap(),
+            );
             let mut signs = SignBits::default();
             for n in 0..40 {
                 signs.copy_from(&vector(100 + n, 11), n);
@@ -252,7 +249,7 @@ fn optimizer() {
                 };
                 optimizer.apply(update).unwrap();
             }
-            golden.floats(&format!("{rule_name} {decay_name} after 40"), optimizer.x());
+            golden.integers(&format!("{rule_name} {decay_name} after 40"), optimizer.x());
         }
     }
     golden.check();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use farsign::dataset::{Dataset, DatasetParts};
 use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
 use farsign::estimate::Order;
+use farsign::fixed_point::FixedPoint;
 use farsign::kernels::reference::Reference;
 use farsign::minibatch::{self, Minibatch};
 use farsign::model::Architecture;
@@ -13,26 +14,49 @@ use farsign::sign::SignBits;
 use farsign::task::{
     Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId,
 };
+use farsign::version::{Grid, Version};
 use farsign::volunteer::{Event, Volunteer};
-use farsign::wire::{Capabilities, ClientFrame, EncodedSnapshot, Hello, max_client_frame_bytes};
+use farsign::wire::{ClientFrame, EncodedVersion, Hello, max_client_frame_bytes};
 
-use crate::wire::{example_steps, server_frame};
+use crate::wire::{example_versions, server_frame};
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 
-const TASK: Task = Task {
-    id: TaskId(7),
-    snapshot_version: 3,
-    minibatch_seed: 0x1111_1111_1111_1111,
-    direction_seed: 0x2222_2222_2222_2222,
-    coin_seed: 0x3333_3333_3333_3333,
-    reset_momentum: true,
-};
+/// Seed of the task's minibatch.
+const MINIBATCH_SEED: u64 = 0x1111_1111_1111_1111;
 
+/// Seed of the task's directions.
+const DIRECTION_SEED: u64 = 0x2222_2222_2222_2222;
+
+/// Seed of the task's coins.
+const COIN_SEED: u64 = 0x3333_3333_3333_3333;
+
+fn task() -> Task {
+    Task {
+        id: TaskId(7),
+        version: version().hash(),
+        minibatch_seed: MINIBATCH_SEED,
+        direction_seed: DIRECTION_SEED,
+        coin_seed: COIN_SEED,
+        reset_momentum: true,
+    }
+}
+
+/// The parameters of version 3.
 const X: [f32; 9] = [0.5, -0.5, 0.25, 0.0, 1.0, -1.0, 2.0, -2.0, 0.125];
+
+fn version() -> Version {
+    let fixed_point = FixedPoint::new(10).unwrap();
+    let x = fixed_point.quantize(&X).unwrap();
+    let grid = Grid {
+        fixed_point,
+        shift: 3,
+    };
+    Version::round(3, 0, &x, grid)
+}
 
 fn train() -> Dataset {
     let images = vec![0, 255, 255, 0, 255, 255, 51, 102];
@@ -91,21 +115,21 @@ fn documented_bytes() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Returns the events of a volunteer that receives the document's welcome, snapshot and task, and the frame of its
+/// Returns the events of a volunteer that receives the document's welcome, version and task, and the frame of its
 /// update.
 fn update(settings: &RunSettings) -> (Vec<Event>, Vec<u8>) {
     let mut volunteer = Volunteer::new(Arc::new(train()));
     let mut events = Vec::new();
     let mut update = Vec::new();
-    let snapshot = EncodedSnapshot::new(3, Arc::from(X));
+    let whole = EncodedVersion::new(&version(), None);
     let frame = server_frame(|frame| {
         _ = frame
             .welcome(VolunteerId(42), settings)
-            .snapshot(&snapshot)
-            .task(&TASK);
+            .version(&whole)
+            .task(&task());
     });
     volunteer.receive(&frame, &mut events).unwrap();
-    volunteer.write_update(&TASK, &mut update).unwrap();
+    volunteer.write_update(&task(), &mut update).unwrap();
     (events, update)
 }
 
@@ -113,7 +137,7 @@ fn update(settings: &RunSettings) -> (Vec<Event>, Vec<u8>) {
 fn documented_session_frames() {
     let settings = settings(Order::First, DirectionFamily::Coordinate, 9);
     let (events, update) = update(&settings);
-    assert_eq!(events, [Event::Joined, Event::Task(TASK)]);
+    assert_eq!(events, [Event::Joined, Event::Task(task())]);
     let mut hello = Vec::new();
     let agent = "example/1.0";
     ClientFrame::hello(
@@ -125,19 +149,18 @@ fn documented_session_frames() {
     );
     let mut long_hello = Vec::new();
     let secret = Some(Secret(std::array::from_fn(|i| i as u8)));
-    let capabilities = Capabilities {
-        deltas: true,
-        ..Capabilities::default()
-    };
     ClientFrame::hello(
         &Hello {
             agent,
-            capabilities,
             secret,
             token: Some("sesame"),
         },
         &mut long_hello,
     );
+    let mut request = Vec::new();
+    ClientFrame::version_request(TaskId(7), &mut request);
+    let [base, newer] = example_versions();
+    assert_eq!(base, version());
     let goodbye = |reason, retry_after_ms| {
         server_frame(|frame| {
             _ = frame.goodbye(Goodbye {
@@ -150,15 +173,15 @@ fn documented_session_frames() {
         hello,
         long_hello,
         update,
+        request,
         server_frame(|frame| _ = frame.welcome(VolunteerId(42), &settings)),
-        server_frame(|frame| _ = frame.task(&TASK)),
-        server_frame(|frame| _ = frame.snapshot(&EncodedSnapshot::new(3, Arc::from(X)))),
-        server_frame(|frame| _ = frame.half_snapshot(&EncodedSnapshot::new(3, Arc::from(X)))),
+        server_frame(|frame| _ = frame.task(&task())),
+        server_frame(|frame| _ = frame.version(&EncodedVersion::new(&base, None))),
+        server_frame(|frame| _ = frame.version(&EncodedVersion::new(&newer, Some(&base)))),
         server_frame(|frame| _ = frame.accepted(TaskId(7), 1234)),
         server_frame(|frame| _ = frame.rejected(TaskId(7), RejectReason::NotYourTask)),
         goodbye(GoodbyeReason::ServerFull, Some(5_000)),
         goodbye(GoodbyeReason::RunFinished, None),
-        server_frame(|frame| _ = frame.delta(3, 5, [&example_steps()])),
         train().to_idx_images(),
         train().to_idx_labels(),
     ];
@@ -199,29 +222,11 @@ fn reasons_and_limits() {
 }
 
 #[test]
-fn half_precision() {
-    let bytes = |v: f32| {
-        let snapshot = EncodedSnapshot::new(3, Arc::from([v]));
-        let frame = server_frame(|frame| _ = frame.half_snapshot(&snapshot));
-        (frame[14], frame[19..].to_vec())
-    };
-    let halfway = 1.0 + 1.0 / 2048.0;
-    for (name, v) in [
-        ("0.1", 0.1),
-        ("-1/3", -1.0 / 3.0),
-        ("1 + 1/2048", halfway),
-        ("1 + 3/2048", halfway + 2.0 / 2048.0),
-        ("0.00001", 1e-5),
-        ("-0.00000001", -1e-8),
-        ("65519", 65_519.0),
-    ] {
-        let (encoding, bytes) = bytes(v);
-        assert_eq!(encoding, 1);
-        assert_documented(&format!("| {name} | `{:02x} {:02x}` |", bytes[0], bytes[1]));
+fn version_hashes() {
+    for version in example_versions() {
+        assert_documented(&format!("`{}`", version.hash()));
+        assert_documented(&format!("`{}`", joined(version.k())));
     }
-    assert_eq!(bytes(65_519.99).0, 1);
-    assert_eq!(bytes(-65_520.0), (0, (-65_520.0f32).to_le_bytes().to_vec()));
-    assert_documented("65,520");
 }
 
 #[test]
@@ -243,7 +248,7 @@ fn random_numbers() {
         joined(&prefix)
     ));
     let mut coins = SignBits::default();
-    coins.copy_from(&[0.0; 9], TASK.coin_seed);
+    coins.copy_from(&[0.0; 9], COIN_SEED);
     let coins = joined(coins.iter().map(|sign| u8::from(sign > 0.0)));
     assert_documented(&format!(
         "The coins of seed `0x3333333333333333` begin with `{coins}`"
@@ -323,29 +328,29 @@ fn directions() {
 fn documented_task() {
     let digest = train().digest().map(|byte| format!("{byte:02x}")).concat();
     assert_documented(&format!("Its digest is `{digest}`"));
-    let drawn = joined(minibatch::indices(TASK.minibatch_seed, 4, 4));
+    let drawn = joined(minibatch::indices(MINIBATCH_SEED, 4, 4));
     assert_documented(&format!("the minibatch is images `{drawn}`"));
 
     let settings = settings(Order::First, DirectionFamily::Coordinate, 9);
     let mut batch = Minibatch::default();
     let mut gradient = [0.0; 9];
-    batch.draw(&train(), TASK.minibatch_seed, 4);
+    batch.draw(&train(), MINIBATCH_SEED, 4);
     let loss = Reference::new(&settings.architecture).loss_and_gradient(&X, &batch, &mut gradient);
     assert_close("the loss is ", &[loss]);
     assert_close("the gradient is `", &gradient);
 
     let sparse = zeroth_order_settings();
     let mut prefix = Vec::new();
-    permutation_prefix(&mut Stream::new(TASK.direction_seed), 9, 6, &mut prefix);
+    permutation_prefix(&mut Stream::new(DIRECTION_SEED), 9, 6, &mut prefix);
     assert_documented(&format!("permutation prefix is `{}`", joined(&prefix)));
-    let directions = Directions::new(sparse.directions, TASK.direction_seed);
+    let directions = Directions::new(sparse.directions, DIRECTION_SEED);
     let signs = prefix
         .iter()
         .enumerate()
         .map(|(j, &i)| row(&directions, j / 2)[i as usize]);
     assert_documented(&format!("its signs are `{}`", joined(signs)));
     let mut projected = [0.0; 3];
-    Directions::new(sparse.directions, TASK.direction_seed).project(&gradient, &mut projected);
+    Directions::new(sparse.directions, DIRECTION_SEED).project(&gradient, &mut projected);
     assert_close("estimates are close to\n`", &projected);
     let (_, frame) = update(&sparse);
     assert_eq!(frame.len(), 15);

@@ -1,7 +1,7 @@
 //! Digests of complete training runs: every float and every bit must be equal on every target.
 //!
 //! A digest of the parameters alone would hide differences, because signs absorb rounding. It therefore also covers
-//! losses, estimates, momenta, projections and signs of every step, and the images and directions they are computed
+//! losses, estimates, momenta, projections and signs of every step, the version that they are computed on, and the images and directions they are computed
 //! from.
 
 use farsign::dataset::{Dataset, DatasetParts};
@@ -16,6 +16,7 @@ use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::VolunteerId;
+use farsign::version::{Grid, GridSchedule, Version};
 use sha2::{Digest, Sha256};
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -65,6 +66,12 @@ impl Record {
             .iter()
             .for_each(|float| self.0.update(float.to_bits().to_le_bytes()));
     }
+
+    fn integers(&mut self, integers: &[i32]) {
+        integers
+            .iter()
+            .for_each(|integer| self.0.update(integer.to_le_bytes()));
+    }
 }
 
 /// Returns the cumulative digest after every fifty steps.
@@ -74,15 +81,13 @@ fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>)
     let d = architecture.parameters();
     let zeroth = directions.is_some();
     let spec = DirectionSpec::new(family, directions.unwrap_or(d), d).expect("directions");
-    let mut optimizer = FarSign::new(FarSignOptions {
-        x: architecture.initial_parameters(2),
-        directions: spec,
-        step_size: StepSize {
-            initial: 2e-3,
-            decay: Decay::Cosine { horizon: 250.0 },
-        },
-        rule: Rule::Plain,
-    });
+    let step_size = StepSize {
+        initial: 2e-3,
+        decay: Decay::Cosine { horizon: 250.0 },
+    };
+    let x = architecture.initial_parameters(2);
+    let mut optimizer =
+        FarSign::new(FarSignOptions::new(&x, spec, step_size, Rule::Plain).unwrap());
     let mut kernel = Kernel::new(&architecture);
     let mut a = Directions::new(spec, 0);
     let mut batch = Minibatch::default();
@@ -95,7 +100,14 @@ fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>)
     let mut seeds = Stream::new(3);
     let mut record = Record(Sha256::new());
     let mut digests = Vec::new();
+    let mut grids = GridSchedule::new(optimizer.x(), 0, optimizer.step_units());
     for step in 1..=STEPS {
+        let grid = Grid {
+            fixed_point: optimizer.fixed_point(),
+            shift: grids.shift(optimizer.x(), step - 1, 3),
+        };
+        let version = Version::round(step, step - 1, optimizer.x(), grid);
+        let x = version.parameters();
         let volunteer = seeds.below(3);
         let momentum = &mut momenta[volunteer as usize];
         batch.draw(&data, seeds.bits(), BATCH);
@@ -103,13 +115,13 @@ fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>)
         let loss = if zeroth {
             momentum.reset();
             let loss = |x: &[f32]| kernel.loss(x, &batch);
-            zeroth_order(loss, optimizer.x(), &a, 1e-2, &mut shifted, &mut estimate);
-            kernel.loss(optimizer.x(), &batch)
+            zeroth_order(loss, x, &a, 1e-2, &mut shifted, &mut estimate);
+            kernel.loss(x, &batch)
         } else {
             if seeds.below(8) == 0 {
                 momentum.reset();
             }
-            kernel.loss_and_gradient(optimizer.x(), &batch, &mut estimate)
+            kernel.loss_and_gradient(x, &batch, &mut estimate)
         };
         let average = momentum.update(&estimate, 0.3);
         if zeroth {
@@ -132,7 +144,8 @@ fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>)
             signs: &signs,
         };
         optimizer.apply(update).expect("the run is not finished");
-        record.floats(optimizer.x());
+        record.0.update(version.hash().0);
+        record.integers(optimizer.x());
         if step.is_multiple_of(50) {
             digests.push(record.0.clone().finalize().to_vec());
         }

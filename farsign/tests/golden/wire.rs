@@ -1,18 +1,17 @@
 //! Every frame byte for byte: encoding yields the committed bytes, and decoding them yields the record.
 
-use std::sync::Arc;
-
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
+use farsign::fixed_point::FixedPoint;
 use farsign::model::Architecture;
 use farsign::sign::SignBits;
-use farsign::step::Step;
 use farsign::task::{
     Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId,
 };
+use farsign::version::{Grid, Version, VersionHash};
 use farsign::wire::{
-    Capabilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, Hello, ServerFrame,
-    ServerRecord, read_client_frame, read_server_frame,
+    ClientFrame, ClientRecord, EncodedVersion, Hello, ServerFrame, ServerRecord, read_client_frame,
+    read_server_frame,
 };
 
 use crate::values::Golden;
@@ -73,25 +72,6 @@ fn client_frames() {
     );
     assert_eq!(truncated, frame, "a longer name is truncated to 64 bytes");
 
-    for (deltas, half_snapshots, name) in [
-        (true, false, "hello with deltas"),
-        (false, true, "hello with half precision"),
-        (true, true, "hello with deltas and half precision"),
-    ] {
-        let capabilities = Capabilities {
-            deltas,
-            half_snapshots,
-        };
-        let hello = Hello {
-            agent: "deltas",
-            capabilities,
-            ..Hello::default()
-        };
-        ClientFrame::hello(&hello, &mut frame);
-        golden.bytes(name, &frame);
-        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Hello(hello)));
-    }
-
     let secret = Secret(std::array::from_fn(|i| 0xf0 + i as u8));
     let token = "Türöffner";
     for (secret, token, name) in [
@@ -125,6 +105,12 @@ fn client_frames() {
         };
         assert_eq!(read_client_frame(&frame), Ok(update));
     }
+    ClientFrame::version_request(TaskId(0x1122_3344_5566_7788), &mut frame);
+    golden.bytes("version request", &frame);
+    let request = ClientRecord::VersionRequest {
+        task: TaskId(0x1122_3344_5566_7788),
+    };
+    assert_eq!(read_client_frame(&frame), Ok(request));
     golden.check();
 }
 
@@ -165,7 +151,7 @@ fn server_frames() {
     for reset_momentum in [false, true] {
         let task = Task {
             id: TaskId(7),
-            snapshot_version: 3,
+            version: VersionHash(std::array::from_fn(|i| 0x40 + i as u8)),
             minibatch_seed: 0x1111_1111_1111_1111,
             direction_seed: 0x2222_2222_2222_2222,
             coin_seed: u64::MAX,
@@ -219,155 +205,71 @@ fn server_frames() {
     golden.check();
 }
 
-#[test]
-fn snapshots_and_combined_frames() {
-    let mut golden = Golden::new("snapshot.txt", include_str!("../../testdata/snapshot.txt"));
-    let x = [
-        0.5,
-        -0.5,
-        0.25,
-        -0.0,
-        1e-45,
-        f32::MIN,
-        f32::MAX,
-        0.1,
-        1.0 / 3.0,
-    ];
-    let snapshot = EncodedSnapshot::new(3, Arc::from(x));
-    let frame = server_frame(|frame| _ = frame.snapshot(&snapshot));
-    golden.bytes("snapshot", &frame);
-    let ServerRecord::Snapshot(body) = read(&frame) else {
-        panic!("not read as a snapshot")
+/// Two versions of nine parameters, the second on a finer grid.
+pub fn example_versions() -> [Version; 2] {
+    let version = |number, x: &[i32], shift| {
+        let fixed_point = FixedPoint::new(10).unwrap();
+        Version::round(number, 0, x, Grid { fixed_point, shift })
     };
-    let mut unpacked = Vec::new();
-    body.unpack(&mut unpacked).unwrap();
-    let bits = |x: &[f32]| x.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-    assert_eq!(
-        (body.version, body.parameters(), bits(&unpacked)),
-        (3, 9, bits(&x))
-    );
+    let x = [512, -512, 256, 0, 1024, -1024, 2048, -2048, 128];
+    let moved = [508, -512, 260, 0, 1028, -1020, 2048, -2056, 128];
+    [version(3, &x, 3), version(4, &moved, 2)]
+}
+
+#[test]
+fn versions_and_combined_frames() {
+    let mut golden = Golden::new("version.txt", include_str!("../../testdata/version.txt"));
+    let [base, newer] = example_versions();
+    let mut add = |name: &str, version: &Version, base: Option<&Version>| {
+        golden.bytes(&format!("{name}, hash"), &version.hash().0);
+        let encoded = EncodedVersion::new(version, base);
+        let frame = server_frame(|frame| _ = frame.version(&encoded));
+        golden.bytes(name, &frame);
+        let ServerRecord::Version(body) = read(&frame) else {
+            panic!("not read as a version")
+        };
+        assert_eq!(body.base, base.map(Version::hash));
+        let d = version.k().len();
+        let decoded =
+            Version::from_differences(base, body.number, body.grid, body.differences, d).unwrap();
+        assert_eq!(
+            (decoded.number(), decoded.k()),
+            (version.number(), version.k())
+        );
+        assert_eq!(decoded.hash(), version.hash());
+    };
+    add("whole", &base, None);
+    add("to a finer grid", &newer, Some(&base));
+    add("to a coarser grid", &base, Some(&newer));
+    let wide: Vec<i32> = (0..9).map(|i| (i - 4) * 100_000_000).collect();
+    let wide = Version::round(5, 0, &wide, newer.grid());
+    add("large differences", &wide, Some(&newer));
 
     let task = Task {
         id: TaskId(8),
-        snapshot_version: 3,
+        version: newer.hash(),
         minibatch_seed: 1,
         direction_seed: 2,
         coin_seed: 3,
         reset_momentum: false,
     };
+    let encoded = EncodedVersion::new(&newer, Some(&base));
     let frame =
-        server_frame(|frame| _ = frame.accepted(TaskId(7), 1).snapshot(&snapshot).task(&task));
-    golden.bytes("accepted, snapshot, task", &frame);
-    let records: Result<Vec<_>, _> = read_server_frame(&frame).unwrap().collect();
-    let accepted = ServerRecord::Accepted {
-        task: TaskId(7),
-        accepted: 1,
-    };
-    assert_eq!(
-        records,
-        Ok(vec![
-            accepted,
-            ServerRecord::Snapshot(body),
-            ServerRecord::Task(task)
-        ])
-    );
-    golden.bytes("no record", &server_frame(|_| ()));
-    golden.check();
-}
-
-#[test]
-fn half_snapshots() {
-    let mut golden = Golden::new("half.txt", include_str!("../../testdata/half.txt"));
-    let mut add = |name: &str, x: &[f32]| {
-        let snapshot = EncodedSnapshot::new(3, Arc::from(x));
-        let frame = server_frame(|frame| _ = frame.half_snapshot(&snapshot));
-        golden.bytes(name, &frame);
-        let ServerRecord::Snapshot(body) = read(&frame) else {
-            panic!("not read as a snapshot")
-        };
-        let mut unpacked = Vec::new();
-        body.unpack(&mut unpacked).unwrap();
-        assert_eq!((body.version, body.parameters()), (3, x.len()));
-        golden.floats(&format!("{name}, read"), &unpacked);
-    };
-    add(
-        "exact",
-        &[
-            0.5, -0.5, 0.25, 0.0, -0.0, 1.0, 2.0, -2.0, 0.125, 65_504.0, -65_504.0,
-        ],
-    );
-    add(
-        "rounded",
-        &[
-            0.1,
-            1.0 / 3.0,
-            -0.7,
-            1e-3,
-            3e-5,
-            2e-7,
-            1e-7,
-            -3e-8,
-            2.9e-8,
-            1e-45,
-            1234.5678,
-            65_519.99,
-        ],
-    );
-    // Halfway: to the even one, below 1, above 1, and among subnormals.
-    let eps = 1.0 / 2048.0;
-    add(
-        "halfway",
-        &[
-            1.0 + eps,
-            1.0 + 3.0 * eps,
-            -1.0 - eps,
-            1.0 - eps / 2.0,
-            2.980_232_2e-8,
-            8.940_697e-8,
-        ],
-    );
-    add("too large", &[0.1, 65_520.0]);
-    add("empty", &[]);
-    golden.check();
-}
-
-/// Signs `+ - - + + - + - -`, and nine times `-`.
-fn steps() -> [Step; 2] {
-    let step = |direction_seed, scale, y: &[f32]| {
-        let mut step = Step {
-            direction_seed,
-            scale,
-            ..Step::default()
-        };
-        step.signs.copy_from(y, 0);
-        step
-    };
-    [
-        step(1, -0.5, &[1.0, -1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0, -1.0]),
-        step(2, 0.25, &[-1.0; 9]),
-    ]
-}
-
-/// The encoded steps.
-pub fn example_steps() -> EncodedSteps {
-    let mut encoded = EncodedSteps::default();
-    steps().iter().for_each(|step| encoded.push(step));
-    encoded
-}
-
-#[test]
-fn deltas() {
-    let mut golden = Golden::new("delta.txt", include_str!("../../testdata/delta.txt"));
-    let steps = steps();
-    let frame = server_frame(|frame| _ = frame.delta(3, 5, [&example_steps()]));
-    golden.bytes("two steps", &frame);
-    let ServerRecord::Delta(delta) = read(&frame) else {
-        panic!("not read as a delta")
-    };
-    let mut found = Vec::new();
-    delta
-        .for_each_step(9, &mut Step::default(), |step| found.push(step.clone()))
+        server_frame(|frame| _ = frame.accepted(TaskId(7), 1).version(&encoded).task(&task));
+    golden.bytes("accepted, version, task", &frame);
+    let records: Vec<_> = read_server_frame(&frame)
+        .unwrap()
+        .collect::<Result<_, _>>()
         .unwrap();
-    assert_eq!((delta.base, delta.version, &found[..]), (3, 5, &steps[..]));
+    let [
+        ServerRecord::Accepted { .. },
+        ServerRecord::Version(body),
+        last,
+    ] = &records[..]
+    else {
+        panic!("{records:?}")
+    };
+    assert_eq!((body.number, last), (4, &ServerRecord::Task(task)));
+    golden.bytes("no record", &server_frame(|_| ()));
     golden.check();
 }

@@ -91,7 +91,7 @@ impl<'a> Simulation<'a> {
             self.server.join(worker, false);
             self.issue(worker);
         }
-        recorder.point(0, 0, self.server.parameters());
+        recorder.point(0, 0, &self.server.parameters());
         while let Some(Reverse((time_us, _, event))) = self.events.pop() {
             self.now_us = time_us;
             match event {
@@ -114,7 +114,7 @@ impl<'a> Simulation<'a> {
                 break;
             }
         }
-        recorder.end(self.now_us, self.server.parameters());
+        recorder.end(self.now_us, &self.server.parameters());
         recorder.on_server_stats(self.server.verification(), self.server.weights());
     }
 
@@ -222,7 +222,9 @@ impl<'a> Simulation<'a> {
         };
         let outcome = self.server.receive(worker, update);
         recorder.on_update(self.workers[worker].is_byzantine(), staleness);
-        recorder.point_if_due(self.now_us, self.server.parameters());
+        if recorder.is_due() {
+            recorder.point_if_due(self.now_us, &self.server.parameters());
+        }
         match outcome {
             UpdateOutcome::Ejected => self.on_ejected(worker, recorder),
             UpdateOutcome::Accepted => match self.workers[worker].timing.sample_absence_us() {

@@ -17,6 +17,7 @@ use crate::engine::worker_pool::{Worker, WorkerPool};
 use crate::metrics::MetricsRecorder;
 use crate::rng::{RngStream, SimRng};
 use crate::scenario::{NetworkModel, STALE_TASKS};
+use crate::servers::UNNAMED_VERSION;
 
 /// Parameters of a synchronous run.
 pub struct Rounds<'a> {
@@ -73,7 +74,7 @@ impl Rounds<'_> {
             for worker in order_honest_first(&participants, workers) {
                 let task = Task {
                     id: TaskId(round + 1),
-                    snapshot_version: round,
+                    version: UNNAMED_VERSION,
                     minibatch_seed: rng.next_u64(),
                     direction_seed: 0,
                     coin_seed: 0,

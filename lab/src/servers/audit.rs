@@ -79,12 +79,17 @@ impl Audit {
     }
 
     /// Recomputes the server's gradient if it is due after `updates` updates, on images that `seed` draws.
-    pub fn refresh(&mut self, updates: u64, x: &[f32], seed: impl FnOnce() -> u64) {
+    pub fn refresh(
+        &mut self,
+        updates: u64,
+        x: impl FnOnce() -> Vec<f32>,
+        seed: impl FnOnce() -> u64,
+    ) {
         if updates >= self.due {
             self.due = updates + self.interval;
             self.batch.draw(&self.data, seed(), self.batch_size);
             self.kernel
-                .loss_and_gradient(x, &self.batch, &mut self.gradient);
+                .loss_and_gradient(&x(), &self.batch, &mut self.gradient);
         }
     }
 

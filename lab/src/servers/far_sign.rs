@@ -3,11 +3,13 @@
 //! Two rules exist in the simulator only: `audited` weighs updates by a gradient of the server's own, and
 //! `server-momentum` keeps the workers' momenta at the server.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use farsign::assignment::{AssignmentOptions, ResetInterval, updates_between_snapshots};
 use farsign::direction::{DirectionError, DirectionSpec, Directions};
 use farsign::estimate;
+use farsign::fixed_point::RangeError;
 use farsign::identity::VolunteerIdentity;
 use farsign::momentum::Momentum;
 use farsign::optimizer::{self, FarSign, FarSignOptions};
@@ -67,6 +69,17 @@ pub struct FarSignServer {
     rng: SimRng,
 }
 
+/// A method that does not fit the model.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum MethodError {
+    /// Its directions do not.
+    #[error(transparent)]
+    Directions(#[from] DirectionError),
+    /// Its steps do not.
+    #[error(transparent)]
+    Range(#[from] RangeError),
+}
+
 /// Parameters of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct FarSignRun<'a> {
@@ -92,8 +105,8 @@ impl FarSignServer {
     /// Creates a server without workers.
     ///
     /// # Errors
-    /// Returns an error if the method's directions do not fit the model.
-    pub fn new(run: FarSignRun<'_>, data: &ExperimentData) -> Result<Self, DirectionError> {
+    /// Returns an error if the method's directions or steps do not fit the model.
+    pub fn new(run: FarSignRun<'_>, data: &ExperimentData) -> Result<Self, MethodError> {
         let FarSignRun {
             method,
             batch,
@@ -124,12 +137,8 @@ impl FarSignServer {
             initial: learning_rate,
             decay: Decay::Cosine { horizon },
         };
-        let optimizer = FarSign::new(FarSignOptions {
-            x,
-            directions,
-            step_size,
-            rule,
-        });
+        let options = FarSignOptions::new(&x, directions, step_size, rule)?;
+        let optimizer = FarSign::new(options);
         let verify_probability = match method.rule {
             FarSignRule::Verified { verify_probability } => Some(verify_probability),
             _ => None,
@@ -185,7 +194,8 @@ impl FarSignServer {
         };
         let rng = &mut self.rng;
         let issued = self.training.counters().issued;
-        audit.refresh(issued, self.training.optimizer().x(), || rng.next_u64());
+        let optimizer = self.training.optimizer();
+        audit.refresh(issued, || optimizer.parameters(), || rng.next_u64());
         audit.weight(worker, task.direction_seed, signs)
     }
 
@@ -336,7 +346,7 @@ impl SimServer for FarSignServer {
         slot.generation += u64::from(!known);
         let identity =
             VolunteerIdentity::from((worker as u128) << 64 | u128::from(slot.generation));
-        slot.volunteer = Some(self.training.join(Some(identity), false));
+        slot.volunteer = Some(self.training.join(Some(identity)));
         if let Some(server_momentum) = &mut self.server_momentum {
             server_momentum.momenta[worker] = Momentum::default();
         }
@@ -359,7 +369,7 @@ impl SimServer for FarSignServer {
             .expect("a worker joins before its first task");
         let issued = self.with_draws(|training, draws| training.next_task(volunteer, draws));
         let issued = issued.expect("a worker that has joined is connected");
-        (issued.task, Arc::clone(&self.training.publication().x))
+        (issued.task, Arc::clone(issued.version.parameters()))
     }
 
     fn receive(&mut self, worker: usize, update: ReceivedUpdate<'_>) -> UpdateOutcome {
@@ -382,8 +392,8 @@ impl SimServer for FarSignServer {
         UpdateOutcome::Ejected
     }
 
-    fn parameters(&self) -> &[f32] {
-        self.training.optimizer().x()
+    fn parameters(&self) -> Cow<'_, [f32]> {
+        Cow::Owned(self.training.optimizer().parameters())
     }
 
     fn updates(&self) -> u64 {
@@ -391,7 +401,7 @@ impl SimServer for FarSignServer {
     }
 
     fn snapshot_updates(&self) -> u64 {
-        self.training.publication().accepted
+        self.training.version().accepted()
     }
 
     fn is_finished(&self) -> bool {

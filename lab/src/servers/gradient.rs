@@ -1,5 +1,6 @@
 //! A server that receives whole gradients.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use farsign::direction::{DirectionFamily, DirectionSpec};
@@ -11,7 +12,7 @@ use crate::aggregators::{AsyncAggregator, GradientUpdate};
 use crate::data::ExperimentData;
 use crate::rng::{RngStream, SimRng};
 use crate::servers::snapshot::SnapshotSchedule;
-use crate::servers::{ReceivedUpdate, SimServer, UpdateOutcome};
+use crate::servers::{ReceivedUpdate, SimServer, UNNAMED_VERSION, UpdateOutcome};
 
 /// A server with an asynchronous rule.
 pub struct GradientServer {
@@ -99,7 +100,7 @@ impl SimServer for GradientServer {
         self.issued += 1;
         let task = Task {
             id: TaskId(self.issued),
-            snapshot_version: self.snapshot.version,
+            version: UNNAMED_VERSION,
             minibatch_seed: self.rng.next_u64(),
             direction_seed: 0,
             coin_seed: 0,
@@ -138,8 +139,8 @@ impl SimServer for GradientServer {
         UpdateOutcome::Accepted
     }
 
-    fn parameters(&self) -> &[f32] {
-        &self.x
+    fn parameters(&self) -> Cow<'_, [f32]> {
+        Cow::Borrowed(&self.x)
     }
 
     fn updates(&self) -> u64 {

@@ -10,10 +10,12 @@ pub use far_sign::{FarSignRun, FarSignServer};
 pub use fault::InjectedFault;
 pub use gradient::{GradientServer, gradient_settings};
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task};
+use farsign::version::VersionHash;
 
 use crate::metrics::VerificationStats;
 
@@ -41,6 +43,9 @@ pub enum UpdateOutcome {
     Ejected,
 }
 
+/// The version of tasks of a method that shares its parameters within the simulator and does not name them.
+pub const UNNAMED_VERSION: VersionHash = VersionHash([0; 32]);
+
 /// A simulated server. Workers are numbered `0..n`; a worker keeps its number when it changes its identity.
 pub trait SimServer {
     /// Returns the settings that workers receive.
@@ -59,7 +64,7 @@ pub trait SimServer {
     fn receive(&mut self, worker: usize, update: ReceivedUpdate<'_>) -> UpdateOutcome;
 
     /// Returns the newest parameters, `[d]`.
-    fn parameters(&self) -> &[f32];
+    fn parameters(&self) -> Cow<'_, [f32]>;
 
     /// Returns the number of updates so far: the clock of staleness.
     fn updates(&self) -> u64;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use farsign::assignment::{AssignmentOptions, ResetInterval};
 use farsign::dataset::{Dataset, PixelOrder};
+use farsign::fixed_point::FixedPoint;
 use farsign::optimizer::{FarSignOptions, Rule};
 use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
@@ -68,6 +69,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// Order of the pixels in its files.
     pub pixel_order: PixelOrder,
+    /// Unit of the parameters.
+    pub fixed_point: FixedPoint,
     /// Options of the saved run.
     pub store: StoreOptions,
 }
@@ -115,7 +118,17 @@ impl Config {
             checkpoint_every: settings.checkpoint_every(&mut validator),
             retention_bytes: settings.state_retention_bytes(&mut validator),
         };
-        let (architecture, directions) = validator.finish(architecture.zip(directions))?;
+        let fixed_point =
+            architecture
+                .as_ref()
+                .zip(directions)
+                .and_then(|(architecture, directions)| {
+                    let parameters = architecture.initial_parameters(seeds.parameters);
+                    let chosen = FixedPoint::for_run(&parameters, step_size, directions);
+                    validator.ok("alpha", chosen)
+                });
+        let model = architecture.zip(directions).zip(fixed_point);
+        let ((architecture, directions), fixed_point) = validator.finish(model)?;
         let run = RunSettings {
             run_id: seeds.run_id,
             architecture,
@@ -135,6 +148,7 @@ impl Config {
             assignment,
             verification,
             step_size,
+            fixed_point,
             seed,
             seeds,
             evaluate_every,
@@ -155,11 +169,14 @@ impl Config {
 
     /// Returns the options of the optimizer before the first update.
     pub fn optimizer_options(&self) -> FarSignOptions {
+        let architecture = &self.run.architecture;
+        let parameters = architecture.initial_parameters(self.seeds.parameters);
         FarSignOptions {
             x: self
-                .run
-                .architecture
-                .initial_parameters(self.seeds.parameters),
+                .fixed_point
+                .quantize(&parameters)
+                .expect("the unit was chosen for these parameters"),
+            fixed_point: self.fixed_point,
             directions: self.run.directions,
             step_size: self.step_size,
             rule: self.assignment.rule,

@@ -38,7 +38,6 @@ use farsign::optimizer::{FarSign, FarSignOptions};
 use farsign::task::RunSettings;
 use farsign::training_server::{TrainingCounters, TrainingOptions, TrainingServer, UpdateOutcome};
 use farsign::trust::TrustMean;
-use farsign::wire::EncodedSteps;
 use rand_chacha::ChaCha12Rng;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -102,9 +101,9 @@ pub struct Coordinator {
     snapshots: watch::Sender<Arc<Snapshot>>,
     /// The newest snapshot, which tasks are issued against. It is published once it is durable.
     latest: Arc<Snapshot>,
-    /// Steps since the newest snapshot.
-    steps: EncodedSteps,
-    /// Accepted updates at which the next snapshot is due; 0 if it is due as soon as there are steps.
+    /// Whether the model has changed since the newest snapshot.
+    has_changed: bool,
+    /// Accepted updates at which the next snapshot is due; 0 if it is due as soon as the model has changed.
     snapshot_due_at: u64,
     journal: Journal,
     counters: Arc<Counters>,
@@ -208,7 +207,7 @@ impl Coordinator {
             telemetry,
             snapshots,
             latest,
-            steps: EncodedSteps::default(),
+            has_changed: false,
             snapshot_due_at: 0,
             journal,
             counters: services.counters,
@@ -333,17 +332,14 @@ impl Coordinator {
         let optimizer = self.training.optimizer();
         let accepted = optimizer.accepted();
         let due = accepted >= self.snapshot_due_at || optimizer.is_finished();
-        if self.steps.bytes() == 0 || !due {
+        if !self.has_changed || !due {
             return;
         }
         self.snapshot_due_at = accepted + updates_between_snapshots(optimizer.active());
-        let steps = std::mem::take(&mut self.steps);
+        self.has_changed = false;
         self.training.publish();
-        self.latest = Arc::new(self.latest.advance(
-            &self.training,
-            steps,
-            self.telemetry.tolerance(),
-        ));
+        let tolerance = self.telemetry.tolerance();
+        self.latest = Arc::new(self.latest.advance(&self.training, tolerance));
         if self.latest.is_finished() {
             tracing::info!(event = "finished", accepted, "training finished");
         }
@@ -351,7 +347,7 @@ impl Coordinator {
 
     /// Publishes the newest snapshot to its readers, once it is durable.
     fn announce(&mut self) {
-        if self.snapshots.borrow().version != self.latest.version {
+        if !Arc::ptr_eq(&*self.snapshots.borrow(), &self.latest) {
             self.snapshots.send_replace(Arc::clone(&self.latest));
         }
     }

@@ -6,7 +6,6 @@ use std::time::Instant;
 use farsign::identity::VolunteerIdentity;
 use farsign::task::{GoodbyeReason, VolunteerId};
 use farsign::training_server::TrustRecord;
-use farsign::wire::Capabilities;
 use tokio::sync::oneshot;
 
 use super::telemetry::VolunteerStats;
@@ -27,8 +26,6 @@ pub enum EjectTarget {
 /// A volunteer that joins.
 #[derive(Clone, Debug)]
 pub struct JoinRequest {
-    /// Optional parts of the protocol that the volunteer supports.
-    pub capabilities: Capabilities,
     /// Name of the volunteer's program.
     pub agent: String,
     /// Address of the volunteer.

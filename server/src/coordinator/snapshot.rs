@@ -1,20 +1,33 @@
-//! Immutable, encoded snapshots of the model, and the steps between them.
+//! Immutable snapshots of the run, and the encoded versions that sessions send.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use farsign::tolerance::Tolerance;
 use farsign::training_server::TrainingServer;
-use farsign::wire::{EncodedSnapshot, EncodedSteps};
+use farsign::version::{Grid, Version, VersionHash};
+use farsign::wire::EncodedVersion;
+use parking_lot::Mutex;
 
-/// Versions whose steps are kept. A volunteer further behind receives a snapshot.
-const MAX_DELTAS: usize = 64;
+/// Earlier versions that are kept. A volunteer with an older one receives the newest as a whole.
+const MAX_BASES: usize = 64;
 
-/// An immutable snapshot of the model.
+/// Largest size of the earlier versions that are kept, in bytes; one of them is always kept.
+const MAX_BASE_BYTES: usize = 64 << 20;
+
+/// The encodings of a version by the name of their base.
+type Encodings = HashMap<Option<VersionHash>, Arc<OnceLock<EncodedVersion>>>;
+
+/// An immutable snapshot of the run.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Version, increasing with every snapshot.
-    pub version: u64,
+    /// The version of the model that tasks are issued against.
+    pub version: Arc<Version>,
+    /// The exact parameters in units, `[d]`, of which the version is a rounding.
+    x: Vec<i32>,
+    /// The same as floats, computed when first needed.
+    parameters: OnceLock<Vec<f32>>,
     /// Time of creation.
     pub made: Instant,
     /// Accepted updates in it.
@@ -25,93 +38,78 @@ pub struct Snapshot {
     pub progress: Option<f64>,
     /// Estimated Byzantine tolerance. `None` if updates are not comparable.
     pub tolerance: Option<Tolerance>,
-    /// Parameters, `[d]`.
-    pub x: Arc<[f32]>,
-    /// Parameters as they are sent.
-    pub encoded: EncodedSnapshot,
-    /// Steps to the newest versions, oldest first; together fewer bytes than the parameters.
-    deltas: Vec<Arc<Delta>>,
-}
-
-/// The steps from one version to the next.
-#[derive(Debug)]
-struct Delta {
-    /// The version after these steps.
-    version: u64,
-    steps: EncodedSteps,
+    /// Earlier versions, oldest first.
+    bases: Vec<Arc<Version>>,
+    /// The version as differences to others, each encoded when first needed and shared by all who need it.
+    encoded: Mutex<Encodings>,
 }
 
 impl Snapshot {
     /// Creates the first snapshot of this process.
     pub(super) fn initial(training: &TrainingServer) -> Self {
-        Self::encode(training, None, Vec::new())
+        Self::new(training, None, Vec::new())
     }
 
-    /// Creates the snapshot of the newest publication, which `steps` lead to.
-    pub(super) fn advance(
-        &self,
-        training: &TrainingServer,
-        steps: EncodedSteps,
-        tolerance: Option<Tolerance>,
-    ) -> Self {
-        let version = training.publication().version;
-        let mut deltas = self.deltas.clone();
-        deltas.push(Arc::new(Delta { version, steps }));
-        evict_unreachable(&mut deltas, 4 * self.x.len());
-        Self::encode(training, tolerance, deltas)
+    /// Creates the snapshot of the newest version.
+    pub(super) fn advance(&self, training: &TrainingServer, tolerance: Option<Tolerance>) -> Self {
+        let mut bases = self.bases.clone();
+        bases.push(Arc::clone(&self.version));
+        let version_bytes = size_of_val(self.version.k());
+        let capacity = MAX_BASES.min(MAX_BASE_BYTES / version_bytes).max(1);
+        bases.drain(..bases.len().saturating_sub(capacity));
+        Self::new(training, tolerance, bases)
     }
 
-    fn encode(
+    fn new(
         training: &TrainingServer,
         tolerance: Option<Tolerance>,
-        deltas: Vec<Arc<Delta>>,
+        bases: Vec<Arc<Version>>,
     ) -> Self {
         let optimizer = training.optimizer();
-        let publication = training.publication();
-        let x = Arc::clone(&publication.x);
+        let version = Arc::clone(training.version());
         Self {
-            version: publication.version,
             made: Instant::now(),
-            accepted: publication.accepted,
+            accepted: version.accepted(),
             active: optimizer.active(),
             progress: optimizer.progress(),
             tolerance,
-            encoded: EncodedSnapshot::new(publication.version, Arc::clone(&x)),
-            x,
-            deltas,
+            x: optimizer.x().to_vec(),
+            parameters: OnceLock::new(),
+            version,
+            bases,
+            encoded: Mutex::default(),
         }
     }
 
-    /// Returns the steps since a version. `None` if they are unknown or take more bytes than the parameters.
-    pub fn deltas_since(
-        &self,
-        version: u64,
-    ) -> Option<impl Iterator<Item = &EncodedSteps> + Clone> {
-        let first = self
-            .deltas
-            .iter()
-            .position(|delta| delta.version == version + 1)?;
-        Some(self.deltas[first..].iter().map(|delta| &delta.steps))
+    /// Returns the version as differences to `base`, or as a whole if that version is not kept.
+    pub fn encoded_since(&self, base: Option<VersionHash>) -> EncodedVersion {
+        let base = base.and_then(|hash| self.bases.iter().rev().find(|base| base.hash() == hash));
+        let key = base.map(|base| base.hash());
+        let encoded = Arc::clone(self.encoded.lock().entry(key).or_default());
+        encoded
+            .get_or_init(|| EncodedVersion::new(&self.version, base.map(AsRef::as_ref)))
+            .clone()
+    }
+
+    /// Returns the exact parameters, `[d]`.
+    pub fn parameters(&self) -> &[f32] {
+        let fixed_point = self.version.grid().fixed_point;
+        self.parameters
+            .get_or_init(|| fixed_point.dequantize(&self.x))
+    }
+
+    /// Encodes the exact parameters, as a version on the finest grid.
+    pub fn encode_exact(&self) -> EncodedVersion {
+        let grid = Grid {
+            shift: 0,
+            ..self.version.grid()
+        };
+        let exact = Version::round(self.version.number(), self.accepted, &self.x, grid);
+        EncodedVersion::new(&exact, None)
     }
 
     /// Returns whether the run is finished.
     pub fn is_finished(&self) -> bool {
         self.progress == Some(1.0)
     }
-}
-
-/// Keeps the newest deltas that together take fewer bytes than a snapshot.
-fn evict_unreachable(deltas: &mut Vec<Arc<Delta>>, snapshot_bytes: usize) {
-    let mut bytes = 0;
-    let fits = |delta: &&Arc<Delta>| {
-        bytes += delta.steps.bytes();
-        bytes < snapshot_bytes
-    };
-    let kept = deltas
-        .iter()
-        .rev()
-        .take(MAX_DELTAS)
-        .take_while(fits)
-        .count();
-    deltas.drain(..deltas.len() - kept);
 }

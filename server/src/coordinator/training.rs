@@ -60,7 +60,7 @@ impl Coordinator {
     }
 
     fn on_accepted(&mut self, volunteer: VolunteerId, task: TaskId, accepted: AcceptedUpdate) {
-        self.steps.push(self.training.last_step());
+        self.has_changed = true;
         let signs = self.training.last_signs();
         if let Some(entry) = self.registry.get_mut(volunteer) {
             self.telemetry
@@ -87,8 +87,7 @@ impl Coordinator {
         if self.training.optimizer().is_finished() {
             return None;
         }
-        let half_precision = request.capabilities.half_snapshots;
-        let volunteer = self.training.join(request.identity, half_precision);
+        let volunteer = self.training.join(request.identity);
         self.handle_events();
         let (ejected, ejection) = oneshot::channel();
         let record = self.training.record(volunteer).unwrap_or_default();
@@ -111,8 +110,8 @@ impl Coordinator {
         if let Some(entry) = self.registry.get_mut(volunteer) {
             entry.stats.on_task_issued(self.latest.accepted);
         }
-        if let (Some(verifier), Some(parameters)) = (&mut self.verifier, &issued.recorded)
-            && !verifier.reserve(parameters)
+        if let Some(verifier) = self.verifier.as_mut().filter(|_| issued.is_recorded)
+            && !verifier.reserve(&issued.version)
         {
             self.training.skip_recording(volunteer);
             self.counters.verification.record_skip();
@@ -187,7 +186,7 @@ impl Coordinator {
                 TrainingEvent::Joined(volunteer) => self.journal.record(|| Event::Join(volunteer)),
                 TrainingEvent::Left(volunteer) => self.journal.record(|| Event::Leave(volunteer)),
                 TrainingEvent::RolledBack { volunteer, step } => {
-                    self.steps.push(&step);
+                    self.has_changed = true;
                     self.journal
                         .record(|| Event::RolledBack { volunteer, step });
                 }

@@ -4,39 +4,40 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use farsign::momentum::Momentum;
+use farsign::version::Version;
 
-/// Weak references to the parameters and momenta that pending verifications need, shared between volunteers. Entries are
-/// dropped when nothing refers to them. A momentum counts as much as parameters, which is its largest size.
+/// Weak references to the versions and momenta that pending verifications need, shared between volunteers. Entries are
+/// dropped when nothing refers to them. A momentum counts as much as a version, which is its largest size.
 #[derive(Debug)]
 pub(super) struct VerificationCache {
     /// Limit of entries.
     capacity: usize,
-    /// By the address of their first value.
-    parameters: HashMap<usize, Weak<[f32]>>,
+    /// By their address.
+    versions: HashMap<usize, Weak<Version>>,
     momenta: Vec<Weak<Momentum>>,
 }
 
 impl VerificationCache {
     /// Creates a cache for entries of `parameters` values within `max_bytes`.
     pub fn new(max_bytes: usize, parameters: usize) -> Self {
-        let capacity = max_bytes / (size_of::<f32>() * parameters);
+        let capacity = max_bytes / (size_of::<i32>() * parameters);
         Self {
             capacity,
-            parameters: HashMap::new(),
+            versions: HashMap::new(),
             momenta: Vec::new(),
         }
     }
 
-    /// Tracks parameters. Returns false, and does not track them, if they are new and the limit is reached.
-    pub fn admit(&mut self, parameters: &Arc<[f32]>) -> bool {
-        let address = Arc::as_ptr(parameters).cast::<f32>().addr();
-        if self.parameters.contains_key(&address) {
+    /// Tracks a version. Returns false, and does not track it, if it is new and the limit is reached.
+    pub fn admit(&mut self, version: &Arc<Version>) -> bool {
+        let address = Arc::as_ptr(version).addr();
+        if self.versions.contains_key(&address) {
             return true; // a weak reference keeps the address from being reused
         }
         if !self.has_capacity() {
             return false;
         }
-        self.parameters.insert(address, Arc::downgrade(parameters));
+        self.versions.insert(address, Arc::downgrade(version));
         true
     }
 
@@ -54,9 +55,9 @@ impl VerificationCache {
     }
 
     fn has_capacity(&mut self) -> bool {
-        self.parameters.retain(|_, entry| entry.strong_count() > 0);
+        self.versions.retain(|_, entry| entry.strong_count() > 0);
         self.momenta.retain(|entry| entry.strong_count() > 0);
-        self.parameters.len() + self.momenta.len() < self.capacity
+        self.versions.len() + self.momenta.len() < self.capacity
     }
 }
 

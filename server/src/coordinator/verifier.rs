@@ -14,6 +14,7 @@ use farsign::momentum::Momentum;
 use farsign::task::{RunSettings, VolunteerId};
 use farsign::training_server::{VerificationJob, VerificationResult};
 use farsign::verification::Recomputer;
+use farsign::version::Version;
 
 use super::verification_cache::VerificationCache;
 use crate::counters::VerificationCounters;
@@ -88,8 +89,8 @@ impl Verifier {
     }
 
     /// Returns whether these parameters are tracked, or can be within the memory limit.
-    pub fn reserve(&mut self, parameters: &Arc<[f32]>) -> bool {
-        self.cache.admit(parameters)
+    pub fn reserve(&mut self, version: &Arc<Version>) -> bool {
+        self.cache.admit(version)
     }
 
     /// Returns whether the momentum of a result is within the memory limit, for as long as its chain refers to it.

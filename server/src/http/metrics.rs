@@ -110,7 +110,7 @@ impl MetricSet {
         self.gauge(
             "snapshot_version",
             "Version of the newest snapshot",
-            snapshot.version as f64,
+            snapshot.version.number() as f64,
         );
         self.gauge(
             "snapshot_age_seconds",

@@ -1,4 +1,4 @@
-//! `GET /api/v1/model`: the parameters in half precision, for the page's drawing pad. `GET /api/v1/snapshot`: in full.
+//! `GET /api/v1/model`: the newest version as a whole, for the page's drawing pad. `GET /api/v1/snapshot`: the exact parameters.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ pub(super) fn router() -> Router<Arc<AppState>> {
 /// Encodes the frame of a snapshot, and returns it with its tag.
 fn encode(snapshot: &Snapshot) -> (String, Bytes) {
     let mut frame = Vec::new();
-    ServerFrame::new(&mut frame).half_snapshot(&snapshot.encoded);
+    ServerFrame::new(&mut frame).version(&snapshot.encoded_since(None));
     (etag::tag_of(&frame), frame.into())
 }
 
@@ -62,6 +62,7 @@ async fn model(
 /// Handles `GET /api/v1/snapshot`.
 pub(super) async fn snapshot(State(state): State<Arc<AppState>>) -> impl IntoResponse {
     let mut frame = Vec::new();
-    ServerFrame::new(&mut frame).snapshot(&state.coordinator.snapshot().encoded);
+    let snapshot = state.coordinator.snapshot();
+    ServerFrame::new(&mut frame).version(&snapshot.encode_exact());
     ([(header::CONTENT_TYPE, "application/octet-stream")], frame)
 }

@@ -20,11 +20,11 @@ use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use farsign::task::{Goodbye, GoodbyeReason, RunSettings, TaskId, VolunteerId};
+use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, TaskId, VolunteerId};
 use farsign::task_timing::MAX_TIMEOUTS_IN_A_ROW;
+use farsign::version::VersionHash;
 use farsign::wire::{
-    Capabilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, max_client_frame_bytes,
-    read_client_frame,
+    ClientRecord, SUBPROTOCOL, ServerFrame, max_client_frame_bytes, read_client_frame,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -133,7 +133,6 @@ async fn serve(context: SessionContext, socket: WebSocket, client: ClientAddr) {
         client,
         volunteer: VolunteerKey::Address(client),
         has_accepted: false,
-        capabilities: Capabilities::default(),
         sent_version: None,
         task_sent: None,
         rejected_in_a_row: 0,
@@ -163,10 +162,8 @@ struct Session {
     volunteer: VolunteerKey,
     /// Whether an update of this session was accepted.
     has_accepted: bool,
-    /// Optional encodings that the volunteer accepts.
-    capabilities: Capabilities,
-    /// Version of the model that was sent last.
-    sent_version: Option<u64>,
+    /// Name of the version that was sent last.
+    sent_version: Option<VersionHash>,
     /// Time at which the open task was sent; `None` while the volunteer is throttled.
     task_sent: Option<Instant>,
     /// Rejected updates since the last accepted one.
@@ -240,15 +237,8 @@ impl Session {
         if self.context.admission.is_banned(self.client, identity) {
             return Err(SessionEnd::Goodbye(GoodbyeReason::Banned));
         }
-        let Hello {
-            agent,
-            capabilities,
-            ..
-        } = hello;
-        self.capabilities = capabilities;
         Ok(JoinRequest {
-            capabilities,
-            agent: agent.to_owned(),
+            agent: hello.agent.to_owned(),
             address: self.client,
             identity,
         })
@@ -265,20 +255,22 @@ impl Session {
         self.arm_deadline();
         loop {
             match self.transport.receive().await? {
-                Some(frame) => self.handle_update(volunteer, &frame).await?,
+                Some(frame) => self.handle_frame(volunteer, &frame).await?,
                 None if self.task_sent.is_none() => self.resume(volunteer).await?,
                 None => return Err(SessionEnd::Goodbye(GoodbyeReason::TaskTimeout)),
             }
         }
     }
 
-    async fn handle_update(
+    async fn handle_frame(
         &mut self,
         volunteer: VolunteerId,
         frame: &Bytes,
     ) -> Result<(), SessionEnd> {
-        let ClientRecord::Update { task, bits } = read_client_frame(frame)? else {
-            return Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)); // a second hello
+        let (task, bits) = match read_client_frame(frame)? {
+            ClientRecord::Update { task, bits } => (task, bits),
+            ClientRecord::VersionRequest { .. } => return self.replace_task(volunteer).await,
+            ClientRecord::Hello(_) => return Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)),
         };
         let bits = frame.slice_ref(bits);
         let reply = self.context.coordinator.update(volunteer, task, bits).await;
@@ -289,6 +281,20 @@ impl Session {
             (None, None) => {}
         }
         self.send_reply(task, &reply).await
+    }
+
+    /// Replaces the open task by one against a whole version, for a volunteer whose version has other bits than it
+    /// should. That can be the fault of a cache or a relay and costs no trust, but it counts as a rejected update.
+    async fn replace_task(&mut self, volunteer: VolunteerId) -> Result<(), SessionEnd> {
+        self.context
+            .counters
+            .update_rejected(RejectReason::VersionMissing);
+        self.rejected_in_a_row += 1;
+        if self.rejected_in_a_row >= MAX_REJECTED_IN_A_ROW {
+            return Err(SessionEnd::Goodbye(GoodbyeReason::TooManyRejects));
+        }
+        self.sent_version = None;
+        self.resume(volunteer).await
     }
 
     /// Starts the timeout of a task.
@@ -348,23 +354,13 @@ impl Session {
         }
     }
 
-    /// Adds a task to the frame. If the volunteer's model is older than that of the task, the steps since then or a
-    /// snapshot come first, whichever is shorter.
+    /// Adds a task to the frame, after its version if that is not the one that was sent last.
     fn push_task(&mut self, next: &TaskAssignment) {
-        let snapshot = &next.snapshot;
-        let sent = self.sent_version.replace(snapshot.version);
+        let version = next.task.version;
+        let sent = self.sent_version.replace(version);
         let mut frame = ServerFrame::append(&mut self.transport.frame);
-        if sent != Some(snapshot.version) {
-            let Capabilities {
-                deltas,
-                half_snapshots,
-            } = self.capabilities;
-            let base = sent.filter(|_| deltas && !half_snapshots);
-            match base.and_then(|base| Some((base, snapshot.deltas_since(base)?))) {
-                Some((base, steps)) => frame.delta(base, snapshot.version, steps),
-                None if half_snapshots => frame.half_snapshot(&snapshot.encoded),
-                None => frame.snapshot(&snapshot.encoded),
-            };
+        if sent != Some(version) {
+            frame.version(&next.snapshot.encoded_since(sent));
         }
         frame.task(&next.task);
     }

@@ -48,7 +48,8 @@ pub fn unlearn(
     let mut replayed = original.clone();
     replayed.leave(volunteer);
     let mut directions = Directions::new(options.directions, 0);
-    let mut moved = vec![0.0; options.x.len()];
+    let mut moved = vec![0; options.x.len()];
+    let fixed_point = original.fixed_point();
     let mut updates = 0;
     log.for_each_event(after, |sequence, event| {
         apply(&mut original, sequence, &event)?;
@@ -59,9 +60,13 @@ pub fn unlearn(
             Event::Join(_) | Event::Leave(_) => {}
             Event::Accepted(_) => {
                 updates += 1;
-                original.last_step().take(&mut directions, &mut moved);
+                original
+                    .last_step()
+                    .take(&mut directions, fixed_point, &mut moved);
             }
-            Event::RolledBack { step, .. } => step.take(&mut directions, &mut moved),
+            Event::RolledBack { step, .. } => {
+                step.take(&mut directions, fixed_point, &mut moved);
+            }
         }
         Ok(())
     })?;
@@ -93,14 +98,14 @@ fn replay_without(replayed: &mut FarSign, sequence: u64, event: &Event) -> Resul
 fn subtract_updates(
     options: &FarSignOptions,
     original: &FarSign,
-    moved: &[f32],
+    moved: &[i32],
 ) -> Result<FarSign, StoreError> {
     let mut state = original.state();
     state
         .x
         .iter_mut()
         .zip(moved)
-        .for_each(|(x, moved)| *x -= moved);
+        .for_each(|(x, moved)| *x = x.wrapping_sub(*moved));
     let restored = FarSign::restore(options.clone(), state);
     Ok(restored.map_err(|source| ReplayError::Checkpoint {
         sequence: 0,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use farsign::random::Stream;
 use farsign::task::{Task, TaskId, VolunteerId};
-use farsign::wire::Capabilities;
 use farsign_server::admission::Admission;
 use farsign_server::config::settings::{ModelKind, RuleKind};
 use farsign_server::coordinator::{
@@ -103,19 +102,14 @@ struct Received {
     accepted: u64,
     tasks: Vec<Task>,
     volunteers: Vec<VolunteerId>,
-    /// Parameters by version.
-    models: HashMap<u64, Vec<u32>>,
+    /// Names of versions by number.
+    models: HashMap<u64, VersionHash>,
 }
 
 impl Received {
     fn task(&mut self, next: &TaskAssignment) -> Task {
-        let x = next
-            .snapshot
-            .x
-            .iter()
-            .map(|value| value.to_bits())
-            .collect();
-        self.models.insert(next.snapshot.version, x);
+        let version = &next.snapshot.version;
+        self.models.insert(version.number(), version.hash());
         self.tasks.push(next.task);
         next.task
     }
@@ -169,7 +163,6 @@ impl Received {
 pub fn join_request() -> JoinRequest {
     let address = ClientAddr::from(IpAddr::from([127, 0, 0, 1]));
     JoinRequest {
-        capabilities: Capabilities::default(),
         agent: "test".to_owned(),
         address,
         identity: None,

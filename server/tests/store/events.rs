@@ -30,12 +30,7 @@ pub fn options(rule: Rule) -> FarSignOptions {
         initial: 0.01,
         decay: Decay::Cosine { horizon: 5_000.0 },
     };
-    FarSignOptions {
-        x: vec![0.5; D],
-        directions,
-        step_size,
-        rule,
-    }
+    FarSignOptions::new(&[0.5; D], directions, step_size, rule).unwrap()
 }
 
 pub fn identity() -> RunIdentity {

@@ -131,12 +131,8 @@ fn check_checkpoint(checkpoint: Checkpoint, bytes: usize) {
         initial: 0.1,
         decay: Decay::Constant,
     };
-    let options = FarSignOptions {
-        x: vec![0.0; 2],
-        directions,
-        step_size,
-        rule: Rule::Plain,
-    };
+    let options = FarSignOptions::new(&[0.0; 2], directions, step_size, Rule::Plain)
+        .expect("small steps fit");
     let Ok(optimizer) = replay::restore(options, checkpoint) else {
         return;
     };

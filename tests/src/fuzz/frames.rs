@@ -1,16 +1,14 @@
 //! Frames of the protocol, in both directions.
 
-use std::sync::Arc;
-
 use farsign::sign::SignBits;
-use farsign::step::Step;
+use farsign::version::Version;
 use farsign::wire::{
-    ClientFrame, ClientRecord, DeltaBody, EncodedSnapshot, EncodedSteps, ServerFrame, ServerRecord,
-    SnapshotBody, read_client_frame, read_server_frame,
+    ClientFrame, ClientRecord, EncodedVersion, ServerFrame, ServerRecord, VersionBody,
+    read_client_frame, read_server_frame,
 };
 
-/// Number of signs in an update, unless a welcome in the frame has another number. The golden values have 9.
-const DEFAULT_DIRECTIONS: usize = 9;
+/// Number of parameters of a version, unless a welcome in the frame has another number. The golden values have 9.
+const DEFAULT_PARAMETERS: usize = 9;
 
 /// Tests that a valid frame of a volunteer round-trips.
 pub fn client_frame(bytes: &[u8]) -> bool {
@@ -26,6 +24,7 @@ pub fn client_frame(bytes: &[u8]) -> bool {
             ClientFrame::update(*task, &signs, &mut written);
             assert_eq!(written, bytes, "an update has one encoding");
         }
+        ClientRecord::VersionRequest { task } => ClientFrame::version_request(*task, &mut written),
     }
     assert!(
         written.len() <= bytes.len(),
@@ -37,12 +36,12 @@ pub fn client_frame(bytes: &[u8]) -> bool {
     true
 }
 
-/// Tests that each valid record of a server frame round-trips, and that none unpacks to more than its bytes hold.
+/// Tests that each valid record of a server frame round-trips, and that no version decodes to other bits after that.
 pub fn server_frame(bytes: &[u8]) -> bool {
     let Ok(records) = read_server_frame(bytes) else {
         return false;
     };
-    let mut directions = DEFAULT_DIRECTIONS;
+    let mut parameters = DEFAULT_PARAMETERS;
     let mut record_count = 0;
     let mut failed = false;
     for record in records {
@@ -50,11 +49,10 @@ pub fn server_frame(bytes: &[u8]) -> bool {
         match &record {
             Err(_) => failed = true,
             Ok(record @ ServerRecord::Welcome(welcome)) => {
-                directions = welcome.settings.directions.count();
+                parameters = welcome.settings.architecture.parameters();
                 check_round_trip(record);
             }
-            Ok(ServerRecord::Snapshot(snapshot)) => check_snapshot(snapshot, bytes.len()),
-            Ok(ServerRecord::Delta(delta)) => check_delta(delta, directions, bytes.len()),
+            Ok(ServerRecord::Version(body)) => check_version(body, parameters),
             Ok(record) => check_round_trip(record),
         }
     }
@@ -75,71 +73,27 @@ fn check_round_trip(record: &ServerRecord<'_>) {
         ServerRecord::Accepted { task, accepted } => frame.accepted(*task, *accepted),
         ServerRecord::Rejected { task, reason } => frame.rejected(*task, *reason),
         ServerRecord::Goodbye(goodbye) => frame.goodbye(*goodbye),
-        ServerRecord::Snapshot(_) | ServerRecord::Delta(_) => return,
+        ServerRecord::Version(_) => return,
     };
     assert_eq!(only_record(&written), *record);
 }
 
-fn check_snapshot(snapshot: &SnapshotBody<'_>, frame_bytes: usize) {
-    let mut x = Vec::new();
-    assert!(
-        2 * snapshot.parameters() <= frame_bytes,
-        "more parameters than bytes for them"
-    );
-    if snapshot.unpack(&mut x).is_err() {
+/// Tests that a whole version that decodes is encoded to one that decodes to the same bits.
+fn check_version(body: &VersionBody<'_>, d: usize) {
+    let decode = |body: &VersionBody<'_>| {
+        Version::from_differences(None, body.number, body.grid, body.differences, d)
+    };
+    let Ok(version) = decode(body) else {
         return;
-    }
-    assert_eq!(x.len(), snapshot.parameters());
-    assert!(x.iter().all(|value| value.is_finite()));
-    let encoded = EncodedSnapshot::new(snapshot.version, Arc::from(&x[..]));
-    for half in [false, true] {
-        let mut written = Vec::new();
-        let mut frame = ServerFrame::new(&mut written);
-        if half {
-            frame.half_snapshot(&encoded)
-        } else {
-            frame.snapshot(&encoded)
-        };
-        let ServerRecord::Snapshot(again) = only_record(&written) else {
-            panic!("a snapshot was written")
-        };
-        let mut as_read = Vec::new();
-        again
-            .unpack(&mut as_read)
-            .expect("finite parameters stay finite");
-        let as_sent = encoded.as_sent(half);
-        assert_eq!(again.version, snapshot.version);
-        assert!(
-            as_read
-                .iter()
-                .map(|v| v.to_bits())
-                .eq(as_sent.iter().map(|v| v.to_bits())),
-            "half: {half}"
-        );
-    }
-}
-
-fn check_delta(delta: &DeltaBody<'_>, directions: usize, frame_bytes: usize) {
-    let mut steps = EncodedSteps::default();
-    let mut count = 0;
-    let read = delta.for_each_step(directions, &mut Step::default(), |step| {
-        assert_eq!(step.signs.count(), directions);
-        steps.push(step);
-        count += 1;
-    });
-    assert!(
-        count * (12 + directions.div_ceil(8)) <= frame_bytes,
-        "more steps than bytes for them"
-    );
-    if read.is_ok() {
-        let mut written = Vec::new();
-        ServerFrame::new(&mut written).delta(delta.base, delta.version, [&steps]);
-        assert_eq!(
-            only_record(&written),
-            ServerRecord::Delta(*delta),
-            "steps have one encoding"
-        );
-    }
+    };
+    assert_eq!(version.k().len(), d);
+    assert!(version.parameters().iter().all(|x| x.is_finite()));
+    let mut written = Vec::new();
+    ServerFrame::new(&mut written).version(&EncodedVersion::new(&version, None));
+    let ServerRecord::Version(again) = only_record(&written) else {
+        panic!("a version was written")
+    };
+    assert_eq!(decode(&again).map(|again| again.hash()), Ok(version.hash()));
 }
 
 fn only_record(frame: &[u8]) -> ServerRecord<'_> {

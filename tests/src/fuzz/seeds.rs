@@ -29,10 +29,8 @@ pub fn for_target(target: &str) -> BTreeMap<String, Vec<u8>> {
     match target {
         "client_frame" => golden(&[include_str!("../../../farsign/testdata/client.txt")]),
         "server_frame" => golden(&[
-            include_str!("../../../farsign/testdata/delta.txt"),
-            include_str!("../../../farsign/testdata/half.txt"),
             include_str!("../../../farsign/testdata/server.txt"),
-            include_str!("../../../farsign/testdata/snapshot.txt"),
+            include_str!("../../../farsign/testdata/version.txt"),
             include_str!("../../../farsign/testdata/welcome.txt"),
         ]),
         "idx" => idx(),

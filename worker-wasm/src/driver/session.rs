@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::{Capabilities, ClientFrame, Hello};
+use farsign::wire::{ClientFrame, Hello};
 use js_sys::Uint8Array;
 
 use super::{Driver, SharedDriver};
@@ -26,16 +26,11 @@ impl Driver {
         let result = match event {
             SocketEvent::Open => {
                 self.stage = Stage::Open;
-                let capabilities = Capabilities {
-                    deltas: true,
-                    ..Capabilities::default()
-                };
                 let secret = self.credentials.secret;
                 let token = self.credentials.token.as_deref();
                 ClientFrame::hello(
                     &Hello {
                         agent: AGENT,
-                        capabilities,
                         secret,
                         token,
                     },
@@ -131,6 +126,10 @@ impl Driver {
                 }
                 Event::Rejected(_) => self.progress.rejected += 1.0,
                 Event::Task(task) => self.task = Some(task),
+                Event::VersionMissing(task) => {
+                    ClientFrame::version_request(task, &mut self.outgoing);
+                    self.send();
+                }
                 Event::Goodbye(goodbye) => {
                     return Err(Disconnect::from_goodbye(goodbye, &mut self.timing));
                 }
@@ -146,7 +145,7 @@ impl Driver {
         };
         let started_ms = now_ms();
         volunteer.write_update(&task, &mut self.outgoing)?;
-        self.progress.version = task.snapshot_version as f64;
+        self.progress.version = self.volunteer.version().unwrap_or_default() as f64;
         let compute_ms = now_ms() - started_ms;
         self.timing.record_update(compute_ms);
         self.updates_in_session += 1;

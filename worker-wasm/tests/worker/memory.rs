@@ -12,8 +12,9 @@ use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
+use farsign::version::{Grid, Version};
 use farsign::volunteer::{Event, Volunteer};
-use farsign::wire::{ClientRecord, EncodedSnapshot, ServerFrame, read_client_frame};
+use farsign::wire::{ClientRecord, EncodedVersion, ServerFrame, read_client_frame};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 const VOLUNTEER: VolunteerId = VolunteerId(1);
@@ -49,6 +50,8 @@ struct Server {
     assigned: VolunteerAssignment,
     seeds: Stream,
     open: Option<Task>,
+    /// The version that was sent last.
+    sent: Option<Version>,
 }
 
 impl Server {
@@ -66,15 +69,13 @@ impl Server {
             task_timeout_ms: 60_000,
             train_digest: train.digest(),
         };
-        let mut optimizer = FarSign::new(FarSignOptions {
-            x: settings.architecture.initial_parameters(2),
-            directions: settings.directions,
-            step_size: StepSize {
-                initial: 5e-4,
-                decay: Decay::Constant,
-            },
-            rule: Rule::Plain,
-        });
+        let x = settings.architecture.initial_parameters(2);
+        let step_size = StepSize {
+            initial: 5e-4,
+            decay: Decay::Constant,
+        };
+        let options = FarSignOptions::new(&x, settings.directions, step_size, Rule::Plain);
+        let mut optimizer = FarSign::new(options.unwrap());
         optimizer.join(VOLUNTEER);
         let options = AssignmentOptions {
             order: Order::First,
@@ -92,6 +93,7 @@ impl Server {
             assigned,
             seeds,
             open: None,
+            sent: None,
         }
     }
 
@@ -99,12 +101,17 @@ impl Server {
     fn next(&mut self, update: &[u8], frame: &mut Vec<u8>) {
         let accepted = self.open.map(|open| self.apply(open, update));
         let version = self.optimizer.accepted();
+        let grid = Grid {
+            fixed_point: self.optimizer.fixed_point(),
+            shift: 6,
+        };
+        let newest = Version::round(version, version, self.optimizer.x(), grid);
         let given = self
             .assigner
             .assign(&mut self.assigned, version, || self.seeds.bits());
         let task = Task {
             id: TaskId(version),
-            snapshot_version: version,
+            version: newest.hash(),
             minibatch_seed: given.minibatch_seed,
             direction_seed: given.direction_seed,
             coin_seed: given.coin_seed,
@@ -116,11 +123,10 @@ impl Server {
             Some(id) => out.accepted(id, version),
             None => out.welcome(VOLUNTEER, &self.settings),
         };
-        out.snapshot(&EncodedSnapshot::new(
-            version,
-            Arc::from(self.optimizer.x()),
-        ))
-        .task(&task);
+        let base = self.sent.replace(newest);
+        let newest = self.sent.as_ref().expect("it was just set");
+        out.version(&EncodedVersion::new(newest, base.as_ref()))
+            .task(&task);
     }
 
     fn apply(&mut self, open: Task, update: &[u8]) -> TaskId {

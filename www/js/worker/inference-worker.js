@@ -59,7 +59,7 @@ async function loadModel(url, layers) {
     classifier = new Classifier(Uint32Array.from(layers));
     classifierLayers = layers.join();
   }
-  classifier.loadSnapshot(frame);
+  classifier.loadVersion(frame);
   postMessage({ type: 'model' });
 }
 

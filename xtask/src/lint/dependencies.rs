@@ -22,8 +22,8 @@ const OWN: [(&str, &[&str]); 8] = [
 
 /// All dependencies of the algorithm. They have no clock and no socket.
 const OF_ALGORITHM: [&str; 9] = [
+    "blake3",
     "flate2",
-    "half",
     "libm",
     "ndarray",
     "pulp",

@@ -13,6 +13,7 @@ use farsign::minibatch::Minibatch;
 use farsign::model::Architecture;
 use farsign::sign_update::UpdateComputer;
 use farsign::task::{RunSettings, Task, TaskId};
+use farsign::version::VersionHash;
 use wasm_bindgen::prelude::*;
 
 /// Images in a minibatch.
@@ -119,7 +120,7 @@ impl Steps {
     pub fn update(&mut self, index: usize) -> bool {
         let task = Task {
             id: TaskId(index as u64),
-            snapshot_version: 0,
+            version: VersionHash([0; 32]),
             minibatch_seed: seed(index),
             direction_seed: 1,
             coin_seed: 1,

@@ -6,40 +6,51 @@ use farsign::dataset::{Dataset, DatasetParts};
 use farsign::direction::DirectionFamily;
 use farsign::estimate::Order;
 use farsign::optimizer::Rule;
-use farsign::step::Step;
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use farsign::version::{Version, VersionError, VersionHash};
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::{EncodedSnapshot, EncodedSteps, ServerFrame, WireError};
+use farsign::wire::{
+    ClientFrame, ClientRecord, EncodedVersion, ServerFrame, WireError, read_client_frame,
+};
 
-use super::images;
 use super::server::Run;
+use super::{grid, images};
 
 /// Parameters of softmax regression from 16 pixels to 3 classes.
 const D: usize = 51;
 
-const TASK: Task = Task {
-    id: TaskId(9),
-    snapshot_version: 1,
-    minibatch_seed: 2,
-    direction_seed: 3,
-    coin_seed: 4,
-    reset_momentum: false,
-};
+/// A version of softmax regression with `D` equal parameters.
+fn version(number: u64, x: i32) -> Version {
+    Version::round(number, 0, &[x; D], grid(20, 0))
+}
 
-fn settings(order: Order, train: &Dataset) -> RunSettings {
-    let family = DirectionFamily::Coordinate;
-    let rule = Rule::Plain;
+/// A task against a version.
+fn task(version: &Version) -> Task {
+    Task {
+        id: TaskId(9),
+        version: version.hash(),
+        minibatch_seed: 2,
+        direction_seed: 3,
+        coin_seed: 4,
+        reset_momentum: false,
+    }
+}
+
+fn run(order: Order) -> Run {
     Run {
         widths: vec![16, 3],
         order,
-        rule,
-        family,
+        rule: Rule::Plain,
+        family: DirectionFamily::Coordinate,
         directions: 0,
         alpha: 0.1,
         horizon: 1.0,
         resets: None,
     }
-    .settings(train)
+}
+
+fn settings(order: Order, train: &Dataset) -> RunSettings {
+    run(order).settings(train)
 }
 
 fn frame(write: impl FnOnce(&mut ServerFrame<'_>)) -> Vec<u8> {
@@ -48,8 +59,9 @@ fn frame(write: impl FnOnce(&mut ServerFrame<'_>)) -> Vec<u8> {
     out
 }
 
-fn snapshot(version: u64, x: &[f32]) -> Vec<u8> {
-    frame(|frame| _ = frame.snapshot(&EncodedSnapshot::new(version, Arc::from(x))))
+/// A frame with a version as differences to another, or to zeros.
+fn version_frame(version: &Version, base: Option<&Version>) -> Vec<u8> {
+    frame(|frame| _ = frame.version(&EncodedVersion::new(version, base)))
 }
 
 /// The events of a frame.
@@ -58,7 +70,7 @@ fn receive(volunteer: &mut Volunteer, frame: &[u8]) -> Result<Vec<Event>, Volunt
     volunteer.receive(frame, &mut events).map(|()| events)
 }
 
-/// A volunteer after the welcome, without a snapshot.
+/// A volunteer after the welcome, without a version.
 fn joined(order: Order) -> Volunteer {
     let train = images(1, 30);
     let settings = settings(order, &train);
@@ -129,192 +141,184 @@ fn model_must_match_images() {
 #[test]
 fn records_before_welcome_rejected() {
     let mut volunteer = Volunteer::new(Arc::new(images(1, 30)));
+    let version = version(1, 0);
+    let task = task(&version);
+    let frames = [
+        version_frame(&version, None),
+        frame(|frame| _ = frame.task(&task)),
+    ];
+    for frame in frames {
+        let received = receive(&mut volunteer, &frame);
+        assert_eq!(received, Err(VolunteerError::NoWelcome));
+    }
     assert_eq!(
-        receive(&mut volunteer, &snapshot(1, &[0.0; D])),
+        volunteer.compute_update(&task),
         Err(VolunteerError::NoWelcome)
     );
-    let task = frame(|frame| _ = frame.task(&TASK));
-    assert_eq!(receive(&mut volunteer, &task), Ok(vec![Event::Task(TASK)]));
-    assert_eq!(
-        volunteer.compute_update(&TASK),
-        Err(VolunteerError::NoWelcome)
-    );
-    assert_eq!(
-        (volunteer.parameters(), volunteer.snapshot_version()),
-        (None, None)
-    );
+    assert_eq!((volunteer.parameters(), volunteer.version()), (None, None));
 }
 
 #[test]
 fn left_session_computes_nothing() {
     let mut volunteer = joined(Order::First);
-    receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
+    let version = version(1, 0);
+    receive(&mut volunteer, &version_frame(&version, None)).unwrap();
     assert!(volunteer.leave());
     assert!(!volunteer.leave());
     assert_eq!(
-        volunteer.compute_update(&TASK),
+        volunteer.compute_update(&task(&version)),
         Err(VolunteerError::NoWelcome)
     );
 }
 
 #[test]
-fn snapshot_size_mismatch_rejected() {
+fn version_of_other_size_is_rejected() {
     for found in [0, D - 1, D + 1] {
         let mut volunteer = joined(Order::First);
-        let error = VolunteerError::SnapshotSize { expected: D, found };
-        assert_eq!(
-            receive(&mut volunteer, &snapshot(1, &vec![0.0; found])),
-            Err(error)
+        let version = Version::round(1, 0, &vec![5; found], grid(20, 0));
+        let received = receive(&mut volunteer, &version_frame(&version, None));
+        assert!(
+            matches!(
+                received,
+                Err(VolunteerError::Version(VersionError::Delta(_)))
+            ),
+            "{received:?}"
         );
-        assert_eq!(volunteer.snapshot_version(), None);
+        assert_eq!(volunteer.version(), None);
     }
 }
 
 #[test]
-fn missing_snapshot_rejected() {
+fn task_without_version_requests_it() {
     let mut volunteer = joined(Order::First);
-    let error = |expected, found| Err(VolunteerError::SnapshotVersion { expected, found });
-    assert_eq!(volunteer.compute_update(&TASK), error(None, 1));
-    receive(&mut volunteer, &snapshot(2, &[0.0; D])).unwrap();
-    assert_eq!(volunteer.compute_update(&TASK), error(Some(2), 1));
-    receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
-    assert!(volunteer.compute_update(&TASK).is_ok());
+    let (wrong, right) = (version(1, 7), version(1, 8));
+    receive(&mut volunteer, &version_frame(&wrong, None)).unwrap();
+    let task = task(&right);
+    let frame = frame(|frame| _ = frame.task(&task));
+    let missing = Event::VersionMissing(task.id);
+    assert_eq!(receive(&mut volunteer, &frame), Ok(vec![missing]));
+    let found = right.hash();
+    assert_eq!(
+        volunteer.compute_update(&task),
+        Err(VolunteerError::UnknownVersion { found })
+    );
+    let mut request = Vec::new();
+    ClientFrame::version_request(task.id, &mut request);
+    let record = ClientRecord::VersionRequest { task: task.id };
+    assert_eq!(read_client_frame(&request), Ok(record));
+    receive(&mut volunteer, &version_frame(&right, None)).unwrap();
+    assert_eq!(receive(&mut volunteer, &frame), Ok(vec![Event::Task(task)]));
+    assert!(volunteer.compute_update(&task).is_ok());
 }
 
 #[test]
-fn delta_base_mismatch_rejected() {
-    let delta = |base| frame(|frame| _ = frame.delta(base, base + 1, [&EncodedSteps::default()]));
+fn repeated_mismatch_ends_session() {
     let mut volunteer = joined(Order::First);
-    let error = |expected, found| Err(VolunteerError::SnapshotVersion { expected, found });
-    assert_eq!(receive(&mut volunteer, &delta(1)), error(None, 1));
-    receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
-    assert_eq!(receive(&mut volunteer, &delta(0)), error(Some(1), 0));
-    assert_eq!(receive(&mut volunteer, &delta(1)), Ok(vec![]));
-    assert_eq!(volunteer.snapshot_version(), Some(2));
-}
-
-#[test]
-fn delta_equals_snapshot() {
-    let mut by_steps = joined(Order::First);
-    let mut by_snapshot = joined(Order::First);
-    let mut step = Step {
-        direction_seed: 4,
-        scale: -0.125,
-        ..Step::default()
-    };
-    step.signs.copy_from(&[0.0; D], 77);
-    let mut steps = EncodedSteps::default();
-    steps.push(&step);
-    let newer: Vec<f32> = step.signs.iter().map(|s| 0.5 - 0.125 * s).collect();
-    receive(&mut by_steps, &snapshot(1, &[0.5; D])).unwrap();
-    receive(
-        &mut by_steps,
-        &frame(|frame| _ = frame.delta(1, 2, [&steps])),
-    )
-    .unwrap();
-    receive(&mut by_snapshot, &snapshot(2, &newer)).unwrap();
     let task = Task {
-        snapshot_version: 2,
-        ..TASK
+        version: VersionHash([3; 32]),
+        ..task(&version(1, 0))
     };
-    assert_eq!(bits(&mut by_steps, task), bits(&mut by_snapshot, task));
+    let frame = frame(|frame| _ = frame.task(&task));
+    let received: Vec<_> = (0..4).map(|_| receive(&mut volunteer, &frame)).collect();
+    assert!(received[..3].iter().all(Result::is_ok), "{received:?}");
+    let error = VolunteerError::Mismatch {
+        expected: task.version,
+        attempts: 3,
+    };
+    assert_eq!(received[3], Err(error));
 }
 
 #[test]
-fn half_precision_snapshot_is_used() {
-    let x = [(); D].map(|()| 0.125); // exact in both
-    let mut by_half = joined(Order::First);
-    let mut by_single = joined(Order::First);
-    let half = |version| {
-        frame(|frame| _ = frame.half_snapshot(&EncodedSnapshot::new(version, Arc::from(x))))
-    };
-    assert!(half(1).len() < snapshot(1, &x).len());
-    receive(&mut by_half, &half(1)).unwrap();
-    receive(&mut by_single, &snapshot(1, &x)).unwrap();
-    assert_eq!(bits(&mut by_half, TASK), bits(&mut by_single, TASK));
-    // A server sends f32 if half precision would overflow.
-    receive(&mut by_half, &snapshot(1, &[70_000.0; D])).unwrap();
-    receive(&mut by_half, &half(1)).unwrap();
-    assert_eq!(bits(&mut by_half, TASK), bits(&mut by_single, TASK));
+fn unknown_base_is_rejected() {
+    let mut volunteer = joined(Order::First);
+    let (held, other, newer) = (version(1, 1), version(2, 2), version(3, 3));
+    receive(&mut volunteer, &version_frame(&held, None)).unwrap();
+    let found = other.hash();
+    assert_eq!(
+        receive(&mut volunteer, &version_frame(&newer, Some(&other))),
+        Err(VolunteerError::Base { found })
+    );
+    receive(&mut volunteer, &version_frame(&newer, Some(&held))).unwrap();
+    assert_eq!(volunteer.version(), Some(3));
 }
 
 #[test]
-fn non_finite_snapshot_is_rejected() {
-    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let mut volunteer = joined(Order::First);
-        receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
-        let mut x = [0.0; D];
-        x[D - 1] = bad;
-        let error = WireError::NonFinite {
-            what: "a parameter",
-            found: bad.to_string(),
-        };
-        assert_eq!(
-            receive(&mut volunteer, &snapshot(2, &x)),
-            Err(VolunteerError::Wire(error))
-        );
-        // Half of it may have been taken in: neither version can be worked on.
-        assert_eq!(volunteer.snapshot_version(), None);
-        assert!(volunteer.compute_update(&TASK).is_err());
-    }
+fn differences_equal_whole_version() {
+    let mut by_differences = joined(Order::First);
+    let mut by_whole = joined(Order::First);
+    let x: Vec<i32> = (0..D as i32).map(|i| i * i * 300 - 20_000).collect();
+    let newer = Version::round(2, 0, &x, grid(20, 3));
+    let base = version(1, 77);
+    receive(&mut by_differences, &version_frame(&base, None)).unwrap();
+    receive(&mut by_differences, &version_frame(&newer, Some(&base))).unwrap();
+    receive(&mut by_whole, &version_frame(&newer, None)).unwrap();
+    let task = task(&newer);
+    assert_eq!(bits(&mut by_differences, task), bits(&mut by_whole, task));
 }
 
 #[test]
 fn overflowing_loss_rejected() {
-    let mut logits_overflow = [3e38; D];
-    logits_overflow[D - 3..].fill(0.0);
-    // The probability of class 1 is 0: the loss is infinite, the gradient is not.
-    let mut loss_overflows = [0.0; D];
-    loss_overflows[D - 3..].copy_from_slice(&[3e38, -3e38, 0.0]);
+    let train = images(1, 30);
+    let widths = vec![16, 4, 4, 4, 4, 4, 3];
     for order in [Order::First, Order::Zeroth { delta: 0.01 }] {
-        for x in [logits_overflow, loss_overflows] {
-            let mut volunteer = joined(order);
-            receive(&mut volunteer, &snapshot(1, &x)).unwrap();
-            let mut out = vec![1, 2, 3];
-            let error = VolunteerError::NonFinite { version: 1 };
-            assert_eq!(
-                volunteer.write_update(&TASK, &mut out),
-                Err(error),
-                "{order:?}"
-            );
-            assert_eq!(out, [1, 2, 3], "something was written");
-            // The session continues with the next snapshot, and the task has no effect.
-            receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
-            let mut fresh = joined(order);
-            receive(&mut fresh, &snapshot(1, &[0.0; D])).unwrap();
-            assert_eq!(bits(&mut volunteer, TASK), bits(&mut fresh, TASK));
+        let settings = Run {
+            widths: widths.clone(),
+            ..run(order)
         }
+        .settings(&train);
+        let d = settings.architecture.parameters();
+        let mut volunteer = Volunteer::new(Arc::new(train.clone()));
+        let huge = Version::round(1, 0, &vec![i32::MAX; d], grid(0, 0));
+        let small = Version::round(2, 0, &vec![1; d], grid(20, 0));
+        let opening = frame(|frame| {
+            frame
+                .welcome(VolunteerId(1), &settings)
+                .version(&EncodedVersion::new(&huge, None));
+        });
+        receive(&mut volunteer, &opening).unwrap();
+        let mut out = vec![1, 2, 3];
+        let version = huge.hash();
+        assert_eq!(
+            volunteer.write_update(&task(&huge), &mut out),
+            Err(VolunteerError::NonFinite { version }),
+            "{order:?}"
+        );
+        assert_eq!(out, [1, 2, 3], "something was written");
+        receive(&mut volunteer, &version_frame(&small, None)).unwrap();
+        assert!(volunteer.write_update(&task(&small), &mut out).is_ok());
     }
 }
 
 #[test]
 fn reset_discards_momentum() {
+    let version = version(1, 0);
+    let first = task(&version);
     for order in [Order::First, Order::Zeroth { delta: 0.01 }] {
         let [mut kept, mut reset, mut fresh] = [(); 3].map(|()| {
             let mut volunteer = joined(order);
-            receive(&mut volunteer, &snapshot(1, &[0.0; D])).unwrap();
+            receive(&mut volunteer, &version_frame(&version, None)).unwrap();
             volunteer
         });
         for minibatch_seed in 10..14 {
             let task = Task {
                 minibatch_seed,
-                ..TASK
+                ..first
             };
             assert_eq!(bits(&mut kept, task), bits(&mut reset, task));
         }
         let with_reset = Task {
             reset_momentum: true,
-            ..TASK
+            ..first
         };
         let after_reset = bits(&mut reset, with_reset);
         assert_ne!(
-            bits(&mut kept, TASK),
+            bits(&mut kept, first),
             after_reset,
             "{order:?}: the reset changed nothing"
         );
         assert_eq!(
             after_reset,
-            bits(&mut fresh, TASK),
+            bits(&mut fresh, first),
             "{order:?}: state remains after the reset"
         );
     }
@@ -323,6 +327,8 @@ fn reset_discards_momentum() {
 #[test]
 fn events_follow_record_order() {
     let mut volunteer = joined(Order::First);
+    let version = version(8, 0);
+    let task = task(&version);
     let goodbye = Goodbye {
         reason: GoodbyeReason::RunFinished,
         retry_after_ms: None,
@@ -332,24 +338,24 @@ fn events_follow_record_order() {
             .accepted(TaskId(1), 5)
             .rejected(TaskId(2), RejectReason::TaskTimedOut);
         frame
-            .snapshot(&EncodedSnapshot::new(8, Arc::from([0.0; D])))
-            .task(&TASK)
+            .version(&EncodedVersion::new(&version, None))
+            .task(&task)
             .goodbye(goodbye);
     });
     let expected = vec![
         Event::Accepted(5),
         Event::Rejected(RejectReason::TaskTimedOut),
-        Event::Task(TASK),
+        Event::Task(task),
         Event::Goodbye(goodbye),
     ];
     assert_eq!(receive(&mut volunteer, &everything), Ok(expected));
     assert_eq!(
-        (volunteer.parameters(), volunteer.snapshot_version()),
+        (volunteer.parameters(), volunteer.version()),
         (Some(D), Some(8))
     );
-    let other_version = WireError::Version { found: 2 };
+    let other_version = WireError::Version { found: 1 };
     assert_eq!(
-        receive(&mut volunteer, &[2]),
+        receive(&mut volunteer, &[1]),
         Err(VolunteerError::Wire(other_version))
     );
 }

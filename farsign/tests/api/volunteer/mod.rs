@@ -6,7 +6,9 @@ mod training;
 mod verification;
 
 use farsign::dataset::{Dataset, DatasetParts};
+use farsign::fixed_point::FixedPoint;
 use farsign::random::Stream;
+use farsign::version::Grid;
 
 /// Noisy 4 x 4 images of three classes: row 0, 1 or 2 is slightly brighter than the rest.
 fn images(seed: u64, count: usize) -> Dataset {
@@ -27,4 +29,10 @@ fn images(seed: u64, count: usize) -> Dataset {
         labels,
     })
     .unwrap()
+}
+
+/// A grid with a step of `2^shift` units of `2^-fraction_bits`.
+fn grid(fraction_bits: u8, shift: u8) -> Grid {
+    let fixed_point = FixedPoint::new(fraction_bits).unwrap();
+    Grid { fixed_point, shift }
 }

@@ -1,7 +1,6 @@
 //! A server without I/O: optimizer, assignment of tasks, and frames.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use farsign::assignment::{
     Assigner, Assignment, AssignmentOptions, ResetInterval, VolunteerAssignment,
@@ -16,7 +15,8 @@ use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
-use farsign::wire::{ClientRecord, EncodedSnapshot, ServerFrame, read_client_frame};
+use farsign::version::{Grid, Version};
+use farsign::wire::{ClientRecord, EncodedVersion, ServerFrame, read_client_frame};
 
 /// The settings of a run, without the data.
 #[derive(Clone, Debug)]
@@ -73,15 +73,13 @@ impl Server {
         let decay = Decay::Cosine {
             horizon: run.horizon,
         };
-        let optimizer = FarSign::new(FarSignOptions {
-            x: settings.architecture.initial_parameters(5),
-            directions: settings.directions,
-            step_size: StepSize {
-                initial: run.alpha,
-                decay,
-            },
-            rule: run.rule,
-        });
+        let step_size = StepSize {
+            initial: run.alpha,
+            decay,
+        };
+        let x = settings.architecture.initial_parameters(5);
+        let options = FarSignOptions::new(&x, settings.directions, step_size, run.rule);
+        let optimizer = FarSign::new(options.unwrap());
         let order = run.order;
         let rule = run.rule;
         let resets = run.resets;
@@ -108,10 +106,10 @@ impl Server {
         self.optimizer.join(volunteer);
         self.assigned
             .insert(volunteer, VolunteerAssignment::default());
-        let (snapshot, task) = self.next_task(volunteer);
+        let (version, task) = self.next_task(volunteer);
         ServerFrame::new(frame)
             .welcome(volunteer, &self.settings)
-            .snapshot(&snapshot)
+            .version(&version)
             .task(&task);
     }
 
@@ -134,8 +132,8 @@ impl Server {
         let mut out = ServerFrame::new(frame);
         out.accepted(task, applied.update);
         if !self.optimizer.is_finished() {
-            let (snapshot, task) = self.next_task(volunteer);
-            out.snapshot(&snapshot).task(&task);
+            let (version, task) = self.next_task(volunteer);
+            out.version(&version).task(&task);
         }
     }
 
@@ -143,16 +141,21 @@ impl Server {
         self.optimizer.is_finished()
     }
 
-    /// Returns the current parameters.
-    pub fn x(&self) -> Arc<[f32]> {
-        Arc::from(self.optimizer.x())
+    /// Returns the current version, on the finest grid.
+    pub fn version(&self) -> Version {
+        let grid = Grid {
+            fixed_point: self.optimizer.fixed_point(),
+            shift: 0,
+        };
+        let accepted = self.optimizer.accepted();
+        Version::round(accepted, accepted, self.optimizer.x(), grid)
     }
 
     pub fn evaluate(&self, data: &Dataset) -> Evaluation {
-        Kernel::new(&self.settings.architecture).evaluate(self.optimizer.x(), data)
+        Kernel::new(&self.settings.architecture).evaluate(&self.optimizer.parameters(), data)
     }
 
-    fn next_task(&mut self, volunteer: VolunteerId) -> (EncodedSnapshot, Task) {
+    fn next_task(&mut self, volunteer: VolunteerId) -> (EncodedVersion, Task) {
         let accepted = self.optimizer.accepted();
         let assigned = self
             .assigned
@@ -170,17 +173,15 @@ impl Server {
             coin_seed,
             reset_momentum,
         } = assignment;
+        let version = self.version();
         let task = Task {
             id,
-            snapshot_version: accepted,
+            version: version.hash(),
             minibatch_seed,
             direction_seed,
             coin_seed,
             reset_momentum,
         };
-        (
-            EncodedSnapshot::new(accepted, Arc::from(self.optimizer.x())),
-            task,
-        )
+        (EncodedVersion::new(&version, None), task)
     }
 }

@@ -28,7 +28,7 @@ fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<VerifiableUpdate>> {
     let mut volunteers: Vec<_> = (0..3)
         .map(|_| (Volunteer::new(Arc::clone(data)), Vec::new()))
         .collect();
-    let mut sent_x = vec![server.x(); 3];
+    let mut sent = vec![Arc::new(server.version()); 3];
     for (id, (_, frame)) in volunteers.iter_mut().enumerate() {
         server.join(VolunteerId(id as u64), frame);
     }
@@ -37,17 +37,19 @@ fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<VerifiableUpdate>> {
         let id = turns.below(3);
         let (volunteer, frame) = &mut volunteers[id as usize];
         let (task, signs) = update(volunteer, frame);
-        let mut sent = Vec::new();
-        farsign::wire::ClientFrame::update(task.id, &signs, &mut sent);
-        let x = Arc::clone(&sent_x[id as usize]);
+        let mut update = Vec::new();
+        farsign::wire::ClientFrame::update(task.id, &signs, &mut update);
+        let version = Arc::clone(&sent[id as usize]);
         if task.reset_momentum {
             closed.extend(open.remove(&id));
         }
-        open.entry(id)
-            .or_default()
-            .push(VerifiableUpdate { task, x, signs });
-        server.receive(VolunteerId(id), &sent, frame);
-        sent_x[id as usize] = server.x();
+        open.entry(id).or_default().push(VerifiableUpdate {
+            task,
+            version,
+            signs,
+        });
+        server.receive(VolunteerId(id), &update, frame);
+        sent[id as usize] = Arc::new(server.version());
     }
     closed.extend(open.into_values());
     closed

@@ -1,18 +1,17 @@
 //! Properties of every frame, and of every corruption of one.
 
-use std::sync::Arc;
-
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
+use farsign::fixed_point::FixedPoint;
 use farsign::model::Architecture;
 use farsign::sign::SignBits;
-use farsign::step::Step;
 use farsign::task::{
     Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId,
 };
+use farsign::version::{Grid, Version, VersionHash};
 use farsign::wire::{
-    Capabilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, Hello, ServerRecord,
-    VERSION, WireError, max_client_frame_bytes, read_client_frame, read_server_frame,
+    ClientFrame, ClientRecord, EncodedVersion, Hello, ServerRecord, VERSION, WireError,
+    max_client_frame_bytes, read_client_frame, read_server_frame,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -92,46 +91,20 @@ fn settings() -> impl Strategy<Value = RunSettings> {
 }
 
 prop_compose! {
-    fn tasks()(id: u64, snapshot_version: u64, seeds: [u64; 3], reset_momentum: bool) -> Task {
+    fn tasks()(id: u64, version: [u8; 32], seeds: [u64; 3], reset_momentum: bool) -> Task {
         let [minibatch_seed, direction_seed, coin_seed] = seeds;
-        Task { id: TaskId(id), snapshot_version, minibatch_seed, direction_seed, coin_seed, reset_momentum }
+        let version = VersionHash(version);
+        Task { id: TaskId(id), version, minibatch_seed, direction_seed, coin_seed, reset_momentum }
     }
 }
 
-/// The smallest positive number in half precision.
-const MIN_HALF: f64 = 1.0 / 16_777_216.0;
-
-/// Numbers within the range of half precision, of all sizes.
-fn halves() -> impl Strategy<Value = f32> {
-    let below_32768 = 0u32..142; // exponents; that of 1 is 127
-    let any_size =
-        (any::<bool>(), below_32768, 0u32..1 << 23).prop_map(|(negative, exponent, fraction)| {
-            f32::from_bits(u32::from(negative) << 31 | exponent << 23 | fraction)
-        });
-    prop_oneof![
-        any_size,
-        -2.0f32..2.0,
-        -1e-6f32..1e-6,
-        -65_519.99f32..65_519.99,
-        Just(-0.0)
-    ]
-}
-
-/// The parameters that a volunteer with half precision decodes.
-fn through_half(version: u64, x: &[f32]) -> Vec<f32> {
-    let frame =
-        server_frame(|frame| _ = frame.half_snapshot(&EncodedSnapshot::new(version, Arc::from(x))));
-    let records = read_all(&frame).unwrap();
-    let [ServerRecord::Snapshot(snapshot)] = records[..] else {
-        panic!("{records:?}")
-    };
-    let mut unpacked = vec![7.0];
-    snapshot.unpack(&mut unpacked).unwrap();
-    assert_eq!(
-        (snapshot.version, snapshot.parameters(), unpacked.len()),
-        (version, x.len(), x.len())
-    );
-    unpacked
+prop_compose! {
+    fn versions()(
+        x in prop::collection::vec(-(1i32 << 30)..1 << 30, 1..300), number: u64, bits in 0u8..=30, shift in 0u8..=30,
+    ) -> Version {
+        let fixed_point = FixedPoint::new(bits).unwrap();
+        Version::round(number, 0, &x, Grid { fixed_point, shift })
+    }
 }
 
 fn goodbyes() -> impl Strategy<Value = Goodbye> {
@@ -145,20 +118,18 @@ fn goodbyes() -> impl Strategy<Value = Goodbye> {
 
 /// A frame with one record of every kind from the server.
 fn every_record() -> impl Strategy<Value = Vec<u8>> {
-    let snapshot = prop::collection::vec(-1e3f32..1e3, 0..20);
     (
         settings(),
         tasks(),
-        snapshot,
+        versions(),
         select(RejectReason::ALL),
         goodbyes(),
         any::<[u64; 2]>(),
     )
-        .prop_map(|(settings, task, x, reason, goodbye, [a, b])| {
+        .prop_map(|(settings, task, version, reason, goodbye, [a, b])| {
             server_frame(|frame| {
                 frame.welcome(VolunteerId(a), &settings).task(&task);
-                let snapshot = EncodedSnapshot::new(b, Arc::from(x));
-                frame.snapshot(&snapshot).half_snapshot(&snapshot);
+                frame.version(&EncodedVersion::new(&version, None));
                 frame
                     .accepted(TaskId(a), b)
                     .rejected(TaskId(b), reason)
@@ -186,7 +157,12 @@ fn client_frames() -> impl Strategy<Value = Vec<u8>> {
             out
         })
     });
-    prop_oneof![hello, update]
+    let request = any::<u64>().prop_map(|task| {
+        let mut out = Vec::new();
+        ClientFrame::version_request(TaskId(task), &mut out);
+        out
+    });
+    prop_oneof![hello, update, request]
 }
 
 /// Decodes everything in `bytes`.
@@ -197,9 +173,8 @@ fn decode(bytes: &[u8]) {
     };
     for record in records {
         match record {
-            Ok(ServerRecord::Snapshot(snapshot)) => _ = snapshot.unpack(&mut Vec::new()),
-            Ok(ServerRecord::Delta(delta)) => {
-                _ = delta.for_each_step(9, &mut Step::default(), |_| ());
+            Ok(ServerRecord::Version(body)) => {
+                _ = Version::from_differences(None, body.number, body.grid, body.differences, 9);
             }
             _ => {}
         }
@@ -216,17 +191,15 @@ proptest! {
     #[test]
     fn hello_round_trip(
         agent in "\\PC{1,80}",
-        (deltas, half_snapshots) in any::<(bool, bool)>(),
         secret in any::<Option<[u8; 16]>>(),
         token in prop::option::of("\\PC{1,16}"),
     ) {
         let mut out = Vec::new();
-        let capabilities = Capabilities { deltas, half_snapshots };
         let secret = secret.map(Secret);
         let token = token.as_deref();
-        ClientFrame::hello(&Hello { agent: &agent, capabilities, secret, token }, &mut out);
+        ClientFrame::hello(&Hello { agent: &agent, secret, token }, &mut out);
         let Ok(ClientRecord::Hello(hello)) = read_client_frame(&out) else { panic!("{out:?}") };
-        prop_assert_eq!((hello.capabilities, hello.secret, hello.token), (capabilities, secret, token));
+        prop_assert_eq!((hello.secret, hello.token), (secret, token));
         let read = hello.agent;
         prop_assert!(agent.starts_with(read));
         prop_assert!(agent == read || (61..=64).contains(&read.len()), "truncated to {} bytes", read.len());
@@ -252,7 +225,7 @@ proptest! {
         ClientFrame::update(TaskId(1), &signs(count, 1), &mut update);
         let long = "x".repeat(64);
         let secret = Some(Secret([7; 16]));
-        let full = Hello { agent: &long, capabilities: Capabilities::default(), secret, token: Some(&long) };
+        let full = Hello { agent: &long, secret, token: Some(&long) };
         ClientFrame::hello(&full, &mut longest);
         let limit = max_client_frame_bytes(count);
         prop_assert!(hello.len() <= limit && update.len() <= limit);
@@ -268,38 +241,17 @@ proptest! {
     }
 
     #[test]
-    fn snapshot_round_trip(x in prop::collection::vec(-f32::MAX..=f32::MAX, 0..300), version: u64) {
-        let frame = server_frame(|frame| _ = frame.snapshot(&EncodedSnapshot::new(version, Arc::from(&x[..]))));
+    fn version_round_trip(version in versions(), base in prop::option::of(versions())) {
+        let d = version.k().len();
+        let base = base.filter(|base| {
+            base.k().len() == d && base.grid().fixed_point == version.grid().fixed_point
+        });
+        let frame = server_frame(|frame| _ = frame.version(&EncodedVersion::new(&version, base.as_ref())));
         let records = read_all(&frame).unwrap();
-        let [ServerRecord::Snapshot(snapshot)] = records[..] else { panic!("{records:?}") };
-        let mut unpacked = vec![7.0];
-        snapshot.unpack(&mut unpacked).unwrap();
-        prop_assert_eq!((snapshot.version, snapshot.parameters(), unpacked), (version, x.len(), x));
-    }
-
-    #[test]
-    fn half_snapshot_rounds_to_nearest(x in prop::collection::vec(halves(), 0..300), version: u64) {
-        let unpacked = through_half(version, &x);
-        for (v, half) in x.iter().zip(&unpacked) {
-            let v = f64::from(*v);
-            let half = f64::from(*half);
-            // Between two powers of two there are 1,024 evenly spaced halves; the smallest one is the smallest spacing.
-            let mut spacing = MIN_HALF;
-            while 2048.0 * spacing <= v.abs() {
-                spacing *= 2.0;
-            }
-            prop_assert!((v - half).abs() <= spacing / 2.0, "{} became {}, spacing {}", v, half, spacing);
-            prop_assert_eq!(v.is_sign_negative(), half.is_sign_negative());
-        }
-        prop_assert_eq!(&through_half(version, &unpacked), &unpacked, "rounding is idempotent");
-    }
-
-    #[test]
-    fn half_overflow_falls_back_to_f32(
-        mut x in prop::collection::vec(halves(), 1..50), at: Index, large in 65_520.0f32..=f32::MAX, negative: bool,
-    ) {
-        *at.get_mut(&mut x) = if negative { -large } else { large };
-        prop_assert_eq!(&through_half(3, &x), &x);
+        let [ServerRecord::Version(body)] = records[..] else { panic!("{records:?}") };
+        prop_assert_eq!(body.base, base.as_ref().map(Version::hash));
+        let read = Version::from_differences(base.as_ref(), body.number, body.grid, body.differences, d).unwrap();
+        prop_assert_eq!((read.number(), read.hash()), (version.number(), version.hash()));
     }
 
     #[test]
@@ -320,7 +272,7 @@ proptest! {
 
     #[test]
     fn unknown_server_kinds_are_skipped(
-        kind in prop_oneof![0u8..=0x80, 0x88u8..], body: Vec<u8>, task in tasks(),
+        kind in prop_oneof![0u8..=0x80, 0x87u8..], body: Vec<u8>, task in tasks(),
     ) {
         let mut unknown = frame(kind, &body);
         unknown.extend(&server_frame(|frame| _ = frame.task(&task))[1..]);
@@ -328,35 +280,7 @@ proptest! {
     }
 
     #[test]
-    fn steps_round_trip(
-        seeds: Vec<u64>, scale in -1.0f32..1.0, count in 1usize..100, base: u64, version: u64, keep: Index,
-    ) {
-        let mut encoded = EncodedSteps::default();
-        let mut steps = Vec::new();
-        for direction_seed in seeds {
-            let mut step = Step { direction_seed, scale, ..Step::default() };
-            step.signs.copy_from(&vec![0.0; count], direction_seed);
-            encoded.push(&step);
-            steps.push(step);
-        }
-        let frame = server_frame(|frame| _ = frame.delta(base, version, [&encoded]));
-        let records = read_all(&frame).unwrap();
-        let [ServerRecord::Delta(delta)] = records[..] else { panic!("{records:?}") };
-        let mut found = Vec::new();
-        let read = delta.for_each_step(count, &mut Step::default(), |step| found.push(step.clone()));
-        prop_assert_eq!((delta.base, delta.version, read, &found), (base, version, Ok(()), &steps));
-
-        // A truncated body: complete steps are read, a part of one is an error.
-        let cut = keep.index(encoded.bytes() + 1);
-        let body = &frame[6..frame.len() - encoded.bytes() + cut];
-        let truncated = super::frame(0x87, body);
-        let [ServerRecord::Delta(delta)] = read_all(&truncated).unwrap()[..] else { panic!() };
-        let whole = cut.is_multiple_of(12 + count.div_ceil(8));
-        prop_assert_eq!(delta.for_each_step(count, &mut Step::default(), |_| ()).is_ok(), whole);
-    }
-
-    #[test]
-    fn arbitrary_bytes_do_not_panic(mut bytes: Vec<u8>, kind in select(vec![1, 2, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87])) {
+    fn arbitrary_bytes_do_not_panic(mut bytes: Vec<u8>, kind in select(vec![1, 2, 3, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86])) {
         decode(&bytes);
         decode(&frame(kind, &bytes));
         bytes.insert(0, VERSION);
@@ -376,7 +300,7 @@ proptest! {
     #[test]
     fn truncated_frame_loses_records(good in every_record(), keep: Index) {
         let cut = &good[..keep.index(good.len())];
-        prop_assert!(read_all(cut).map_or(0, |records| records.len()) < 7);
+        prop_assert!(read_all(cut).map_or(0, |records| records.len()) < 6);
     }
 
     #[test]

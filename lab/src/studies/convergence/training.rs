@@ -54,7 +54,7 @@ pub fn norms(
     let mut norms = Vec::new();
     for update in 0..case.updates {
         if update % NORM_INTERVAL == 0 {
-            problem.gradient(training.optimizer.x(), &all, &mut gradient);
+            problem.gradient(&training.optimizer.parameters(), &all, &mut gradient);
             norms.push(
                 gradient
                     .iter()
@@ -108,12 +108,8 @@ impl<'a> Training<'a> {
             direction_reuse: case.direction_reuse,
             resets: None,
         };
-        let optimizer = FarSign::new(FarSignOptions {
-            x,
-            directions,
-            step_size: case.slow,
-            rule: Rule::Plain,
-        });
+        let optimizer = FarSignOptions::new(&x, directions, case.slow, Rule::Plain);
+        let optimizer = FarSign::new(optimizer.expect("the cases are constant"));
         let mut training = Self {
             case,
             options,
@@ -141,7 +137,7 @@ impl<'a> Training<'a> {
             .assign(&mut worker.assigned, self.optimizer.accepted(), || {
                 rng.next_u64()
             });
-        worker.x.copy_from_slice(self.optimizer.x());
+        worker.x = self.optimizer.parameters();
         self.scheduled += 1;
         let done_us = now_us + worker.timing.sample_task_us();
         self.done.push(Reverse((done_us, self.scheduled, index)));

@@ -1,5 +1,6 @@
 //! A server that records its tolerance estimate and the ground truth at checkpoints.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use farsign::kernels::sparse::Kernel;
@@ -80,7 +81,7 @@ impl InstrumentedServer {
             return;
         }
         self.kernel
-            .loss_and_gradient(self.server.parameters(), &self.all, &mut self.gradient);
+            .loss_and_gradient(&self.server.parameters(), &self.all, &mut self.gradient);
         self.accumulator.push(update.signs, &self.gradient);
     }
 
@@ -132,7 +133,7 @@ impl SimServer for InstrumentedServer {
         outcome
     }
 
-    fn parameters(&self) -> &[f32] {
+    fn parameters(&self) -> Cow<'_, [f32]> {
         self.server.parameters()
     }
 

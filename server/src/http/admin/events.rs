@@ -97,7 +97,7 @@ impl DashboardEvent {
             bans: state.admission.count_bans(),
             ban_file_failing: state.admission.is_ban_file_failing(),
             snapshot: SnapshotInfo {
-                version: snapshot.version,
+                version: snapshot.version.number(),
                 age_s: snapshot.made.elapsed().as_secs_f64(),
             },
             saved: state.journal.as_deref().map(|journal| JournalInfo {

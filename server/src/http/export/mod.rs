@@ -86,13 +86,13 @@ fn encode_newest(state: &AppState) -> ModelFile {
     let model = TrainedModel {
         run: &state.run,
         data_name: &state.data.name,
-        version: snapshot.version,
+        version: snapshot.version.number(),
         accepted: snapshot.accepted,
         held_out: state
             .history
             .read(History::newest)
             .map(HeldOutAccuracy::from),
-        x: &snapshot.x,
+        x: snapshot.parameters(),
     };
     let bytes = model.to_safetensors();
     ModelFile {

@@ -69,6 +69,15 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    pub fn integers(&mut self) -> Result<Vec<i32>, RecordError> {
+        let count = self.u32()? as usize;
+        let (integers, _) = self.take(4 * count)?.as_chunks();
+        Ok(integers
+            .iter()
+            .map(|bytes| i32::from_le_bytes(*bytes))
+            .collect())
+    }
+
     pub fn floats(&mut self) -> Result<Vec<f32>, RecordError> {
         let count = self.u32()? as usize;
         let (floats, _) = self.take(4 * count)?.as_chunks();

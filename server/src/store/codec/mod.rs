@@ -1,4 +1,4 @@
-//! The binary encoding of saved values, format 1.
+//! The binary encoding of saved values, format 2.
 //!
 //! ```text
 //!   identity     format 4 | seed 8 | run id 8 | digest 32 | settings, TOML to the end
@@ -13,8 +13,9 @@
 //!   position     sequence 8 | log bytes 8 | joined 8 | issued 8 | version 8 | trust mean 4 | words drawn 16 | window 17
 //!   window       0 or 1 | number 8 | seed 8                      zeros where there is none
 //!
-//!   checkpoint   position 77 | accepted 8 | weight 8 | x | votes | senders
-//!   x, votes     count 4 | count floats of 4
+//!   checkpoint   position 77 | accepted 8 | weight 8 | fraction bits 1 | x | votes | senders
+//!   x            count 4 | count integers of 4
+//!   votes        count 4 | count floats of 4
 //!   senders      count 4 | count times: volunteer 8 | last 8 | sent 1
 //!
 //!   trust        sequence of the last event when it changed 8 | accepted 8 | verifications passed 4
@@ -41,7 +42,7 @@ use crate::store::event::{
 use decoder::Decoder;
 
 /// The format this program writes and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const DIGEST_BYTES: usize = 32;
 
@@ -258,6 +259,7 @@ pub fn write_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
         state:
             FarSignState {
                 x,
+                fraction_bits,
                 votes,
                 accepted,
                 weight,
@@ -268,12 +270,11 @@ pub fn write_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
     out.reserve(4 * (x.len() + votes.len()) + 17 * senders.len() + 32);
     out.extend(accepted.to_le_bytes());
     out.extend(weight.to_le_bytes());
-    for values in [x, votes] {
-        out.extend((values.len() as u32).to_le_bytes());
-        values
-            .iter()
-            .for_each(|value| out.extend(value.to_le_bytes()));
-    }
+    out.push(*fraction_bits);
+    out.extend((x.len() as u32).to_le_bytes());
+    x.iter().for_each(|x| out.extend(x.to_le_bytes()));
+    out.extend((votes.len() as u32).to_le_bytes());
+    votes.iter().for_each(|vote| out.extend(vote.to_le_bytes()));
     out.extend((senders.len() as u32).to_le_bytes());
     for SenderState {
         volunteer,
@@ -297,7 +298,8 @@ pub fn read_checkpoint(bytes: &[u8]) -> Result<Checkpoint, RecordError> {
     let (position, counters) = decoder.position()?;
     let accepted = decoder.u64()?;
     let weight = f64::from_le_bytes(decoder.array()?);
-    let x = decoder.floats()?;
+    let [fraction_bits] = decoder.array()?;
+    let x = decoder.integers()?;
     let votes = decoder.floats()?;
     let count = decoder.u32()?;
     let sender = |_| {
@@ -313,6 +315,7 @@ pub fn read_checkpoint(bytes: &[u8]) -> Result<Checkpoint, RecordError> {
         counters,
         state: FarSignState {
             x,
+            fraction_bits,
             votes,
             accepted,
             weight,
@@ -349,7 +352,7 @@ pub fn read_backup(bytes: &[u8]) -> Result<(RunIdentity, Checkpoint), RecordErro
 }
 
 /// Returns the SHA-256 of the encoded parameters, which identifies a model.
-pub fn parameters_digest(x: &[f32]) -> [u8; DIGEST_BYTES] {
+pub fn parameters_digest(x: &[i32]) -> [u8; DIGEST_BYTES] {
     let mut digest = Sha256::new();
     x.iter()
         .for_each(|value| digest.update(value.to_le_bytes()));
