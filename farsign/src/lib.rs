@@ -16,13 +16,14 @@
 //! ```
 //!
 //! The crate contains the algorithm only: no I/O, no clock, no async, no ambient randomness. Every seed is an
-//! argument, so the same code returns the same update in a browser and on a server. Only [`wire`] handles bytes.
+//! argument, so the same code returns the same update in a browser and on a server. Only [`wire`] and [`delta_coding`]
+//! handle bytes.
 //!
 //! Modules in reading order: the data ([`dataset`], [`random`], [`minibatch`]), the model ([`model`], [`kernels`],
 //! [`math`], [`simd`]), a volunteer's update ([`direction`], [`estimate`], [`momentum`], [`sign`], [`sign_update`]),
 //! the server's step ([`schedule`], [`weighting`], [`step`], [`optimizer`], [`assignment`]), its defences
 //! ([`verification`], [`trust`], [`rollback`], [`tolerance`]), and what travels between them ([`task`], [`wire`],
-//! [`volunteer`], [`task_timing`], [`backoff`]).
+//! [`delta_coding`], [`volunteer`], [`task_timing`], [`backoff`]).
 //!
 //! Equations follow arXiv 2605.09337 as docs/algorithm.md reads it, which also lists the differences.
 //!
@@ -82,6 +83,7 @@
 pub mod assignment;
 pub mod backoff;
 pub mod dataset;
+pub mod delta_coding;
 pub mod direction;
 pub mod estimate;
 pub mod identity;

@@ -52,6 +52,11 @@ impl Golden {
         );
     }
 
+    /// Adds signed integers in decimal.
+    pub fn integers(&mut self, name: &str, integers: &[i32]) {
+        self.words(name, integers.iter().map(ToString::to_string));
+    }
+
     /// Adds 64-bit words in hexadecimal.
     pub fn longs(&mut self, name: &str, longs: impl IntoIterator<Item = u64>) {
         self.words(name, longs.into_iter().map(|long| format!("{long:016x}")));
