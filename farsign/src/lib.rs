@@ -16,14 +16,15 @@
 //! ```
 //!
 //! The crate contains the algorithm only: no I/O, no clock, no async, no ambient randomness. Every seed is an
-//! argument, so the same code returns the same update in a browser and on a server. Only [`wire`] handles bytes.
+//! argument, so the same code returns the same update in a browser and on a server. Only [`wire`] and [`delta_coding`]
+//! handle bytes.
 //!
 //! Modules in reading order: the data ([`dataset`], [`random`], [`minibatch`]), the model ([`model`], [`kernels`],
 //! [`math`], [`simd`]), a volunteer's update ([`direction`], [`estimate`], [`momentum`], [`sign`], [`sign_update`]),
 //! the server's step ([`schedule`], [`weighting`], [`fixed_point`], [`step`], [`optimizer`], [`assignment`], [`version`],
 //! [`delta_coding`]), its defences
 //! ([`verification`], [`trust`], [`rollback`], [`tolerance`]), and what travels between them ([`task`], [`wire`],
-//! [`volunteer`], [`task_timing`], [`backoff`]).
+//! [`delta_coding`], [`volunteer`], [`task_timing`], [`backoff`]).
 //!
 //! Equations follow arXiv 2605.09337 as docs/algorithm.md reads it, which also lists the differences.
 //!

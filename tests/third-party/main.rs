@@ -1,13 +1,16 @@
-//! Python programs written from docs/protocol.md alone: a volunteer that trains for a real server, and a reader of the
-//! exported model.
+//! Python programs written from the documents alone: a volunteer that trains for a real server, a reader of the exported
+//! model, and a decoder of differences.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use farsign::delta_coding::encode;
 use farsign::kernels::sparse::Kernel;
 use farsign::minibatch::Minibatch;
+use farsign::random::Stream;
 use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
 use farsign_server::data::loader;
 use farsign_server::state::AppState;
@@ -103,6 +106,57 @@ fn numpy_predictions_match_kernel() {
             format!("accuracy {accuracy:.6}"),
             "{model:?}"
         );
+    }
+}
+
+/// Returns the golden differences, by name, with their bytes.
+fn golden_differences() -> Vec<(String, Vec<u8>, Vec<i32>)> {
+    let text = include_str!("../../farsign/testdata/delta_coding.txt");
+    let values: HashMap<&str, Vec<&str>> = text
+        .split("\n\n")
+        .filter_map(|value| value.split_once(':'))
+        .map(|(name, words)| (name, words.split_whitespace().collect()))
+        .collect();
+    let pairs = values.iter().filter_map(|(name, bytes)| {
+        let differences = values.get(&*format!("{name}, differences"))?;
+        let bytes = bytes
+            .iter()
+            .map(|byte| u8::from_str_radix(byte, 16).unwrap());
+        let differences = differences.iter().map(|word| word.parse().unwrap());
+        Some(((*name).to_owned(), bytes.collect(), differences.collect()))
+    });
+    pairs.collect()
+}
+
+#[test]
+fn python_decodes_differences() {
+    let mut cases = golden_differences();
+    assert!(cases.len() >= 8, "{} golden values", cases.len());
+    let mut stream = Stream::new(11);
+    let mut draw =
+        |scale: f32| (scale * (stream.unit() + stream.unit() + stream.unit() - 1.5)) as i32;
+    let scales = [0.0, 1.0, 3.0, 100.0];
+    let large: Vec<i32> = (0..101_770).map(|i| draw(scales[i / 1000 % 4])).collect();
+    let mut bytes = Vec::new();
+    encode(&large, &mut bytes);
+    cases.push(("large".into(), bytes, large));
+    let folder = tempfile::tempdir().unwrap();
+    let coded = folder.path().join("coded");
+    let out = folder.path().join("out");
+    for (name, bytes, differences) in cases {
+        fs::write(&coded, bytes).unwrap();
+        let mut decoder = Command::new(python());
+        decoder.arg(program("delta_coding.py"));
+        decoder.args(["--parameters", &differences.len().to_string()]);
+        decoder.arg("--coded").arg(&coded).arg("--out").arg(&out);
+        let output = decoder.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {errors}");
+        let expected: Vec<u8> = differences
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        assert!(fs::read(&out).unwrap() == expected, "{name} differs");
     }
 }
 

@@ -5,5 +5,6 @@
 #![cfg(not(target_family = "wasm"))]
 
 mod dataset;
+mod delta_coding;
 mod volunteer;
 mod wire;

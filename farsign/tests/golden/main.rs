@@ -12,6 +12,7 @@
 //! by a seed, also requires a new protocol version.
 
 mod algorithm;
+mod delta_coding;
 mod document;
 mod training;
 mod values;

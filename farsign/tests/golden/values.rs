@@ -52,7 +52,7 @@ impl Golden {
         );
     }
 
-    /// Adds integers.
+    /// Adds signed integers in decimal.
     pub fn integers(&mut self, name: &str, integers: &[i32]) {
         self.words(name, integers.iter().map(ToString::to_string));
     }

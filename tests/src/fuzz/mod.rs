@@ -10,12 +10,14 @@
 //! that the committed corpora stay small: `mkdir more; cargo fuzz run ... TARGET more tests/fuzz/corpus/TARGET`.
 
 mod addresses;
+mod differences;
 mod files;
 mod frames;
 pub mod mutation;
 pub mod seeds;
 
 pub use addresses::admission;
+pub use differences::delta_coding;
 pub use files::{idx, saved_record, settings};
 pub use frames::{client_frame, server_frame};
 
@@ -29,7 +31,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target {
         name: "client_frame",
         check: client_frame,
@@ -37,6 +39,10 @@ pub const TARGETS: [Target; 6] = [
     Target {
         name: "server_frame",
         check: server_frame,
+    },
+    Target {
+        name: "delta_coding",
+        check: delta_coding,
     },
     Target {
         name: "idx",

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use farsign::delta_coding;
 use farsign::optimizer::FarSignState;
+use farsign::random::Stream;
 use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{TaskId, VolunteerId};
@@ -33,6 +35,7 @@ pub fn for_target(target: &str) -> BTreeMap<String, Vec<u8>> {
             include_str!("../../../farsign/testdata/version.txt"),
             include_str!("../../../farsign/testdata/welcome.txt"),
         ]),
+        "delta_coding" => coded_differences(),
         "idx" => idx(),
         "saved_record" => saved_records(),
         "settings" => named(&SETTINGS),
@@ -116,6 +119,41 @@ fn file_name(name: &str) -> String {
             .collect::<Vec<_>>()
             .join("-")
     )
+}
+
+/// Returns differences with pairs only, with escapes, and with low bits.
+fn coded_differences() -> BTreeMap<String, Vec<u8>> {
+    let mut stream = Stream::new(5);
+    let mut draw = |count: usize, bits: u32, scale: i32| -> Vec<i32> {
+        let mut ones = || (stream.bits() & ((1 << bits) - 1)).count_ones() as i32;
+        (0..count)
+            .map(|_| scale * (2 * ones() - bits as i32) / 2)
+            .collect()
+    };
+    let mut outliers = draw(300, 2, 1);
+    outliers[7] = i32::MIN;
+    outliers[200] = 20;
+    let files = [
+        ("none", vec![]),
+        ("zeros", vec![0; 600]),
+        ("small", draw(80, 4, 1)),
+        ("outliers", outliers),
+        ("large", draw(70, 32, 1000)),
+        ("extremes", vec![i32::MIN, i32::MAX, 0, -1]),
+        (
+            "ranges",
+            [draw(260, 2, 1), vec![0; 256], draw(100, 32, 2)].concat(),
+        ),
+    ];
+    let input = |differences: Vec<i32>| {
+        let mut bytes = (differences.len() as u16).to_le_bytes().to_vec();
+        delta_coding::encode(&differences, &mut bytes);
+        bytes
+    };
+    files
+        .into_iter()
+        .map(|(name, differences)| (format!("seed-{name}"), input(differences)))
+        .collect()
 }
 
 /// Returns the four images of docs/protocol.md, section 10, plain and gzipped, and in other types of integers.

@@ -26,7 +26,7 @@ const CRATES: [Layers; 5] = [
                 "task_timing",
                 "trust",
             ],
-            &["minibatch", "model", "schedule", "sign"],
+            &["delta_coding", "minibatch", "model", "schedule", "sign"],
             &["direction", "kernels"],
             &["estimate", "step"],
             &["task"],

@@ -67,11 +67,12 @@ const BANS: [Ban; 8] = [
         except: &[
             "farsign/src/wire",
             "farsign/src/dataset",
+            "farsign/src/delta_coding",
             "farsign/src/identity",
             "farsign/src/sign",
         ],
         words: &["_le_bytes", "_be_bytes"],
-        reason: "only `wire` converts numbers to bytes",
+        reason: "only `wire` and `delta_coding` convert numbers to bytes",
     },
     Ban {
         folder: "server/src/",
