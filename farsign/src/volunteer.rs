@@ -104,6 +104,9 @@ pub enum VolunteerError {
     /// A record before the welcome.
     #[error("expected a welcome first")]
     NoWelcome,
+    /// A version whose size is not that of the model.
+    #[error("expected a version of {expected} parameters, found {found}")]
+    VersionSize { expected: usize, found: u32 },
     /// Differences that do not fit their base.
     #[error(transparent)]
     Version(#[from] VersionError),
@@ -266,6 +269,12 @@ impl Session {
             None => None,
         };
         let d = self.computer.settings().directions.parameters();
+        if body.parameters as usize != d {
+            return Err(VolunteerError::VersionSize {
+                expected: d,
+                found: body.parameters,
+            });
+        }
         let version = Version::from_differences(base, body.number, body.grid, body.differences, d)?;
         if self.versions.len() == VERSION_CAPACITY {
             self.versions.pop_front();

@@ -95,7 +95,7 @@ fn published_model_has_etag() {
     let tag = response.headers()["etag"].clone();
     let frame = response.into_body().read_to_vec().expect("a body");
     assert!(frame.len() < 2 * 7850 + 100, "{} bytes", frame.len());
-    let published = whole_version(&frame, 7850);
+    let published = whole_version(&frame);
     let current = server.state().coordinator.snapshot();
     assert_eq!(published.hash(), current.version.hash());
     let again = ureq::get(server.url("/api/v1/model"))

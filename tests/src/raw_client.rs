@@ -197,13 +197,14 @@ impl RawClient {
     }
 }
 
-/// Decodes a frame with one whole version of `d` parameters.
-pub fn whole_version(frame: &[u8], d: usize) -> Version {
+/// Decodes a frame with one whole version.
+pub fn whole_version(frame: &[u8]) -> Version {
     let mut records = read_server_frame(frame).expect("a frame of this version");
     let Some(Ok(ServerRecord::Version(body))) = records.next() else {
         panic!("no version")
     };
     assert_eq!(body.base, None, "differences to another version");
+    let d = body.parameters as usize;
     Version::from_differences(None, body.number, body.grid, body.differences, d)
         .expect("valid differences")
 }

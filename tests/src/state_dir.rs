@@ -38,12 +38,5 @@ pub fn published_parameters(url: &str) -> String {
         .call()
         .expect("a response");
     let frame = response.body_mut().read_to_vec().expect("a body");
-    let status = ureq::get(format!("{url}/api/v1/status"))
-        .call()
-        .expect("a response")
-        .body_mut()
-        .read_json::<serde_json::Value>()
-        .expect("a status");
-    let d = status["model"]["parameters"].as_u64().expect("a number") as usize;
-    hexadecimal(parameters_digest(whole_version(&frame, d).k()))
+    hexadecimal(parameters_digest(whole_version(&frame).k()))
 }

@@ -52,6 +52,13 @@ impl Classifier {
         let Some(ServerRecord::Version(body)) = record.filter(is_whole) else {
             return Err(JsError::new("expected a whole version, found none"));
         };
+        let expected = self.d;
+        let found = body.parameters as usize;
+        if expected != found {
+            return Err(JsError::new(&format!(
+                "expected {expected} parameters, found {found}"
+            )));
+        }
         let version =
             Version::from_differences(None, body.number, body.grid, body.differences, self.d)?;
         version.copy_parameters(&mut self.x);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::fixed_point::FixedPoint;
 use proptest::prelude::*;
 
 fn grid(shift: u8) -> Grid {
@@ -55,10 +56,7 @@ fn misfitting_differences_are_rejected() {
     let mut coded = Vec::new();
     version(&[4, 9], 0).write_differences(Some(&base), &mut coded);
     let coarser = Version::from_differences(Some(&base), 2, grid(2), &coded, 2);
-    assert_eq!(
-        coarser.unwrap_err(),
-        VersionError::OffGrid { shift: 2, found: 9 }
-    );
+    assert_eq!(coarser.unwrap_err(), VersionError::OffGrid { shift: 2 });
     let other = Grid {
         fixed_point: FixedPoint::new(21).unwrap(),
         shift: 0,

@@ -13,7 +13,7 @@
 //!   volunteer -> server                         server -> volunteer
 //!   0x01 hello    agent, flags, secret, token   0x81 welcome    volunteer id, run settings
 //!   0x02 update   task id 8, sign bits          0x82 task       id, version, three seeds, flags
-//!   0x03 version  task id 8                     0x83 version    number, grid, base, differences
+//!   0x03 version  task id 8                     0x83 version    number, d, grid, base, differences
 //!        request                                0x84 accepted   task id 8, accepted updates 8
 //!                                               0x85 rejected   task id 8, reason 1
 //!                                               0x86 goodbye    reason 1, retry after 4

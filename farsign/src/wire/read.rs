@@ -67,6 +67,8 @@ pub struct Welcome {
 pub struct VersionBody<'a> {
     /// Number of the version.
     pub number: u64,
+    /// Number of parameters, `d`. Not validated here.
+    pub parameters: u32,
     /// Unit of its values.
     pub grid: Grid,
     /// Name of the version that the differences are added to. `None` for zeros.
@@ -188,6 +190,7 @@ fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
 
 fn read_version<'a>(body: &mut Reader<'a>) -> Result<VersionBody<'a>, WireError> {
     let number = body.u64()?;
+    let parameters = body.u32()?;
     let bits = body.u8()?;
     let shift = body.u8()?;
     let fixed_point = FixedPoint::new(bits);
@@ -205,6 +208,7 @@ fn read_version<'a>(body: &mut Reader<'a>) -> Result<VersionBody<'a>, WireError>
     };
     Ok(VersionBody {
         number,
+        parameters,
         grid: grid.ok_or_else(|| WireError::Range {
             what: "fraction bits and the shift of a grid",
             expected: "of at most 30",

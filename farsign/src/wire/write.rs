@@ -125,6 +125,7 @@ impl EncodedVersion {
         record(&mut out, kind::VERSION, |out| {
             let grid = version.grid();
             out.extend(version.number().to_le_bytes());
+            out.extend((version.k().len() as u32).to_le_bytes());
             out.push(grid.fixed_point.fraction_bits());
             out.push(grid.shift);
             out.push(base.is_some().into());

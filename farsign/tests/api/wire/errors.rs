@@ -41,10 +41,10 @@ fn truncated_frames_rejected() {
     assert_eq!(server_error(&[]), truncated(0, 1, 0));
     assert_eq!(server_error(&frame(0x82, &[0; 64])), truncated(70, 1, 0));
     assert_eq!(server_error(&frame(0x84, &[0; 15])), truncated(14, 8, 7));
-    assert_eq!(server_error(&frame(0x83, &[0; 10])), truncated(16, 1, 0));
-    let mut version = vec![0; 11 + 31];
-    version[10] = 1; // differences to a base
-    assert_eq!(server_error(&frame(0x83, &version)), truncated(17, 32, 31));
+    assert_eq!(server_error(&frame(0x83, &[0; 14])), truncated(20, 1, 0));
+    let mut version = vec![0; 15 + 31];
+    version[14] = 1; // differences to a base
+    assert_eq!(server_error(&frame(0x83, &version)), truncated(21, 32, 31));
     assert_eq!(client(&frame(0x03, &[0; 7])), truncated(6, 8, 7));
 }
 
@@ -144,7 +144,7 @@ fn unknown_codes_are_rejected() {
         );
     }
     assert_eq!(
-        server_error(&frame(0x83, &with(11, 10, 2))),
+        server_error(&frame(0x83, &with(15, 14, 2))),
         code("kind of base", 2)
     );
     for reason in [0u8, 10, 0xff] {
@@ -194,8 +194,8 @@ fn values_out_of_range_are_rejected() {
         expected,
         found: found.to_owned(),
     };
-    for (at, found) in [(8, "31 and 0"), (9, "0 and 31")] {
-        let mut version = vec![0; 11];
+    for (at, found) in [(12, "31 and 0"), (13, "0 and 31")] {
+        let mut version = vec![0; 15];
         version[at] = 31;
         let what = "fraction bits and the shift of a grid";
         let error = range(what, "of at most 30", found);
