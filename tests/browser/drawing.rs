@@ -4,8 +4,8 @@ use farsign::dataset::Dataset;
 use farsign::kernels::sparse::Kernel;
 use farsign::minibatch::Minibatch;
 use farsign::model::Architecture;
-use farsign::wire::{ServerRecord, read_server_frame};
 use farsign_server::data::loader;
+use farsign_tests::raw_client::whole_version;
 use farsign_tests::server_process::ServerProcess;
 
 use crate::page::{Page, test_page};
@@ -55,14 +55,8 @@ fn expected_digits(server: &ServerProcess, data: &Dataset) -> Vec<u64> {
         .body_mut()
         .read_to_vec();
     let frame = frame.expect("a body");
-    let Some(Ok(ServerRecord::Snapshot(snapshot))) =
-        read_server_frame(&frame).expect("a frame").next()
-    else {
-        panic!("expected a snapshot")
-    };
-    let mut x = Vec::new();
+    let version = whole_version(&frame);
     let mut batch = Minibatch::default();
-    snapshot.unpack(&mut x).expect("finite parameters");
     batch.slice(data, 0..DRAWN);
     let mut kernel =
         Kernel::new(&Architecture::new(vec![784, 128, 10]).expect("the default model"));
@@ -72,7 +66,7 @@ fn expected_digits(server: &ServerProcess, data: &Dataset) -> Vec<u64> {
             .unwrap_or(0) as u64
     };
     kernel
-        .probabilities(&x, &batch.inputs)
+        .probabilities(version.parameters(), &batch.inputs)
         .chunks_exact(10)
         .map(likeliest)
         .collect()

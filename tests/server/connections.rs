@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use farsign::task::TaskId;
-use farsign::wire::Hello;
+use farsign::wire::{ClientFrame, Hello};
 use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
 use farsign_tests::raw_client::RawClient;
 use farsign_tests::test_server::TestServer;
@@ -188,9 +188,14 @@ fn slow_volunteer_does_not_block_others() {
     let bits = [0; 101_770usize.div_ceil(8)];
     let (mut other, other_task) = RawClient::join(&server);
     let (mut slow, task) = RawClient::join(&server);
-    // The server responds with a snapshot each, together larger than the socket buffers of both sides. No other client
-    // requests tasks in between, so their numbers are consecutive.
-    (task.id.0..task.id.0 + 60).for_each(|id| slow.send_update(TaskId(id), &bits));
+    // The server responds to each request with a whole version, together larger than the socket buffers of both sides.
+    // No other client requests tasks in between, so their numbers are consecutive.
+    let mut request = Vec::new();
+    for id in (task.id.0..).step_by(2).take(100) {
+        slow.send_update(TaskId(id), &bits);
+        ClientFrame::version_request(TaskId(id + 1), &mut request);
+        slow.send_frame(request.clone());
+    }
     server.wait_until("the end of the session", |status| {
         status["sessions_ended"]["slow_reader"] == 1
     });

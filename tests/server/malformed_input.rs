@@ -1,7 +1,7 @@
 //! Malformed input gets a typed reason, is counted, and never changes the model.
 
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId};
-use farsign::wire::Hello;
+use farsign::wire::{Hello, VERSION};
 use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
 use farsign_tests::raw_client::RawClient;
 use farsign_tests::test_server::TestServer;
@@ -212,7 +212,7 @@ fn malformed_frame_ends_session() {
     let cases: [(&str, Action, GoodbyeReason, u16); 9] = [
         (
             "unsupported version",
-            frame(vec![2, 2, 0, 0, 0, 0]),
+            frame(vec![1, 2, 0, 0, 0, 0]),
             GoodbyeReason::UnsupportedVersion,
             1002,
         ),
@@ -222,22 +222,27 @@ fn malformed_frame_ends_session() {
             GoodbyeReason::Malformed,
             1002,
         ),
-        ("no record", frame(vec![1]), GoodbyeReason::Malformed, 1002),
+        (
+            "no record",
+            frame(vec![VERSION]),
+            GoodbyeReason::Malformed,
+            1002,
+        ),
         (
             "an unknown kind",
-            frame(vec![1, 0x7f, 0, 0, 0, 0]),
+            frame(vec![VERSION, 0x7f, 0, 0, 0, 0]),
             GoodbyeReason::Malformed,
             1002,
         ),
         (
             "a truncated record",
-            frame(vec![1, 2, 9, 0, 0, 0, 1]),
+            frame(vec![VERSION, 2, 9, 0, 0, 0, 1]),
             GoodbyeReason::Malformed,
             1002,
         ),
         (
             "a record of the server",
-            frame(vec![1, 0x83, 0, 0, 0, 0]),
+            frame(vec![VERSION, 0x83, 0, 0, 0, 0]),
             GoodbyeReason::Malformed,
             1002,
         ),

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use farsign::task::{GoodbyeReason, RejectReason, TaskId};
-use farsign::wire::Hello;
+use farsign::wire::{Hello, VERSION};
 use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
 use farsign_tests::raw_client::{RawClient, Received};
 use farsign_tests::test_server::TestServer;
@@ -165,7 +165,7 @@ impl Client {
         let expected = self.model.expect(action);
         match action {
             Action::Hello => self.volunteer.send_hello(&Hello::default()),
-            Action::InvalidFrame => self.volunteer.send_frame(vec![1, 9, 0, 0, 0, 0]),
+            Action::InvalidFrame => self.volunteer.send_frame(vec![VERSION, 9, 0, 0, 0, 0]),
             Action::Leave => return self.reset(),
             Action::Update(choice, bits) => {
                 let Some(task) = self.model.task(choice, foreign).or(self

@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 
 use farsign::random::Stream;
-use farsign::wire::{ClientFrame, Hello, ServerRecord, read_server_frame};
+use farsign::wire::{ClientFrame, Hello, ServerRecord, VERSION, read_server_frame};
 
 use socket2::{Domain, Socket, Type};
 
@@ -203,9 +203,10 @@ impl AdversarialClient {
     fn send_fatal(&mut self, out: &mut Vec<u8>) {
         let kind = FATAL[self.stream.below(FATAL.len() as u64) as usize];
         self.count(kind);
-        let record = |length: u32, body: &[u8]| [&[1, 2][..], &length.to_le_bytes(), body].concat();
+        let record =
+            |length: u32, body: &[u8]| [&[VERSION, 2][..], &length.to_le_bytes(), body].concat();
         out.extend(match kind {
-            "random bytes" => binary(&[&[1, 0x7f][..], &self.random_bytes(120)].concat()),
+            "random bytes" => binary(&[&[VERSION, 0x7f][..], &self.random_bytes(120)].concat()),
             "truncated record" => binary(&record(998, &self.random_bytes(500))),
             "wrong record length" => binary(&record(self.stream.below(8) as u32, &[7; 20])),
             "oversize" => binary(&vec![1; 70_000]),
@@ -213,14 +214,14 @@ impl AdversarialClient {
                 [&[FIN | opcode::BINARY, 0xff, 0x7f][..], &[0xff; 7], &[0; 4]].concat()
             }
             "text" => frame(FIN | opcode::TEXT, b"hello"),
-            "reserved bits" => frame(FIN | 0x70 | opcode::BINARY, &[1, 2]),
-            "unknown opcode" => frame(FIN | 0x0b, &[1, 2]),
+            "reserved bits" => frame(FIN | 0x70 | opcode::BINARY, &[VERSION, 2]),
+            "unknown opcode" => frame(FIN | 0x0b, &[VERSION, 2]),
             "unmasked" => vec![FIN | opcode::BINARY, 2, 1, 2],
             "endless pings" => frame(FIN | opcode::PING, &[]).repeat(MAX_CONTROL_FRAMES + 1),
             "long ping" => frame(FIN | opcode::PING, &[0; 300]),
             // Two hellos, because the session may have had none.
             "second hello" => [binary(&hello()), binary(&hello())].concat(),
-            "unsupported version" => binary(&[2, 1, 0, 0, 0, 0]),
+            "unsupported version" => binary(&[VERSION + 1, 1, 0, 0, 0, 0]),
             _ => frame(FIN | opcode::BINARY, &[1; 200])[..100].to_vec(),
         });
     }
@@ -255,7 +256,7 @@ fn hello() -> Vec<u8> {
 
 fn update(task: u64, bits: &[u8]) -> Vec<u8> {
     let length = (8 + bits.len() as u32).to_le_bytes();
-    [&[1, 2][..], &length, &task.to_le_bytes(), bits].concat()
+    [&[VERSION, 2][..], &length, &task.to_le_bytes(), bits].concat()
 }
 
 fn binary(payload: &[u8]) -> Vec<u8> {

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use farsign::task::Task;
-use farsign::wire::{ClientFrame, Hello, ServerRecord, read_server_frame};
+use farsign::wire::{ClientFrame, Hello, ServerRecord, VERSION, read_server_frame};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -122,7 +122,7 @@ async fn run_client(address: SocketAddr, delay: Duration, stats: &ClientStats) {
     let mut directions = 0;
     while let Some(task) = next_task(&mut socket, &mut directions, stats).await {
         tokio::time::sleep(delay).await;
-        let mut frame = vec![1, 2]; // version, kind
+        let mut frame = vec![VERSION, 2]; // kind
         let bits = directions.div_ceil(8);
         frame.extend((8 + bits as u32).to_le_bytes());
         frame.extend(task.id.0.to_le_bytes());

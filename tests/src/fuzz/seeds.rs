@@ -12,6 +12,7 @@ use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{TaskId, VolunteerId};
 use farsign::weighting::SenderState;
+use farsign::wire::VERSION;
 use farsign_server::store::codec;
 use farsign_server::store::event::{
     Accepted, Checkpoint, CoordinatorCounters, Event, LogPosition, RunIdentity, TrustRecord,
@@ -103,7 +104,7 @@ fn golden(text: &str) -> Vec<(String, Vec<u8>)> {
             values.push((file_name(name), Vec::new()));
         }
     }
-    values.retain(|(_, value)| value.starts_with(&[1])); // the other values are records
+    values.retain(|(_, value)| value.starts_with(&[VERSION])); // the other values are records
     values
 }
 
