@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Every direction has entries of one size in a block, so each step adds integer multiples of its signs. Addition of
-//! integers is exact, associative and commutative: a rollback takes back exactly what a step added, and steps have the
+//! integers is exact, associative and commutative: a rollback removes exactly what a step added, and steps have the
 //! same sum in any order and any grouping.
 //!
 //! # Examples

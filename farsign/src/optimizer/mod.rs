@@ -14,7 +14,7 @@
 //!   v        FarSign::votes      moving average of the votes, [K]
 //! ```
 //!
-//! There are no rounds: an update is applied on arrival, regardless of the age of the snapshot it was computed at. It
+//! There are no rounds: an update is applied on arrival, regardless of the age of the version it was computed at. It
 //! moves each direction by at most `alpha_n * WEIGHT_CAP` (`plain`) or `alpha_n` (`vote`), regardless of its content.
 //! The parameters are integers, so each step adds an integer multiple of its signs: [`crate::fixed_point`].
 //! Differences from arXiv 2605.09337 (weights, the clock, `vote`) are listed in docs/algorithm.md.
