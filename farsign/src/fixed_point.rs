@@ -90,8 +90,12 @@ impl FixedPoint {
         };
         let root = f64::from(directions.nonzeros() as u32).sqrt();
         let reach = |(nonzeros, overlap): (usize, usize)| overlap as f64 / (nonzeros as f64).sqrt();
-        let reach = directions.blocks().map(reach).fold(0.0, f64::max);
-        let reach = reach.min(MAX_DEVIATIONS);
+        let reach = directions.blocks().map(reach).fold(0.0, larger);
+        let reach = if reach < MAX_DEVIATIONS {
+            reach
+        } else {
+            MAX_DEVIATIONS
+        };
         let range = f64::from(largest) + step_size.initial * steps * reach;
         let bits = (0..=Self::MAX_FRACTION_BITS)
             .rev()
@@ -155,6 +159,10 @@ impl FixedPoint {
     }
 }
 
+fn larger(a: f64, b: f64) -> f64 {
+    if b > a { b } else { a }
+}
+
 fn exp2(bits: u8) -> f64 {
     f64::from(1u32 << bits)
 }
@@ -166,7 +174,7 @@ mod tests {
 
     fn for_run(initial: f64, decay: Decay, family: DirectionFamily) -> Result<u8, RangeError> {
         let directions = DirectionSpec::new(family, 8192, 8192).unwrap();
-        FixedPoint::for_run(&[0.1; 8192], StepSize { initial, decay }, directions)
+        FixedPoint::for_run(&[0.1], StepSize { initial, decay }, directions)
             .map(FixedPoint::fraction_bits)
     }
 

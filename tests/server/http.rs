@@ -1,9 +1,9 @@
 //! HTTP: the page and its headers, training data, snapshot and status.
 
 use farsign::dataset::{Dataset, IdxFile, IdxPair};
-use farsign::wire::{Hello, ServerRecord, read_server_frame};
+use farsign::wire::Hello;
 use farsign_server::config::settings::Settings;
-use farsign_tests::raw_client::RawClient;
+use farsign_tests::raw_client::{RawClient, whole_version};
 use farsign_tests::test_server::TestServer;
 
 #[test]

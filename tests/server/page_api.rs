@@ -1,9 +1,9 @@
 //! Requests of the page: the published model, conditional requests, and names on the leaderboard.
 
 use farsign::task::Secret;
-use farsign::wire::{Hello, ServerRecord, read_server_frame};
+use farsign::wire::Hello;
 use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
-use farsign_tests::raw_client::RawClient;
+use farsign_tests::raw_client::{RawClient, whole_version};
 use farsign_tests::test_server::TestServer;
 use serde_json::{Value, json};
 use ureq::http::StatusCode;

@@ -388,7 +388,7 @@ mod tests {
                 let integer = |k| {
                     let nonzeros = (0..d).filter(|&i| a.entry(k, i) != 0.0).count();
                     let sign = a.entry(k, i) * s[k];
-                    if sign == 0.0 { 0 } else { sign.signum() as i32 * entry(nonzeros) }
+                    if sign == 0.0 { 0 } else if sign > 0.0 { entry(nonzeros) } else { -entry(nonzeros) }
                 };
                 prop_assert_eq!(x[i], 7 + (0..count).map(integer).sum::<i32>(), "x[{}]", i);
             }

@@ -32,7 +32,7 @@ impl ClientFrame {
     pub fn version_request(task: TaskId, out: &mut Vec<u8>) {
         start(out);
         record(out, kind::VERSION_REQUEST, |out| {
-            out.extend(task.0.to_le_bytes())
+            out.extend(task.0.to_le_bytes());
         });
     }
 }

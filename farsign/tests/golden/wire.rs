@@ -83,7 +83,6 @@ fn client_frames() {
             agent: "known",
             secret,
             token,
-            ..Hello::default()
         };
         ClientFrame::hello(&hello, &mut frame);
         golden.bytes(name, &frame);

@@ -64,11 +64,18 @@ impl VerificationCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use farsign::fixed_point::FixedPoint;
+    use farsign::version::Grid;
 
     const PARAMETERS: usize = 5;
 
-    fn parameters() -> Arc<[f32]> {
-        Arc::from([0.0; PARAMETERS])
+    fn version() -> Arc<Version> {
+        let fixed_point = FixedPoint::new(20).unwrap();
+        let grid = Grid {
+            fixed_point,
+            shift: 0,
+        };
+        Arc::new(Version::round(1, 1, &[0; PARAMETERS], grid))
     }
 
     fn cache(entries: usize) -> VerificationCache {
@@ -76,23 +83,23 @@ mod tests {
     }
 
     #[test]
-    fn shared_parameters_count_once() {
+    fn shared_versions_count_once() {
         let mut cache = cache(2);
-        let first = parameters();
-        let second = parameters();
+        let first = version();
+        let second = version();
         assert!(cache.admit(&first) && cache.admit(&Arc::clone(&first)));
         assert!(cache.admit(&second));
-        assert!(!cache.admit(&parameters()), "a third exceeds the limit");
-        assert!(cache.admit(&second), "tracked parameters need no memory");
+        assert!(!cache.admit(&version()), "a third exceeds the limit");
+        assert!(cache.admit(&second), "a tracked version needs no memory");
     }
 
     #[test]
     fn unreferenced_entries_are_evicted() {
         let mut cache = cache(1);
-        let first = parameters();
-        assert!(cache.admit(&first) && !cache.admit(&parameters()));
+        let first = version();
+        assert!(cache.admit(&first) && !cache.admit(&version()));
         drop(first);
-        assert!(cache.admit(&parameters()));
+        assert!(cache.admit(&version()));
     }
 
     #[test]
@@ -101,12 +108,12 @@ mod tests {
         let momentum = Arc::new(Momentum::default());
         let chain = Arc::clone(&momentum);
         assert!(cache.admit_momentum(&momentum));
-        assert!(!cache.admit(&parameters()));
+        assert!(!cache.admit(&version()));
         let other = Arc::new(Momentum::default());
         assert!(cache.admit_momentum(&other), "no chain refers to it");
         let other_chain = Arc::clone(&other);
         assert!(!cache.admit_momentum(&other), "a second exceeds the limit");
         drop((momentum, chain, other_chain));
-        assert!(cache.admit(&parameters()));
+        assert!(cache.admit(&version()));
     }
 }

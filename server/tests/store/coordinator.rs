@@ -102,14 +102,16 @@ struct Received {
     accepted: u64,
     tasks: Vec<Task>,
     volunteers: Vec<VolunteerId>,
-    /// Names of versions by number.
-    models: HashMap<u64, VersionHash>,
+    /// Parameters by number of the version.
+    models: HashMap<u64, Vec<u32>>,
 }
 
 impl Received {
     fn task(&mut self, next: &TaskAssignment) -> Task {
-        let version = &next.snapshot.version;
-        self.models.insert(version.number(), version.hash());
+        let snapshot = &next.snapshot;
+        let bits = snapshot.parameters().iter().map(|value| value.to_bits());
+        self.models
+            .insert(snapshot.version.number(), bits.collect());
         self.tasks.push(next.task);
         next.task
     }
@@ -204,9 +206,9 @@ async fn acknowledged_updates_survive_disk_failure() {
         if let Some(x) = received.models.get(&resumed.counters.version) {
             let found: Vec<u32> = resumed
                 .optimizer
-                .x()
-                .iter()
-                .map(|value| value.to_bits())
+                .parameters()
+                .into_iter()
+                .map(f32::to_bits)
                 .collect();
             assert!(
                 found == *x,

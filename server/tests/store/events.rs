@@ -99,16 +99,17 @@ pub fn apply(optimizer: &mut FarSign, event: &Event) {
 }
 
 /// A state with floats as bits, for exact comparisons.
-pub type Bits = (Vec<u32>, Vec<u32>, u64, u64, Vec<SenderState>);
+pub type Bits = (Vec<i32>, Vec<u32>, u64, u64, Vec<SenderState>);
 
 pub fn bits(optimizer: &FarSign) -> Bits {
     let FarSignState {
         x,
+        fraction_bits: _,
         votes,
         accepted,
         weight,
         senders,
     } = optimizer.state();
-    let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
-    (bits(x), bits(votes), accepted, weight.to_bits(), senders)
+    let votes = votes.into_iter().map(f32::to_bits).collect();
+    (x, votes, accepted, weight.to_bits(), senders)
 }

@@ -249,7 +249,8 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
             ..CoordinatorCounters::default()
         },
         state: FarSignState {
-            x: vec![1.0, -2.0],
+            x: vec![1, -2],
+            fraction_bits: 28,
             votes: Vec::new(),
             accepted: 4,
             weight: 1.5,

@@ -145,7 +145,7 @@ impl Driver {
         };
         let started_ms = now_ms();
         volunteer.write_update(&task, &mut self.outgoing)?;
-        self.progress.version = self.volunteer.version().unwrap_or_default() as f64;
+        self.progress.version = volunteer.version().unwrap_or_default() as f64;
         let compute_ms = now_ms() - started_ms;
         self.timing.record_update(compute_ms);
         self.updates_in_session += 1;

@@ -28,7 +28,8 @@ fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<VerifiableUpdate>> {
     let mut volunteers: Vec<_> = (0..3)
         .map(|_| (Volunteer::new(Arc::clone(data)), Vec::new()))
         .collect();
-    let mut sent = vec![Arc::new(server.version()); 3];
+    let first = Arc::new(server.version());
+    let mut sent = [(); 3].map(|()| Arc::clone(&first));
     for (id, (_, frame)) in volunteers.iter_mut().enumerate() {
         server.join(VolunteerId(id as u64), frame);
     }

@@ -172,11 +172,8 @@ fn decode(bytes: &[u8]) {
         return;
     };
     for record in records {
-        match record {
-            Ok(ServerRecord::Version(body)) => {
-                _ = Version::from_differences(None, body.number, body.grid, body.differences, 9);
-            }
-            _ => {}
+        if let Ok(ServerRecord::Version(body)) = record {
+            _ = Version::from_differences(None, body.number, body.grid, body.differences, 9);
         }
     }
 }

@@ -55,7 +55,8 @@ fn checkpoint() -> Checkpoint {
             window: Some((3, 11)),
         },
         state: FarSignState {
-            x: vec![1.0, -2.0],
+            x: vec![1, -2],
+            fraction_bits: 28,
             votes: vec![0.5],
             accepted: 4,
             weight: 1.5,
