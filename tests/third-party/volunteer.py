@@ -1,4 +1,4 @@
-"""A FAR-SIGN volunteer in Python: an example client, written from docs/protocol.md alone.
+"""A FAR-SIGN volunteer in Python: an example client, written from docs/protocol.md and docs/delta-coding.md alone.
 
 It computes gradients (first order) with coordinate or hadamard directions, on models of any depth. It stops with a
 message if the server requires zeroth order or other directions. NumPy's sums differ from the exact ones in their last
