@@ -20,8 +20,7 @@
 //! ```
 
 use crate::direction::DirectionSpec;
-use crate::schedule::{Decay, StepSize};
-use crate::weighting::WEIGHT_CAP;
+use crate::schedule::{Decay, StepSize, WEIGHT_CAP};
 
 /// Steps of full size that a run without a horizon can take in one direction before a parameter leaves its range.
 const STEPS_WITHOUT_HORIZON: f64 = 1_048_576.0;

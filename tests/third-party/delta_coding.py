@@ -10,7 +10,7 @@ from struct import unpack
 
 import numpy as np
 
-BLOCK, LANES, SCALE, FIRST, ESCAPE = 256, 4, 4096, 65536, 0xFF
+BLOCK, LANES, SCALE, FIRST, ESCAPE = 256, 8, 4096, 65536, 0xFF
 
 
 class Reader:
@@ -63,7 +63,7 @@ def decode(data, d):
     if len(tables) > 15 or any(numbers[blocks:]) or any(number > len(tables) for number in numbers):
         raise ValueError("the tables of the blocks are not valid")
     if tables:
-        states = list(unpack("<4I", reader.take(16)))
+        states = list(unpack("<8I", reader.take(32)))
         count = unpack("<I", reader.take(4))[0]
         words = iter(unpack(f"<{count}H", reader.take(2 * count)))
         if min(states) < FIRST:
@@ -86,8 +86,8 @@ def decode_block(table, count, states, words, reader):
         pair, frequency, distance = table.slots[x % SCALE]
         x = frequency * (x // SCALE) + distance
         if x < FIRST:
-            word = next(words, None)
-            if word is None:
+            word = next(words, -1)
+            if word < 0:
                 raise ValueError("the words are cut short")
             x = FIRST * x + word
         states[i % LANES] = x

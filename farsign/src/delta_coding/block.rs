@@ -38,12 +38,18 @@ impl PairBlock {
         for (pair, [first, second]) in block.pairs.iter_mut().zip(places.as_chunks().0) {
             *pair = first | second << 4;
         }
-        for places in places[..2 * block.count].chunks(COUNTED) {
-            for (value, count) in (0..).zip(counts.iter_mut()) {
+        let places = &places[..2 * block.count];
+        let (mut min, mut max) = (u8::MAX, 0);
+        for place in places {
+            min = min.min(*place);
+            max = max.max(*place);
+        }
+        for places in places.chunks(COUNTED) {
+            for value in min..=max {
                 let found = places
                     .iter()
                     .fold(0u8, |sum, place| sum + u8::from(*place == value));
-                *count += u32::from(found);
+                counts[usize::from(value)] += u32::from(found);
             }
         }
         block
@@ -60,6 +66,7 @@ impl PairBlock {
     }
 
     /// Writes the values of escaped pairs, and the low bits of all values.
+    #[inline(always)]
     pub fn write_extras(
         &self,
         values: &[i32],
@@ -67,17 +74,14 @@ impl PairBlock {
         shift: u32,
         out: &mut Vec<u8>,
     ) {
-        for (index, _) in self
-            .get()
-            .iter()
-            .enumerate()
-            .filter(|(_, pair)| symbols.escapes(**pair))
-        {
+        for index in symbols.escapes(self.get()) {
             for index in [2 * index, 2 * index + 1] {
                 write_signed(values.get(index).map_or(0, |value| value >> shift), out);
             }
         }
-        write_low_bits(shift, values, out);
+        if shift > 0 {
+            write_low_bits(shift, values, out);
+        }
     }
 
     /// Writes the values into `out`, of which escaped values and low bits come from `reader`.

@@ -20,8 +20,6 @@ struct Block<'a> {
     table: usize,
     values: &'a [i32],
     pairs: PairBlock,
-    /// Whether a pair escapes or the values have low bits.
-    has_extras: bool,
 }
 
 #[inline(always)]
@@ -36,7 +34,6 @@ fn encode_blocks(differences: &[i32], out: &mut Vec<u8>) {
                 table,
                 values,
                 pairs: PairBlock::new(values, shift, &mut counts[table]),
-                has_extras: shift > 0,
             });
         }
     }
@@ -56,11 +53,11 @@ fn encode_blocks(differences: &[i32], out: &mut Vec<u8>) {
 
     let symbols: Vec<_> = tables.iter().map(EncoderTable::new).collect();
     let mut rans = RansEncoder::default();
-    for block in blocks.iter_mut().rev() {
-        block.has_extras |= rans.encode(&symbols[block.table], block.pairs.get());
+    for block in blocks.iter().rev() {
+        rans.encode(&symbols[block.table], block.pairs.get());
     }
     rans.write(out);
-    for block in blocks.iter().filter(|block| block.has_extras) {
+    for block in &blocks {
         let shift = partition.shifts[block.table];
         block
             .pairs

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   differences  ->  blocks of 256  ->  table 0 if all are 0, else the table for values of their size
-//!   a block      ->  high parts, v >> shift of the table, in pairs  ->  four interleaved rANS states
+//!   a block      ->  high parts, v >> shift of the table, in pairs  ->  eight interleaved rANS states
 //!                ->  pairs without a frequency, and low bits        ->  plain bytes
 //! ```
 //!
@@ -54,8 +54,8 @@ const VALUES: usize = 2 * RADIUS as usize + 1;
 /// The pair that stands for every pair without a frequency.
 const ESCAPE: u8 = 0xff;
 
-/// Maximum number of tables of coded differences
+/// Tables of frequencies of coded differences
 const MAX_TABLES: usize = 15;
 
-/// Maximum shift of a table, so that every pair is of values of 32 bits
+/// Largest shift of coded differences, with which every pair is of values of 32 bits
 const MAX_SHIFT: u32 = 28;

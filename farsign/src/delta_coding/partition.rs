@@ -3,7 +3,7 @@
 use super::{BLOCK, MAX_SHIFT, MAX_TABLES};
 
 /// Mean absolute value up to which a block is coded without a larger shift.
-const MAX_MEAN: usize = 2;
+const SMALL_MEAN: usize = 2;
 
 /// Absolute value above which a value counts as an outlier, which must not determine the shift of its block.
 const OUTLIER: u32 = 15;
@@ -32,7 +32,7 @@ impl Partition {
         }
         let present = table_of_block.iter().fold(0u64, |set, key| set | 1 << key) & !1;
         let max_tables = MAX_TABLES.min(1 + table_of_block.len() / BLOCKS_PER_TABLE);
-        let groups = (0..)
+        let groups = (0..u64::BITS)
             .map(|width| groups(present, width))
             .find(|groups| groups.len() <= max_tables)
             .expect("the widest group contains all keys");
@@ -82,7 +82,7 @@ fn groups(present: u64, width: u32) -> Vec<u64> {
 fn key(block: &[i32]) -> u32 {
     let mut shift = 0;
     let mut sum = sum_shifted(block, shift);
-    while sum > MAX_MEAN * block.len() && shift < MAX_SHIFT {
+    while sum > SMALL_MEAN * block.len() && shift < MAX_SHIFT {
         shift += 1;
         sum = sum_shifted(block, shift);
     }

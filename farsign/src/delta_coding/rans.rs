@@ -1,6 +1,6 @@
 //! Range asymmetric numeral systems (rANS): pairs as states and words, close to the entropy of their frequencies.
 //!
-//! Pair `i` of a block belongs to state `i % 4`, so that the processor works on four pairs at once. The encoder begins
+//! Pair `i` of a block belongs to state `i % 8`, so that the processor works on several pairs at once. The encoder begins
 //! with the last pair of the last block, and the decoder reads forward.
 
 use super::bytes::{Reader, write_word};
@@ -8,7 +8,7 @@ use super::table::{FrequencyTable, SCALE, SCALE_BITS};
 use super::{DeltaError, ESCAPE};
 
 /// Number of states.
-pub(super) const LANES: usize = 4;
+pub(super) const LANES: usize = 8;
 
 /// The state with which the encoder begins, and the smallest of all.
 const FIRST_STATE: u32 = 1 << WORD_BITS;
@@ -31,7 +31,10 @@ struct Symbol {
 
 /// The symbols of all pairs.
 #[derive(Debug)]
-pub(super) struct EncoderTable([Symbol; 256]);
+pub(super) struct EncoderTable {
+    symbols: [Symbol; 256],
+    escapes: [bool; 256],
+}
 
 impl EncoderTable {
     /// Creates the table. Pairs without a frequency have the symbol of the escape.
@@ -51,12 +54,22 @@ impl EncoderTable {
         for symbol in symbols.iter_mut().filter(|symbol| symbol.limit == 0) {
             *symbol = escape;
         }
-        Self(symbols)
+        Self {
+            symbols,
+            escapes: symbols.map(|symbol| symbol.start == escape.start),
+        }
     }
 
-    /// Returns whether the pair escapes.
-    pub fn escapes(&self, pair: u8) -> bool {
-        self.0[usize::from(pair)].start == self.0[usize::from(ESCAPE)].start
+    /// Returns the pairs, by their positions in a block, that escape.
+    pub fn escapes(&self, pairs: &[u8]) -> impl Iterator<Item = usize> {
+        let escapes = |pair: &u8| self.escapes[usize::from(*pair)];
+        // Most blocks have none, which a loop without branches finds faster.
+        let any = pairs.iter().fold(false, |any, pair| any | escapes(pair));
+        let pairs = if any { pairs } else { &[] };
+        (0..)
+            .zip(pairs)
+            .filter(move |(_, pair)| escapes(pair))
+            .map(|(index, _)| index)
     }
 }
 
@@ -77,28 +90,24 @@ impl Default for RansEncoder {
 }
 
 impl RansEncoder {
-    /// Encodes the pairs of a block, whose number is a multiple of `LANES`. Returns whether a pair escapes.
+    /// Encodes the pairs of a block, whose number is a multiple of `LANES`.
     #[inline(always)]
-    pub fn encode(&mut self, table: &EncoderTable, pairs: &[u8]) -> bool {
+    pub fn encode(&mut self, table: &EncoderTable, pairs: &[u8]) {
         let mut words = [0u16; 256];
         let mut count = 0u8; // at most one word for each pair
-        let mut last_start = 0;
         let mut states = self.states;
-        for pairs in pairs.as_chunks::<LANES>().0.iter().rev() {
-            for (state, pair) in states.iter_mut().zip(pairs).rev() {
-                let symbol = table.0[usize::from(*pair)];
-                last_start = last_start.max(symbol.start);
-                words[usize::from(count)] = *state as u16;
-                let is_full = *state >= symbol.limit;
-                count += u8::from(is_full);
-                let rest = if is_full { *state >> WORD_BITS } else { *state };
-                let quotient = (u64::from(rest) * symbol.reciprocal >> RECIPROCAL_BITS) as u32;
-                *state = rest + quotient * u32::from(symbol.complement) + u32::from(symbol.start);
-            }
+        for (index, pair) in pairs.iter().enumerate().rev() {
+            let symbol = &table.symbols[usize::from(*pair)];
+            let state = &mut states[index % LANES];
+            words[usize::from(count)] = *state as u16;
+            let is_full = *state >= symbol.limit;
+            count += u8::from(is_full);
+            let rest = if is_full { *state >> WORD_BITS } else { *state };
+            let quotient = ((u64::from(rest) * symbol.reciprocal) >> RECIPROCAL_BITS) as u32;
+            *state = rest + quotient * u32::from(symbol.complement) + u32::from(symbol.start);
         }
         self.states = states;
         self.words.extend_from_slice(&words[..usize::from(count)]);
-        last_start == table.0[usize::from(ESCAPE)].start
     }
 
     /// Writes the states and the words in the order of decoding.

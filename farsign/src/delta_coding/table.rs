@@ -56,7 +56,7 @@ impl FrequencyTable {
         let mut pairs = [0; 256];
         for (row, second) in pairs.chunks_mut(16).zip(&self.frequencies) {
             for (pair, first) in row.iter_mut().zip(&self.frequencies) {
-                *pair = first * second >> SCALE_BITS;
+                *pair = (first * second) >> SCALE_BITS;
             }
         }
         pairs[usize::from(ESCAPE)] = SCALE - pairs.iter().sum::<u32>();
@@ -142,8 +142,8 @@ mod tests {
         assert_eq!(table.frequencies[6..9], [655, 2785, 614]);
         assert_eq!(round_trip(&table)[0], 3 | 1 << 5);
         let pairs = table.pair_frequencies();
-        assert_eq!(pairs[0x77], 2785 * 2785 >> 12);
-        assert_eq!(pairs[0x76], 2785 * 655 >> 12);
+        assert_eq!(pairs[0x77], (2785 * 2785) >> 12);
+        assert_eq!(pairs[0x76], (2785 * 655) >> 12);
         assert_eq!(pairs[0x75], 0);
         assert_eq!(pairs.iter().sum::<u32>(), SCALE);
         assert!(table.codes([-1, 1]) && !table.codes([2, 0]) && !table.codes([i32::MAX, 0]));

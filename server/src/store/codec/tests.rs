@@ -75,7 +75,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Later versions must read these bytes: they change only together with the number of the format.
 #[test]
-fn format_v1_encoding() {
+fn format_v2_encoding() {
     assert_eq!(
         hex(&write_event(&Event::Join(VolunteerId(258)))),
         "010201000000000000"
@@ -105,7 +105,7 @@ fn format_v1_encoding() {
     assert_eq!(
         hex(&write_identity(&identity())),
         format!(
-            "01000000ffffffffffffffff0100000000000000{}6261746368203d20310a",
+            "02000000ffffffffffffffff0100000000000000{}6261746368203d20310a",
             "07".repeat(32)
         )
     );
@@ -115,7 +115,7 @@ fn format_v1_encoding() {
          0000803e00000000000000000100000000000000\
          0103000000000000000b00000000000000\
          0400000000000000000000000000f83f\
-         020000000000803f000000c0\
+         1c0200000001000000feffffff\
          010000000000003f\
          0200000001000000000000000300000000000000010200000000000000040000000000000000"
     );
@@ -180,8 +180,8 @@ fn truncated_or_trailing_bytes_are_errors() {
         Err(unknown("an event of kind 1 to 4", 9))
     );
     assert_eq!(
-        read_identity(&[2, 0, 0, 0]),
-        Err(RecordError::Format { found: 2 })
+        read_identity(&[1, 0, 0, 0]),
+        Err(RecordError::Format { found: 1 })
     );
 }
 
@@ -208,7 +208,7 @@ fn damaged_backup_is_an_error() {
 #[test]
 fn impossible_count_allocates_nothing() {
     let position = write_position(LogPosition::default(), &CoordinatorCounters::default());
-    let bytes = [&position[..], &[0; 16], &[0xff; 4]].concat();
+    let bytes = [&position[..], &[0; 17], &[0xff; 4]].concat();
     assert!(matches!(
         read_checkpoint(&bytes),
         Err(RecordError::Truncated {
