@@ -47,11 +47,11 @@ impl ResetInterval {
     }
 }
 
-/// Denominator of the fraction of the active volunteers whose updates lead to a new snapshot. Updates are a 16th staler
-/// than with a snapshot per update, but a large fleet does not copy the parameters for each one.
+/// Denominator of the fraction of the active volunteers whose updates lead to a new version. Updates are a 16th staler
+/// than with a version per update, but a large fleet does not copy the parameters for each one.
 const SNAPSHOT_FRACTION_DENOMINATOR: usize = 16;
 
-/// Returns the number of updates between two snapshots, for a number of active volunteers.
+/// Returns the number of updates between two versions, for a number of active volunteers.
 pub fn updates_between_snapshots(active: usize) -> u64 {
     active.div_ceil(SNAPSHOT_FRACTION_DENOMINATOR) as u64
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Every direction has entries of one size in a block, so each step adds integer multiples of its signs. Addition of
-//! integers is exact, associative and commutative: a rollback takes back exactly what a step added, and steps have the
+//! integers is exact, associative and commutative: a rollback removes exactly what a step added, and steps have the
 //! same sum in any order and any grouping.
 //!
 //! # Examples
@@ -20,8 +20,7 @@
 //! ```
 
 use crate::direction::DirectionSpec;
-use crate::schedule::{Decay, StepSize};
-use crate::weighting::WEIGHT_CAP;
+use crate::schedule::{Decay, StepSize, WEIGHT_CAP};
 
 /// Steps of full size that a run without a horizon can take in one direction before a parameter leaves its range.
 const STEPS_WITHOUT_HORIZON: f64 = 1_048_576.0;

@@ -52,7 +52,7 @@ impl Architecture {
     pub const MAX_WIDTHS: usize = 16;
     /// Largest width of a layer.
     pub const MAX_WIDTH: usize = 1 << 20;
-    /// Largest number of parameters; a snapshot is 64 MiB then.
+    /// Largest number of parameters; in memory, they take 64 MiB then.
     pub const MAX_PARAMETERS: u64 = 1 << 24;
 
     /// Creates an architecture of the given widths, input first and classes last.

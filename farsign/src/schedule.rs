@@ -22,6 +22,9 @@
 
 use crate::math;
 
+/// Largest weight of one update, by which the clock advances at most.
+pub const WEIGHT_CAP: f32 = 5.0;
+
 /// A decay of the step size over the accepted weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decay {

@@ -85,7 +85,7 @@ pub enum Event {
     /// A task was received. Its update is computed by [`Volunteer::write_update`].
     Task(Task),
     /// A task was received whose version the volunteer does not hold. [`ClientFrame::version_request`] requests the
-    /// version, and the task comes again.
+    /// version, and another task comes with it.
     VersionMissing(TaskId),
     /// The server closes the session.
     Goodbye(Goodbye),

@@ -30,10 +30,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+pub use crate::schedule::WEIGHT_CAP;
 use crate::task::VolunteerId;
-
-/// Largest weight of one update.
-pub const WEIGHT_CAP: f32 = 5.0;
 
 /// Number of active volunteers below which the activity window stops shrinking.
 const MIN_WINDOW_VOLUNTEERS: usize = 16;

@@ -39,7 +39,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time for the closing handshake.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Size of the largest snapshot with the records around it.
+/// Size of the largest whole version with the records around it.
 const MAX_MESSAGE_BYTES: usize = 4 * Architecture::MAX_PARAMETERS as usize + 4096;
 
 struct Worker<'a> {

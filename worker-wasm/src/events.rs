@@ -51,7 +51,7 @@ pub struct Progress {
     pub compute_ms: f64,
     /// Busy time of a core, including an estimate of the browser's overhead.
     pub busy_ms: f64,
-    /// Version of the current snapshot.
+    /// Number of the newest version.
     pub version: f64,
 }
 

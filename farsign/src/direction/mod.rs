@@ -35,9 +35,11 @@
 //! ```
 
 mod hadamard;
+mod sign_stream;
 mod spec;
 
 use hadamard::{block_of, block_sizes, normalize, sylvester, transform};
+use sign_stream::SignStream;
 pub use spec::{DirectionError, DirectionFamily, DirectionSpec};
 
 use crate::random::{Stream, permutation_prefix};
@@ -290,44 +292,6 @@ impl Directions {
     fn rademacher_row(&self, k: usize) -> SignStream {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         SignStream::new(Stream::new(self.seed.wrapping_add(STEP.wrapping_mul(k as u64))).bits())
-    }
-}
-
-/// A stream of random signs, 64 from each output of a [`Stream`], least significant bit first; 1 is +1.
-struct SignStream {
-    stream: Stream,
-    bits: u64,
-    left: u32,
-}
-
-impl SignStream {
-    fn new(seed: u64) -> Self {
-        Self {
-            stream: Stream::new(seed),
-            bits: 0,
-            left: 0,
-        }
-    }
-
-    fn next(&mut self) -> f32 {
-        if self.left == 0 {
-            (self.bits, self.left) = (self.stream.bits(), 64);
-        }
-        let sign = if self.bits & 1 == 1 { 1.0 } else { -1.0 };
-        self.bits >>= 1;
-        self.left -= 1;
-        sign
-    }
-
-    /// Fills `out` with the first signs of the stream, a word at a time.
-    fn fill(&mut self, out: &mut [f32]) {
-        debug_assert_eq!(self.left, 0);
-        for block in out.chunks_mut(64) {
-            let bits = self.stream.bits();
-            for (k, value) in block.iter_mut().enumerate() {
-                *value = if bits >> k & 1 == 1 { 1.0 } else { -1.0 };
-            }
-        }
     }
 }
 

@@ -14,7 +14,7 @@
 //!   v        FarSign::votes      moving average of the votes, [K]
 //! ```
 //!
-//! There are no rounds: an update is applied on arrival, regardless of the age of the snapshot it was computed at. It
+//! There are no rounds: an update is applied on arrival, regardless of the age of the version it was computed at. It
 //! moves each direction by at most `alpha_n * WEIGHT_CAP` (`plain`) or `alpha_n` (`vote`), regardless of its content.
 //! The parameters are integers, so each step adds an integer multiple of its signs: [`crate::fixed_point`].
 //! Differences from arXiv 2605.09337 (weights, the clock, `vote`) are listed in docs/algorithm.md.
@@ -250,7 +250,7 @@ impl FarSign {
             return Err(ApplyError::Finished);
         }
         let alpha = self.step_size.at(self.weight);
-        self.make_room(alpha * WEIGHT_CAP)
+        self.ensure_range(alpha * WEIGHT_CAP)
             .map_err(|(found, max)| ApplyError::Reach { found, max })?;
         let number = self.accepted + 1;
         let weight = self.activity.record(update.volunteer, number, update.trust);
@@ -298,7 +298,7 @@ impl FarSign {
         if !step.scale.is_finite() {
             return Err(RollbackError::Scale { found: step.scale });
         }
-        self.make_room(step.scale)
+        self.ensure_range(step.scale)
             .map_err(|(found, max)| RollbackError::Reach { found, max })?;
         (self.last_step.direction_seed, self.last_step.scale) = (step.direction_seed, step.scale);
         self.last_step.signs.clone_from(&step.signs);
@@ -307,7 +307,7 @@ impl FarSign {
     }
 
     /// Ensures that no parameter leaves its range in a step of at most this scale. Returns reach and limit if one could.
-    fn make_room(&mut self, scale: f32) -> Result<(), (u64, u64)> {
+    fn ensure_range(&mut self, scale: f32) -> Result<(), (u64, u64)> {
         let found = step::reach(scale, self.directions.spec(), self.fixed_point);
         if found > self.room {
             let largest = self

@@ -224,6 +224,79 @@ fn rollback_moves_only_parameters() {
 }
 
 #[test]
+fn step_out_of_range_is_rejected() {
+    let mut optimizer = optimizer(9, Rule::Plain, Decay::Constant);
+    let signs = signs(&[-1.0; 9]);
+    let update = SignUpdate {
+        volunteer: VolunteerId(1),
+        direction_seed: 5,
+        trust: 1.0,
+        signs: &signs,
+    };
+    optimizer.apply(update).unwrap();
+    let step = optimizer.last_step().clone();
+    optimizer.x[4] = i32::MAX - 10;
+    optimizer.room = 10;
+    let before = optimizer.state();
+    let rejected = optimizer.apply(update);
+    assert!(
+        matches!(rejected, Err(ApplyError::Reach { max: 10, .. })),
+        "{rejected:?}"
+    );
+    let rejected = optimizer.rollback(&step);
+    assert!(
+        matches!(rejected, Err(RollbackError::Reach { max: 10, .. })),
+        "{rejected:?}"
+    );
+    assert_eq!(optimizer.state(), before);
+}
+
+#[test]
+fn steps_add_up_in_any_order() {
+    let vote = Rule::Vote {
+        gamma: 0.1,
+        direction_seed: 3,
+    };
+    let families = [
+        DirectionFamily::Coordinate,
+        DirectionFamily::Hadamard { block: 8 },
+        DirectionFamily::Rademacher,
+        DirectionFamily::Sparse { nonzeros: 2 },
+    ];
+    for (family, rule) in families
+        .into_iter()
+        .zip([Rule::Plain, vote].into_iter().cycle())
+    {
+        let directions = DirectionSpec::new(family, 5, 11).unwrap();
+        let step_size = StepSize {
+            initial: 0.01,
+            decay: Decay::Constant,
+        };
+        let options = FarSignOptions::new(&[0.1; 11], directions, step_size, rule).unwrap();
+        let mut x = options.x.clone();
+        let mut optimizer = FarSign::new(options);
+        let mut stream = Stream::new(12);
+        let mut steps = Vec::new();
+        for n in 0..50 {
+            let y: Vec<f32> = (0..5).map(|_| stream.unit() - 0.5).collect();
+            let update = SignUpdate {
+                volunteer: VolunteerId(stream.below(4)),
+                direction_seed: n,
+                trust: 1.0,
+                signs: &signs(&y),
+            };
+            optimizer.apply(update).unwrap();
+            steps.push(optimizer.last_step().clone());
+        }
+        let mut drawn = Directions::new(directions, 0);
+        for step in steps.iter().rev() {
+            step.take(&mut drawn, optimizer.fixed_point(), &mut x);
+        }
+        assert_eq!(x, optimizer.x(), "{family:?}");
+    }
+}
+
+#[test]
 fn vote_follows_recent_majority() {
     let rule = Rule::Vote {
         gamma: 0.2,

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The step of the grid is a power of two units, proportional to how far the model moves while every volunteer sends one
-//! update ([`GridSchedule`]). The difference of two versions therefore consists of small integers, whatever lies between
+//! update ([`GridSchedule`]). The difference of two versions therefore consists of small integers, whatever came between
 //! them. Rounding needs no error feedback: its error is at most half a step at any time, since `x` stays exact.
 //!
 //! A version is named by the hash of its bits. Every volunteer that holds it holds the same bits, so an update can be

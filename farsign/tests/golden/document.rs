@@ -18,12 +18,11 @@ use farsign::version::{Grid, Version};
 use farsign::volunteer::{Event, Volunteer};
 use farsign::wire::{ClientFrame, EncodedVersion, Hello, max_client_frame_bytes};
 
+use crate::examples::{self, DOCUMENT};
 use crate::wire::{example_versions, server_frame};
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
-
-const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 
 /// Seed of the task's minibatch.
 const MINIBATCH_SEED: u64 = 0x1111_1111_1111_1111;
@@ -99,22 +98,6 @@ fn joined(values: impl IntoIterator<Item = impl ToString>) -> String {
         .join(" ")
 }
 
-/// Returns the document's blocks of hexadecimal bytes.
-fn documented_bytes() -> Vec<Vec<u8>> {
-    let blocks = DOCUMENT
-        .split("```text\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next());
-    let byte = |word: &str| {
-        (word.len() == 2)
-            .then(|| u8::from_str_radix(word, 16).ok())
-            .flatten()
-    };
-    blocks
-        .filter_map(|block| block.split_whitespace().map(byte).collect())
-        .collect()
-}
-
 /// Returns the events of a volunteer that receives the document's welcome, version and task, and the frame of its
 /// update.
 fn update(settings: &RunSettings) -> (Vec<Event>, Vec<u8>) {
@@ -185,11 +168,7 @@ fn documented_session_frames() {
         train().to_idx_images(),
         train().to_idx_labels(),
     ];
-    let documented = documented_bytes();
-    assert_eq!(documented.len(), expected.len(), "number of examples");
-    for (n, (documented, expected)) in documented.iter().zip(&expected).enumerate() {
-        assert_eq!(documented, expected, "example {n} of docs/protocol.md");
-    }
+    examples::check(&expected);
 }
 
 #[test]

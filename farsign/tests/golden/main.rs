@@ -8,12 +8,13 @@
 //! ```
 //!
 //! The values are in farsign/testdata/ as text. After a change that is intended to change them, `FARSIGN_WRITE_GOLDEN=1
-//! cargo test -p farsign --test golden` rewrites the files. A change of the bytes on the wire, or of the values drawn
-//! by a seed, also requires a new protocol version.
+//! cargo test -p farsign --test golden` rewrites the files, and the examples of docs/protocol.md. A change of the bytes on
+//! the wire, or of the values drawn by a seed, also requires a new protocol version.
 
 mod algorithm;
 mod delta_coding;
 mod document;
+mod examples;
 mod training;
 mod values;
 mod wire;

@@ -1,4 +1,5 @@
-//! `GET /api/v1/model`: the newest version as a whole, for the page's drawing pad. `GET /api/v1/snapshot`: the exact parameters.
+//! `GET /api/v1/model`: the newest version as a whole, for the page's drawing pad. `GET /api/v1/snapshot`: the exact
+//! parameters, as a version on the finest grid.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ pub(super) fn router() -> Router<Arc<AppState>> {
         .layer(Extension(Arc::new(ModelCache::default())))
 }
 
-/// Encodes the frame of a snapshot, and returns it with its tag.
+/// Encodes the frame of a snapshot's version, and returns it with its tag.
 fn encode(snapshot: &Snapshot) -> (String, Bytes) {
     let mut frame = Vec::new();
     ServerFrame::new(&mut frame).version(&snapshot.encoded_since(None));

@@ -1,7 +1,7 @@
 //! The session: one volunteer's WebSocket, from hello to goodbye.
 //!
 //! ```text
-//!   connect --hello--> join --welcome, snapshot, task--> [ update -- accepted | rejected, snapshot?, task? ]* --> goodbye
+//!   connect --hello--> join --welcome, version, task--> [ update -- accepted | rejected, version?, task? ]* --> goodbye
 //! ```
 //!
 //! A session holds one permit, one open task and at most one frame in each direction. It ends when the volunteer

@@ -88,7 +88,7 @@ pub struct CoordinatorCounters {
     pub joined: u64,
     /// Issued tasks; the number of the last one.
     pub issued: u64,
-    /// Version of the newest snapshot.
+    /// Number of the newest version.
     pub version: u64,
     /// Running mean of the senders' trust.
     pub trust_mean: f32,

@@ -9,7 +9,7 @@
 //!
 //! The [`Throttle`] sets the delay between two tasks. The server sends the next task with its reply to an update, so a
 //! volunteer rests with an open task if the server's timeout allows it, and without a session otherwise. Leaving costs a
-//! snapshot and the momentum, but no task times out.
+//! whole version and the momentum, but no task times out.
 
 mod session;
 

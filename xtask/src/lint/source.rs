@@ -70,6 +70,7 @@ const BANS: [Ban; 8] = [
             "farsign/src/delta_coding",
             "farsign/src/identity",
             "farsign/src/sign",
+            "farsign/src/version/hash",
         ],
         words: &["_le_bytes", "_be_bytes"],
         reason: "only `wire` and `delta_coding` convert numbers to bytes",

@@ -31,7 +31,7 @@ pub struct VolunteerSummary {
     pub idle_s: f64,
     /// Fraction of the recent total weight, 0 to 1.
     pub weight_fraction: f64,
-    /// Average number of updates of others accepted between a task's snapshot and its update.
+    /// Average number of updates of others accepted between a task's version and its update.
     pub staleness: Option<f64>,
     /// Fraction of signs equal to simultaneous updates of others, 0 to 1. `None` if updates are not comparable.
     pub agreement: Option<f64>,

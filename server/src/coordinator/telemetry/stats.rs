@@ -83,7 +83,7 @@ pub struct VolunteerStats {
     staleness: RunningMean,
     agreement: RunningMean,
     last: Instant,
-    /// Accepted updates in the snapshot of its open task.
+    /// Accepted updates in the version of its open task.
     task_base: u64,
 }
 
@@ -100,12 +100,12 @@ impl VolunteerStats {
         }
     }
 
-    /// Records a task issued against a snapshot with `accepted` updates.
+    /// Records a task issued against a version with `accepted` updates.
     pub fn on_task_issued(&mut self, accepted: u64) {
         self.task_base = accepted;
     }
 
-    /// Returns the accepted updates in the snapshot of its open task.
+    /// Returns the accepted updates in the version of its open task.
     pub fn task_base(&self) -> u64 {
         self.task_base
     }
@@ -140,7 +140,7 @@ impl VolunteerStats {
         self.weight.sum(now)
     }
 
-    /// Returns the average number of updates of others accepted between a task's snapshot and its update. `None` before
+    /// Returns the average number of updates of others accepted between a task's version and its update. `None` before
     /// the first update.
     pub fn staleness(&self) -> Option<f64> {
         self.staleness.0

@@ -38,7 +38,7 @@ pub struct TrainedModel<'a> {
     pub run: &'a RunSettings,
     /// Name of the data.
     pub data_name: &'a str,
-    /// Version of the snapshot.
+    /// Number of the newest version.
     pub version: u64,
     /// Accepted updates in the model.
     pub accepted: u64,
