@@ -39,7 +39,8 @@ impl PairBlock {
             *pair = first | second << 4;
         }
         let places = &places[..2 * block.count];
-        let (mut min, mut max) = (u8::MAX, 0);
+        let mut min = u8::MAX;
+        let mut max = 0;
         for place in places {
             min = min.min(*place);
             max = max.max(*place);

@@ -63,7 +63,8 @@ impl<'a> Reader<'a> {
         let mut bytes = self
             .take((values.len() * shift as usize).div_ceil(8))?
             .iter();
-        let (mut bits, mut count) = (0u64, 0);
+        let mut bits = 0u64;
+        let mut count = 0;
         for value in values {
             while count < shift {
                 let byte = bytes.next().expect("take returns the bytes of all values");
@@ -111,7 +112,8 @@ pub(super) fn write_signed(value: i32, out: &mut Vec<u8>) {
 
 /// Writes what [`Reader::low_bits`] reads.
 pub(super) fn write_low_bits(shift: u32, values: &[i32], out: &mut Vec<u8>) {
-    let (mut bits, mut count) = (0u64, 0);
+    let mut bits = 0u64;
+    let mut count = 0;
     for value in values {
         bits |= u64::from(*value as u32 & ((1 << shift) - 1)) << count;
         count += shift;

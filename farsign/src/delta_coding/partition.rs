@@ -91,7 +91,7 @@ fn key(block: &[i32]) -> u32 {
     } else if sum == 0 {
         0
     } else {
-        let mean = (sum * 256 / block.len()).max(12); // in 256ths; the table of the smallest means is shared
+        let mean = (sum * 256 / block.len()).max(12); // times 256; the table of the smallest means is shared
         2 * mean.ilog2() + (mean >> (mean.ilog2() - 1) & 1) as u32 - 6
     }
 }

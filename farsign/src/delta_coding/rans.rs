@@ -177,7 +177,9 @@ impl<'a> RansDecoder<'a> {
         table: &[u32; SCALE as usize],
         pairs: &mut [u8],
     ) -> Result<(), DeltaError> {
-        let (words, mut states, mut next) = (self.words, self.states, self.next);
+        let words = self.words;
+        let mut states = self.states;
+        let mut next = self.next;
         for pairs in pairs.as_chunks_mut::<LANES>().0 {
             for (state, pair) in states.iter_mut().zip(pairs) {
                 let slot = table[(*state % SCALE) as usize];

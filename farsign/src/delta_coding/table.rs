@@ -93,7 +93,8 @@ impl FrequencyTable {
     /// Reads a table.
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, DeltaError> {
         let byte = reader.byte()?;
-        let (shift, radius) = (u32::from(byte & 31), usize::from(byte >> 5));
+        let shift = u32::from(byte & 31);
+        let radius = usize::from(byte >> 5);
         if shift > MAX_SHIFT {
             return Err(DeltaError::Shift { found: shift });
         }

@@ -40,7 +40,8 @@ pub(super) fn round(x: &[i32], shift: u8) -> Vec<i32> {
 /// Returns `k - base` in steps of the finer of their grids, modulo `2^32`.
 pub(super) fn differences(k: &[i32], shift: u8, base: &[i32], base_shift: u8) -> Vec<i32> {
     let finer = shift.min(base_shift);
-    let (up, base_up) = (shift - finer, base_shift - finer);
+    let up = shift - finer;
+    let base_up = base_shift - finer;
     let mut differences = vec![0; k.len()];
     let out = &mut differences[..];
     dispatch(
