@@ -13,11 +13,13 @@ mod report;
 mod server;
 mod time_to_accuracy;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
+use farsign_bench_check::verdict;
 
 use machine::{Machine, Paths};
 use report::{Report, Section};
@@ -47,6 +49,14 @@ struct Arguments {
     #[arg(long)]
     write: bool,
 
+    /// Compare the server's ratio to the echo with its bound, instead of a report
+    #[arg(long, conflicts_with_all = ["sections", "write"])]
+    check: bool,
+
+    /// Digest of the files that a section measures, for the document
+    #[arg(long, value_name = "SECTION=DIGEST")]
+    files_digest: Vec<String>,
+
     /// Folder of report.md and report.json
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -60,6 +70,14 @@ fn main() -> Result<()> {
         return server::serve_echo(&reply_bytes);
     }
     let arguments = Arguments::parse();
+    if arguments.check {
+        let all_within = verdict::report(&server::check()?);
+        ensure!(
+            all_within,
+            "expected every ratio within its bound, found some above"
+        );
+        return Ok(());
+    }
     let chosen = select(&arguments.sections)?;
     let machine = Machine::detect(arguments.paths);
     let mut sections = Vec::new();
@@ -77,7 +95,8 @@ fn main() -> Result<()> {
     };
     save(&arguments.out, &report)?;
     if arguments.write {
-        update(&machine.paths.root.join(DOCUMENT), &report)?;
+        let document = machine.paths.root.join(DOCUMENT);
+        update(&document, &report, &arguments.files_digest)?;
     }
     println!("{}", report.markdown());
     ensure!(failures.is_empty(), "not measured: {}", failures.join("; "));
@@ -107,12 +126,21 @@ fn save(folder: &Path, report: &Report<'_>) -> Result<()> {
     write("report.json", format!("{:#}\n", report.json()))
 }
 
-/// Replaces the measured sections in the document.
-fn update(path: &Path, report: &Report<'_>) -> Result<()> {
+/// Replaces the measured sections in the document. `digests` are `SECTION=DIGEST`.
+///
+/// The lint in `xtask/src/lint/measured_files.rs` reads the digests.
+fn update(path: &Path, report: &Report<'_>, digests: &[String]) -> Result<()> {
     let mut text =
         fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     for section in report.sections {
-        let block = format!("{}\n{}\n", section.body(), report.machine.summary());
+        let mut block = format!("{}\n{}\n", section.body(), report.machine.summary());
+        let digest = digests
+            .iter()
+            .filter_map(|digest| digest.split_once('='))
+            .find(|(name, _)| *name == section.name);
+        if let Some((_, digest)) = digest {
+            _ = write!(block, "\n<!-- files {digest} -->\n");
+        }
         text = document::replace(&text, section.name, &block)
             .with_context(|| format!("updating {}", path.display()))?;
     }

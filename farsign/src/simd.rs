@@ -4,7 +4,26 @@
 //! loop for several generations and runs the newest available one. Results are identical to the bit, provided that
 //! lanes are independent: the order of sums does not change, and multiply-adds are not fused.
 
+#[cfg(feature = "reference")]
+use std::cell::Cell;
+
 use pulp::{Arch, NullaryFnOnce};
+
+#[cfg(feature = "reference")]
+thread_local! {
+    static BASELINE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `run` with the vectors that every processor has, on this thread.
+///
+/// Tests compare the bits, and benchmarks the time, with those of the widest vectors.
+#[cfg(feature = "reference")]
+pub fn with_baseline_vectors<R>(run: impl FnOnce() -> R) -> R {
+    let before = BASELINE.replace(true);
+    let result = run();
+    BASELINE.set(before);
+    result
+}
 
 /// Runs `run`, compiled for the widest available vectors.
 ///
@@ -12,6 +31,10 @@ use pulp::{Arch, NullaryFnOnce};
 /// than inlined is compiled for the oldest generation. The closure must be `move` and capture numbers by value: a
 /// reference to a number may alias a slice that the loop writes, which prevents vectorisation.
 pub fn dispatch<R>(run: impl FnOnce() -> R) -> R {
+    #[cfg(feature = "reference")]
+    if BASELINE.get() {
+        return run();
+    }
     Arch::new().dispatch(InlineClosure(run))
 }
 

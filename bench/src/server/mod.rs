@@ -7,6 +7,8 @@ mod load;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use farsign_bench_check::bounds::Bound;
+use farsign_bench_check::verdict::Verdict;
 use farsign_tests::server_process::ServerProcess;
 use serde_json::Value;
 
@@ -23,12 +25,18 @@ pub use echo::{requested as echo_requested, serve as serve_echo};
 pub const NAME: &str = "server";
 /// Number of concurrent connections.
 const CLIENTS: usize = 64;
-/// Number of samples of each contender, taken in alternation.
-const ROUNDS: usize = 7;
-/// Duration of a sample.
-const WINDOW: Duration = Duration::from_secs(2);
-/// Duration of the warm-up before a sample.
-const WARM_UP: Duration = Duration::from_millis(500);
+/// Samples of the section.
+const SECTION: Sampling = Sampling {
+    rounds: 7,
+    window: Duration::from_secs(2),
+    warm_up: Duration::from_millis(500),
+};
+/// Samples of a check.
+const CHECK: Sampling = Sampling {
+    rounds: 3,
+    window: Duration::from_millis(700),
+    warm_up: Duration::from_millis(300),
+};
 
 /// Models, their number of parameters, and the target of the ratio.
 const MODELS: [(&str, usize, Option<&str>); 2] = [
@@ -57,7 +65,7 @@ pub fn run(_: &Machine) -> Result<Section> {
     let mut ratios = Vec::new();
     for (model, directions, target) in MODELS {
         eprintln!("  {model}");
-        let Measurement { server, echo } = measure(model, directions)?;
+        let Measurement { server, echo } = measure(model, directions, SECTION)?;
         let cpu = [("server", &server), ("echo", &echo)].map(|(name, contender)| {
             let of = format!("{name}, {model}, d = {directions}");
             rows.push(Row::new(
@@ -85,6 +93,32 @@ pub fn run(_: &Machine) -> Result<Section> {
     })
 }
 
+/// Compares the ratios of CPU times, each of the least disturbed samples, with their bounds.
+///
+/// # Errors
+///
+/// Returns an error if a server fails or a client is rejected.
+pub fn check() -> Result<Vec<Verdict>> {
+    let fastest = |samples: &[f64]| samples.iter().copied().fold(f64::INFINITY, f64::min);
+    let verdict = |&(model, directions, _): &(&str, usize, _)| {
+        let bound = Bound::of(&format!("server, model `{model}`"));
+        Verdict::measure(bound.what(), bound.widest, || {
+            let Measurement { server, echo } = measure(model, directions, CHECK)?;
+            Ok(fastest(&server.cpu_us) / fastest(&echo.cpu_us))
+        })
+    };
+    MODELS.iter().map(verdict).collect()
+}
+
+/// The number of samples of each contender, taken in alternation, and their durations.
+#[derive(Clone, Copy, Debug)]
+struct Sampling {
+    rounds: usize,
+    window: Duration,
+    /// Before a sample.
+    warm_up: Duration,
+}
+
 /// The samples of one contender.
 #[derive(Debug, Default)]
 struct Contender {
@@ -101,7 +135,7 @@ struct Measurement {
     echo: Contender,
 }
 
-fn measure(model: &str, directions: usize) -> Result<Measurement> {
+fn measure(model: &str, directions: usize, sampling: Sampling) -> Result<Measurement> {
     let never = u32::MAX.to_string();
     // A run without an end or evaluations, with negligible steps and no limit of joins.
     let settings = [
@@ -121,31 +155,38 @@ fn measure(model: &str, directions: usize) -> Result<Measurement> {
         clients: CLIENTS,
         directions,
     };
-    let echo = Echo::start(reply_bytes(&server, options)?)?;
+    let echo = Echo::start(reply_bytes(&server, options, sampling)?)?;
     let echo_options = LoadOptions {
         address: echo.address,
         ..options
     };
     let mut measurement = Measurement::default();
-    for _ in 0..ROUNDS {
+    for _ in 0..sampling.rounds {
         sample(
             &mut measurement.server,
             server.id(),
             Load::volunteers(options)?,
+            sampling,
         )?;
         sample(
             &mut measurement.echo,
             echo.id(),
             Load::echo_clients(echo_options)?,
+            sampling,
         )?;
     }
     Ok(measurement)
 }
 
-fn sample(contender: &mut Contender, process: u32, mut load: Load) -> Result<()> {
-    load.count(WARM_UP)?;
+fn sample(
+    contender: &mut Contender,
+    process: u32,
+    mut load: Load,
+    sampling: Sampling,
+) -> Result<()> {
+    load.count(sampling.warm_up)?;
     let before = cpu_time(process)?;
-    let (exchanges, time) = load.count(WINDOW)?;
+    let (exchanges, time) = load.count(sampling.window)?;
     let busy = cpu_time(process)?.saturating_sub(before);
     contender.per_s.push(exchanges as f64 / time.as_secs_f64());
     contender
@@ -155,11 +196,11 @@ fn sample(contender: &mut Contender, process: u32, mut load: Load) -> Result<()>
 }
 
 /// Returns the average size of the server's replies under load, in bytes.
-fn reply_bytes(server: &ServerProcess, options: LoadOptions) -> Result<u64> {
+fn reply_bytes(server: &ServerProcess, options: LoadOptions, sampling: Sampling) -> Result<u64> {
     let mut load = Load::volunteers(options)?;
-    load.count(WARM_UP)?;
+    load.count(sampling.warm_up)?;
     let before = server.status();
-    load.count(WINDOW)?;
+    load.count(sampling.window)?;
     let after = server.status();
     let growth = |path: &str| -> Result<u64> {
         let count = |status: &Value| status.pointer(path).and_then(Value::as_u64);

@@ -8,8 +8,9 @@ use super::Findings;
 use super::tree::{File, Tree};
 
 /// The crates whose modules are compared, by source folder.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "attacks/src/",
+    "bench/check/src/",
     "bench/src/",
     "cli/src/",
     "farsign/src/",

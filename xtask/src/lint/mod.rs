@@ -7,6 +7,7 @@ mod imports;
 mod layers;
 pub mod limits;
 mod log_events;
+pub mod measured_files;
 mod source;
 mod tree;
 
@@ -53,6 +54,7 @@ pub fn check(shell: &Shell) -> Result<()> {
     documents::check(&tree, shell.root(), &mut findings);
     log_events::check(&tree, &mut findings);
     limits::check(&tree, &mut findings);
+    measured_files::check(&tree, &mut findings);
     glossary::check(&tree, &mut findings)?;
     for Finding {
         path,

@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 
 pub use browser::browser_test;
 
+use crate::commands::bench;
 use crate::prerequisites::{chromium, toolchain};
 use crate::shell::Shell;
 use crate::{build, lint};
@@ -36,7 +37,7 @@ struct Step {
 }
 
 /// All steps: cheap ones first, and early those whose failure needs a person, such as a missing browser.
-const STEPS: [Step; 22] = [
+const STEPS: [Step; 23] = [
     Step {
         name: "environment",
         about: "the Rust toolchain is complete, and there is a browser",
@@ -120,6 +121,12 @@ const STEPS: [Step; 22] = [
         about: "the same bits with all optimizations and all of this processor's instructions",
         needs: &[],
         run: rust::optimized,
+    },
+    Step {
+        name: "ratios",
+        about: "the algorithm and the server are not slow next to named peers",
+        needs: &["program"],
+        run: |shell| passed(bench::check(shell)),
     },
     Step {
         name: "aarch64",

@@ -2,6 +2,7 @@ use super::*;
 use crate::dataset::DatasetParts;
 use crate::kernels::reference::Reference;
 use crate::random::Stream;
+use crate::simd::with_baseline_vectors;
 use proptest::prelude::*;
 
 /// Rounds parameters to eighths and pixels to quarters, so that the inputs of the second and third layer are exact
@@ -87,6 +88,23 @@ proptest! {
             let expected = list.iter().zip(factors).fold(0.0, add);
             prop_assert_eq!(found.to_bits(), expected.to_bits(), "output {}", o);
         }
+    }
+
+    #[test]
+    fn baseline_vectors_compute_same_bits(
+        inputs in 1usize..70, hidden in 1usize..150, classes in 2usize..12, seed: u64,
+    ) {
+        let architecture = Architecture::new(vec![inputs, hidden, classes]).unwrap();
+        let mut stream = Stream::new(seed);
+        let x: Vec<f32> = (0..architecture.parameters()).map(|_| stream.unit() - 0.5).collect();
+        let batch = batch(&mut stream, 9, inputs, classes, 0.5);
+        let bits = || {
+            let mut gradient = vec![f32::NAN; x.len()];
+            let loss = Kernel::new(&architecture).loss_and_gradient(&x, &batch, &mut gradient);
+            gradient.push(loss);
+            gradient.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(with_baseline_vectors(bits), bits());
     }
 
     #[test]
