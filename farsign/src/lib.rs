@@ -22,7 +22,7 @@
 //! [`math`], [`simd`]), a volunteer's update ([`direction`], [`estimate`], [`momentum`], [`sign`], [`sign_update`]),
 //! the server's step ([`schedule`], [`weighting`], [`step`], [`optimizer`], [`assignment`]), its defences
 //! ([`verification`], [`trust`], [`rollback`], [`tolerance`]), and what travels between them ([`task`], [`wire`],
-//! [`volunteer`], [`task_timing`], [`backoff`]).
+//! [`volunteer`], [`task_timing`], [`line_budget`], [`backoff`]).
 //!
 //! Equations follow arXiv 2605.09337 as docs/algorithm.md reads it, which also lists the differences.
 //!
@@ -86,6 +86,7 @@ pub mod direction;
 pub mod estimate;
 pub mod identity;
 pub mod kernels;
+pub mod line_budget;
 pub mod math;
 pub mod minibatch;
 pub mod model;

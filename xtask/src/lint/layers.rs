@@ -19,6 +19,7 @@ const CRATES: [Layers; 5] = [
             &[
                 "backoff",
                 "dataset",
+                "line_budget",
                 "math",
                 "momentum",
                 "random",
@@ -72,7 +73,7 @@ const CRATES: [Layers; 5] = [
         layers: &[
             &["attack", "identity_file", "server_url"],
             &["remote"],
-            &["training_data"],
+            &["line", "training_data"],
             &["worker"],
         ],
     },
