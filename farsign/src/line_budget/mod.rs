@@ -38,6 +38,11 @@ const LEASE_BYTES: u64 = 262_144;
 /// Longest usual lease, as the inverse of its fraction of the budget.
 const LEASE_DIVISOR: u64 = 256;
 
+/// Returns the bytes to lease at once from a budget of `limit` bytes an hour, at least `needed_bytes`.
+pub fn lease_request(limit: u64, needed_bytes: u64) -> u64 {
+    needed_bytes.max(LEASE_BYTES.min(limit / LEASE_DIVISOR))
+}
+
 /// A lease that the budget does not allow now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetUsed {
@@ -62,7 +67,7 @@ pub fn lease(
         usage.add(now_ms, needed_bytes);
         return Ok(needed_bytes);
     };
-    let wanted = needed_bytes.max(LEASE_BYTES.min(limit / LEASE_DIVISOR));
+    let wanted = lease_request(limit, needed_bytes);
     let available = limit.saturating_sub(usage.used(now_ms));
     let needed = needed_bytes.clamp(1, limit.max(1));
     if available < needed {

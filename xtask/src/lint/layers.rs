@@ -82,6 +82,7 @@ const CRATES: [Layers; 5] = [
         layers: &[
             &[
                 "events",
+                "line",
                 "preprocess",
                 "socket",
                 "throttle",
