@@ -74,7 +74,9 @@ mod tests {
 
     #[test]
     fn other_budgets_are_rejected() {
-        for text in ["", "0", "999kB", "-5MB", "MB", "many", "1e9", "inf", "NaN", "100 MB/h"] {
+        for text in [
+            "", "0", "999kB", "-5MB", "MB", "many", "1e9", "inf", "NaN", "100 MB/h",
+        ] {
             let error = text.parse::<ByteBudget>().unwrap_err().to_string();
             for part in ["1.0 MB", "off", text] {
                 assert!(error.contains(part), "{part:?} in {error}");

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use farsign::line_budget::{
-    BudgetUsed, LineAllowance, LineUsage, OPENING_BYTES, lease, websocket_frame_bytes,
+    BudgetUsed, LineAllowance, LineUsage, OPENING_BYTES, Transfer, lease, websocket_frame_bytes,
 };
 
 use crate::remote::RemoteServer;
@@ -46,18 +46,13 @@ impl Line {
         self.with_traffic(|traffic, now_ms| traffic.usage.used(now_ms))
     }
 
-    /// Counts transferred bytes, of which `beyond` were not leased.
-    pub(crate) fn count(&self, bytes: u64, beyond: u64) {
-        self.with_traffic(|traffic, now_ms| {
-            traffic.total = traffic.total.saturating_add(bytes);
-            traffic.usage.add(now_ms, beyond);
-        });
-    }
-
     /// Counts the downloads since the last call.
     pub(crate) fn count_downloads(&self, server: &RemoteServer) {
         let bytes = server.take_downloaded_bytes();
-        self.count(bytes, bytes);
+        self.with_traffic(|traffic, now_ms| {
+            traffic.total = traffic.total.saturating_add(bytes);
+            traffic.usage.add(now_ms, bytes);
+        });
     }
 
     fn with_traffic<T>(&self, action: impl FnOnce(&mut Traffic, u64) -> T) -> T {
@@ -107,8 +102,15 @@ impl<'a> WorkerLine<'a> {
     }
 
     fn transfer(&mut self, bytes: u64) {
-        let beyond = self.allowance.transfer(bytes);
-        self.line.count(bytes, beyond);
+        self.line.with_traffic(|traffic, now_ms| {
+            let Transfer {
+                uncounted,
+                returned,
+            } = self.allowance.transfer(now_ms, bytes);
+            traffic.total = traffic.total.saturating_add(bytes);
+            traffic.usage.give_back(returned);
+            traffic.usage.add(now_ms, uncounted);
+        });
     }
 
     /// Prepares for the received task. The first task of a session is always computed; the session was opened for it.
@@ -124,23 +126,23 @@ impl<'a> WorkerLine<'a> {
 
     /// Gives back what is left of the lease after a session.
     pub fn close(&mut self) {
-        let left = self.allowance.take_left();
+        let left = self.allowance.end_lease();
         self.line
             .with_traffic(|traffic, _| traffic.usage.give_back(left));
     }
 
     fn lease(&mut self, needed: u64) -> Result<(), Duration> {
-        let missing = needed.saturating_sub(self.allowance.left());
-        if self.limit.is_none() || missing == 0 {
+        if self.limit.is_none() || self.allowance.left() >= needed {
             return Ok(());
         }
-        let leased = self.line.with_traffic(|traffic, now_ms| {
-            lease(&mut traffic.usage, now_ms, self.limit, missing).map_err(
-                |BudgetUsed { resume_at_ms }| Duration::from_millis(resume_at_ms - now_ms),
-            )
-        });
-        self.allowance.add(leased?);
-        Ok(())
+        self.line.with_traffic(|traffic, now_ms| {
+            traffic.usage.give_back(self.allowance.end_lease());
+            let leased = lease(&mut traffic.usage, now_ms, self.limit, needed);
+            let wait =
+                |used: BudgetUsed| Duration::from_millis(used.resume_at_ms.saturating_sub(now_ms));
+            self.allowance.begin_lease(leased.map_err(wait)?);
+            Ok(())
+        })
     }
 }
 

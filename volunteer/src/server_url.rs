@@ -146,7 +146,10 @@ impl ServerUrl {
         let name = uri.as_ref().and_then(Uri::host).unwrap_or_default();
         let address = name.trim_start_matches('[').trim_end_matches(']');
         let is_name = name.eq_ignore_ascii_case("localhost");
-        is_name || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        is_name
+            || address
+                .parse()
+                .is_ok_and(|address: IpAddr| address.is_loopback())
     }
 
     /// Returns whether the server uses TLS.

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
+use crate::line::LineReport;
+
 /// A message to the page.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -18,9 +20,9 @@ pub enum WorkerEvent<'a> {
     },
     /// Counters since the start of the worker.
     Progress(&'a Progress),
-    /// Bytes for the page to count in the line budget of the browser. `spent` may be negative. The page replies to a lease
-    /// with the bytes of all tabs.
-    Line { spent: f64, lease: f64 },
+    /// Bytes for the page to count in the line budget of the browser. The page replies to a lease with the bytes of all
+    /// tabs.
+    Line(LineReport),
 }
 
 /// The state of a volunteer.

@@ -4,24 +4,31 @@
 //! the rules are in [`farsign::line_budget`].
 //!
 //! ```text
-//!   worker --{spent, lease}--> page: adds both to what is stored          worker <--slots of all tabs-- page
+//!   worker --{spent, lease, returned}--> page: adds them to what is stored     worker <--slots of all tabs-- page
 //! ```
 //!
 //! A lease is stored before it is allowed. So of two workers that lease the last bytes at the same time, at least one
 //! sees the lease of the other.
 
 use farsign::line_budget::{
-    BudgetUsed, LineAllowance, LineUsage, OPENING_BYTES, lease, lease_request,
-    websocket_frame_bytes,
+    BudgetUsed, Leased, LineAllowance, LineUsage, OPENING_BYTES, Transfer, lease, lease_request,
+    slot_of, websocket_frame_bytes,
 };
+use serde::Serialize;
 
-/// Bytes for the page to count. `spent` is negative if unused bytes of a lease return.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Bytes for the page to count. Whole numbers are floats because JavaScript has no other numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct LineReport {
-    /// Transferred bytes that no lease contains.
+    /// The current minute, since the epoch.
+    pub minute: f64,
+    /// Transferred bytes that no lease of this minute contains.
     pub spent: f64,
     /// Bytes of a new lease; 0 without a request.
     pub lease: f64,
+    /// Bytes of the last lease that no longer count in its minute.
+    pub returned: f64,
+    /// The minute of that lease.
+    pub leased_minute: f64,
 }
 
 /// Whether a worker may transfer bytes.
@@ -47,8 +54,8 @@ pub struct WorkerLine {
     /// Bytes an hour; `None` without a budget.
     limit: Option<u64>,
     allowance: LineAllowance,
-    /// Transferred bytes that the page has not counted, less bytes that it has counted and that were not transferred.
-    uncounted: i64,
+    /// What the page has not counted.
+    transfer: Transfer,
     requested: Option<Request>,
     /// Whether the received task is the first of its session, for which the session was opened.
     is_first_task: bool,
@@ -59,7 +66,7 @@ struct Request {
     /// Bytes that the worker needs.
     needed: u64,
     /// Bytes that the page was asked to count.
-    bytes: u64,
+    leased: Leased,
 }
 
 impl WorkerLine {
@@ -70,23 +77,36 @@ impl WorkerLine {
     }
 
     /// Counts the opening of a session.
-    pub fn open(&mut self) {
+    pub fn open(&mut self, now_ms: f64) {
         self.allowance.begin_session();
-        self.transfer(OPENING_BYTES);
+        self.transfer(now_ms, OPENING_BYTES);
     }
 
     /// Counts a sent frame.
-    pub fn sent(&mut self, payload_bytes: usize) {
-        self.transfer(websocket_frame_bytes(payload_bytes, true));
+    pub fn sent(&mut self, now_ms: f64, payload_bytes: usize) {
+        self.transfer(now_ms, websocket_frame_bytes(payload_bytes, true));
     }
 
     /// Counts a received frame.
-    pub fn received(&mut self, payload_bytes: usize) {
-        self.transfer(websocket_frame_bytes(payload_bytes, false));
+    pub fn received(&mut self, now_ms: f64, payload_bytes: usize) {
+        self.transfer(now_ms, websocket_frame_bytes(payload_bytes, false));
     }
 
-    fn transfer(&mut self, bytes: u64) {
-        self.uncounted += self.allowance.transfer(bytes) as i64;
+    fn transfer(&mut self, now_ms: f64, bytes: u64) {
+        let Transfer {
+            uncounted,
+            returned,
+        } = self.allowance.transfer(now_ms as u64, bytes);
+        self.transfer.uncounted += uncounted;
+        self.give_back(returned);
+    }
+
+    /// Notes bytes of the only lease that the page has not taken back.
+    fn give_back(&mut self, returned: Leased) {
+        if returned.bytes > 0 {
+            self.transfer.returned.slot = returned.slot;
+            self.transfer.returned.bytes += returned.bytes;
+        }
     }
 
     /// Records a received task.
@@ -95,37 +115,34 @@ impl WorkerLine {
     }
 
     /// Returns whether a session may be opened.
-    pub fn may_open(&mut self) -> Permission {
-        self.request(self.allowance.needed_to_open())
+    pub fn may_open(&mut self, now_ms: f64) -> Permission {
+        self.request(now_ms, self.allowance.needed_to_open())
     }
 
     /// Returns whether the received task may be computed.
-    pub fn may_compute(&mut self) -> Permission {
+    pub fn may_compute(&mut self, now_ms: f64) -> Permission {
         if self.is_first_task {
             return Permission::Granted;
         }
-        self.request(self.allowance.needed_for_task())
+        self.request(now_ms, self.allowance.needed_for_task())
     }
 
-    fn request(&mut self, needed: u64) -> Permission {
+    fn request(&mut self, now_ms: f64, needed: u64) -> Permission {
         let Some(limit) = self.limit else {
             return Permission::Granted;
         };
-        let missing = needed.saturating_sub(self.allowance.left());
         if self.requested.is_some() {
             return Permission::Pending;
         }
-        if missing == 0 {
+        if self.allowance.left() >= needed {
             return Permission::Granted;
         }
-        let bytes = lease_request(limit, missing);
-        self.requested = Some(Request {
-            needed: missing,
-            bytes,
-        });
+        let leased = Leased::at(now_ms as u64, lease_request(limit, needed));
+        self.requested = Some(Request { needed, leased });
+        self.close();
         Permission::Requested(LineReport {
-            spent: std::mem::take(&mut self.uncounted) as f64,
-            lease: bytes as f64,
+            lease: leased.bytes as f64,
+            ..self.take_report(now_ms).unwrap_or_default()
         })
     }
 
@@ -135,31 +152,41 @@ impl WorkerLine {
     /// # Errors
     /// Returns an error if the budget does not allow the lease. The next report returns it.
     pub fn receive_usage(&mut self, slots: &[f64], now_ms: f64) -> Option<Result<(), Refused>> {
-        let Request { needed, bytes } = self.requested.take()?;
+        let Request { needed, leased } = self.requested.take()?;
         let pairs = slots
             .chunks_exact(2)
             .map(|pair| (pair[0] as u64, pair[1] as u64));
         let mut usage = LineUsage::from_slots(pairs);
-        usage.give_back(bytes);
-        let leased = lease(&mut usage, now_ms as u64, self.limit, needed);
-        let granted = leased.unwrap_or_default().min(bytes);
-        self.allowance.add(granted);
-        self.uncounted -= (bytes - granted) as i64;
+        usage.give_back(leased);
+        let result = lease(&mut usage, now_ms as u64, self.limit, needed);
+        let bytes = result.unwrap_or_default().bytes.min(leased.bytes);
+        self.allowance.begin_lease(Leased { bytes, ..leased });
+        self.give_back(Leased {
+            bytes: leased.bytes - bytes,
+            ..leased
+        });
         let refused = |used: BudgetUsed| Refused {
             resume_at_ms: used.resume_at_ms as f64,
         };
-        Some(leased.map(|_| ()).map_err(refused))
+        Some(result.map(|_| ()).map_err(refused))
     }
 
     /// Gives the rest of the lease back.
     pub fn close(&mut self) {
-        self.uncounted -= self.allowance.take_left() as i64;
+        let left = self.allowance.end_lease();
+        self.give_back(left);
     }
 
     /// Returns the bytes that the page has not counted; `None` if there are none.
-    pub fn take_report(&mut self) -> Option<LineReport> {
-        let spent = std::mem::take(&mut self.uncounted) as f64;
-        (spent != 0.0).then_some(LineReport { spent, lease: 0.0 })
+    pub fn take_report(&mut self, now_ms: f64) -> Option<LineReport> {
+        let transfer = std::mem::take(&mut self.transfer);
+        (transfer != Transfer::default()).then(|| LineReport {
+            minute: slot_of(now_ms as u64) as f64,
+            spent: transfer.uncounted as f64,
+            lease: 0.0,
+            returned: transfer.returned.bytes as f64,
+            leased_minute: transfer.returned.slot as f64,
+        })
     }
 }
 
@@ -176,7 +203,7 @@ mod tests {
 
     impl Page {
         fn add(&mut self, report: LineReport) {
-            self.0 += report.spent + report.lease;
+            self.0 += report.spent + report.lease - report.returned;
         }
 
         fn slots(&self) -> [f64; 2] {
@@ -184,11 +211,7 @@ mod tests {
         }
 
         /// Counts a request and replies, as the page does.
-        fn settle(
-            &mut self,
-            line: &mut WorkerLine,
-            permission: Permission,
-        ) -> Result<(), Refused> {
+        fn settle(&mut self, line: &mut WorkerLine, permission: Permission) -> Result<(), Refused> {
             match permission {
                 Permission::Granted => return Ok(()),
                 Permission::Requested(report) => self.add(report),
@@ -209,13 +232,15 @@ mod tests {
     fn work(page: &mut Page, line: &mut WorkerLine, bytes: usize) -> (u32, Refused) {
         let mut tasks = 0;
         loop {
-            line.received(bytes);
+            line.received(NOW_MS, bytes);
             line.record_task();
             tasks += 1;
-            let permission = line.may_compute();
+            let permission = line.may_compute(NOW_MS);
             if let Err(refused) = page.settle(line, permission) {
                 line.close();
-                line.take_report().into_iter().for_each(|report| page.add(report));
+                line.take_report(NOW_MS)
+                    .into_iter()
+                    .for_each(|report| page.add(report));
                 return (tasks, refused);
             }
         }
@@ -227,9 +252,9 @@ mod tests {
         let mut lines = [limited(), limited()];
         let mut total = 0.0;
         for line in &mut lines {
-            let permission = line.may_open();
+            let permission = line.may_open(NOW_MS);
             page.settle(line, permission).expect("a full bucket");
-            line.open();
+            line.open(NOW_MS);
             total += OPENING_BYTES as f64;
         }
         for line in &mut lines {
@@ -239,31 +264,36 @@ mod tests {
         }
         assert!(total <= LIMIT + 2.0 * 30_004.0, "{total} bytes");
         assert!(total > 0.9 * LIMIT, "{total} bytes");
-        assert!((page.0 - total).abs() < 1.0, "{} counted of {total}", page.0);
+        assert!(
+            (page.0 - total).abs() < 1.0,
+            "{} counted of {total}",
+            page.0
+        );
     }
 
     #[test]
     fn first_task_is_computed() {
         let mut page = Page::default();
         let mut line = limited();
-        let permission = line.may_open();
+        let permission = line.may_open(NOW_MS);
         page.settle(&mut line, permission).expect("a full bucket");
-        line.open();
-        line.received(3 * LIMIT as usize);
+        line.open(NOW_MS);
+        line.received(NOW_MS, 3 * LIMIT as usize);
         line.record_task();
-        assert_eq!(line.may_compute(), Permission::Granted);
-        line.sent(10);
-        line.received(10);
+        assert_eq!(line.may_compute(NOW_MS), Permission::Granted);
+        line.sent(NOW_MS, 10);
+        line.received(NOW_MS, 10);
         line.record_task();
-        let permission = line.may_compute();
-        page.settle(&mut line, permission).expect_err("an empty bucket");
+        let permission = line.may_compute(NOW_MS);
+        page.settle(&mut line, permission)
+            .expect_err("an empty bucket");
     }
 
     #[test]
     fn second_request_waits_for_reply() {
         let mut line = limited();
-        assert!(matches!(line.may_open(), Permission::Requested(_)));
-        assert_eq!(line.may_open(), Permission::Pending);
+        assert!(matches!(line.may_open(NOW_MS), Permission::Requested(_)));
+        assert_eq!(line.may_open(NOW_MS), Permission::Pending);
         let used = [(NOW_MS / 60_000.0).floor(), f64::MAX];
         let refused = line.receive_usage(&used, NOW_MS).expect("a request");
         assert!(refused.is_err());
@@ -280,7 +310,7 @@ mod tests {
             &[f64::INFINITY, 1.0, 2.0],
         ] {
             let mut line = limited();
-            _ = line.may_open();
+            _ = line.may_open(NOW_MS);
             assert!(line.receive_usage(slots, NOW_MS).is_some(), "{slots:?}");
         }
     }
@@ -288,12 +318,12 @@ mod tests {
     #[test]
     fn no_budget_reports_all_bytes() {
         let mut line = WorkerLine::default();
-        assert_eq!(line.may_open(), Permission::Granted);
-        assert_eq!(line.take_report(), None);
-        line.open();
-        line.sent(94);
-        let spent = line.take_report().expect("bytes").spent;
+        assert_eq!(line.may_open(NOW_MS), Permission::Granted);
+        assert_eq!(line.take_report(NOW_MS), None);
+        line.open(NOW_MS);
+        line.sent(NOW_MS, 94);
+        let spent = line.take_report(NOW_MS).expect("bytes").spent;
         assert_eq!(spent, OPENING_BYTES as f64 + 100.0);
-        assert_eq!(line.take_report(), None);
+        assert_eq!(line.take_report(NOW_MS), None);
     }
 }

@@ -48,9 +48,10 @@ const pool = new WorkerPool(socketUrl(), settings, credentials, {
     show();
   },
   onProgress: (worker, progress) => stats.record(worker, progress, performance.now()), // shown at the next refresh
-  onLine: (worker, { spent, lease }) => {
-    ledger.add(spent + lease, spent);
-    if (lease > 0) worker.sendLineUsage(ledger.slots());
+  onTransfer: (bytes) => ledger.add(bytes),
+  onLine: (worker, report) => {
+    ledger.record(report);
+    if (report.lease > 0) worker.sendLineUsage(ledger.slots());
   },
   onTerminated: (worker) => stats.closeWorker(worker),
 });

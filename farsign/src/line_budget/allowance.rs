@@ -1,5 +1,7 @@
 //! The allowance of one connection.
 
+use super::usage::{Leased, slot_of};
+
 /// Estimate of the request that opens a WebSocket and its response, in bytes.
 pub const OPENING_BYTES: u64 = 1000;
 
@@ -16,10 +18,20 @@ pub fn websocket_frame_bytes(payload_bytes: usize, is_masked: bool) -> u64 {
     payload_bytes as u64 + 2 + extended_length + mask
 }
 
+/// Transferred bytes, as they change the usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Transfer {
+    /// Bytes to count now, because no lease of this minute contains them.
+    pub uncounted: u64,
+    /// Bytes of an older lease to give back, since they are counted now.
+    pub returned: Leased,
+}
+
 /// The bytes that one connection may transfer without another lease, and the measured cost of its tasks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LineAllowance {
-    left: u64,
+    lease: Leased,
     /// Bytes since the connection was opened, or since the last task was received.
     since_task: u64,
     /// Whether the session has received a task.
@@ -36,13 +48,24 @@ impl LineAllowance {
         (self.since_task, self.has_task) = (0, false);
     }
 
-    /// Counts transferred bytes, and returns those beyond the allowance.
-    #[must_use = "bytes beyond the allowance count too"]
-    pub fn transfer(&mut self, bytes: u64) -> u64 {
+    /// Takes transferred bytes from the lease.
+    pub fn transfer(&mut self, now_ms: u64, bytes: u64) -> Transfer {
         self.since_task = self.since_task.saturating_add(bytes);
-        let beyond = bytes.saturating_sub(self.left);
-        self.left = self.left.saturating_sub(bytes);
-        beyond
+        let Leased { slot, bytes: left } = self.lease;
+        let from_lease = bytes.min(left);
+        self.lease.bytes = left - from_lease;
+        let returned = if slot == slot_of(now_ms) {
+            0
+        } else {
+            from_lease
+        };
+        Transfer {
+            uncounted: bytes - from_lease + returned,
+            returned: Leased {
+                slot,
+                bytes: returned,
+            },
+        }
     }
 
     /// Records that the bytes so far have brought a task. Returns whether it is the first of the session.
@@ -69,16 +92,16 @@ impl LineAllowance {
 
     /// Returns the bytes that may be transferred without another lease.
     pub fn left(&self) -> u64 {
-        self.left
+        self.lease.bytes
     }
 
-    /// Adds the bytes of a lease.
-    pub fn add(&mut self, leased: u64) {
-        self.left = self.left.saturating_add(leased);
+    /// Begins a lease. The one before has ended.
+    pub fn begin_lease(&mut self, lease: Leased) {
+        self.lease = lease;
     }
 
-    /// Returns the leased bytes that were not used, which the connection then lacks.
-    pub fn take_left(&mut self) -> u64 {
-        std::mem::take(&mut self.left)
+    /// Ends the lease, and returns what is left of it.
+    pub fn end_lease(&mut self) -> Leased {
+        std::mem::take(&mut self.lease)
     }
 }

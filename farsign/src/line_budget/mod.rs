@@ -13,15 +13,16 @@
 //!
 //! A connection leases bytes before it takes a task, and a lease counts as transferred at once. So connections that act
 //! at the same time cannot exceed the budget together. A frame that is longer than expected exceeds it by its length at
-//! most, because no lease follows until an hour has passed.
+//! most, because no lease follows until an hour has passed. Bytes count from the minute of their transfer: those of an
+//! older lease are given back and counted anew.
 //!
 //! Times are in milliseconds since any fixed moment, and are passed in.
 
 mod allowance;
 mod usage;
 
-pub use allowance::{LineAllowance, OPENING_BYTES, websocket_frame_bytes};
-pub use usage::LineUsage;
+pub use allowance::{LineAllowance, OPENING_BYTES, Transfer, websocket_frame_bytes};
+pub use usage::{Leased, LineUsage, slot_of};
 
 /// Smallest budget, in bytes an hour. A smaller one could not carry a task of an ordinary model.
 pub const MIN_BYTES_PER_HOUR: u64 = 1_000_000;
@@ -62,10 +63,10 @@ pub fn lease(
     now_ms: u64,
     limit: Option<u64>,
     needed_bytes: u64,
-) -> Result<u64, BudgetUsed> {
+) -> Result<Leased, BudgetUsed> {
     let Some(limit) = limit else {
         usage.add(now_ms, needed_bytes);
-        return Ok(needed_bytes);
+        return Ok(Leased::at(now_ms, needed_bytes));
     };
     let wanted = lease_request(limit, needed_bytes);
     let available = limit.saturating_sub(usage.used(now_ms));
@@ -77,7 +78,7 @@ pub fn lease(
     }
     let granted = wanted.min(available);
     usage.add(now_ms, granted);
-    Ok(granted)
+    Ok(Leased::at(now_ms, granted))
 }
 
 #[cfg(all(test, not(target_family = "wasm")))]

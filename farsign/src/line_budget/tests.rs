@@ -29,16 +29,21 @@ impl Fleet {
         let allowance = &mut self.allowances[connection];
         let needed = allowance.needed_for_task();
         if allowance.left() < needed {
+            self.usage.give_back(allowance.end_lease());
             match lease(&mut self.usage, clock, Some(self.limit), needed) {
-                Ok(bytes) => allowance.add(bytes),
+                Ok(leased) => allowance.begin_lease(leased),
                 Err(used) => {
                     assert!(used.resume_at_ms > clock, "a rest ends at once");
                     return false;
                 }
             }
         }
-        let beyond = allowance.transfer(frame);
-        self.usage.add(clock, beyond);
+        let Transfer {
+            uncounted,
+            returned,
+        } = allowance.transfer(clock, frame);
+        self.usage.give_back(returned);
+        self.usage.add(clock, uncounted);
         allowance.record_task();
         self.transfers.push((time, frame));
         true
@@ -146,8 +151,8 @@ fn gap_of_years_fills_bucket() {
     usage.add(0, u64::MAX);
     assert_eq!(usage.used(0), u64::MAX);
     assert_eq!(usage.used(u64::MAX), 0);
-    usage.add(u64::MAX, 5);
-    assert_eq!(usage.used(u64::MAX), 5);
+    usage.add(u64::MAX / 2, 5);
+    assert_eq!(usage.used(u64::MAX / 2), 5);
 }
 
 #[test]
@@ -164,21 +169,35 @@ fn unused_lease_returns_to_budget() {
     let mut usage = LineUsage::default();
     let leased = lease(&mut usage, now, Some(limit), 10).unwrap();
     let mut allowance = LineAllowance::default();
-    allowance.add(leased);
-    assert_eq!(allowance.transfer(1000), 0);
-    usage.give_back(allowance.take_left());
+    allowance.begin_lease(leased);
+    assert_eq!(allowance.transfer(now, 1000).uncounted, 0);
+    usage.give_back(allowance.end_lease());
     assert_eq!(usage.used(now), 1000);
-    assert_eq!(allowance.transfer(5), 5);
+    assert_eq!(allowance.transfer(now, 5).uncounted, 5);
+}
+
+#[test]
+fn old_lease_counts_from_transfer() {
+    let limit = 2_000_000;
+    let mut usage = LineUsage::default();
+    let mut allowance = LineAllowance::default();
+    allowance.begin_lease(lease(&mut usage, 0, Some(limit), 1_500_000).unwrap());
+    let later = 50 * MINUTE;
+    let transfer = allowance.transfer(later, 1_000_000);
+    usage.give_back(transfer.returned);
+    usage.add(later, transfer.uncounted);
+    assert_eq!(usage.used(later), 1_500_000);
+    assert_eq!(usage.used(61 * MINUTE), 1_000_000);
 }
 
 #[test]
 fn session_costs_are_measured() {
     let mut allowance = LineAllowance::default();
     allowance.begin_session();
-    _ = allowance.transfer(400_000);
+    _ = allowance.transfer(0, 400_000);
     assert!(allowance.record_task());
-    _ = allowance.transfer(12_000);
-    _ = allowance.transfer(30_000);
+    _ = allowance.transfer(0, 12_000);
+    _ = allowance.transfer(0, 30_000);
     assert!(!allowance.record_task());
     assert_eq!(allowance.needed_for_task(), 42_000);
     assert!(allowance.needed_to_open() >= 442_000);
@@ -195,14 +214,15 @@ fn connection_beyond_whole_budget_waits() {
     assert_eq!(used.resume_at_ms, now + 61 * MINUTE);
     assert_eq!(
         lease(&mut usage, used.resume_at_ms, Some(limit), 3 * limit),
-        Ok(limit)
+        Ok(Leased::at(used.resume_at_ms, limit))
     );
 }
 
 #[test]
 fn budget_off_leases_any_number() {
     let mut usage = LineUsage::default();
-    assert_eq!(lease(&mut usage, 0, None, u64::MAX), Ok(u64::MAX));
+    let leased = lease(&mut usage, 0, None, u64::MAX);
+    assert_eq!(leased, Ok(Leased::at(0, u64::MAX)));
     assert!(lease(&mut usage, 0, None, 1).is_ok());
 }
 

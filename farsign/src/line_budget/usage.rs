@@ -21,6 +21,28 @@ pub struct LineUsage {
     slots: VecDeque<(u64, u64)>,
 }
 
+/// Leased bytes, and the slot in which they are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leased {
+    /// Number of the minute.
+    pub slot: u64,
+    /// The bytes.
+    pub bytes: u64,
+}
+
+impl Leased {
+    /// Returns bytes that are leased at this time.
+    pub fn at(now_ms: u64, bytes: u64) -> Self {
+        let slot = slot_of(now_ms);
+        Self { slot, bytes }
+    }
+}
+
+/// Returns the number of the minute of a time in ms.
+pub fn slot_of(time_ms: u64) -> u64 {
+    time_ms / SLOT_MS
+}
+
 impl LineUsage {
     /// Returns the usage with these slots, each a number of a minute and its bytes, in any order.
     pub fn from_slots(slots: impl IntoIterator<Item = (u64, u64)>) -> Self {
@@ -34,20 +56,21 @@ impl LineUsage {
     /// Counts bytes that are transferred or leased now.
     pub fn add(&mut self, now_ms: u64, bytes: u64) {
         self.forget_old(now_ms);
-        self.add_to_slot(now_ms / SLOT_MS, bytes);
+        self.add_to_slot(slot_of(now_ms), bytes);
     }
 
-    /// Takes bytes of a lease back, which were not transferred: from the newest slots, where the lease is.
-    pub fn give_back(&mut self, bytes: u64) {
-        let mut bytes = bytes;
-        while bytes > 0
-            && let Some((slot, used)) = self.slots.pop_back()
-        {
-            if used > bytes {
-                self.slots.push_back((slot, used - bytes));
-                return;
-            }
-            bytes -= used;
+    /// Takes bytes of a lease back, which were not transferred or are counted anew.
+    pub fn give_back(&mut self, leased: Leased) {
+        let Leased { slot, bytes } = leased;
+        let found = self.slots.binary_search_by_key(&slot, |&(other, _)| other);
+        let Ok(index) = found else {
+            return; // forgotten, or moved to a slot that counts longer
+        };
+        let used = self.slots[index].1;
+        if used > bytes {
+            self.slots[index].1 = used - bytes;
+        } else {
+            self.slots.remove(index);
         }
     }
 
@@ -98,7 +121,7 @@ impl LineUsage {
         {
             self.slots.pop_front();
         }
-        let latest = now_ms / SLOT_MS + WINDOW_SLOTS;
+        let latest = slot_of(now_ms) + WINDOW_SLOTS;
         let mut moved = 0_u64;
         while let Some(&(slot, bytes)) = self.slots.back()
             && slot > latest

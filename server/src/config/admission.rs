@@ -4,9 +4,9 @@ use farsign::wire::check_join_token;
 
 use crate::admission::bans::Bans;
 use crate::admission::{AdmissionOptions, Origins, TokenDigest, ban_file, check_admin_token};
-use crate::config::{milliseconds, net};
 use crate::config::settings::Settings;
 use crate::config::validate::Validator;
+use crate::config::{milliseconds, net};
 use crate::net::trusted_proxy::TrustedProxies;
 
 /// Builds the options of admission.

@@ -209,8 +209,7 @@ impl Listener {
             return;
         };
         let egress = self.egress.connection(self.client_of(peer));
-        let stream =
-            WriteTimeoutStream::new(stream, limits.write_timeout, egress.clone(), permit);
+        let stream = WriteTimeoutStream::new(stream, limits.write_timeout, egress.clone(), permit);
         let address = peer;
         let peer = Peer { address, egress };
         match (&self.options.tls, scheme) {
@@ -227,7 +226,11 @@ impl Listener {
                 send_no_tls_alert(stream).await;
             }
             (Some(_), Scheme::Http) => {
-                self.warn_scheme(address, "http", "the server has a certificate; use https://");
+                self.warn_scheme(
+                    address,
+                    "http",
+                    "the server has a certificate; use https://",
+                );
                 self.serve_http(stream, peer, deadline, https_expected())
                     .await;
             }

@@ -164,7 +164,8 @@ mod tests {
         let limiter = ConnectionLimiter::new(1, 1);
         let (_client, server) = tokio::io::duplex(16);
         let permit = limiter.acquire(None).unwrap();
-        let mut stream = WriteTimeoutStream::new(server, Duration::from_millis(10), egress(None), permit);
+        let mut stream =
+            WriteTimeoutStream::new(server, Duration::from_millis(10), egress(None), permit);
         let error = stream.write_all(&[0; 17]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(limiter.in_use(), 1);
@@ -176,7 +177,8 @@ mod tests {
     async fn reading_client_receives_all_bytes() {
         let (mut client, server) = tokio::io::duplex(16);
         let permit = ConnectionLimiter::new(1, 1).acquire(None).unwrap();
-        let mut stream = WriteTimeoutStream::new(server, Duration::from_mins(1), egress(None), permit);
+        let mut stream =
+            WriteTimeoutStream::new(server, Duration::from_mins(1), egress(None), permit);
         let (wrote, read) = tokio::join!(
             async {
                 let wrote = stream.write_all(&[7; 100]).await;

@@ -2,7 +2,7 @@
 
 use super::{Driver, SharedDriver};
 use crate::events::{State, WorkerEvent};
-use crate::line::{LineReport, Permission, Refused};
+use crate::line::{Permission, Refused};
 use crate::worker_global::{now_ms, unix_time_ms};
 
 impl Driver {
@@ -44,19 +44,19 @@ impl Driver {
 
     /// Returns whether the line budget allows a session. If the page must be asked, its reply continues.
     pub(super) fn may_open_line(&mut self) -> bool {
-        let permission = self.line.may_open();
+        let permission = self.line.may_open(unix_time_ms());
         self.request(permission)
     }
 
     /// Returns whether the line budget allows the received task. If the page must be asked, its reply continues.
     pub(super) fn may_compute_on_line(&mut self) -> bool {
-        let permission = self.line.may_compute();
+        let permission = self.line.may_compute(unix_time_ms());
         self.request(permission)
     }
 
     fn request(&self, permission: Permission) -> bool {
         if let Permission::Requested(report) = permission {
-            self.send_line(report);
+            self.send_event(&WorkerEvent::Line(report));
         }
         permission == Permission::Granted
     }
@@ -73,12 +73,8 @@ impl Driver {
 
     /// Sends the page the bytes that it has not counted.
     pub(super) fn report_line(&mut self) {
-        if let Some(report) = self.line.take_report() {
-            self.send_line(report);
+        if let Some(report) = self.line.take_report(unix_time_ms()) {
+            self.send_event(&WorkerEvent::Line(report));
         }
-    }
-
-    fn send_line(&self, LineReport { spent, lease }: LineReport) {
-        self.send_event(&WorkerEvent::Line { spent, lease });
     }
 }

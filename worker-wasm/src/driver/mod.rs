@@ -33,7 +33,7 @@ use crate::events::{Progress, State, WorkerEvent};
 use crate::line::WorkerLine;
 use crate::socket::{Socket, Stage};
 use crate::throttle::Throttle;
-use crate::worker_global::{Timer, drop_after_event, now_ms};
+use crate::worker_global::{Timer, drop_after_event, now_ms, unix_time_ms};
 
 /// Minimum time between two progress events. The page redraws less often.
 const PROGRESS_INTERVAL_MS: f64 = 250.0;
@@ -232,7 +232,7 @@ impl Driver {
         match Socket::connect(&self.url, on_event) {
             Ok(socket) => {
                 (self.socket, self.stage) = (Some(socket), Stage::Opening);
-                self.line.open();
+                self.line.open(unix_time_ms());
                 self.last_transfer_ms = now_ms();
                 self.watch_idle_timeout(this);
             }

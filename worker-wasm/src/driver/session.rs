@@ -11,7 +11,7 @@ use super::{Driver, SharedDriver};
 use crate::disconnect::Disconnect;
 use crate::events::State;
 use crate::socket::{SocketEvent, Stage};
-use crate::worker_global::{Timer, now_ms};
+use crate::worker_global::{Timer, now_ms, unix_time_ms};
 
 const AGENT: &str = concat!("farsign-browser/", env!("CARGO_PKG_VERSION"));
 
@@ -63,7 +63,12 @@ impl Driver {
     }
 
     /// Records the work since `started_ms`, and handles the end of the session.
-    pub(super) fn on_idle(&mut self, this: &SharedDriver, started_ms: f64, result: Result<(), Disconnect>) {
+    pub(super) fn on_idle(
+        &mut self,
+        this: &SharedDriver,
+        started_ms: f64,
+        result: Result<(), Disconnect>,
+    ) {
         self.idle_since_ms = now_ms();
         self.throttle
             .record_work(self.idle_since_ms - started_ms + BROWSER_OVERHEAD_MS);
@@ -103,7 +108,7 @@ impl Driver {
         self.incoming.resize(length, 0);
         frame.copy_to(&mut self.incoming);
         self.progress.bytes_received += length as f64;
-        self.line.received(length);
+        self.line.received(unix_time_ms(), length);
         let Some(volunteer) = &mut self.volunteer else {
             return Ok(());
         };
@@ -165,7 +170,7 @@ impl Driver {
 
     /// Sends the frame. A closing connection drops it, and its last frames and its end are events that follow.
     fn send(&mut self) {
-        self.line.sent(self.outgoing.len());
+        self.line.sent(unix_time_ms(), self.outgoing.len());
         if let Some(socket) = &self.socket {
             socket.send(&self.outgoing);
         }

@@ -15,6 +15,12 @@ const MAX_FUTURE_MINUTES = 60; // minutes further ahead come from a clock that w
 
 /** @typedef {Map<number, number>} Slots Bytes by minute. */
 
+/**
+ * `spent` bytes that no lease of this `minute` contains, the bytes of a new `lease`, and the `returned` bytes of the
+ * last one, which was counted in `leased_minute`.
+ * @typedef {{ minute: number, spent: number, lease: number, returned: number, leased_minute: number }} LineReport
+ */
+
 /** A ledger of transferred bytes. */
 export class LineLedger {
   #entry = ENTRY_PREFIX + toHex(createSecret());
@@ -24,39 +30,36 @@ export class LineLedger {
   /** Whether the bytes of other tabs and of earlier views are known. */
   isShared = true;
 
-  /** The bytes of this view since it was loaded. */
-  visitBytes = 0;
+  /**
+   * Counts bytes of a download.
+   * @param {number} bytes
+   */
+  add(bytes) {
+    this.record({ minute: currentMinute(), spent: bytes, lease: 0, returned: 0, leased_minute: 0 });
+  }
 
   /**
-   * Counts bytes; a negative number takes bytes of a lease back.
-   * @param {number} bytes
-   * @param {number} transferred The part of them that was transferred.
+   * Counts what the training code reports.
+   * @param {LineReport} report
    */
-  add(bytes, transferred = bytes) {
-    this.visitBytes += transferred;
-    const now = currentMinute();
-    if (bytes > 0) this.#own.set(now, (this.#own.get(now) ?? 0) + bytes);
-    else this.#takeBack(-bytes);
-    this.#save(now);
+  record({ minute, spent, lease, returned, leased_minute: leasedMinute }) {
+    this.#addTo(minute, spent + lease);
+    this.#addTo(leasedMinute, -returned);
+    this.#save(currentMinute());
+  }
+
+  /**
+   * @param {number} minute
+   * @param {number} bytes
+   */
+  #addTo(minute, bytes) {
+    this.#own.set(minute, Math.max(0, (this.#own.get(minute) ?? 0) + bytes));
   }
 
   /** @param {number} now */
   #save(now) {
     this.#own = toSlots(current(this.#own, now));
     this.isShared = local.set(this.#entry, JSON.stringify([...this.#own]));
-  }
-
-  /**
-   * Takes bytes from the newest minutes.
-   * @param {number} bytes
-   */
-  #takeBack(bytes) {
-    let rest = bytes;
-    for (const minute of [...this.#own.keys()].sort((a, b) => b - a)) {
-      const used = this.#own.get(minute) ?? 0;
-      this.#own.set(minute, Math.max(0, used - rest));
-      rest = Math.max(0, rest - used);
-    }
   }
 
   /**

@@ -37,7 +37,7 @@ self.addEventListener('unhandledrejection', ({ reason }) => {
   postMessage({ type: 'state', state, reason: `The training code stopped: ${reason?.message ?? reason}` });
 });
 
-measureTransfers((bytes) => postMessage({ type: 'line', spent: bytes, lease: 0 }));
+measureTransfers((bytes) => postMessage({ type: 'transferred', bytes }));
 await init();
 volunteer = new Volunteer((/** @type {unknown} */ event) => postMessage(event));
 postMessage({ type: 'ready', version: version() });

@@ -24,13 +24,10 @@ const ENDED_STATES = new Set(['stopped', 'finished', 'ejected', 'out-of-memory',
  *   busy_ms: number, compute_ms: number }} Progress
  */
 /** @typedef {{ type: 'state', state: StateName, reason?: string, retry_in_ms?: number }} StateMessage */
-/**
- * Bytes to count: `spent` beyond all leases, less unused leases; `lease` in advance, with a reply.
- * @typedef {{ type: 'line', spent: number, lease: number }} LineMessage
- */
+/** @typedef {import('./line-ledger.js').LineReport} LineReport */
 /**
  * @typedef {{ type: 'ready', version: string } | StateMessage | { type: 'progress' } & Progress
- *   | LineMessage} WorkerMessage
+ *   | { type: 'transferred', bytes: number } | { type: 'line' } & LineReport} WorkerMessage
  */
 /** @typedef {{ effort: number, lineBudget: number | null }} Limits A fraction of a core, and bytes an hour. */
 
@@ -39,7 +36,8 @@ const ENDED_STATES = new Set(['stopped', 'finished', 'ejected', 'out-of-memory',
  * @property {(version: string) => void} onReady
  * @property {() => void} onState
  * @property {(worker: WorkerHandle, progress: Progress) => void} onProgress
- * @property {(worker: WorkerHandle, message: LineMessage) => void} onLine
+ * @property {(bytes: number) => void} onTransfer Called with the bytes of each download.
+ * @property {(worker: WorkerHandle, report: LineReport) => void} onLine Called with the bytes of the connection.
  * @property {(worker: WorkerHandle) => void} onTerminated
  */
 
@@ -144,6 +142,8 @@ export class WorkerHandle {
       if (this.state.name === 'preparing') this.#setState('idle');
     } else if (message.type === 'progress') {
       this.#listeners.onProgress(this, message);
+    } else if (message.type === 'transferred') {
+      this.#listeners.onTransfer(message.bytes);
     } else if (message.type === 'line') {
       this.#listeners.onLine(this, message);
     } else if (message.type === 'state') {

@@ -80,14 +80,8 @@ const CRATES: [Layers; 5] = [
     Layers {
         source: "worker-wasm/src/",
         layers: &[
-            &[
-                "events",
-                "line",
-                "preprocess",
-                "socket",
-                "throttle",
-                "worker_global",
-            ],
+            &["line", "preprocess", "socket", "throttle", "worker_global"],
+            &["events"],
             &["data", "disconnect", "inference"],
             &["driver"],
         ],

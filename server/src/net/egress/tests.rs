@@ -86,7 +86,11 @@ fn tasks_wait_in_turn() {
     });
     assert_eq!(waits, [0, 250, 750, 1250]);
     assert_eq!(egress.delayed_tasks(), 3);
-    assert!((egress.load(now) - 2.75).abs() < 1e-6, "{}", egress.load(now));
+    assert!(
+        (egress.load(now) - 2.75).abs() < 1e-6,
+        "{}",
+        egress.load(now)
+    );
 }
 
 #[test]
@@ -100,7 +104,7 @@ fn joins_wait_behind_tasks() {
     connection.reserve_task(250_000, now);
     assert_eq!(egress.check_join(busy, now), Err(LimitReached::PerAddress));
     assert_eq!(egress.check_join(other, now), Ok(()));
-    let later = now + Duration::from_secs(2);
+    let later = now + Duration::from_secs(3);
     assert_eq!(egress.check_join(busy, later), Ok(()));
 
     let all = egress.connection(None);
