@@ -128,9 +128,12 @@ impl Transport {
     }
 
     async fn write(&mut self, message: Message) -> Result<(), SessionEnd> {
-        let hold = self
-            .egress
-            .write_time(message.len() as u64, std::time::Instant::now());
+        let bytes = match &message {
+            Message::Binary(frame) => frame.len(),
+            _ => 0, // a control frame is small
+        };
+        let now = std::time::Instant::now();
+        let hold = self.egress.write_time(bytes as u64, now);
         match timeout(self.write_timeout + hold, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) if is_timeout(&error) => Err(SessionEnd::SlowReader),

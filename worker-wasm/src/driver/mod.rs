@@ -187,9 +187,13 @@ impl Driver {
             return;
         }
         driver.record_idle(now_ms());
+        if driver.is_loading {
+            return driver.send_state(State::LoadingData, None, None);
+        }
+        if !driver.may_open_line() {
+            return; // the page's reply continues
+        }
         match driver.data {
-            None if driver.is_loading => driver.send_state(State::LoadingData, None, None),
-            _ if !driver.may_open_line() => {}
             Some(_) if driver.is_rest_due() => driver.rest(this),
             Some(_) => driver.connect(this),
             None => driver.load(this),
