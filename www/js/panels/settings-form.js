@@ -56,7 +56,8 @@ export class SettingsForm {
       onChange(chosen);
     };
     ui.effort.addEventListener('input', onInput);
-    for (const control of [ui.cores, ui.lineBudget, ...Object.values(ui.pause)]) control.addEventListener('change', onInput);
+    for (const control of [ui.cores, ui.lineBudget, ...Object.values(ui.pause)])
+      control.addEventListener('change', onInput);
   }
 
   /** @param {Settings} settings */

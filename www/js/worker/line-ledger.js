@@ -129,7 +129,9 @@ const current = (slots, now) =>
 function parse(text) {
   try {
     const slots = JSON.parse(text ?? '[]');
-    return slots.filter((/** @type {unknown} */ slot) => Array.isArray(slot) && slot.length === 2 && slot.every(Number.isFinite));
+    return slots.filter(
+      (/** @type {unknown} */ slot) => Array.isArray(slot) && slot.length === 2 && slot.every(Number.isFinite),
+    );
   } catch {
     return [];
   }
