@@ -1,5 +1,6 @@
 //! The `farsign` program: the server, native volunteers and the lab.
 
+mod byte_budget;
 mod data;
 mod failure;
 mod input;

@@ -9,11 +9,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use farsign::wire::check_join_token;
 use farsign_volunteer::{
-    Attack, FleetError, FleetOptions, FleetStats, WorkerEvent, WorkerExit, load_or_create,
-    run_fleet,
+    Attack, FleetError, FleetOptions, FleetStats, RemoteServer, WorkerEvent, WorkerExit,
+    load_or_create, run_fleet,
 };
 use tokio::sync::{oneshot, watch};
 
+use crate::byte_budget::{ByteBudget, format_bytes};
 use crate::network::NetworkArgs;
 use crate::output::path_parser;
 use crate::signals::{STOPPED_AT_ONCE, StopSignals};
@@ -40,6 +41,11 @@ pub struct Volunteer {
     #[arg(long, default_value_t = 0, value_name = "MS")]
     delay_ms: u32,
 
+    /// Bytes that all workers may send and receive in an hour, such as 100MB: at least 1MB, or `off` for any number
+    /// [default: 1GB; off for a server on this machine]
+    #[arg(long, value_name = "BYTES")]
+    max_bytes_per_hour: Option<ByteBudget>,
+
     /// File that keeps the workers' identities between runs; created if missing
     #[arg(long, value_name = "FILE", value_parser = path_parser())]
     identity: Option<PathBuf>,
@@ -63,8 +69,13 @@ pub struct Volunteer {
 
 impl Volunteer {
     pub fn run(self) -> anyhow::Result<()> {
+        let server = self.network.server(&self.url)?;
+        let budget = self
+            .max_bytes_per_hour
+            .unwrap_or_else(|| default_budget(&server));
         let options = FleetOptions {
-            server: self.network.server(&self.url)?,
+            max_bytes_per_hour: budget.bytes(),
+            server,
             workers: self.workers.into(),
             attack: self.attack,
             honest_updates: self.honest_updates,
@@ -91,7 +102,11 @@ async fn run_until_signal(
 ) -> anyhow::Result<Vec<WorkerExit>> {
     let mut signals = StopSignals::new()?;
     let (stop, stopping) = watch::channel(false);
-    let status = tokio::spawn(show_status(Arc::clone(stats), options.workers));
+    let status = tokio::spawn(show_status(
+        Arc::clone(stats),
+        options.workers,
+        options.max_bytes_per_hour,
+    ));
     let mut fleet = start_fleet(options, Arc::clone(stats), stopping)?;
     let exits = tokio::select! {
         exits = &mut fleet => exits??,
@@ -121,6 +136,17 @@ fn start_fleet(
     Ok(exits)
 }
 
+/// Returns the budget without the flag: about 2 Mbit/s, a small part of an ordinary line. A native volunteer gives
+/// whole cores of a machine that is set up for it, so it may use more than a visitor's page.
+fn default_budget(server: &RemoteServer) -> ByteBudget {
+    const BYTES_PER_HOUR: u64 = 1_000_000_000;
+    if server.is_on_this_machine() {
+        ByteBudget::OFF
+    } else {
+        ByteBudget::new(BYTES_PER_HOUR)
+    }
+}
+
 fn join_token(setting: &str) -> anyhow::Result<String> {
     let token = check_join_token(setting).context("--join-token")?;
     Ok(token.to_owned())
@@ -148,11 +174,17 @@ fn report_event(index: usize, event: WorkerEvent) {
                 "worker left for rest"
             );
         }
+        WorkerEvent::LineBudgetUsed(rest) => {
+            let minutes = rest.as_secs().div_ceil(60);
+            streams::note(format_args!(
+                "worker {index}: the line budget is used up; it continues in {minutes} min"
+            ));
+        }
         WorkerEvent::Joined => tracing::debug!(event = "worker_joined", index, "worker joined"),
     }
 }
 
-async fn show_status(stats: Arc<FleetStats>, workers: usize) {
+async fn show_status(stats: Arc<FleetStats>, workers: usize, max_bytes_per_hour: Option<u64>) {
     let mut status_line = StatusLine::default();
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let started = Instant::now();
@@ -161,9 +193,19 @@ async fn show_status(stats: Arc<FleetStats>, workers: usize) {
         let accepted = stats.accepted();
         let connected = stats.connected.load(Ordering::Relaxed);
         let per_second = accepted as f64 / started.elapsed().as_secs_f64().max(1e-3);
+        let line = describe_line(&stats, max_bytes_per_hour);
         status_line.update(format!(
-            "accepted {accepted} · {per_second:.0} per second · {connected} of {workers} workers connected"
+            "accepted {accepted} · {per_second:.0} per second · {connected} of {workers} workers connected · {line}"
         ));
+    }
+}
+
+/// Returns the bytes of the last hour, and the budget.
+fn describe_line(stats: &FleetStats, max_bytes_per_hour: Option<u64>) -> String {
+    let used = format_bytes(stats.line.used_bytes());
+    match max_bytes_per_hour {
+        Some(budget) => format!("line {used} of {} in an hour", format_bytes(budget)),
+        None => format!("line {used} in an hour"),
     }
 }
 
@@ -172,6 +214,10 @@ fn summarize(exits: &[WorkerExit], stats: &FleetStats) -> anyhow::Result<()> {
     streams::announce(format_args!(
         "{} updates accepted, {rejected} rejected.",
         stats.accepted()
+    ));
+    streams::announce(format_args!(
+        "{} sent and received.",
+        format_bytes(stats.line.total_bytes())
     ));
     let mut counts = stats.malicious_updates_per_ejection();
     counts.sort_unstable();

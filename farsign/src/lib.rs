@@ -24,7 +24,7 @@
 //! the server's step ([`schedule`], [`weighting`], [`fixed_point`], [`step`], [`optimizer`], [`assignment`], [`version`],
 //! [`delta_coding`]), its defences
 //! ([`verification`], [`trust`], [`rollback`], [`tolerance`]), and what travels between them ([`task`], [`wire`],
-//! [`delta_coding`], [`volunteer`], [`task_timing`], [`backoff`]).
+//! [`delta_coding`], [`volunteer`], [`task_timing`], [`line_budget`], [`backoff`]).
 //!
 //! Equations follow arXiv 2605.09337 as docs/algorithm.md reads it, which also lists the differences.
 //!
@@ -90,6 +90,7 @@ pub mod estimate;
 pub mod fixed_point;
 pub mod identity;
 pub mod kernels;
+pub mod line_budget;
 pub mod math;
 pub mod minibatch;
 pub mod model;

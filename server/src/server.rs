@@ -122,6 +122,7 @@ impl Server {
         let listener = Listener::new(
             listener,
             Arc::clone(&state.connections),
+            Arc::clone(state.admission.egress()),
             state.shutdown.clone(),
         );
         let mut serve =
@@ -203,5 +204,6 @@ async fn sample_throughput(state: Arc<AppState>) {
         state
             .throughput
             .sample(now.into_std(), state.coordinator.snapshot().accepted);
+        state.admission.egress().sample(now.into_std());
     }
 }

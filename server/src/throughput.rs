@@ -1,14 +1,14 @@
-//! A meter of accepted updates per second.
+//! A meter of a rate: accepted updates or sent bytes per second.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// The rate of accepted updates over the last ten seconds.
+/// The rate of a counter over the last ten seconds.
 #[derive(Debug, Default)]
 pub struct ThroughputMeter {
-    /// One sample a second: its time and the number of accepted updates.
+    /// One sample a second: its time and the count so far.
     samples: Mutex<VecDeque<(Instant, u64)>>,
 }
 
@@ -17,15 +17,15 @@ impl ThroughputMeter {
     const WINDOW: usize = 10;
 
     /// Records a sample. The server calls it once a second.
-    pub fn sample(&self, now: Instant, accepted: u64) {
+    pub fn sample(&self, now: Instant, count: u64) {
         let mut samples = self.samples.lock();
         if samples.len() > Self::WINDOW {
             samples.pop_front();
         }
-        samples.push_back((now, accepted));
+        samples.push_back((now, count));
     }
 
-    /// Returns the accepted updates per second; 0 before the second sample.
+    /// Returns the counts per second; 0 before the second sample.
     pub fn rate(&self) -> f64 {
         let samples = self.samples.lock();
         let (Some(oldest), Some(newest)) = (samples.front(), samples.back()) else {

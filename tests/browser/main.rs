@@ -21,6 +21,7 @@ mod drawing;
 mod joining;
 mod layout;
 mod leaderboard;
+mod line_budget;
 mod memory;
 mod page;
 mod proxies;

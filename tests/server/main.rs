@@ -9,6 +9,7 @@ mod corpus;
 mod dashboard;
 mod delta_sync;
 mod durability;
+mod egress;
 mod export;
 mod http;
 mod malformed_input;

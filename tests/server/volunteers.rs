@@ -238,3 +238,46 @@ fn repeated_timeouts_grow_retry_delay() {
     assert_eq!(delay_after_timeout(2, 0), 100, "another volunteer");
     assert_eq!(delay_after_timeout(1, 1), 100, "after an accepted update");
 }
+
+#[test]
+fn line_budget_rests_fleet() {
+    const BUDGET: u64 = 4_000_000;
+    let server = TestServer::start(Settings {
+        model: Some(ModelKind::Mlp),
+        ..endless()
+    });
+    let fleet = Fleet::start(FleetOptions {
+        max_bytes_per_hour: Some(BUDGET),
+        ..server.fleet(2)
+    });
+    let mut resting = 0;
+    while resting < 2 {
+        match fleet.events.recv_timeout(wait::TEST_TIMEOUT) {
+            Ok(WorkerEvent::LineBudgetUsed(rest)) => {
+                assert!(rest > Duration::from_mins(50), "{rest:?}");
+                resting += 1;
+            }
+            Ok(_) => {}
+            Err(error) => panic!("the fleet does not rest: {error}"),
+        }
+    }
+    server.wait_until("the end of both sessions", |status| {
+        status["volunteers"]["connected"] == 0
+    });
+    let status = server.status();
+    let (accepted, line) = (fleet.stats.accepted(), &fleet.stats.line);
+    assert!(accepted > 10, "{accepted} updates");
+    assert_eq!(status["accepted"], accepted, "no update is lost");
+    assert_eq!(status["sessions_ended"]["task_timeout"], 0);
+    let frames = &status["traffic"];
+    let of_frames = frames["sent_bytes"]
+        .as_u64()
+        .zip(frames["received_bytes"].as_u64());
+    let (sent, received) = of_frames.expect("two counts");
+    let data = status["data"]["download_bytes"].as_u64().expect("a size");
+    assert!(line.total_bytes() >= sent + received + data);
+    let longest_frames = 2 * 4 * 101_770;
+    assert!(line.total_bytes() <= BUDGET + longest_frames, "{line:?}");
+    assert!(line.total_bytes() > BUDGET / 2, "{line:?}");
+    assert_eq!(fleet.stop(), [const { WorkerExit::Stopped }; 2]);
+}

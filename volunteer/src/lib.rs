@@ -13,6 +13,7 @@
 
 mod attack;
 mod identity_file;
+mod line;
 mod remote;
 mod server_url;
 mod training_data;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 
 pub use attack::Attack;
 pub use identity_file::{IdentityFileError, load_or_create};
+pub use line::Line;
 pub use remote::{
     Authorities, AuthoritiesError, DownloadError, EnvironmentError, HttpProxy, ProxyError,
     RemoteServer,
@@ -53,6 +55,8 @@ pub struct FleetOptions {
     /// Delay before each update is sent, to limit CPU use. A delay for which the server's tasks leave too little time is
     /// completed without a session.
     pub delay: Duration,
+    /// Bytes that all workers may send and receive in an hour; `None` without a budget.
+    pub max_bytes_per_hour: Option<u64>,
     /// Secret that the identities of the workers derive from. `None` if each worker draws a new one.
     pub secret: Option<Secret>,
     /// Token that the server may require.
@@ -60,7 +64,7 @@ pub struct FleetOptions {
 }
 
 impl FleetOptions {
-    /// Returns the options of honest workers at full speed, with direct connections to the server.
+    /// Returns the options of honest workers at full speed and without a line budget, with direct connections to the server.
     pub fn new(server: ServerUrl, workers: usize) -> Self {
         Self {
             server: RemoteServer::direct(server),
@@ -69,6 +73,7 @@ impl FleetOptions {
             honest_updates: 0,
             rejoin: false,
             delay: Duration::ZERO,
+            max_bytes_per_hour: None,
             secret: None,
             token: None,
         }
@@ -84,6 +89,8 @@ pub struct FleetStats {
     pub rejected: AtomicU64,
     /// Workers with an open session.
     pub connected: AtomicUsize,
+    /// Bytes that the workers have sent and received.
+    pub line: Line,
     /// Malicious updates before each ejection for a failed verification.
     ejections: Mutex<Vec<u64>>,
 }
@@ -134,6 +141,8 @@ pub enum WorkerEvent {
     Rejected(RejectReason),
     /// The worker has left for the rest of its delay.
     Resting(Duration),
+    /// The worker has left until the line budget of the fleet allows another session.
+    LineBudgetUsed(Duration),
     /// The worker is disconnected and retries after a delay.
     Waiting {
         /// Delay until the next attempt, in ms.
@@ -172,6 +181,7 @@ pub fn run_fleet(
     let Some(data) = first_download(source, stop.clone(), wait)? else {
         return Ok(vec![WorkerExit::Stopped; options.workers]);
     };
+    stats.line.count_downloads(&options.server);
     std::thread::scope(|scope| {
         let start = |index: usize| {
             let data = Arc::clone(&data);

@@ -1,6 +1,7 @@
 //! The address of a server.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use base64::Engine;
@@ -139,6 +140,18 @@ impl ServerUrl {
         self.url("http", path)
     }
 
+    /// Returns whether the server is on this machine, so that no line is used.
+    pub fn is_loopback(&self) -> bool {
+        let uri: Option<Uri> = self.http_url("/").parse().ok();
+        let name = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+        let address = name.trim_start_matches('[').trim_end_matches(']');
+        let is_name = name.eq_ignore_ascii_case("localhost");
+        is_name
+            || address
+                .parse()
+                .is_ok_and(|address: IpAddr| address.is_loopback())
+    }
+
     /// Returns whether the server uses TLS.
     pub fn is_secure(&self) -> bool {
         self.secure
@@ -234,5 +247,20 @@ mod tests {
             !printed.contains("secret") && !printed.contains("dXNl"),
             "{printed}"
         );
+    }
+
+    #[test]
+    fn own_machine_is_loopback() {
+        for (url, is_loopback) in [
+            ("http://127.0.0.1:8080", true),
+            ("https://LOCALHOST/train/", true),
+            ("http://[::1]:8080", true),
+            ("http://127.0.0.1.example", false),
+            ("http://192.0.2.1", false),
+            ("http://localhost.example:8080", false),
+        ] {
+            let url: ServerUrl = url.parse().unwrap();
+            assert_eq!(url.is_loopback(), is_loopback, "{url:?}");
+        }
     }
 }

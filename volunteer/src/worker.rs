@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 
 use crate::attack::AttackState;
+use crate::line::WorkerLine;
 use crate::remote::Socket;
 use crate::training_data::TrainingData;
 use crate::{FleetOptions, FleetStats, WorkerEvent, WorkerExit};
@@ -63,6 +64,7 @@ struct Worker<'a> {
     frame: Vec<u8>,
     backoff: Backoff,
     timing: TaskTiming,
+    line: WorkerLine<'a>,
     /// The part of the delay that the last task left no time for.
     remaining_delay: Duration,
     /// A task whose version is to be requested.
@@ -77,6 +79,8 @@ enum Disconnect {
     RetryAfter(u32, GoodbyeReason),
     /// The worker rests for longer than a task may stay open.
     Rest(Duration),
+    /// The line budget allows no task for this time.
+    LineBudgetUsed(Duration),
     /// The server trains on other data than this worker has.
     OtherData,
     /// The worker does not reconnect.
@@ -126,6 +130,7 @@ pub fn run(
         frame: Vec::new(),
         backoff: Backoff::default(),
         timing: TaskTiming::default(),
+        line: WorkerLine::new(&stats.line, options.max_bytes_per_hour),
         remaining_delay: Duration::ZERO,
         missing_version: None,
     };
@@ -161,6 +166,11 @@ impl Worker<'_> {
                     tokio::time::sleep(rest).await;
                     continue;
                 }
+                Disconnect::LineBudgetUsed(rest) => {
+                    (self.on_event)(WorkerEvent::LineBudgetUsed(rest));
+                    tokio::time::sleep(rest).await;
+                    continue;
+                }
                 Disconnect::OtherData => match self.reload().await {
                     Ok(()) => continue,
                     Err(exit) => return exit,
@@ -189,6 +199,7 @@ impl Worker<'_> {
         let wait = |delay_ms, cause| (self.on_event)(WorkerEvent::Waiting { delay_ms, cause });
         let stale = self.data.digest();
         let loaded = self.source.load(Some(stale), &mut self.backoff, wait).await;
+        self.stats.line.count_downloads(&self.options.server);
         self.data = loaded.map_err(|error| WorkerExit::NoData(error.to_string()))?;
         self.volunteer = Volunteer::new(Arc::clone(&self.data));
         self.poisoned = self.attack.poisoned(&self.data);
@@ -205,6 +216,15 @@ impl Worker<'_> {
     }
 
     async fn session(&mut self) -> Disconnect {
+        if let Err(rest) = self.line.open() {
+            return Disconnect::LineBudgetUsed(rest);
+        }
+        let disconnect = self.connect_and_work().await;
+        self.line.close();
+        disconnect
+    }
+
+    async fn connect_and_work(&mut self) -> Disconnect {
         let mut socket = match self.connect().await {
             Ok(socket) => socket,
             Err(disconnect) => return disconnect,
@@ -238,22 +258,17 @@ impl Worker<'_> {
             token: self.options.token.as_deref(),
         };
         ClientFrame::hello(&hello, &mut self.frame);
-        socket
-            .send(Message::Binary(Bytes::copy_from_slice(&self.frame)))
-            .await?;
+        self.send(socket).await?;
         loop {
             let message = timeout(IDLE_TIMEOUT, socket.next()).await;
             match message.map_err(|_| Disconnect::Lost("the server timed out".to_owned()))? {
                 Some(Ok(Message::Binary(frame))) => {
+                    self.line.received(frame.len());
                     if let ControlFlow::Continue(task) = self.handle_frame(&frame)? {
-                        if !self.remaining_delay.is_zero() {
-                            let rest = std::mem::take(&mut self.remaining_delay);
-                            return Err(Disconnect::Rest(rest));
-                        }
+                        self.rest_before_task()?;
                         self.compute_update(&task)?;
                         self.delay().await;
-                        let update = Message::Binary(Bytes::copy_from_slice(&self.frame));
-                        if let Err(error) = socket.send(update).await {
+                        if let Err(error) = self.send(socket).await {
                             self.drain(socket).await?;
                             return Err(error.into());
                         }
@@ -267,10 +282,26 @@ impl Worker<'_> {
                 Some(Ok(Message::Text(text))) => _ = self.handle_frame(text.as_bytes())?,
                 Some(Ok(Message::Close(close))) => return Err(closed(close)),
                 None => return Err(closed(None)),
-                Some(Ok(_)) => {}
+                Some(Ok(ping)) => self.line.received(ping.len()),
                 Some(Err(error)) => return Err(error.into()),
             }
         }
+    }
+
+    /// Sends the prepared frame.
+    async fn send(&mut self, socket: &mut Socket) -> Result<(), tungstenite::Error> {
+        self.line.sent(self.frame.len());
+        let frame = Bytes::copy_from_slice(&self.frame);
+        socket.send(Message::Binary(frame)).await
+    }
+
+    /// Leaves before the received task, if a rest is due. The last update is acknowledged, so nothing is lost.
+    fn rest_before_task(&mut self) -> Result<(), Disconnect> {
+        self.line.take_task().map_err(Disconnect::LineBudgetUsed)?;
+        if self.remaining_delay.is_zero() {
+            return Ok(());
+        }
+        Err(Disconnect::Rest(std::mem::take(&mut self.remaining_delay)))
     }
 
     /// Waits for the delay, or for as much of it as the open task leaves time for.

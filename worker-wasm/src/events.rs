@@ -3,6 +3,8 @@
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
+use crate::line::LineReport;
+
 /// A message to the page.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -12,11 +14,15 @@ pub enum WorkerEvent<'a> {
         state: State,
         /// The cause, as a sentence.
         reason: Option<&'a str>,
-        /// The time until the next attempt, with [`State::Reconnecting`], [`State::TooSlow`] and [`State::Resting`].
+        /// The time until the next attempt, with [`State::Reconnecting`], [`State::TooSlow`], [`State::Resting`] and
+        /// [`State::LineBudgetUsed`].
         retry_in_ms: Option<u32>,
     },
     /// Counters since the start of the worker.
     Progress(&'a Progress),
+    /// Bytes for the page to count in the line budget of the browser. The page replies to a lease with the bytes of all
+    /// tabs.
+    Line(LineReport),
 }
 
 /// The state of a volunteer.
@@ -28,6 +34,8 @@ pub enum State {
     Working,
     /// Without a session, because the rest after an update is longer than a task may stay open.
     Resting,
+    /// Without a session, until the line budget allows another.
+    LineBudgetUsed,
     Paused,
     Reconnecting,
     /// Reconnecting after a long delay, because tasks timed out.

@@ -17,6 +17,7 @@ mod disconnect;
 mod driver;
 mod events;
 mod inference;
+mod line;
 mod preprocess;
 mod socket;
 mod throttle;
@@ -32,7 +33,7 @@ use driver::{Credentials, Driver};
 
 pub use inference::{Classifier, normalize_drawing};
 
-/// A volunteer. The callback of the constructor receives messages of type `state` and `progress` for the page.
+/// A volunteer. The callback of the constructor receives messages of type `state`, `progress` and `line` for the page.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Volunteer(Rc<RefCell<Driver>>);
@@ -58,6 +59,20 @@ impl Volunteer {
     #[wasm_bindgen(js_name = setEffort)]
     pub fn set_effort(&self, effort: f64) {
         Driver::set_effort(&self.0, effort);
+    }
+
+    /// Sets the bytes that all tabs of the browser may send and receive in an hour. Initially, and without a number, there
+    /// is no budget.
+    #[wasm_bindgen(js_name = setLineBudget)]
+    pub fn set_line_budget(&self, bytes_per_hour: Option<f64>) {
+        Driver::set_line_budget(&self.0, bytes_per_hour);
+    }
+
+    /// Receives the bytes that all tabs have sent and received in the last hour, as pairs of a minute since the epoch and
+    /// its bytes: the reply to a `line` message with a lease.
+    #[wasm_bindgen(js_name = receiveLineUsage)]
+    pub fn receive_line_usage(&self, slots: &[f64]) {
+        Driver::receive_line_usage(&self.0, slots);
     }
 
     /// Checks the connection now: the device has woken or is online again.

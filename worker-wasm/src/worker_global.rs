@@ -24,6 +24,11 @@ pub fn now_ms() -> f64 {
         .map_or(0.0, |performance| performance.now())
 }
 
+/// Returns the milliseconds since the epoch, which all tabs share. The clock may be set.
+pub fn unix_time_ms() -> f64 {
+    js_sys::Date::now()
+}
+
 /// Starts a download.
 pub fn fetch(url: &str) -> js_sys::Promise {
     global().fetch_with_str(url).unchecked_into()

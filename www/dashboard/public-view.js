@@ -110,13 +110,25 @@ function showVerification({ verification, run }) {
 }
 
 /** @param {Status} status */
-function showFacts({ model, data, run, traffic }) {
+function showFacts({ model, data, run, traffic, egress }) {
   const facts = [
     `Model ${model.name}, ${formatCount(model.parameters)} parameters`,
     `Data ${data.name}`,
     `Run ${run.id}`,
     `Up for ${formatDuration(run.uptime_s)}`,
     `Received ${formatBytes(traffic.received_bytes)}, sent ${formatBytes(traffic.sent_bytes)}`,
+    describeEgress(egress),
   ];
   setText(ui.facts, facts.join(' · '));
+}
+
+/**
+ * Describes the bytes sent a second on all connections, and whether tasks wait for their limit.
+ * @param {Status['egress']} egress
+ */
+function describeEgress({ bytes_per_s: rate, max_bytes_per_s: max, load }) {
+  const sent = `Line down ${formatBytes(rate)}\u00a0/\u00a0s`;
+  if (max === null) return sent;
+  const limit = `${sent} of at most ${formatBytes(max)}\u00a0/\u00a0s`;
+  return load > 1 ? `${limit}: tasks wait for this limit` : limit;
 }

@@ -20,6 +20,8 @@ import { checkJoinToken, joinToken, onButtons, showStatusLine, showTokenField } 
 import { byId } from './shared/dom.js';
 import { log } from './shared/event-log.js';
 import { missingFeature } from './shared/feature-detection.js';
+import { measureTransfers } from './shared/transfer-meter.js';
+import { LineLedger } from './worker/line-ledger.js';
 import { PauseConditions } from './worker/pause-conditions.js';
 import { availableCores, loadSettings, saveSettings } from './worker/settings.js';
 import { WorkerPool } from './worker/worker-pool.js';
@@ -35,7 +37,8 @@ const client = new StatusClient('api/v1/status', onStatus);
 const keys = new VolunteerKeys();
 const leaderboard = new Leaderboard(() => keys.claimed());
 const modelPanel = new ModelPanel();
-const drawingPanel = new DrawingPanel(missing === null);
+const ledger = new LineLedger();
+const drawingPanel = new DrawingPanel(missing === null, (bytes) => ledger.add(bytes));
 let settings = loadSettings();
 const pool = new WorkerPool(socketUrl(), settings, credentials, {
   onReady: showVersion,
@@ -45,6 +48,11 @@ const pool = new WorkerPool(socketUrl(), settings, credentials, {
     show();
   },
   onProgress: (worker, progress) => stats.record(worker, progress, performance.now()), // shown at the next refresh
+  onTransfer: (bytes) => ledger.add(bytes),
+  onLine: (worker, report) => {
+    ledger.record(report);
+    if (report.lease > 0) worker.sendLineUsage(ledger.slots());
+  },
   onTerminated: (worker) => stats.closeWorker(worker),
 });
 const pauseConditions = new PauseConditions(() => {
@@ -74,9 +82,14 @@ async function credentials(index) {
   return { secret: await keys.secret(index), token: joinToken() };
 }
 
+/** Returns the used fraction of the line budget; 0 without a budget. */
+function usedLineFraction() {
+  return settings.lineBudget === null ? 0 : ledger.used() / settings.lineBudget;
+}
+
 function applySettings() {
   stats.resetRates();
-  pool.setEffort(settings.effort);
+  pool.setLimits(settings);
   pool.setCores(settings.cores);
   pauseConditions.choose(settings);
   show();
@@ -117,7 +130,10 @@ function show() {
   const totals = stats.totals();
   const now = Date.now();
   const { status } = client;
-  const line = describe({ missing, pool, client, accepted: totals.accepted, now });
+  const usedLine = usedLineFraction();
+  client.isLineUsed = usedLine >= 1;
+  const { lineBudget } = settings;
+  const line = describe({ missing, pool, client, accepted: totals.accepted, lineBudget, now });
   log(`${line.headline} ${line.detail}`);
   showStatusLine(line);
   showContribution({
@@ -127,7 +143,7 @@ function show() {
     allVisits: stats.acceptedInAllVisits(),
     parameters: status?.model.parameters ?? null,
   });
-  form.showUsage(settings, status);
+  form.showUsage(settings, status, ledger);
   showFreshness(client.receivedAt, now);
   const title = showDataTexts(status);
   document.title = isActive(line.state) ? `${line.headline.slice(0, -1)} · FAR-SIGN` : title;
@@ -156,7 +172,7 @@ function refresh() {
   const now = Date.now();
   if (now - refreshedAt > SLEEP_THRESHOLD_MS && !document.hidden) wake('This device was asleep.');
   refreshedAt = now;
-  drawingPanel.refresh();
+  drawingPanel.refreshWithin(usedLineFraction());
   show();
 }
 
@@ -185,6 +201,7 @@ document.addEventListener('visibilitychange', () => {
 });
 document.addEventListener('freeze', () => log('The browser froze this tab.'));
 document.addEventListener('resume', () => wake('The browser resumed this tab.'));
+measureTransfers((bytes) => ledger.add(bytes));
 new DemoView();
 client.start();
 setInterval(refresh, REFRESH_INTERVAL_MS);

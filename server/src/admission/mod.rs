@@ -1,7 +1,7 @@
 //! Admission: which volunteers may join. Checks are in order of their cost to the server:
 //!
 //! ```text
-//!   page allowed? -- banned address? -- paused? -- join rate -- session limit --> hello: token? -- banned identity? --> run
+//!   page allowed? -- banned address? -- paused? -- egress -- join rate -- session limit --> hello: token? -- banned identity? --> run
 //!     HTTP 403        rejection, each with a retry delay, or without one if a retry is pointless
 //! ```
 //!
@@ -35,6 +35,7 @@ use crate::admission::retry_after::RetryScheduler;
 use crate::admission::timeout_counter::TimeoutCounter;
 use crate::net::client_addr::ClientAddr;
 use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
+use crate::net::egress::{Egress, EgressLimits};
 use crate::net::rate_limiter::RateLimiter;
 use crate::net::trusted_proxy::TrustedProxies;
 
@@ -67,6 +68,8 @@ pub struct AdmissionOptions {
     pub joins_per_minute: u32,
     /// Shortest retry delay of a rejected volunteer.
     pub retry_after: Duration,
+    /// Limits on the sent bytes.
+    pub egress: EgressLimits,
     /// Initial bans.
     pub bans: Bans,
     /// File of bans; `None` if bans are in memory only.
@@ -89,6 +92,7 @@ pub struct Admission {
     /// Whether a rejected origin was logged. It is logged once, because any client can cause it.
     origin_logged: AtomicBool,
     proxies: ProxyReport,
+    egress: Arc<Egress>,
 }
 
 impl Admission {
@@ -109,6 +113,7 @@ impl Admission {
             paused: watch::Sender::new(false),
             origin_logged: AtomicBool::new(false),
             proxies: ProxyReport::default(),
+            egress: Egress::new(options.egress, Instant::now()),
             options,
         }
     }
@@ -116,6 +121,11 @@ impl Admission {
     /// Returns the limiter of sessions.
     pub fn sessions(&self) -> &ConnectionLimiter {
         &self.sessions
+    }
+
+    /// Returns the sent bytes and their limits.
+    pub fn egress(&self) -> &Arc<Egress> {
+        &self.egress
     }
 
     /// Returns whether volunteers must send a token.
@@ -192,17 +202,17 @@ impl Admission {
         if *self.paused.borrow() {
             return Err(self.rejection(GoodbyeReason::Paused, now));
         }
+        let full = |limit| match limit {
+            LimitReached::Total => self.rejection(GoodbyeReason::ServerFull, now),
+            LimitReached::PerAddress => {
+                self.jittered_retry(GoodbyeReason::AddressFull, self.options.retry_after)
+            }
+        };
+        self.egress.check_join(client, now).map_err(full)?;
         if let Err(wait) = self.joins.lock().check(client, now) {
             return Err(self.jittered_retry(GoodbyeReason::TooManyJoins, wait));
         }
-        self.sessions
-            .acquire(Some(client))
-            .map_err(|limit| match limit {
-                LimitReached::Total => self.rejection(GoodbyeReason::ServerFull, now),
-                LimitReached::PerAddress => {
-                    self.jittered_retry(GoodbyeReason::AddressFull, self.options.retry_after)
-                }
-            })
+        self.sessions.acquire(Some(client)).map_err(full)
     }
 
     /// Returns the identity of a volunteer; `None` if it sent no secret.

@@ -4,9 +4,9 @@ use farsign::wire::check_join_token;
 
 use crate::admission::bans::Bans;
 use crate::admission::{AdmissionOptions, Origins, TokenDigest, ban_file, check_admin_token};
-use crate::config::milliseconds;
 use crate::config::settings::Settings;
 use crate::config::validate::Validator;
+use crate::config::{milliseconds, net};
 use crate::net::trusted_proxy::TrustedProxies;
 
 /// Builds the options of admission.
@@ -30,6 +30,7 @@ pub(super) fn options(settings: &Settings, validator: &mut Validator) -> Admissi
         max_volunteers: settings.max_volunteers(validator) as usize,
         max_volunteers_per_address: settings.max_volunteers_per_address(validator) as usize,
         joins_per_minute: settings.joins_per_minute(validator),
+        egress: net::egress_limits(settings, validator),
         retry_after: milliseconds(settings.retry_after_ms(validator)),
         bans: validator.ok("ban-file", bans).unwrap_or_default(),
         ban_file: settings.ban_file.clone(),

@@ -1,13 +1,18 @@
 //! Options of connections and sessions, from settings.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::config::milliseconds;
 use crate::config::settings::Settings;
 use crate::config::validate::Validator;
+use crate::net::egress::EgressLimits;
 use crate::net::listener::ConnectionLimits;
 use crate::net::tls::TlsConfig;
 use crate::state::SessionLimits;
+
+/// Smallest limit on the sent bytes a second. Less would not carry the page.
+const MIN_EGRESS_BYTES: u64 = 10_000;
 
 /// Builds the limits of connections. The write timeout is that of sessions.
 pub(super) fn connection_limits(
@@ -22,6 +27,25 @@ pub(super) fn connection_limits(
         header_timeout: milliseconds(settings.header_timeout_ms(validator)),
         idle_timeout: milliseconds(settings.idle_timeout_ms(validator)),
         write_timeout,
+    }
+}
+
+/// Builds the limits on sent bytes. `None` where none is set.
+pub(super) fn egress_limits(settings: &Settings, validator: &mut Validator) -> EgressLimits {
+    let mut limit = |name, bytes: Option<u64>| {
+        bytes.and_then(|bytes| {
+            NonZeroU64::new(validator.in_range(name, bytes, MIN_EGRESS_BYTES, u64::MAX, ""))
+        })
+    };
+    EgressLimits {
+        total: limit(
+            "max_egress_bytes_per_second",
+            settings.max_egress_bytes_per_second,
+        ),
+        per_address: limit(
+            "max_egress_bytes_per_second_per_address",
+            settings.max_egress_bytes_per_second_per_address,
+        ),
     }
 }
 

@@ -153,6 +153,10 @@ settings! {
         "Concurrent connections of one IPv4 address or IPv6 /64";
     connections_per_minute: u32 in 1 to 1_000_000 = 1200, "FARSIGN_CONNECTIONS_PER_MINUTE",
         "New connections per minute of one address";
+    max_egress_bytes_per_second: u64, "FARSIGN_MAX_EGRESS_BYTES_PER_SECOND",
+        "Bytes that the server sends in a second, at least 10000: near the limit tasks wait, then joins [default: no limit]";
+    max_egress_bytes_per_second_per_address: u64, "FARSIGN_MAX_EGRESS_BYTES_PER_SECOND_PER_ADDRESS",
+        "The same for the connections of one IPv4 address or IPv6 /64 [default: no limit]";
     header_timeout_ms: u32 in 100 to 86_400_000 = 10_000, "FARSIGN_HEADER_TIMEOUT_MS",
         "Time for the first request of a connection, TLS handshake included, in ms";
     idle_timeout_ms: u32 in 100 to 86_400_000 = 90_000, "FARSIGN_IDLE_TIMEOUT_MS",

@@ -41,7 +41,8 @@ pub struct UpdateReply {
     pub verdict: Result<u64, RejectReason>,
     /// The next task, if the update closed the last one and the run continues.
     pub next: Option<TaskAssignment>,
-    /// The volunteer's effort, if it is to rest before its next task. [`CoordinatorHandle::resume`] issues that task.
+    /// The volunteer's effort, if it rests before its next task or that task is held. [`CoordinatorHandle::resume`] issues
+    /// that task.
     pub rest: Option<Effort>,
     /// Whether the run is finished.
     pub finished: bool,
@@ -58,6 +59,7 @@ pub(super) enum Command {
         volunteer: VolunteerId,
         task: TaskId,
         bits: Bytes,
+        is_next_held: bool,
         reply: oneshot::Sender<UpdateReply>,
     },
     Resume {
@@ -112,17 +114,20 @@ impl CoordinatorHandle {
         self.request(|reply| Command::Join { request, reply }).await
     }
 
-    /// Applies an update, `bits` being one sign bit per direction.
+    /// Applies an update, `bits` being one sign bit per direction. If the next task is held, it is left to
+    /// [`CoordinatorHandle::resume`].
     pub async fn update(
         &self,
         volunteer: VolunteerId,
         task: TaskId,
         bits: Bytes,
+        is_next_held: bool,
     ) -> Result<UpdateReply, CoordinatorStopped> {
         self.request(|reply| Command::Update {
             volunteer,
             task,
             bits,
+            is_next_held,
             reply,
         })
         .await

@@ -112,11 +112,12 @@ pub struct Coordinator {
 /// A request whose reply waits for the snapshot that contains everything before it.
 enum Request {
     Join(JoinRequest, oneshot::Sender<Option<JoinReply>>),
-    Update(
-        UpdateOutcome,
-        farsign::task::VolunteerId,
-        oneshot::Sender<UpdateReply>,
-    ),
+    Update {
+        outcome: UpdateOutcome,
+        volunteer: farsign::task::VolunteerId,
+        is_next_held: bool,
+        reply: oneshot::Sender<UpdateReply>,
+    },
     Resume(
         farsign::task::VolunteerId,
         oneshot::Sender<Option<TaskAssignment>>,
@@ -299,10 +300,16 @@ impl Coordinator {
                 volunteer,
                 task,
                 bits,
+                is_next_held,
                 reply,
             } => {
                 let outcome = self.handle_update(volunteer, task, &bits);
-                return Some(Request::Update(outcome, volunteer, reply));
+                return Some(Request::Update {
+                    outcome,
+                    volunteer,
+                    is_next_held,
+                    reply,
+                });
             }
             Command::Resume { volunteer, reply } => return Some(Request::Resume(volunteer, reply)),
             Command::Leave { volunteer } => self.handle_leave(volunteer),
@@ -358,11 +365,16 @@ impl Coordinator {
             Request::Resume(volunteer, reply) => {
                 PreparedReply::Resume(reply, self.next_task(volunteer))
             }
-            Request::Update(UpdateOutcome { verdict, closed }, volunteer, reply) => {
+            Request::Update {
+                outcome: UpdateOutcome { verdict, closed },
+                volunteer,
+                is_next_held,
+                reply,
+            } => {
                 let finished = self.training.optimizer().is_finished();
                 let continues = closed && !finished;
                 let effort = self.registry.effort_of(volunteer);
-                let rests = continues && effort != Effort::FULL;
+                let rests = continues && (is_next_held || effort != Effort::FULL);
                 let next = if continues && !rests {
                     self.next_task(volunteer)
                 } else {

@@ -164,6 +164,36 @@ impl MetricSet {
             "Bytes sent to volunteers",
             traffic.sent_bytes as f64,
         );
+        self.collect_egress(status);
+    }
+
+    fn collect_egress(&mut self, status: &Status) {
+        let egress = status.egress;
+        self.counter(
+            "egress_bytes",
+            "Bytes sent on all connections",
+            egress.bytes as f64,
+        );
+        self.gauge(
+            "egress_bytes_per_second",
+            "Bytes sent a second on all connections, over the last ten seconds",
+            egress.bytes_per_s,
+        );
+        self.gauge_if_known(
+            "egress_max_bytes_per_second",
+            "Limit on the bytes sent a second",
+            egress.max_bytes_per_s.map(|bytes| bytes as f64),
+        );
+        self.gauge(
+            "egress_load_ratio",
+            "Used fraction of the limit; above 1, tasks wait for it",
+            egress.load,
+        );
+        self.counter(
+            "egress_delayed_tasks",
+            "Tasks that waited for a limit on sent bytes",
+            egress.delayed_tasks as f64,
+        );
     }
 
     fn collect_updates(&mut self, status: &Status) {

@@ -1,8 +1,10 @@
 //! `GET /api/v1/status`. docs/http-api.md documents the fields.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use axum::extract::State;
 use axum::response::Json;
@@ -15,6 +17,7 @@ use crate::data::content::Content;
 use crate::data::loader::TrainAndHeldOut;
 use crate::evaluation::{History, Point};
 use crate::http::dto::{self, Model};
+use crate::net::egress::Egress;
 use crate::state::AppState;
 
 /// The status of a server.
@@ -38,6 +41,7 @@ pub struct Status {
     /// Evaluation on the held-out data.
     pub held_out: HeldOut,
     pub(super) traffic: Traffic,
+    pub(super) egress: EgressStatus,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -139,6 +143,33 @@ pub(super) struct Traffic {
     pub(super) sent_bytes: u64,
 }
 
+/// The bytes that all connections have received, and the limit.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct EgressStatus {
+    /// Since the server started.
+    pub(super) bytes: u64,
+    /// Over the last ten seconds.
+    pub(super) bytes_per_s: f64,
+    /// `None` without a limit.
+    pub(super) max_bytes_per_s: Option<u64>,
+    /// The used fraction of the limit; above 1, tasks wait.
+    pub(super) load: f64,
+    /// Tasks that waited for a limit.
+    pub(super) delayed_tasks: u64,
+}
+
+impl From<&Egress> for EgressStatus {
+    fn from(egress: &Egress) -> Self {
+        Self {
+            bytes: egress.sent_bytes(),
+            bytes_per_s: egress.bytes_per_s(),
+            max_bytes_per_s: egress.limit().map(NonZeroU64::get),
+            load: egress.load(Instant::now()),
+            delayed_tasks: egress.delayed_tasks(),
+        }
+    }
+}
+
 impl Status {
     /// Collects the current status of the server.
     pub fn collect(state: &AppState) -> Self {
@@ -187,6 +218,7 @@ impl Status {
                 received_bytes: state.counters.received_bytes.load(Ordering::Relaxed),
                 sent_bytes: state.counters.sent_bytes.load(Ordering::Relaxed),
             },
+            egress: EgressStatus::from(&**state.admission.egress()),
         }
     }
 }

@@ -32,6 +32,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::net::client_addr::ClientAddr;
 use crate::net::connection_limiter::{ConnectionLimiter, LimitReached, Permit};
+use crate::net::egress::{ConnectionEgress, Egress};
 use crate::net::listen_sockets::ListenSockets;
 use crate::net::log_limiter::LogLimiter;
 use crate::net::rate_limiter::RateLimiter;
@@ -99,11 +100,18 @@ enum AcceptError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
+/// The other end of a connection, with what is sent to it.
+struct Peer {
+    address: SocketAddr,
+    egress: ConnectionEgress,
+}
+
 /// A listener that accepts connections and serves requests on them.
 #[derive(Debug)]
 pub struct Listener {
     options: ListenerOptions,
     permits: Arc<ConnectionLimiter>,
+    egress: Arc<Egress>,
     /// Locked by the accept loop only, and never across an await point.
     rate: Mutex<RateLimiter>,
     scheme_warnings: LogLimiter,
@@ -115,12 +123,14 @@ impl Listener {
     pub fn new(
         options: ListenerOptions,
         permits: Arc<ConnectionLimiter>,
+        egress: Arc<Egress>,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
         let rate = Mutex::new(RateLimiter::new(options.limits.connections_per_minute));
         Self {
             options,
             permits,
+            egress,
             rate,
             scheme_warnings: LogLimiter::new(SCHEME_WARNING_INTERVAL),
             shutdown,
@@ -166,8 +176,7 @@ impl Listener {
 
     /// Acquires a permit. A trusted proxy carries many clients, so its connections do not count for its address.
     fn acquire_permit(&self, peer: SocketAddr) -> Result<Permit, AcceptError> {
-        let is_proxy = self.options.trusted_proxies.contains(peer.ip());
-        let client = (!is_proxy).then(|| ClientAddr::from(peer.ip()));
+        let client = self.client_of(peer);
         if let Some(client) = client {
             self.rate
                 .lock()
@@ -175,6 +184,12 @@ impl Listener {
                 .map_err(|_| AcceptError::Rate)?;
         }
         Ok(self.permits.acquire(client)?)
+    }
+
+    /// Returns the client of a connection; `None` for a trusted proxy, which carries many.
+    fn client_of(&self, peer: SocketAddr) -> Option<ClientAddr> {
+        let is_proxy = self.options.trusted_proxies.contains(peer.ip());
+        (!is_proxy).then(|| ClientAddr::from(peer.ip()))
     }
 
     async fn handle_connection(
@@ -193,7 +208,10 @@ impl Listener {
         let Some(scheme) = self.scheme_of(&stream, peer, deadline).await else {
             return;
         };
-        let stream = WriteTimeoutStream::new(stream, limits.write_timeout, permit);
+        let egress = self.egress.connection(self.client_of(peer));
+        let stream = WriteTimeoutStream::new(stream, limits.write_timeout, egress.clone(), permit);
+        let address = peer;
+        let peer = Peer { address, egress };
         match (&self.options.tls, scheme) {
             (None, Scheme::Http) => self.serve_http(stream, peer, deadline, router).await,
             (Some(tls), Scheme::Https) => {
@@ -201,14 +219,18 @@ impl Listener {
             }
             (None, Scheme::Https) => {
                 self.warn_scheme(
-                    peer,
+                    address,
                     "https",
                     "the server has no certificate; use http://, or set tls-cert and tls-key",
                 );
                 send_no_tls_alert(stream).await;
             }
             (Some(_), Scheme::Http) => {
-                self.warn_scheme(peer, "http", "the server has a certificate; use https://");
+                self.warn_scheme(
+                    address,
+                    "http",
+                    "the server has a certificate; use https://",
+                );
                 self.serve_http(stream, peer, deadline, https_expected())
                     .await;
             }
@@ -252,7 +274,7 @@ impl Listener {
         &self,
         stream: WriteTimeoutStream<TcpStream>,
         tls: &TlsConfig,
-        peer: SocketAddr,
+        peer: Peer,
         deadline: Instant,
         router: Router,
     ) {
@@ -261,26 +283,34 @@ impl Listener {
             handshake = timeout_at(deadline, tls.acceptor().accept(stream)) => handshake,
             () = cancelled(&mut shutdown) => return,
         };
+        let address = peer.address;
         match handshake {
             Ok(Ok(stream)) => self.serve_http(stream, peer, deadline, router).await,
             Ok(Err(error)) => {
-                tracing::debug!(event = "tls_failed", %peer, %error, "TLS handshake failed");
+                tracing::debug!(event = "tls_failed", peer = %address, %error, "TLS handshake failed");
             }
-            Err(_) => tracing::debug!(event = "tls_failed", %peer, "TLS handshake timed out"),
+            Err(_) => {
+                tracing::debug!(event = "tls_failed", peer = %address, "TLS handshake timed out");
+            }
         }
     }
 
     /// Serves requests on a connection until it ends or becomes a WebSocket. The first request must start before the
     /// deadline.
-    async fn serve_http<S>(&self, stream: S, peer: SocketAddr, deadline: Instant, router: Router)
+    async fn serve_http<S>(&self, stream: S, peer: Peer, deadline: Instant, router: Router)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let Peer {
+            address: peer,
+            egress,
+        } = peer;
         let requested = AtomicBool::new(false);
         let router = TowerToHyperService::new(router);
         let service = service_fn(|mut request: hyper::Request<Incoming>| {
             requested.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(PeerAddr(peer));
+            request.extensions_mut().insert(egress.clone());
             router.call(request)
         });
         let connection = http1::Builder::new()

@@ -2,6 +2,7 @@
 
 pub mod client_addr;
 pub mod connection_limiter;
+pub mod egress;
 pub mod fd_limit;
 pub mod forwarded;
 pub mod listen_address;

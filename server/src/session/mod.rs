@@ -23,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, TaskId, VolunteerId};
 use farsign::task_timing::MAX_TIMEOUTS_IN_A_ROW;
 use farsign::version::VersionHash;
+use farsign::volunteer::MAX_TASK_DELAY_MS;
 use farsign::wire::{
     ClientRecord, SUBPROTOCOL, ServerFrame, max_client_frame_bytes, read_client_frame,
 };
@@ -34,11 +35,15 @@ use crate::coordinator::{CoordinatorHandle, JoinReply, JoinRequest, TaskAssignme
 use crate::counters::Counters;
 use crate::effort::Effort;
 use crate::net::client_addr::ClientAddr;
+use crate::net::egress::ConnectionEgress;
 use crate::net::listener::PeerAddr;
 use crate::session::close::SessionEnd;
 use crate::session::transport::Transport;
 use crate::shutdown::cancelled;
 use crate::state::{AppState, SessionLimits};
+
+/// Longest wait of a task for the limits of the egress. Volunteers count a longer silence as a lost server.
+const MAX_TASK_DELAY: Duration = Duration::from_millis(MAX_TASK_DELAY_MS);
 
 /// Rejected updates in a row after which a session ends.
 const MAX_REJECTED_IN_A_ROW: u32 = 8;
@@ -81,6 +86,7 @@ impl FromRef<Arc<AppState>> for SessionContext {
 pub async fn upgrade(
     State(context): State<SessionContext>,
     Extension(PeerAddr(peer)): Extension<PeerAddr>,
+    Extension(egress): Extension<ConnectionEgress>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -107,6 +113,7 @@ pub async fn upgrade(
         }
     };
     let client = context.admission.client_addr(peer.ip(), &headers);
+    egress.attribute_to(client);
     let max_bytes = max_client_frame_bytes(context.run.directions.count());
     let snapshot_bytes = 4 * context.run.architecture.parameters();
     upgrade
@@ -116,15 +123,21 @@ pub async fn upgrade(
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(2 * snapshot_bytes + 64 * 1024)
-        .on_upgrade(move |socket| serve(context, socket, client))
+        .on_upgrade(move |socket| serve(context, socket, client, egress))
 }
 
-async fn serve(context: SessionContext, socket: WebSocket, client: ClientAddr) {
+async fn serve(
+    context: SessionContext,
+    socket: WebSocket,
+    client: ClientAddr,
+    egress: ConnectionEgress,
+) {
     let permit = context.admission.admit(client, std::time::Instant::now());
     let transport = Transport::new(
         socket,
         Arc::clone(&context.counters),
         &context.limits,
+        egress,
         context.shutdown.clone(),
     );
     let mut session = Session {
@@ -135,6 +148,7 @@ async fn serve(context: SessionContext, socket: WebSocket, client: ClientAddr) {
         has_accepted: false,
         sent_version: None,
         task_sent: None,
+        task_bytes: 0,
         rejected_in_a_row: 0,
     };
     let end = match &permit {
@@ -166,6 +180,8 @@ struct Session {
     sent_version: Option<VersionHash>,
     /// Time at which the open task was sent; `None` while the volunteer is throttled.
     task_sent: Option<Instant>,
+    /// Size of the last frame with a task, but the first: the expected size of the next.
+    task_bytes: u64,
     /// Rejected updates since the last accepted one.
     rejected_in_a_row: u32,
 }
@@ -273,11 +289,16 @@ impl Session {
             ClientRecord::Hello(_) => return Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)),
         };
         let bits = frame.slice_ref(bits);
-        let reply = self.context.coordinator.update(volunteer, task, bits).await;
+        let wait = self.transport.reserve_task(self.task_bytes);
+        let update = self
+            .context
+            .coordinator
+            .update(volunteer, task, bits, !wait.is_zero());
+        let reply = update.await;
         let reply = reply.map_err(|_| SessionEnd::Goodbye(GoodbyeReason::ShuttingDown))?;
         match (&reply.next, reply.rest) {
             (Some(_), _) => self.arm_deadline(),
-            (None, Some(effort)) => self.throttle(effort),
+            (None, Some(effort)) => self.throttle(effort, wait),
             (None, None) => {}
         }
         self.send_reply(task, &reply).await
@@ -305,15 +326,16 @@ impl Session {
             .set_deadline(now + self.context.limits.task_timeout);
     }
 
-    /// Delays the next task.
-    fn throttle(&mut self, effort: Effort) {
+    /// Delays the next task, for its volunteer's effort and for the limits of the egress.
+    fn throttle(&mut self, effort: Effort, wait: Duration) {
         let now = Instant::now();
         let worked = self
             .task_sent
             .take()
             .map_or(Duration::ZERO, |sent| now - sent);
-        self.transport
-            .set_deadline(now + effort.delay_after(worked).unwrap_or_default());
+        let rest = effort.delay_after(worked).unwrap_or_default();
+        let delay = rest.max(wait.min(MAX_TASK_DELAY));
+        self.transport.set_deadline(now + delay);
     }
 
     /// Sends the next task after a delay.
@@ -324,6 +346,7 @@ impl Session {
         self.arm_deadline();
         ServerFrame::new(&mut self.transport.frame);
         self.push_task(&next);
+        self.task_bytes = self.transport.frame.len() as u64;
         self.transport.send().await
     }
 
@@ -343,6 +366,7 @@ impl Session {
         }
         if let Some(next) = &reply.next {
             self.push_task(next);
+            self.task_bytes = self.transport.frame.len() as u64;
         }
         self.transport.send().await?;
         match () {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, timeout};
 
 use crate::counters::Counters;
+use crate::net::egress::ConnectionEgress;
 use crate::session::close::{SessionEnd, classify_error, close_code_of, is_timeout};
 use crate::shutdown::cancelled;
 use crate::state::SessionLimits;
@@ -28,6 +29,7 @@ pub(super) struct Transport {
     socket: WebSocket,
     counters: Arc<Counters>,
     write_timeout: Duration,
+    egress: ConnectionEgress,
     /// Timer of pings. Timers are reused, because registering one per update costs more than applying the update.
     pings: Interval,
     /// Deadline of the next message.
@@ -45,6 +47,7 @@ impl Transport {
         socket: WebSocket,
         counters: Arc<Counters>,
         limits: &SessionLimits,
+        egress: ConnectionEgress,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
         let mut pings =
@@ -54,6 +57,7 @@ impl Transport {
             socket,
             counters,
             write_timeout: limits.write_timeout,
+            egress,
             pings,
             deadline: Box::pin(tokio::time::sleep(limits.hello_timeout)),
             control_frames: 0,
@@ -65,6 +69,11 @@ impl Transport {
     /// Sets the deadline of the next message.
     pub(super) fn set_deadline(&mut self, deadline: Instant) {
         self.deadline.as_mut().reset(deadline);
+    }
+
+    /// Reserves the bytes of the next task, and returns the time for which the task waits.
+    pub(super) fn reserve_task(&self, bytes: u64) -> Duration {
+        self.egress.reserve_task(bytes, std::time::Instant::now())
     }
 
     /// Receives the next binary message; `None` at the deadline. Pings the volunteer while waiting.
@@ -119,7 +128,13 @@ impl Transport {
     }
 
     async fn write(&mut self, message: Message) -> Result<(), SessionEnd> {
-        match timeout(self.write_timeout, self.socket.send(message)).await {
+        let bytes = match &message {
+            Message::Binary(frame) => frame.len(),
+            _ => 0, // a control frame is small
+        };
+        let now = std::time::Instant::now();
+        let hold = self.egress.write_time(bytes as u64, now);
+        match timeout(self.write_timeout + hold, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) if is_timeout(&error) => Err(SessionEnd::SlowReader),
             Ok(Err(_)) => Err(SessionEnd::Left),

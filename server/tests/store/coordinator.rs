@@ -151,7 +151,7 @@ impl Received {
                 continue;
             }
             let reply = handle
-                .update(volunteer, task.id, fixture.bits(&mut stream))
+                .update(volunteer, task.id, fixture.bits(&mut stream), false)
                 .await?;
             self.accepted += u64::from(reply.verdict.is_ok());
             if let Some(next) = &reply.next {
@@ -286,7 +286,7 @@ async fn accepted_counts_survive_crash() {
         let mut task = joined.first.task;
         for _ in 0..number {
             let reply = handle
-                .update(joined.volunteer, task.id, fixture.bits(&mut stream))
+                .update(joined.volunteer, task.id, fixture.bits(&mut stream), false)
                 .await
                 .unwrap();
             task = reply.next.expect("the run continues").task;

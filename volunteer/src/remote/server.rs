@@ -1,6 +1,8 @@
 //! A server, and downloads from it.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use farsign::dataset::{Dataset, DatasetError, IdxFile, IdxPair, MAX_FILE_BYTES};
@@ -18,6 +20,9 @@ const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest read part of a response that reports an error.
 const MAX_ERROR_BYTES: u64 = 4096;
 
+/// Estimate of a request and of the header of its response, in bytes.
+const HEADER_BYTES: u64 = 800;
+
 /// A server, and the way to it.
 #[derive(Clone, Debug)]
 pub struct RemoteServer {
@@ -25,6 +30,8 @@ pub struct RemoteServer {
     /// `None` for direct connections.
     pub(super) proxy: Option<HttpProxy>,
     pub(super) authorities: Authorities,
+    /// Bytes of downloads that were not counted yet.
+    downloaded: Arc<AtomicU64>,
 }
 
 /// An invalid environment, or an invalid file of certificate authorities.
@@ -59,6 +66,7 @@ impl RemoteServer {
             url,
             proxy: None,
             authorities: Authorities::built_in(),
+            downloaded: Arc::default(),
         }
     }
 
@@ -82,7 +90,13 @@ impl RemoteServer {
             url,
             proxy,
             authorities,
+            downloaded: Arc::default(),
         })
+    }
+
+    /// Returns whether the server is reached without a line: on this machine, and not through a proxy.
+    pub fn is_on_this_machine(&self) -> bool {
+        self.proxy.is_none() && self.url.is_loopback()
     }
 
     /// Downloads the training data. Blocks the calling thread.
@@ -126,11 +140,14 @@ impl RemoteServer {
         if let Some(authorization) = self.url.authorization() {
             request = request.header(header::AUTHORIZATION, authorization.as_str());
         }
+        self.count_download(HEADER_BYTES);
         let mut response = request.call().map_err(of_error)?;
         let status = response.status();
         let body = response.body_mut().with_config();
         if status.is_success() {
-            body.limit(max_bytes).read_to_vec().map_err(of_error)
+            let body = body.limit(max_bytes).read_to_vec().map_err(of_error)?;
+            self.count_download(body.len() as u64);
+            Ok(body)
         } else {
             let body = body
                 .limit(MAX_ERROR_BYTES)
@@ -140,6 +157,15 @@ impl RemoteServer {
             let cause = failure::of_response(status, &body, &self.url);
             Err(failed(cause, failure::is_transient_status(status)))
         }
+    }
+
+    fn count_download(&self, bytes: u64) {
+        self.downloaded.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Returns the bytes of the downloads since the last call, over all clones of this server.
+    pub(crate) fn take_downloaded_bytes(&self) -> u64 {
+        self.downloaded.swap(0, Ordering::Relaxed)
     }
 
     fn agent(&self) -> ureq::Agent {

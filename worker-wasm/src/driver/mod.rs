@@ -4,13 +4,15 @@
 //!   idle --start--> loading data --> connecting --> working --pause--> paused --start--> connecting
 //!                        ^               ^             |
 //!                        +-- wait <------+-- wait <----+ connection lost          stop, finished, ejected, failed: end
-//!                                        +-- rest <----+ the throttle's delay is too long for a task
+//!                                        +-- rest <----+ the throttle's delay is too long for a task, or the line budget
+//!                                                        is used up
 //! ```
 //!
 //! The [`Throttle`] sets the delay between two tasks. The server sends the next task with its reply to an update, so a
 //! volunteer rests with an open task if the server's timeout allows it, and without a session otherwise. Leaving costs a
 //! whole version and the momentum, but no task times out.
 
+mod line;
 mod session;
 
 use std::cell::RefCell;
@@ -28,9 +30,10 @@ use wasm_bindgen::JsValue;
 use crate::data::{self, LoadError};
 use crate::disconnect::reason_not_opened;
 use crate::events::{Progress, State, WorkerEvent};
+use crate::line::WorkerLine;
 use crate::socket::{Socket, Stage};
 use crate::throttle::Throttle;
-use crate::worker_global::{Timer, drop_after_event, now_ms};
+use crate::worker_global::{Timer, drop_after_event, now_ms, unix_time_ms};
 
 /// Minimum time between two progress events. The page redraws less often.
 const PROGRESS_INTERVAL_MS: f64 = 250.0;
@@ -66,6 +69,7 @@ pub struct Driver {
     last_transfer_ms: f64,
     throttle: Throttle,
     timing: TaskTiming,
+    line: WorkerLine,
     /// Time at which the rest without a session ends. `None` in a session, and while there is no rest.
     rest_ends_ms: Option<f64>,
     updates_in_session: u32,
@@ -111,6 +115,7 @@ impl Driver {
             last_transfer_ms: 0.0,
             throttle: Throttle::default(),
             timing: TaskTiming::default(),
+            line: WorkerLine::default(),
             rest_ends_ms: None,
             updates_in_session: 0,
             idle_since_ms: 0.0,
@@ -182,10 +187,15 @@ impl Driver {
             return;
         }
         driver.record_idle(now_ms());
+        if driver.is_loading {
+            return driver.send_state(State::LoadingData, None, None);
+        }
+        if !driver.may_open_line() {
+            return; // the page's reply continues
+        }
         match driver.data {
             Some(_) if driver.is_rest_due() => driver.rest(this),
             Some(_) => driver.connect(this),
-            None if driver.is_loading => driver.send_state(State::LoadingData, None, None),
             None => driver.load(this),
         }
     }
@@ -226,6 +236,7 @@ impl Driver {
         match Socket::connect(&self.url, on_event) {
             Ok(socket) => {
                 (self.socket, self.stage) = (Some(socket), Stage::Opening);
+                self.line.open(unix_time_ms());
                 self.last_transfer_ms = now_ms();
                 self.watch_idle_timeout(this);
             }
@@ -339,6 +350,8 @@ impl Driver {
         drop_after_event(self.socket.take());
         (self.volunteer, self.task, self.stage) = (None, None, Stage::Closed);
         self.rest_ends_ms = None;
+        self.line.close();
+        self.report_line();
     }
 
     fn set_wait(&mut self, wait: Option<Timer>) {
@@ -363,6 +376,7 @@ impl Driver {
             self.last_progress_ms = now;
             self.progress.busy_ms = self.throttle.worked_ms();
             self.send_event(&WorkerEvent::Progress(&self.progress));
+            self.report_line();
         }
     }
 

@@ -11,7 +11,7 @@ use super::{Driver, SharedDriver};
 use crate::disconnect::Disconnect;
 use crate::events::State;
 use crate::socket::{SocketEvent, Stage};
-use crate::worker_global::{Timer, now_ms};
+use crate::worker_global::{Timer, now_ms, unix_time_ms};
 
 const AGENT: &str = concat!("farsign-browser/", env!("CARGO_PKG_VERSION"));
 
@@ -58,7 +58,12 @@ impl Driver {
     }
 
     /// Records the work since `started_ms`, and handles the end of the session.
-    fn on_idle(&mut self, this: &SharedDriver, started_ms: f64, result: Result<(), Disconnect>) {
+    pub(super) fn on_idle(
+        &mut self,
+        this: &SharedDriver,
+        started_ms: f64,
+        result: Result<(), Disconnect>,
+    ) {
         self.idle_since_ms = now_ms();
         self.throttle
             .record_work(self.idle_since_ms - started_ms + BROWSER_OVERHEAD_MS);
@@ -75,7 +80,10 @@ impl Driver {
         }
     }
 
-    fn work_or_wait(&mut self, this: &SharedDriver) -> Result<(), Disconnect> {
+    pub(super) fn work_or_wait(&mut self, this: &SharedDriver) -> Result<(), Disconnect> {
+        if self.task.is_some() && !self.may_compute_on_line() {
+            return Ok(());
+        }
         match self.throttle.delay_ms() {
             // The rest before a session's first task is over. What is owed for opening the session is added to the next.
             Some(_) if self.is_rest_due() && self.updates_in_session == 0 => self.compute_update(),
@@ -95,6 +103,7 @@ impl Driver {
         self.incoming.resize(length, 0);
         frame.copy_to(&mut self.incoming);
         self.progress.bytes_received += length as f64;
+        self.line.received(unix_time_ms(), length);
         let Some(volunteer) = &mut self.volunteer else {
             return Ok(());
         };
@@ -125,7 +134,10 @@ impl Driver {
                     self.timing.record_accepted();
                 }
                 Event::Rejected(_) => self.progress.rejected += 1.0,
-                Event::Task(task) => self.task = Some(task),
+                Event::Task(task) => {
+                    self.line.record_task();
+                    self.task = Some(task);
+                }
                 Event::VersionMissing(task) => {
                     ClientFrame::version_request(task, &mut self.outgoing);
                     self.send();
@@ -156,7 +168,8 @@ impl Driver {
     }
 
     /// Sends the frame. A closing connection drops it, and its last frames and its end are events that follow.
-    fn send(&self) {
+    fn send(&mut self) {
+        self.line.sent(unix_time_ms(), self.outgoing.len());
         if let Some(socket) = &self.socket {
             socket.send(&self.outgoing);
         }

@@ -1,9 +1,9 @@
 // @ts-check
-// Polls the server's status: every second while the page is visible, rarely while it is hidden, and with growing pauses
-// while the server does not respond.
+// Polls the server's status: every second while the page is visible, rarely while it is hidden or the line budget is
+// used up, and with growing pauses while the server does not respond.
 
 const VISIBLE_INTERVAL_MS = 1000;
-const HIDDEN_INTERVAL_MS = 15_000;
+const RARE_INTERVAL_MS = 15_000; // of a hidden page, and when the line budget is used up
 const MAX_BACKOFF_MS = 15_000;
 const RESPONSE_TIMEOUT_MS = 8000;
 
@@ -32,6 +32,7 @@ const RESPONSE_TIMEOUT_MS = 8000;
  * @property {number} updates_per_s
  * @property {HeldOut} held_out
  * @property {{ received_bytes: number, sent_bytes: number }} traffic
+ * @property {{ bytes_per_s: number, max_bytes_per_s: number | null, load: number, delayed_tasks: number }} egress
  */
 
 /** @typedef {{ reason: string, retryAt: number }} Failure A sentence, and the next attempt in ms since the epoch. */
@@ -49,6 +50,8 @@ export class StatusClient {
   status = null;
   /** @type {number | null} The time of the last status, in ms since the epoch. */
   receivedAt = null;
+  /** Whether the line budget is used up. */
+  isLineUsed = false;
   /** @type {Failure | null} Set while the server does not respond. */
   failure = null;
 
@@ -81,7 +84,7 @@ export class StatusClient {
       this.receivedAt = Date.now();
       this.#failures = 0;
       this.failure = null;
-      this.#schedule(document.hidden ? HIDDEN_INTERVAL_MS : VISIBLE_INTERVAL_MS);
+      this.#schedule(document.hidden || this.isLineUsed ? RARE_INTERVAL_MS : VISIBLE_INTERVAL_MS);
     } catch (error) {
       this.#failures += 1;
       const wait = Math.min(VISIBLE_INTERVAL_MS * 2 ** (this.#failures - 1), MAX_BACKOFF_MS);

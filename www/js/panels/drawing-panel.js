@@ -28,12 +28,16 @@ export class DrawingPanel {
   #view = null;
   #nextExample = FIRST_EXAMPLE;
 
-  /** @param {boolean} isSupported Whether this browser can run the recognition code. */
-  constructor(isSupported) {
+  /**
+   * @param {boolean} isSupported Whether this browser can run the recognition code.
+   * @param {(bytes: number) => void} onTransfer Called with the bytes of each download.
+   */
+  constructor(isSupported, onTransfer) {
     const canvas = new DrawingCanvas(ui.canvas);
     this.#client = new InferenceClient(
       (prediction) => this.#view?.show(prediction),
       (reason) => setText(ui.note, reason === '' ? NOTE : `The model could not be loaded. ${reason}`),
+      onTransfer,
     );
     if (!isSupported) {
       ui.panel.hidden = true;
@@ -67,7 +71,15 @@ export class DrawingPanel {
     this.refresh();
   }
 
-  /** Call periodically. */
+  /**
+   * Call periodically.
+   * @param {number} usedLine The used fraction of the line budget; 0 without a budget.
+   */
+  refreshWithin(usedLine) {
+    this.#client.usedLine = usedLine;
+    this.refresh();
+  }
+
   refresh() {
     this.#client.refresh(performance.now());
   }

@@ -1,10 +1,10 @@
 // @ts-check
-// The controls for resource limits: effort, cores, and when training pauses automatically.
+// The controls for resource limits: effort, cores, line budget, and when training pauses automatically.
 
-import { byId, createElement, setText, typedById } from '../shared/dom.js';
+import { byId, createElement, setNumber, setText, typedById } from '../shared/dom.js';
 import { formatBytes, formatCount } from '../shared/format.js';
 import { CONDITIONS } from '../worker/pause-conditions.js';
-import { sanitize } from '../worker/settings.js';
+import { LINE_BUDGETS, sanitize } from '../worker/settings.js';
 
 /** @typedef {import('../worker/settings.js').Settings} Settings */
 /** @typedef {import('../worker/pause-conditions.js').Condition} Condition */
@@ -15,6 +15,8 @@ const ui = {
   effort: typedById('effort', HTMLInputElement),
   effortText: byId('effort-text'),
   cores: typedById('cores', HTMLSelectElement),
+  lineBudget: typedById('line-budget', HTMLSelectElement),
+  lineUsed: byId('line-used'),
   summary: byId('usage-summary'),
   /** @type {Record<Condition, HTMLInputElement>} */
   pause: {
@@ -40,6 +42,13 @@ export class SettingsForm {
       }),
     );
     ui.cores.disabled = maxCores === 1;
+    ui.lineBudget.replaceChildren(
+      ...LINE_BUDGETS.map((bytes, index) => {
+        const option = createElement('option', '', bytes === null ? 'No limit' : `${formatBytes(bytes)} an hour`);
+        option.value = String(index);
+        return option;
+      }),
+    );
     this.show(settings);
     const onInput = () => {
       const chosen = this.#read();
@@ -47,13 +56,15 @@ export class SettingsForm {
       onChange(chosen);
     };
     ui.effort.addEventListener('input', onInput);
-    for (const control of [ui.cores, ...Object.values(ui.pause)]) control.addEventListener('change', onInput);
+    for (const control of [ui.cores, ui.lineBudget, ...Object.values(ui.pause)])
+      control.addEventListener('change', onInput);
   }
 
   /** @param {Settings} settings */
   show(settings) {
     ui.effort.value = String(Math.round(settings.effort * 100));
     ui.cores.value = String(settings.cores);
+    ui.lineBudget.value = String(LINE_BUDGETS.indexOf(settings.lineBudget));
     for (const condition of CONDITIONS) ui.pause[condition].checked = settings[condition];
     this.#showEffort(settings);
   }
@@ -73,12 +84,14 @@ export class SettingsForm {
    * Shows what these settings use.
    * @param {Settings} settings
    * @param {import('../api/status-client.js').Status | null} status
+   * @param {import('../worker/line-ledger.js').LineLedger} ledger
    */
-  showUsage({ effort, cores }, status) {
+  showUsage({ effort, cores, lineBudget }, status, ledger) {
+    showUsedLine(lineBudget, ledger);
     const processor = `${formatCount(effort * 100)}\u00a0% of ${cores === 1 ? 'one core' : `${cores} cores`}`;
     setText(
       ui.summary,
-      `Nothing runs until you press Start. Then training ${describeTraffic(status, cores)}, and uses ${processor}.`,
+      `Nothing runs until you press Start. Then training ${describeTraffic(status, cores)}, ${describeBudget(lineBudget)}, and uses ${processor}.`,
     );
   }
 
@@ -86,6 +99,7 @@ export class SettingsForm {
     return sanitize({
       effort: ui.effort.valueAsNumber / 100,
       cores: Number(ui.cores.value),
+      lineBudget: LINE_BUDGETS[Number(ui.lineBudget.value)],
       onBattery: ui.pause.onBattery.checked,
       metered: ui.pause.metered.checked,
       hidden: ui.pause.hidden.checked,
@@ -99,6 +113,24 @@ export class SettingsForm {
     setText(ui.effortText, text);
     ui.effort.setAttribute('aria-valuetext', text);
   }
+}
+
+/**
+ * Shows the bytes of the last hour beside the budget.
+ * @param {number | null} lineBudget
+ * @param {import('../worker/line-ledger.js').LineLedger} ledger
+ */
+function showUsedLine(lineBudget, ledger) {
+  const used = ledger.used();
+  const whose = ledger.isShared ? '' : '; this tab only, because the browser stores nothing';
+  setNumber(ui.lineUsed, used, `${formatBytes(used)} used in the last hour${whose}`);
+  ui.lineUsed.classList.toggle('is-used-up', lineBudget !== null && used >= lineBudget);
+}
+
+/** @param {number | null} lineBudget */
+function describeBudget(lineBudget) {
+  if (lineBudget === null) return 'without a limit on the total';
+  return `in all tabs together at most ${formatBytes(lineBudget)} an hour, this page included`;
 }
 
 /**

@@ -2,7 +2,7 @@
 // The texts and buttons of each state: one pure function from facts to a view of the status line.
 
 import { wordsFor } from '../shared/data-words.js';
-import { formatCountOf, formatPercent, isNumber, toSentence } from '../shared/format.js';
+import { formatBytes, formatCountOf, formatDuration, formatPercent, isNumber, toSentence } from '../shared/format.js';
 
 /** @typedef {import('../api/status-client.js').Status} Status */
 /** @typedef {import('../api/status-client.js').Failure} Failure */
@@ -19,6 +19,7 @@ import { formatCountOf, formatPercent, isNumber, toSentence } from '../shared/fo
  * @property {{ state: WorkerState, size: PoolSize }} pool
  * @property {{ status: Status | null, failure: Failure | null }} client
  * @property {number} accepted
+ * @property {number | null} lineBudget Bytes an hour.
  * @property {number} now
  */
 
@@ -38,6 +39,7 @@ const ACTIVE_STATES = new Set([
   'connecting',
   'working',
   'resting',
+  'line-budget-used',
   'reconnecting',
   'too-slow',
   'waiting',
@@ -64,7 +66,7 @@ export const isTraining = (state) => state === 'working' || state === 'resting';
  * @param {Facts} facts
  * @returns {StatusLine}
  */
-export function describe({ missing, pool, client, accepted, now }) {
+export function describe({ missing, pool, client, accepted, lineBudget, now }) {
   const { state } = pool;
   if (missing !== null) {
     const detail = `This browser lacks ${missing}. Please use a current Firefox, Chrome, Edge or Safari.`;
@@ -78,7 +80,26 @@ export function describe({ missing, pool, client, accepted, now }) {
       countdown: countdown('try', client.failure.retryAt, now),
     };
   }
+  if (state.name === 'line-budget-used') return describeUsedLine(state, lineBudget, now);
   return describePool(state, pool.size, accepted, now);
+}
+
+/**
+ * @param {WorkerState} state
+ * @param {number | null} lineBudget
+ * @param {number} now
+ * @returns {StatusLine}
+ */
+function describeUsedLine({ name, retryAt }, lineBudget, now) {
+  const budget = lineBudget === null ? '' : ` of ${formatBytes(lineBudget)} an hour`;
+  const detail = `Your line budget${budget} is used up. Training continues${timeOfDay(retryAt)}.`;
+  return { ...line(name, 'Resting.', detail, CAN_PAUSE), countdown: countdown('task', retryAt, now) };
+}
+
+/** @param {number | null} at */
+function timeOfDay(at) {
+  if (at === null) return ' later';
+  return ` at ${new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}`;
 }
 
 /**
@@ -199,6 +220,6 @@ function finishedText(status, accepted) {
 function countdown(what, at, now) {
   if (at === null) return '';
   const seconds = Math.ceil((at - now) / 1000);
-  if (seconds > 0) return `Next ${what} in ${seconds} s.`;
+  if (seconds > 0) return `Next ${what} in ${formatDuration(seconds)}.`;
   return what === 'try' ? 'Trying now.' : 'Requesting a task.';
 }

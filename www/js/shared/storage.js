@@ -38,6 +38,17 @@ class SafeStorage {
     attempt(() => this.#area().removeItem(PREFIX + name));
   }
 
+  /**
+   * Returns the names of the entries with this prefix.
+   * @param {string} prefix
+   * @returns {string[]}
+   */
+  names(prefix) {
+    const names = attempt(() => Object.keys(this.#area()));
+    const isWanted = (/** @type {string} */ name) => name.startsWith(PREFIX + prefix);
+    return (names ?? []).filter(isWanted).map((name) => name.slice(PREFIX.length));
+  }
+
   /** Removes every entry of these pages. */
   clear() {
     attempt(() => {

@@ -1,12 +1,14 @@
 // @ts-check
 // The page's side of the inference worker. Keeps the worker's model fresh while the result is visible: the first model
-// is fetched after the first drawing, later ones often while the drawing is new and rarely afterwards.
+// is fetched after the first drawing, later ones often while the drawing is new and rarely afterwards. A line budget
+// limits them: none follow when it is used up, and after the first minute none when half of it is.
 
 import { isOutOfMemory } from './out-of-memory.js';
 
 const ACTIVE_INTERVAL_MS = 2500; // between two models while the drawing is new
 const IDLE_INTERVAL_MS = 15_000; // and afterwards
 const ACTIVE_FOR_MS = 60_000;
+const IDLE_LINE_FRACTION = 0.5;
 const OUT_OF_MEMORY = 'There is not enough free memory. Close other tabs and programs, then draw again.';
 
 /** @typedef {import('../api/status-client.js').Status} Status */
@@ -14,7 +16,7 @@ const OUT_OF_MEMORY = 'There is not enough free memory. Close other tabs and pro
 /** @typedef {{ probabilities: Float32Array, image: Uint8Array }} Prediction The image is the model's input, 28 x 28. */
 /**
  * @typedef {{ type: 'model' } | { type: 'blank' } | { type: 'prediction' } & Prediction
- *   | { type: 'failed', reason: string }} InferenceMessage
+ *   | { type: 'transferred', bytes: number } | { type: 'failed', reason: string }} InferenceMessage
  */
 
 /** A client of the inference worker. */
@@ -23,6 +25,7 @@ export class InferenceClient {
   #worker = null;
   #onPrediction;
   #onFailure;
+  #onTransfer;
   /** @type {{ runId: string, layers: number[], accepted: number } | null} The model of the last status. */
   #model = null;
   /** @type {{ runId: string | null, accepted: number, at: number }} */
@@ -36,14 +39,18 @@ export class InferenceClient {
   #isOutOfMemory = false;
   /** Whether the result is visible. */
   isVisible = false;
+  /** The used fraction of the line budget; 0 without a budget. */
+  usedLine = 0;
 
   /**
    * @param {(prediction: Prediction | null) => void} onPrediction Called with `null` for an empty drawing.
    * @param {(reason: string) => void} onFailure Called with a sentence, or '' when the failure is over.
+   * @param {(bytes: number) => void} onTransfer Called with the bytes of each download.
    */
-  constructor(onPrediction, onFailure) {
+  constructor(onPrediction, onFailure, onTransfer) {
     this.#onPrediction = onPrediction;
     this.#onFailure = onFailure;
+    this.#onTransfer = onTransfer;
   }
 
   /**
@@ -80,8 +87,10 @@ export class InferenceClient {
     if (isIdle || model === null || !this.isVisible || document.hidden) return;
     const { runId, accepted, at } = this.#requested;
     if (runId === model.runId && accepted === model.accepted) return;
-    const interval = now - this.#drawnAt < ACTIVE_FOR_MS ? ACTIVE_INTERVAL_MS : IDLE_INTERVAL_MS;
-    if (now - at < interval) return;
+    const isNew = now - this.#drawnAt < ACTIVE_FOR_MS;
+    if (now - at < (isNew ? ACTIVE_INTERVAL_MS : IDLE_INTERVAL_MS)) return;
+    const isFirst = runId === null;
+    if (!isFirst && this.usedLine >= (isNew ? 1 : IDLE_LINE_FRACTION)) return;
     this.#isRequesting = true;
     this.#requested = { runId: model.runId, accepted: model.accepted, at: now };
     const url = new URL('api/v1/model', document.baseURI).href;
@@ -119,6 +128,7 @@ export class InferenceClient {
   /** @param {InferenceMessage} message */
   #onMessage(message) {
     if (message.type === 'prediction') this.#onPrediction(message);
+    if (message.type === 'transferred') this.#onTransfer(message.bytes);
     if (message.type === 'blank') this.#onPrediction(null);
     if (message.type === 'model' || message.type === 'failed') this.#isRequesting = false;
     if (message.type === 'model') this.#onFailure('');

@@ -3,10 +3,12 @@
 //
 //   page -> {type: 'model', url, layers}          <- {type: 'model'} | {type: 'failed', reason}
 //   page -> {type: 'drawing', grey, width}        <- {type: 'prediction', probabilities, image} | {type: 'blank'}
+//                                                 <- {type: 'transferred', bytes}, after each download
 //
 // Each newer model recognizes the last drawing again. If the Wasm module could not be loaded, the next message retries.
 
 import init, { Classifier, normalizeDrawing } from '../../pkg/farsign_worker.js';
+import { measureTransfers } from '../shared/transfer-meter.js';
 import { isOutOfMemory } from './out-of-memory.js';
 
 /** @typedef {{ grey: Uint8Array, width: number }} Drawing Grey values, 0 to 255, in rows of `width`. */
@@ -21,6 +23,7 @@ let drawing = null;
 /** @type {Uint8Array | null} */
 let image = null;
 
+measureTransfers((bytes) => postMessage({ type: 'transferred', bytes }));
 load().catch(() => {}); // a failure is reported with the first message
 
 self.onmessage = async ({ data }) => {

@@ -1,5 +1,5 @@
 // @ts-check
-// The visitor's choices: how much of the device training may use, and when it pauses.
+// The visitor's choices: how much of the device and of its line training may use, and when it pauses.
 
 import { local } from '../shared/storage.js';
 
@@ -8,15 +8,19 @@ const MAX_CORES = 16;
 const MIN_EFFORT = 0.05;
 
 /**
- * `effort` is a fraction of a core. Each of the three flags pauses training under its condition.
- * @typedef {{ effort: number, cores: number, onBattery: boolean, hidden: boolean, metered: boolean }} Settings
+ * `effort` is a fraction of a core. `lineBudget` is in bytes an hour; `null` stands for any number. Each of the three flags pauses training under its condition.
+ * @typedef {{ effort: number, cores: number, lineBudget: number | null, onBattery: boolean, hidden: boolean,
+ *   metered: boolean }} Settings
  */
 
 /** Cores that can be chosen, 1 to 16. */
 export const availableCores = Math.max(1, Math.min(MAX_CORES, navigator.hardwareConcurrency || 1));
 
-/** A quarter of one core, and no training on battery or metered connections. */
-const DEFAULTS = { effort: 0.25, cores: 1, onBattery: true, hidden: false, metered: true };
+/** Budgets of the line that can be chosen, in bytes an hour. */
+export const LINE_BUDGETS = [10e6, 25e6, 50e6, 100e6, 250e6, 500e6, 1e9, 5e9, null];
+
+/** A quarter of one core, at most 100 MB an hour, and no training on battery or metered connections. */
+const DEFAULTS = { effort: 0.25, cores: 1, lineBudget: 100e6, onBattery: true, hidden: false, metered: true };
 
 /** Returns the stored settings, with defaults for missing or invalid values. */
 export function loadSettings() {
@@ -40,10 +44,11 @@ export function saveSettings(settings) {
  * @param {Settings} settings
  * @returns {Settings}
  */
-export function sanitize({ effort, cores, onBattery, hidden, metered }) {
+export function sanitize({ effort, cores, lineBudget, onBattery, hidden, metered }) {
   return {
     effort: clamp(effort, MIN_EFFORT, 1, DEFAULTS.effort),
     cores: Math.round(clamp(cores, 1, availableCores, DEFAULTS.cores)),
+    lineBudget: LINE_BUDGETS.includes(lineBudget) ? lineBudget : DEFAULTS.lineBudget,
     onBattery: Boolean(onBattery),
     hidden: Boolean(hidden),
     metered: Boolean(metered),

@@ -2,9 +2,13 @@
 // The Web Worker around the Wasm volunteer: forwards the page's commands to the volunteer, and its events to the page.
 
 import init, { Volunteer, version } from '../../pkg/farsign_worker.js';
+import { measureTransfers } from '../shared/transfer-meter.js';
 import { isOutOfMemory } from './out-of-memory.js';
 
-/** @typedef {{ type: string, url: string, secret?: Uint8Array, token?: string, effort: number }} Command */
+/**
+ * @typedef {{ type: string, url: string, secret?: Uint8Array, token?: string, effort: number,
+ *   bytesPerHour: number | null, slots: Float64Array }} Command
+ */
 
 /** @type {Record<string, (volunteer: Volunteer, command: Command) => void>} */
 const actions = {
@@ -12,6 +16,8 @@ const actions = {
   pause: (volunteer) => volunteer.pause(),
   stop: (volunteer) => volunteer.stop(),
   effort: (volunteer, { effort }) => volunteer.setEffort(effort),
+  'line-budget': (volunteer, { bytesPerHour }) => volunteer.setLineBudget(bytesPerHour ?? undefined),
+  'line-usage': (volunteer, { slots }) => volunteer.receiveLineUsage(slots),
   wake: (volunteer) => volunteer.wake(),
 };
 
@@ -31,6 +37,7 @@ self.addEventListener('unhandledrejection', ({ reason }) => {
   postMessage({ type: 'state', state, reason: `The training code stopped: ${reason?.message ?? reason}` });
 });
 
+measureTransfers((bytes) => postMessage({ type: 'transferred', bytes }));
 await init();
 volunteer = new Volunteer((/** @type {unknown} */ event) => postMessage(event));
 postMessage({ type: 'ready', version: version() });

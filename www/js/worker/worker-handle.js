@@ -6,8 +6,8 @@ import { isOutOfMemory } from './out-of-memory.js';
 const STOP_TIMEOUT_MS = 1000; // for a worker to close its connection before it is terminated
 
 /**
- * @typedef {'preparing' | 'idle' | 'loading-data' | 'connecting' | 'working' | 'resting' | 'reconnecting' | 'too-slow'
- *   | 'waiting' | 'paused' | 'stopped' | 'finished' | 'ejected' | 'out-of-memory' | 'failed'} StateName
+ * @typedef {'preparing' | 'idle' | 'loading-data' | 'connecting' | 'working' | 'resting'
+ *   | 'line-budget-used' | 'reconnecting' | 'too-slow' | 'waiting' | 'paused' | 'stopped' | 'finished' | 'ejected' | 'out-of-memory' | 'failed'} StateName
  */
 /** @type {Set<StateName>} */
 const ENDED_STATES = new Set(['stopped', 'finished', 'ejected', 'out-of-memory', 'failed']);
@@ -24,13 +24,20 @@ const ENDED_STATES = new Set(['stopped', 'finished', 'ejected', 'out-of-memory',
  *   busy_ms: number, compute_ms: number }} Progress
  */
 /** @typedef {{ type: 'state', state: StateName, reason?: string, retry_in_ms?: number }} StateMessage */
-/** @typedef {{ type: 'ready', version: string } | StateMessage | { type: 'progress' } & Progress} WorkerMessage */
+/** @typedef {import('./line-ledger.js').LineReport} LineReport */
+/**
+ * @typedef {{ type: 'ready', version: string } | StateMessage | { type: 'progress' } & Progress
+ *   | { type: 'transferred', bytes: number } | { type: 'line' } & LineReport} WorkerMessage
+ */
+/** @typedef {{ effort: number, lineBudget: number | null }} Limits A fraction of a core, and bytes an hour. */
 
 /**
  * @typedef {object} WorkerListeners
  * @property {(version: string) => void} onReady
  * @property {() => void} onState
  * @property {(worker: WorkerHandle, progress: Progress) => void} onProgress
+ * @property {(bytes: number) => void} onTransfer Called with the bytes of each download.
+ * @property {(worker: WorkerHandle, report: LineReport) => void} onLine Called with the bytes of the connection.
  * @property {(worker: WorkerHandle) => void} onTerminated
  */
 
@@ -42,7 +49,7 @@ export class WorkerHandle {
   /** @type {number | null} */
   #stopTimer = null;
   #socketUrl;
-  #effort;
+  #limits;
   #listeners;
 
   /** @type {WorkerState} */
@@ -50,12 +57,12 @@ export class WorkerHandle {
 
   /**
    * @param {string} socketUrl
-   * @param {number} effort Fraction of a core, 0.05 to 1.
+   * @param {Limits} limits
    * @param {WorkerListeners} listeners
    */
-  constructor(socketUrl, effort, listeners) {
+  constructor(socketUrl, limits, listeners) {
     this.#socketUrl = socketUrl;
-    this.#effort = effort;
+    this.#limits = limits;
     this.#listeners = listeners;
   }
 
@@ -84,10 +91,23 @@ export class WorkerHandle {
     this.#setState('stopped');
   }
 
-  /** @param {number} effort */
-  setEffort(effort) {
-    this.#effort = effort;
-    this.#worker?.postMessage({ type: 'effort', effort });
+  /** @param {Limits} limits */
+  setLimits(limits) {
+    this.#limits = limits;
+    this.#postLimits();
+  }
+
+  #postLimits() {
+    this.#worker?.postMessage({ type: 'effort', effort: this.#limits.effort });
+    this.#worker?.postMessage({ type: 'line-budget', bytesPerHour: this.#limits.lineBudget });
+  }
+
+  /**
+   * Replies to a lease.
+   * @param {Float64Array} slots Pairs of a minute and its bytes.
+   */
+  sendLineUsage(slots) {
+    this.#worker?.postMessage({ type: 'line-usage', slots });
   }
 
   /** Checks the connection now: the device has woken or is online again. */
@@ -109,8 +129,8 @@ export class WorkerHandle {
     };
     worker.onmessageerror = () => this.#fail(worker, 'The page received an unreadable message.');
     worker.onerror = (event) => this.#fail(worker, event.message);
-    worker.postMessage({ type: 'effort', effort: this.#effort });
     this.#worker = worker;
+    this.#postLimits();
     return worker;
   }
 
@@ -122,6 +142,10 @@ export class WorkerHandle {
       if (this.state.name === 'preparing') this.#setState('idle');
     } else if (message.type === 'progress') {
       this.#listeners.onProgress(this, message);
+    } else if (message.type === 'transferred') {
+      this.#listeners.onTransfer(message.bytes);
+    } else if (message.type === 'line') {
+      this.#listeners.onLine(this, message);
     } else if (message.type === 'state') {
       this.#onState(message);
     }

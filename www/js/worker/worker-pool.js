@@ -11,6 +11,7 @@ import { WorkerHandle } from './worker-handle.js';
 /** @typedef {import('./worker-handle.js').WorkerState} WorkerState */
 /** @typedef {import('./worker-handle.js').WorkerListeners} WorkerListeners */
 /** @typedef {import('./worker-handle.js').Credentials} Credentials */
+/** @typedef {import('./worker-handle.js').Limits} Limits */
 /** @typedef {{ working: number, outOfMemory: number, all: number }} PoolSize Numbers of workers. */
 
 /**
@@ -20,6 +21,7 @@ import { WorkerHandle } from './worker-handle.js';
 const STATE_PRIORITY = [
   'working',
   'resting',
+  'line-budget-used',
   'loading-data',
   'connecting',
   'reconnecting',
@@ -46,7 +48,8 @@ export class WorkerPool {
   /** @type {WorkerHandle[]} */
   #workers = [];
   #cores;
-  #effort;
+  /** @type {Limits} */
+  #limits;
   /** @type {'stop' | 'work' | 'pause'} */
   #goal = 'stop';
   #holdReason = '';
@@ -58,17 +61,17 @@ export class WorkerPool {
 
   /**
    * @param {string} socketUrl
-   * @param {{ cores: number, effort: number }} settings
+   * @param {{ cores: number } & Limits} settings
    * @param {(index: number) => Promise<Credentials>} credentials Returns the credentials of worker number `index`.
    * @param {WorkerListeners} listeners
    */
   constructor(socketUrl, settings, credentials, { onState, ...others }) {
     this.#cores = settings.cores;
-    this.#effort = settings.effort;
+    this.#limits = settings;
     this.#credentials = credentials;
     this.#onState = onState;
     const listeners = { onState: () => this.#combineStates(), ...others };
-    this.#createWorker = () => new WorkerHandle(socketUrl, this.#effort, listeners);
+    this.#createWorker = () => new WorkerHandle(socketUrl, this.#limits, listeners);
   }
 
   /** Loads the training code in one worker. The other workers are created when they are needed. */
@@ -103,10 +106,10 @@ export class WorkerPool {
     this.#combineStates();
   }
 
-  /** @param {number} effort */
-  setEffort(effort) {
-    this.#effort = effort;
-    for (const worker of this.#workers) worker.setEffort(effort);
+  /** @param {Limits} limits */
+  setLimits(limits) {
+    this.#limits = limits;
+    for (const worker of this.#workers) worker.setLimits(limits);
   }
 
   /** @param {number} cores */

@@ -19,6 +19,7 @@ const CRATES: [Layers; 5] = [
             &[
                 "backoff",
                 "dataset",
+                "line_budget",
                 "math",
                 "momentum",
                 "random",
@@ -73,20 +74,15 @@ const CRATES: [Layers; 5] = [
         layers: &[
             &["attack", "identity_file", "server_url"],
             &["remote"],
-            &["training_data"],
+            &["line", "training_data"],
             &["worker"],
         ],
     },
     Layers {
         source: "worker-wasm/src/",
         layers: &[
-            &[
-                "events",
-                "preprocess",
-                "socket",
-                "throttle",
-                "worker_global",
-            ],
+            &["line", "preprocess", "socket", "throttle", "worker_global"],
+            &["events"],
             &["data", "disconnect", "inference"],
             &["driver"],
         ],

@@ -1,0 +1,198 @@
+//! The line budget of a fleet, which all its workers share.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use farsign::line_budget::{
+    BudgetUsed, LineAllowance, LineUsage, OPENING_BYTES, Transfer, lease, websocket_frame_bytes,
+};
+
+use crate::remote::RemoteServer;
+
+/// The bytes that a fleet sends and receives.
+///
+/// A worker counts its frames with their WebSocket headers, and an estimate of each request. The time since the start of
+/// the program is used, not the time of day, which may be set.
+#[derive(Debug)]
+pub struct Line {
+    started: Instant,
+    traffic: Mutex<Traffic>,
+}
+
+#[derive(Debug, Default)]
+struct Traffic {
+    usage: LineUsage,
+    /// Bytes since the start.
+    total: u64,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            traffic: Mutex::default(),
+        }
+    }
+}
+
+impl Line {
+    /// Returns the bytes since the start.
+    pub fn total_bytes(&self) -> u64 {
+        self.with_traffic(|traffic, _| traffic.total)
+    }
+
+    /// Returns the bytes of the last hour, with those that workers have leased.
+    pub fn used_bytes(&self) -> u64 {
+        self.with_traffic(|traffic, now_ms| traffic.usage.used(now_ms))
+    }
+
+    /// Counts the downloads since the last call.
+    pub(crate) fn count_downloads(&self, server: &RemoteServer) {
+        let bytes = server.take_downloaded_bytes();
+        self.with_traffic(|traffic, now_ms| {
+            traffic.total = traffic.total.saturating_add(bytes);
+            traffic.usage.add(now_ms, bytes);
+        });
+    }
+
+    fn with_traffic<T>(&self, action: impl FnOnce(&mut Traffic, u64) -> T) -> T {
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        action(&mut traffic, now_ms)
+    }
+}
+
+/// The part of one worker in the line budget of its fleet.
+#[derive(Debug)]
+pub(crate) struct WorkerLine<'a> {
+    line: &'a Line,
+    /// Bytes an hour; `None` without a budget.
+    limit: Option<u64>,
+    allowance: LineAllowance,
+}
+
+impl<'a> WorkerLine<'a> {
+    pub fn new(line: &'a Line, limit: Option<u64>) -> Self {
+        Self {
+            line,
+            limit,
+            allowance: LineAllowance::default(),
+        }
+    }
+
+    /// Prepares for a session.
+    ///
+    /// # Errors
+    /// Returns the time until the budget allows a session.
+    pub fn open(&mut self) -> Result<(), Duration> {
+        self.lease(self.allowance.needed_to_open())?;
+        self.allowance.begin_session();
+        self.transfer(OPENING_BYTES);
+        Ok(())
+    }
+
+    /// Counts a sent frame.
+    pub fn sent(&mut self, payload_bytes: usize) {
+        self.transfer(websocket_frame_bytes(payload_bytes, true));
+    }
+
+    /// Counts a received frame.
+    pub fn received(&mut self, payload_bytes: usize) {
+        self.transfer(websocket_frame_bytes(payload_bytes, false));
+    }
+
+    fn transfer(&mut self, bytes: u64) {
+        self.line.with_traffic(|traffic, now_ms| {
+            let Transfer {
+                uncounted,
+                returned,
+            } = self.allowance.transfer(now_ms, bytes);
+            traffic.total = traffic.total.saturating_add(bytes);
+            traffic.usage.give_back(returned);
+            traffic.usage.add(now_ms, uncounted);
+        });
+    }
+
+    /// Prepares for the received task. The first task of a session is always computed; the session was opened for it.
+    ///
+    /// # Errors
+    /// Returns the time until the budget allows the task.
+    pub fn take_task(&mut self) -> Result<(), Duration> {
+        if self.allowance.record_task() {
+            return Ok(());
+        }
+        self.lease(self.allowance.needed_for_task())
+    }
+
+    /// Gives back what is left of the lease after a session.
+    pub fn close(&mut self) {
+        let left = self.allowance.end_lease();
+        self.line
+            .with_traffic(|traffic, _| traffic.usage.give_back(left));
+    }
+
+    fn lease(&mut self, needed: u64) -> Result<(), Duration> {
+        if self.limit.is_none() || self.allowance.left() >= needed {
+            return Ok(());
+        }
+        self.line.with_traffic(|traffic, now_ms| {
+            traffic.usage.give_back(self.allowance.end_lease());
+            let leased = lease(&mut traffic.usage, now_ms, self.limit, needed);
+            let wait =
+                |used: BudgetUsed| Duration::from_millis(used.resume_at_ms.saturating_sub(now_ms));
+            self.allowance.begin_lease(leased.map_err(wait)?);
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_share_budget() {
+        let line = Line::default();
+        let limit = 2_000_000;
+        let mut workers = [(); 3].map(|()| WorkerLine::new(&line, Some(limit)));
+        let mut tasks = 0;
+        for worker in &mut workers {
+            worker.open().expect("a full bucket");
+        }
+        let mut rests = 0;
+        while rests < workers.len() {
+            rests = 0;
+            for worker in &mut workers {
+                worker.received(20_000);
+                tasks += 1;
+                rests += usize::from(worker.take_task().is_err());
+            }
+        }
+        assert!(line.total_bytes() <= limit + 3 * 20_100, "{tasks} tasks");
+        assert!(tasks > 80, "{tasks} tasks");
+        let rest = workers[0].open().expect_err("an empty bucket");
+        assert!(rest > Duration::from_mins(59), "{rest:?}");
+    }
+
+    #[test]
+    fn closed_session_returns_its_lease() {
+        let line = Line::default();
+        let mut worker = WorkerLine::new(&line, Some(100_000_000));
+        worker.open().expect("a full bucket");
+        worker.sent(94);
+        worker.close();
+        assert_eq!(line.used_bytes(), line.total_bytes());
+        assert_eq!(line.total_bytes(), 1_100);
+    }
+
+    #[test]
+    fn no_budget_counts_all_bytes() {
+        let line = Line::default();
+        let mut worker = WorkerLine::new(&line, None);
+        worker.open().expect("no budget");
+        worker.received(1 << 30);
+        worker.take_task().expect("no budget");
+        assert!(line.used_bytes() > 1 << 30);
+        assert_eq!(line.used_bytes(), line.total_bytes());
+    }
+}
