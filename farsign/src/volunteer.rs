@@ -207,6 +207,13 @@ impl Volunteer {
             .map(|session| session.computer.settings().task_timeout_ms)
     }
 
+    /// Returns the number of images of a task; `None` before the welcome.
+    pub fn images(&self) -> Option<u32> {
+        self.session
+            .as_ref()
+            .map(|session| session.computer.settings().batch)
+    }
+
     /// Returns the version of the current snapshot; `None` without one.
     pub fn snapshot_version(&self) -> Option<u64> {
         self.session.as_ref().and_then(|session| session.version)

@@ -28,7 +28,7 @@ Usage: cargo xtask <command>
   limits [--write]   print docs/limits.md, made from constants in the source, or write it
   bench [SECTION...] compare the project with its peers: target/bench/report.md
                      (--write also updates docs/performance.md, --data FOLDER
-                     trains on all of MNIST too)
+                     trains on all of MNIST too, --quick shortens the section fleet)
   results [SCENARIO...]
                      run the lab's scenarios into target/results, resuming interrupted ones,
                      and write docs/results (--data FOLDER trains on all of MNIST; hours)

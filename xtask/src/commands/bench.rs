@@ -15,7 +15,7 @@ const PACKAGES: &str = "bench/page/package.json";
 
 /// Builds the contenders, installs the peers and measures.
 ///
-/// Sections come first among the arguments. Only the section `browser` needs a browser and npm.
+/// Sections come first among the arguments. Only the sections `browser` and `fleet` need a browser, and `browser` npm.
 pub fn run(shell: &Shell, arguments: &[String]) -> Result<ExitCode> {
     build::web(shell)?;
     build::release(shell)?;
@@ -30,11 +30,14 @@ pub fn run(shell: &Shell, arguments: &[String]) -> Result<ExitCode> {
     let all = arguments
         .first()
         .is_none_or(|first| first.starts_with("--"));
-    if all || arguments.iter().any(|argument| argument == "browser") {
+    let measures = |section: &str| all || arguments.iter().any(|argument| argument == section);
+    if measures("browser") || measures("fleet") {
         let browser = chromium::prepare(shell)?;
         command
             .env(BROWSER_VARIABLE, &browser.program)
             .env(DRIVER_VARIABLE, &browser.driver);
+    }
+    if measures("browser") {
         command.arg("--bindings").arg(build::bench_page(shell)?);
         if let Some(folder) = peers(shell)? {
             command.arg("--node-modules").arg(folder);
