@@ -88,7 +88,11 @@ pub fn settings(rule: &str, volunteers: usize, evaluates: bool) -> Vec<String> {
     if !evaluates {
         settings.push(["--evaluate-every", &never]);
     }
-    settings.iter().flatten().map(|&part| part.to_owned()).collect()
+    settings
+        .iter()
+        .flatten()
+        .map(|&part| part.to_owned())
+        .collect()
 }
 
 /// Starts a server with these settings.
@@ -195,7 +199,12 @@ impl Fleet {
     fn sample(&self) -> Result<Sample> {
         let carried = self.lines.each_ref().map(Line::carried);
         let up = |line: usize| carried[line].iter().map(|carried| carried.up).sum::<u64>();
-        let down = |line: usize| carried[line].iter().map(|carried| carried.down).sum::<u64>();
+        let down = |line: usize| {
+            carried[line]
+                .iter()
+                .map(|carried| carried.down)
+                .sum::<u64>()
+        };
         Ok(Sample {
             at: Instant::now(),
             real: self.real.work(),

@@ -29,7 +29,11 @@ pub async fn measure(machine: &Machine, samples: usize) -> Result<Option<Row>> {
     }
     let mut settings = settings("verified", 1, true);
     let folder = machine.paths.data.as_ref().map(|folder| folder.display());
-    settings.extend(folder.iter().flat_map(|folder| ["--data".to_owned(), folder.to_string()]));
+    settings.extend(
+        folder
+            .iter()
+            .flat_map(|folder| ["--data".to_owned(), folder.to_string()]),
+    );
     let mut times = Vec::new();
     for _ in 0..samples {
         times.push(first_update(machine, &settings).await?.as_secs_f64());
@@ -52,13 +56,18 @@ async fn first_update(machine: &Machine, settings: &[String]) -> Result<Duration
     let line = Line::start(server.address(), options).await?;
     let page = Page::open(&machine.paths, &format!("http://{}/", line.address())).await?;
     let started = Instant::now();
-    while page.execute("return document.querySelector('#start:enabled') !== null").await? != true {
+    while page
+        .execute("return document.querySelector('#start:enabled') !== null")
+        .await?
+        != true
+    {
         if started.elapsed() > TEST_TIMEOUT {
             bail!("timed out waiting for the page to offer Start");
         }
         sleep(POLL_INTERVAL).await;
     }
-    page.execute("document.getElementById('start').click()").await?;
+    page.execute("document.getElementById('start').click()")
+        .await?;
     let started = Instant::now();
     while accepted(&server)? == 0 {
         if started.elapsed() > TEST_TIMEOUT {

@@ -196,7 +196,9 @@ impl Direction {
                 }
             }
             // The end arrives as late as bytes would.
-            _ = sender.send((Instant::now() + self.delay, Bytes::new())).await;
+            _ = sender
+                .send((Instant::now() + self.delay, Bytes::new()))
+                .await;
         };
         let write = async move {
             while let Some((due, chunk)) = receiver.recv().await {
@@ -268,7 +270,7 @@ mod tests {
             volunteer.write_all(bytes).await.unwrap();
             drop(volunteer);
         };
-        let (_, read) = tokio::join!(sending, server.read_to_end(&mut arrived));
+        let ((), read) = tokio::join!(sending, server.read_to_end(&mut arrived));
         read.unwrap();
         (arrived, started.elapsed().as_millis())
     }
@@ -309,7 +311,7 @@ mod tests {
     async fn bandwidth_spreads_bytes() {
         // 10 Mbit/s: a quarter of a megabyte takes 200 ms.
         let (volunteer, server) = connect(&direction(100, Some(1_250_000)), &Arc::default());
-        let (_, ms) = send(volunteer, server, &[7; 250_000]).await;
+        let (_, ms) = send(volunteer, server, &vec![7; 250_000]).await;
         assert!((250..=251).contains(&ms), "{ms} ms");
     }
 
@@ -318,7 +320,7 @@ mod tests {
         let direction = direction(0, Some(1_250_000));
         let count = Arc::default();
         let [one, other] = [(); 2].map(|()| connect(&direction, &count));
-        let bytes = [7; 125_000];
+        let bytes = vec![7; 125_000];
         let (first, second) =
             tokio::join!(send(one.0, one.1, &bytes), send(other.0, other.1, &bytes));
         let (earlier, later) = (first.1.min(second.1), first.1.max(second.1));

@@ -153,9 +153,9 @@ async fn measure(machine: &Machine) -> Result<Section> {
     let first = first_update::measure(machine, extent.browsers).await?;
     let mut tables = vec![cells, many];
     let recorded = recorded()?;
-    let earlier = recorded.iter().filter(|earlier| {
-        tables.iter().all(|table| table.title != earlier.title)
-    });
+    let earlier = recorded
+        .iter()
+        .filter(|earlier| tables.iter().all(|table| table.title != earlier.title));
     let earlier: Vec<Table> = earlier.cloned().collect();
     let ratios = earlier.first().map(|earlier| compare(&tables[0], earlier));
     tables.extend(earlier);
@@ -191,7 +191,10 @@ async fn measure_cells(timing: Timing, data: &Arc<Dataset>) -> Result<(Table, St
         format!("{ms:.2} ms for {images} images under `{rule}`")
     };
     let computing: Vec<String> = computing.into_iter().map(describe).collect();
-    let computing = format!("Computing an update alone took {}.", computing.join(", and "));
+    let computing = format!(
+        "Computing an update alone took {}.",
+        computing.join(", and ")
+    );
     Ok((table, computing))
 }
 
@@ -212,14 +215,15 @@ fn cells() -> impl Iterator<Item = Cell> {
 
 /// Measures large fleets, and describes the ends of those that were not served.
 async fn measure_many(extent: &Extent, data: &Arc<Dataset>) -> Result<(Table, Vec<String>)> {
-    let title = format!("Simulated volunteers with one update a second, protocol version {VERSION}");
+    let title =
+        format!("Simulated volunteers with one update a second, protocol version {VERSION}");
     let mut table = Table::new(title, &many::COLUMNS);
     let mut ends = Vec::new();
     for &volunteers in extent.many {
         eprintln!("  {volunteers} simulated volunteers");
         let (row, end) = many::measure(volunteers, extent.timing, data).await?;
-        ends.extend(end.map(|end| format!("{}: {end}.", line.what)));
-        table.rows.push(line);
+        ends.extend(end.map(|end| format!("{}: {end}.", row.what)));
+        table.rows.push(row);
     }
     Ok((table, ends))
 }
@@ -265,11 +269,16 @@ mod tests {
     #[test]
     fn recorded_tables_have_current_columns() {
         let tables = recorded().expect("tables");
-        let current = [&cell::COLUMNS[..], &many::COLUMNS[..]].map(|columns| Table::new("", columns));
+        let current =
+            [&cell::COLUMNS[..], &many::COLUMNS[..]].map(|columns| Table::new("", columns));
         assert_eq!(tables.len(), current.len());
         for (table, current) in tables.iter().zip(&current) {
             assert_eq!(table.columns, current.columns);
-            assert!(table.title.ends_with("protocol version 1"), "{}", table.title);
+            assert!(
+                table.title.ends_with("protocol version 1"),
+                "{}",
+                table.title
+            );
         }
         let names: Vec<String> = cells().map(|cell| cell.name()).collect();
         let recorded: Vec<&String> = tables[0].rows.iter().map(|row| &row.what).collect();

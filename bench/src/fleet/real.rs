@@ -7,9 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Result;
-use farsign_volunteer::{
-    FleetError, FleetOptions, FleetStats, ServerUrl, WorkerExit, run_fleet,
-};
+use farsign_volunteer::{FleetError, FleetOptions, FleetStats, ServerUrl, WorkerExit, run_fleet};
 use tokio::sync::watch;
 
 use super::work::Work;
@@ -98,6 +96,9 @@ mod tests {
         assert!(!work.computing.is_zero(), "{work:?}");
         assert!(work.resting >= 10 * rest, "{work:?}");
         // The minibatch of the rule; an update of each volunteer may be half counted.
-        assert!(work.images.abs_diff(work.computed * 512) <= 2 * 512, "{work:?}");
+        assert!(
+            work.images.abs_diff(work.computed * 512) <= 2 * 512,
+            "{work:?}"
+        );
     }
 }
