@@ -109,6 +109,7 @@ pub fn run(machine: &Machine) -> Result<Section> {
         name: NAME,
         title,
         about: ABOUT.to_owned(),
+        tables: Vec::new(),
         rows,
         ratios,
     })

@@ -16,7 +16,7 @@ pub struct Paths {
     #[arg(long, value_name = "PROGRAM", env = "FARSIGN_BIN")]
     pub server: PathBuf,
 
-    /// Browser of the section `browser`
+    /// Browser of the sections `browser` and `fleet`
     #[arg(long, value_name = "PROGRAM", env = "FARSIGN_CHROMIUM")]
     pub chromium: Option<PathBuf>,
 
@@ -42,13 +42,15 @@ pub struct Paths {
 pub struct Machine {
     /// Paths of programs and files.
     pub paths: Paths,
+    /// Whether windows are shorter, where a section has such a form.
+    pub quick: bool,
     /// Description of the machine and the date, as names and values.
     pub facts: Vec<(&'static str, String)>,
 }
 
 impl Machine {
     /// Describes this machine.
-    pub fn detect(paths: Paths) -> Self {
+    pub fn detect(paths: Paths, quick: bool) -> Self {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let root = paths.root.clone();
         let git = [
@@ -74,7 +76,11 @@ impl Machine {
                 capture(&[chromium.to_string_lossy().as_ref(), "--version"]),
             ));
         }
-        Self { paths, facts }
+        Self {
+            paths,
+            quick,
+            facts,
+        }
     }
 
     /// Returns the description as a line of Markdown.

@@ -7,10 +7,14 @@ mod bandwidth;
 mod browser;
 mod document;
 mod end_to_end;
+mod figure;
+mod fleet;
 mod machine;
 mod optimizer_step;
+mod process;
 mod report;
 mod server;
+mod table;
 mod time_to_accuracy;
 
 use std::fmt::Write as _;
@@ -34,6 +38,7 @@ const SECTIONS: &[Entry] = &[
     (optimizer_step::NAME, optimizer_step::run),
     (bandwidth::NAME, bandwidth::run),
     (time_to_accuracy::NAME, time_to_accuracy::run),
+    (fleet::NAME, fleet::run),
 ];
 
 /// The document with the generated tables, relative to the repository.
@@ -57,6 +62,10 @@ struct Arguments {
     #[arg(long, value_name = "SECTION=DIGEST")]
     files_digest: Vec<String>,
 
+    /// Measure the section `fleet` in shorter windows, to see that it works
+    #[arg(long, conflicts_with = "write")]
+    quick: bool,
+
     /// Folder of report.md and report.json
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -79,7 +88,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let chosen = select(&arguments.sections)?;
-    let machine = Machine::detect(arguments.paths);
+    let machine = Machine::detect(arguments.paths, arguments.quick);
     let mut sections = Vec::new();
     let mut failures = Vec::new();
     for (name, measure) in chosen {

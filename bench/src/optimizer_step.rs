@@ -61,6 +61,7 @@ pub fn run(_: &Machine) -> Result<Section> {
         name: NAME,
         title,
         about: ABOUT.to_owned(),
+        tables: Vec::new(),
         rows,
         ratios,
     })

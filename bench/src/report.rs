@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::figure::figure;
 use crate::machine::Machine;
+use crate::table::Table;
 
 /// A report of one run.
 #[derive(Debug)]
@@ -24,7 +26,9 @@ pub struct Section {
     pub title: String,
     /// Method and bottleneck: a few paragraphs of Markdown.
     pub about: String,
-    /// Measurements.
+    /// Measurements that are compared side by side.
+    pub tables: Vec<Table>,
+    /// Single measurements.
     pub rows: Vec<Row>,
     /// Ratios of measurements.
     pub ratios: Vec<Ratio>,
@@ -100,6 +104,9 @@ impl Section {
     /// Returns the section without its heading, as Markdown.
     pub fn body(&self) -> String {
         let mut text = format!("{}\n", self.about.trim());
+        for table in &self.tables {
+            _ = write!(text, "\n{}", table.markdown());
+        }
         if !self.rows.is_empty() {
             text.push_str(
                 "\n| measurement | median | min | max | unit |\n|---|---:|---:|---:|---|\n",
@@ -141,6 +148,7 @@ impl Section {
             "name": self.name,
             "title": self.title,
             "about": self.about,
+            "tables": self.tables.iter().map(Table::json).collect::<Vec<_>>(),
             "rows": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
             "ratios": self.ratios.iter().map(ratio).collect::<Vec<_>>(),
         })
@@ -172,32 +180,6 @@ impl Report<'_> {
     }
 }
 
-/// Formats a number to three significant digits, and from 1,000 on as an integer: `0.0123`, `1.23`, `12.3`,
-/// `1,234,567`.
-fn figure(value: f64) -> String {
-    if !value.is_finite() || value == 0.0 {
-        return value.to_string();
-    }
-    let magnitude = value.abs().log10().floor() as i32;
-    if magnitude >= 3 {
-        return thousands(value);
-    }
-    let decimals = (2 - magnitude).clamp(0, 9) as usize;
-    format!("{value:.decimals$}")
-}
-
-/// Formats a rounded number with commas.
-fn thousands(value: f64) -> String {
-    let digits = format!("{:.0}", value.abs());
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
-        .collect();
-    format!("{}{}", if value < 0.0 { "-" } else { "" }, groups.join(","))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,34 +191,6 @@ mod tests {
         assert_eq!((row.median, row.min, row.max), (5.0, 1.0, 9.0));
         assert_eq!(Row::new("steps", "ms", &[4.0, 1.0, 2.0, 100.0]).median, 3.0);
         assert_eq!(Row::new("steps", "ms", &[7.0]).median, 7.0);
-    }
-
-    #[test]
-    fn figures_have_three_significant_digits() {
-        let figures = [
-            0.012_34,
-            1.234,
-            12.34,
-            123.4,
-            999.9,
-            1_234_567.8,
-            -1234.0,
-            0.0,
-        ]
-        .map(figure);
-        assert_eq!(
-            figures,
-            [
-                "0.0123",
-                "1.23",
-                "12.3",
-                "123",
-                "1000",
-                "1,234,568",
-                "-1,234",
-                "0"
-            ]
-        );
     }
 
     fn section() -> Section {
@@ -254,6 +208,7 @@ mod tests {
             name: "x",
             title: "Steps".to_owned(),
             about: "Method.".to_owned(),
+            tables: Vec::new(),
             rows,
             ratios,
         }
@@ -277,6 +232,7 @@ mod tests {
     fn reports_name_the_machine() {
         let machine = Machine {
             paths: Paths::default(),
+            quick: false,
             facts: vec![("processor", "an abacus".to_owned())],
         };
         let report = Report {

@@ -230,6 +230,13 @@ impl Volunteer {
             .map(|session| session.computer.settings().task_timeout_ms)
     }
 
+    /// Returns the number of images of a task; `None` before the welcome.
+    pub fn images(&self) -> Option<u32> {
+        self.session
+            .as_ref()
+            .map(|session| session.computer.settings().batch)
+    }
+
     /// Returns the number of the newest version; `None` without one.
     pub fn version(&self) -> Option<u64> {
         let newest = self.session.as_ref()?.versions.back()?;

@@ -91,6 +91,14 @@ pub struct FleetStats {
     pub connected: AtomicUsize,
     /// Bytes that the workers have sent and received.
     pub line: Line,
+    /// Updates that the workers computed.
+    pub computed: AtomicU64,
+    /// Images of the computed updates.
+    pub images: AtomicU64,
+    /// Time in which the updates were computed, in microseconds.
+    computing_us: AtomicU64,
+    /// Time in which the workers rested, in microseconds.
+    resting_us: AtomicU64,
     /// Malicious updates before each ejection for a failed verification.
     ejections: Mutex<Vec<u64>>,
 }
@@ -101,12 +109,34 @@ impl FleetStats {
         self.accepted.load(Ordering::Relaxed)
     }
 
+    /// Returns the time in which the workers computed updates, as a sum over all workers.
+    pub fn computing(&self) -> Duration {
+        Duration::from_micros(self.computing_us.load(Ordering::Relaxed))
+    }
+
+    /// Returns the time in which the workers rested, as a sum over all workers.
+    pub fn resting(&self) -> Duration {
+        Duration::from_micros(self.resting_us.load(Ordering::Relaxed))
+    }
+
     /// Returns the number of malicious updates before each ejection, oldest ejection first.
     pub fn malicious_updates_per_ejection(&self) -> Vec<u64> {
         self.ejections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    fn record_update(&self, images: u32, time: Duration) {
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        self.images.fetch_add(images.into(), Ordering::Relaxed);
+        self.computing_us
+            .fetch_add(time.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    fn record_rest(&self, time: Duration) {
+        self.resting_us
+            .fetch_add(time.as_micros() as u64, Ordering::Relaxed);
     }
 
     fn record_ejection(&self, malicious_updates: u64) {

@@ -163,7 +163,7 @@ impl Worker<'_> {
                 }
                 Disconnect::Rest(rest) => {
                     (self.on_event)(WorkerEvent::Resting(rest));
-                    tokio::time::sleep(rest).await;
+                    self.rest(rest).await;
                     continue;
                 }
                 Disconnect::LineBudgetUsed(rest) => {
@@ -313,7 +313,13 @@ impl Worker<'_> {
         let max = Duration::try_from_secs_f64(self.timing.max_rest_ms() / 1000.0);
         let now = delay.min(max.unwrap_or(Duration::MAX));
         self.remaining_delay = delay.saturating_sub(now);
-        tokio::time::sleep(now).await;
+        self.rest(now).await;
+    }
+
+    async fn rest(&self, time: Duration) {
+        let started = Instant::now();
+        tokio::time::sleep(time).await;
+        self.stats.record_rest(started.elapsed());
     }
 
     /// Reads the messages that arrived before the connection was lost.
@@ -378,8 +384,10 @@ impl Worker<'_> {
             malicious.as_ref().unwrap_or(signs),
             &mut self.frame,
         );
-        self.timing
-            .record_update(started.elapsed().as_secs_f64() * 1000.0);
+        let time = started.elapsed();
+        self.timing.record_update(time.as_secs_f64() * 1000.0);
+        let images = self.volunteer.images().unwrap_or_default();
+        self.stats.record_update(images, time);
         Ok(())
     }
 }

@@ -30,7 +30,8 @@ Usage: cargo xtask <command>
                      (--write also updates docs/performance.md, --data FOLDER
                      trains on all of MNIST too; --check compares a few ratios with
                      their bounds, --outdated marks the sections of that document
-                     whose files have changed since)
+                     whose files have changed since,
+                     --quick shortens the section fleet)
   results [SCENARIO...]
                      run the lab's scenarios into target/results, resuming interrupted ones,
                      and write docs/results (--data FOLDER trains on all of MNIST; hours)

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use self::files::Folders;
 use self::native::Native;
-use self::page::Page;
 use crate::machine::Machine;
 use crate::report::{Ratio, Row, Section};
+
+pub use self::page::Page;
 
 /// Name of the section.
 pub const NAME: &str = "browser";
@@ -142,6 +143,7 @@ fn section(prepared: &Value, rounds: &[Vec<Value>]) -> Section {
         name: NAME,
         title,
         about,
+        tables: Vec::new(),
         rows: measurements.into_iter().map(|(_, row)| row).collect(),
         ratios,
     }

@@ -1,4 +1,4 @@
-//! The bench page in a headless Chromium.
+//! A page in a headless Chromium.
 
 use anyhow::{Context as _, Result};
 use fantoccini::Client;
@@ -12,7 +12,7 @@ use crate::machine::Paths;
 /// Timeout of a call, far above its duration on a busy machine.
 const CALL_TIMEOUT_MS: u32 = 300_000;
 
-/// The bench page, loaded in a browser.
+/// A page, loaded in a browser.
 pub struct Page {
     client: Client,
     _driver: DriverProcess,
@@ -34,24 +34,31 @@ impl Page {
         let client =
             Client::with_capabilities_and_connector(&driver.url(), &capabilities, connector).await;
         let client = client.context("starting the browser")?;
-        client.goto(url).await.context("opening the bench page")?;
+        client.goto(url).await.context("opening the page")?;
         Ok(Self {
             client,
             _driver: driver,
         })
     }
 
-    /// Calls a function of worker.js, given its name and arguments in JavaScript, and returns its result.
+    /// Calls a function of the bench page's worker.js, given its name and arguments in JavaScript, and returns its result.
     ///
     /// # Errors
     ///
     /// Returns the exception of the function as an error.
     pub async fn call(&self, arguments: &str) -> Result<Value> {
-        let script = format!("return window.call({arguments})");
-        self.client
-            .execute(&script, Vec::new())
+        self.execute(&format!("return window.call({arguments})"))
             .await
             .with_context(|| format!("in the worker, {arguments}"))
+    }
+
+    /// Executes JavaScript in the page and returns its result.
+    ///
+    /// # Errors
+    ///
+    /// Returns an exception as an error.
+    pub async fn execute(&self, script: &str) -> Result<Value> {
+        Ok(self.client.execute(script, Vec::new()).await?)
     }
 
     /// Closes the browser.

@@ -1,6 +1,5 @@
 //! Section `server`: throughput and CPU time of the server, next to an echo of the same frames.
 
-mod cpu;
 mod echo;
 mod load;
 
@@ -13,9 +12,9 @@ use farsign_tests::server_process::ServerProcess;
 use serde_json::Value;
 
 use crate::machine::Machine;
+use crate::process::usage;
 use crate::report::{Ratio, Row, Section};
 
-use cpu::cpu_time;
 use echo::Echo;
 use load::{Load, LoadOptions};
 
@@ -88,6 +87,7 @@ pub fn run(_: &Machine) -> Result<Section> {
         name: NAME,
         title,
         about: ABOUT.to_owned(),
+        tables: Vec::new(),
         rows,
         ratios,
     })
@@ -185,9 +185,9 @@ fn sample(
     sampling: Sampling,
 ) -> Result<()> {
     load.count(sampling.warm_up)?;
-    let before = cpu_time(process)?;
+    let before = usage(process)?.cpu;
     let (exchanges, time) = load.count(sampling.window)?;
-    let busy = cpu_time(process)?.saturating_sub(before);
+    let busy = usage(process)?.cpu.saturating_sub(before);
     contender.per_s.push(exchanges as f64 / time.as_secs_f64());
     contender
         .cpu_us

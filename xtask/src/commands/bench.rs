@@ -50,7 +50,7 @@ pub fn check(shell: &Shell) -> Result<()> {
     shell::run(with_folders(shell, &mut command))
 }
 
-/// Builds the contenders, installs the peers and measures. Only the section `browser` needs a browser and npm.
+/// Builds the contenders, installs the peers and measures. Only the sections `browser` and `fleet` need a browser, and `browser` npm.
 fn measure(shell: &Shell, arguments: &[String]) -> Result<()> {
     let digests = measured_files::digests(shell)?; // before the files can change
     build::web(shell)?;
@@ -64,11 +64,14 @@ fn measure(shell: &Shell, arguments: &[String]) -> Result<()> {
     let all = !arguments
         .iter()
         .any(|name| measured_files::is_section(name));
-    if all || arguments.iter().any(|argument| argument == "browser") {
+    let measures = |section: &str| all || arguments.iter().any(|argument| argument == section);
+    if measures("browser") || measures("fleet") {
         let browser = chromium::prepare(shell)?;
         command
             .env(BROWSER_VARIABLE, &browser.program)
             .env(DRIVER_VARIABLE, &browser.driver);
+    }
+    if measures("browser") {
         command.arg("--bindings").arg(build::bench_page(shell)?);
         if let Some(folder) = peers(shell)? {
             command.arg("--node-modules").arg(folder);
