@@ -53,7 +53,7 @@ fn tasks_keep_to_egress_limit() {
     let accepted: usize = std::thread::scope(|scope| {
         let threads = volunteers
             .each_mut()
-            .map(|(volunteer, task)| scope.spawn(|| send_updates(volunteer, task.clone(), 100)));
+            .map(|(volunteer, task)| scope.spawn(|| send_updates(volunteer, *task, 100)));
         threads
             .map(|thread| thread.join().expect("no panic"))
             .iter()

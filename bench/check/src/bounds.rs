@@ -29,7 +29,7 @@ const BIT_COPY: &str = "copy of the sign bits";
 const ECHO: &str = "echo with tokio-tungstenite";
 
 /// All ratios. A bound is about twice the ratio on a quiet machine: a threefold slowdown exceeds it, noise does not.
-pub static BOUNDS: [Bound; 11] = [
+pub static BOUNDS: [Bound; 12] = [
     kernel(
         "`FarSign::apply`, rule `plain`",
         COPY,
@@ -55,8 +55,21 @@ pub static BOUNDS: [Bound; 11] = [
     ),
     frame("encoding of an update", BIT_COPY, 2.5, calls::encode_update),
     frame("decoding of an update", BIT_COPY, 3.0, calls::decode_update),
-    frame("encoding of a snapshot", COPY, 6.5, calls::encode_snapshot),
-    frame("decoding of a snapshot", COPY, 9.0, calls::decode_snapshot),
+    kernel("`Version::round`", COPY, 18.0, 22.0, calls::round_version),
+    kernel(
+        "encoding of a version",
+        COPY,
+        30.0,
+        45.0,
+        calls::encode_version,
+    ),
+    kernel(
+        "decoding of a version",
+        COPY,
+        34.0,
+        58.0,
+        calls::decode_version,
+    ),
     server("server, model `softmax`", 6.0),
     server("server, model `mlp`", 4.5),
 ];

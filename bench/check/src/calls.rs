@@ -3,10 +3,10 @@
 //! All calls have the size of the default network, 784-128-10, with one direction per parameter.
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use farsign::dataset::{Dataset, DatasetParts};
 use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
+use farsign::fixed_point::FixedPoint;
 use farsign::kernels::reference::Reference;
 use farsign::kernels::sparse::Kernel;
 use farsign::minibatch::Minibatch;
@@ -16,11 +16,9 @@ use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{Task, TaskId, VolunteerId};
-use farsign::wire::{
-    ClientFrame, ClientRecord, EncodedSnapshot, ServerFrame, ServerRecord, read_client_frame,
-    read_server_frame,
-};
+use farsign::task::{TaskId, VolunteerId};
+use farsign::version::{Grid, Version};
+use farsign::wire::{ClientFrame, ClientRecord, EncodedVersion, read_client_frame};
 
 use crate::pair::Pair;
 
@@ -30,8 +28,12 @@ const WIDTHS: [usize; 3] = [784, 128, 10];
 const BATCH: usize = 128;
 /// Seed of everything random.
 const SEED: u64 = 5;
-/// Step size: small, so that the parameters stay where they are.
-const ALPHA: f32 = 1e-9;
+/// Step size of every step.
+const ALPHA: f32 = 5e-4;
+/// Fraction bits of the parameters.
+const FRACTION_BITS: u8 = 27;
+/// Step of a version's grid in units, as a power of two: four steps of the optimizer.
+const SHIFT: u8 = 18;
 /// Rate of the running vote.
 const GAMMA: f32 = 0.04;
 
@@ -50,15 +52,16 @@ pub fn apply_vote() -> Pair {
 
 /// `Step::take`, next to a copy of the parameters.
 pub fn take_step() -> Pair {
-    let mut x = parameters();
+    let mut x = quantized();
     let peer = copy(x.clone());
+    let fixed_point = FixedPoint::new(FRACTION_BITS).expect("at most 30 bits");
     let mut directions = Directions::new(directions(), SEED);
     let step = Step {
         direction_seed: SEED,
         scale: -ALPHA,
         signs: signs(),
     };
-    let call = move || black_box(&step).take(&mut directions, black_box(&mut x));
+    let call = move || black_box(&step).take(&mut directions, fixed_point, black_box(&mut x));
     pair(call, peer)
 }
 
@@ -115,42 +118,61 @@ pub fn decode_update() -> Pair {
     pair(call, peer)
 }
 
-/// Encoding of a task with a new snapshot, next to a copy of the parameters.
-pub fn encode_snapshot() -> Pair {
-    let x: Arc<[f32]> = parameters().into();
-    let peer = copy(x.to_vec());
-    let mut frame = Vec::new();
-    pair(move || snapshot_frame(&x, black_box(&mut frame)), peer)
+/// Rounding of the parameters to a version's grid, with its hash, next to a copy of the parameters.
+pub fn round_version() -> Pair {
+    let x = quantized();
+    let peer = copy(x.clone());
+    pair(move || _ = black_box(version(&x)), peer)
 }
 
-/// Decoding of a task with a snapshot, next to a copy of the parameters.
-pub fn decode_snapshot() -> Pair {
-    let mut x = parameters();
-    let peer = copy(x.clone());
-    let mut frame = Vec::new();
-    snapshot_frame(&x.clone().into(), &mut frame);
+/// Encoding of a version as differences to one before, next to a copy of the parameters.
+pub fn encode_version() -> Pair {
+    let [base, newer] = versions();
+    let peer = copy(base.k().to_vec());
+    let call = move || _ = black_box(EncodedVersion::new(&newer, Some(black_box(&base))));
+    pair(call, peer)
+}
+
+/// Decoding of a version from differences, with its hash, next to a copy of the parameters.
+pub fn decode_version() -> Pair {
+    let [base, newer] = versions();
+    let peer = copy(base.k().to_vec());
+    let mut coded = Vec::new();
+    newer.write_differences(Some(&base), &mut coded);
     let call = move || {
-        for record in read_server_frame(black_box(&frame)).expect("a valid frame") {
-            if let ServerRecord::Snapshot(snapshot) = record.expect("a valid record") {
-                snapshot.unpack(black_box(&mut x)).expect("finite numbers");
-            }
-        }
+        let (coded, d) = (black_box(&coded), base.k().len());
+        let decoded = Version::from_differences(Some(&base), 2, base.grid(), coded, d);
+        black_box(decoded.expect("valid differences"));
     };
     pair(call, peer)
 }
 
-fn snapshot_frame(x: &Arc<[f32]>, frame: &mut Vec<u8>) {
-    let snapshot = EncodedSnapshot::new(1, Arc::clone(x));
-    let task = Task {
-        id: TaskId(2),
-        snapshot_version: 1,
-        minibatch_seed: SEED,
-        direction_seed: SEED,
-        coin_seed: SEED,
-        reset_momentum: false,
+/// Returns parameters in units, as those of a network that has been trained.
+fn quantized() -> Vec<i32> {
+    let fixed_point = FixedPoint::new(FRACTION_BITS).expect("at most 30 bits");
+    let small: Vec<f32> = parameters().iter().map(|x| 0.2 * x).collect();
+    fixed_point.quantize(&small).expect("small parameters")
+}
+
+/// Returns two versions between which every parameter moves by about half a step of the grid.
+fn versions() -> [Version; 2] {
+    let x = quantized();
+    let signs = signs();
+    let moved: Vec<i32> = x
+        .iter()
+        .zip(signs.iter())
+        .map(|(x, sign)| x + sign as i32 * (1 << (SHIFT - 1)))
+        .collect();
+    [version(&x), version(&moved)]
+}
+
+fn version(x: &[i32]) -> Version {
+    let fixed_point = FixedPoint::new(FRACTION_BITS).expect("at most 30 bits");
+    let grid = Grid {
+        fixed_point,
+        shift: SHIFT,
     };
-    let mut frame = ServerFrame::new(frame);
-    frame.accepted(TaskId(1), 1).snapshot(&snapshot).task(&task);
+    Version::round(1, 1, black_box(x), grid)
 }
 
 fn apply(rule: Rule) -> Pair {
@@ -161,12 +183,8 @@ fn apply(rule: Rule) -> Pair {
         initial: f64::from(ALPHA),
         decay: Decay::Constant,
     };
-    let mut optimizer = FarSign::new(FarSignOptions {
-        x,
-        directions: directions(),
-        step_size,
-        rule,
-    });
+    let options = FarSignOptions::new(&x, directions(), step_size, rule);
+    let mut optimizer = FarSign::new(options.expect("small steps fit"));
     optimizer.join(VolunteerId(1));
     let call = move || {
         let update = SignUpdate {

@@ -217,7 +217,7 @@ mod tests {
             }
         };
         let mut received = Vec::new();
-        let (_, read) = tokio::join!(write, client.read_to_end(&mut received));
+        let ((), read) = tokio::join!(write, client.read_to_end(&mut received));
         read.unwrap();
         assert!(received == expected, "the bytes differ");
         started.elapsed().as_secs_f64()
