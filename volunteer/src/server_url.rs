@@ -143,7 +143,9 @@ impl ServerUrl {
     /// Returns whether the server is on this machine, so that no line is used.
     pub fn is_loopback(&self) -> bool {
         let uri: Option<Uri> = self.http_url("/").parse().ok();
-        let name = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+        let name = uri
+            .as_ref()
+            .map_or("", |uri| uri.authority().map_or("", |name| name.host()));
         let address = name.trim_start_matches('[').trim_end_matches(']');
         let is_name = name.eq_ignore_ascii_case("localhost");
         is_name

@@ -101,7 +101,7 @@ impl WorkerLine {
         self.give_back(returned);
     }
 
-    /// Notes bytes of the only lease that the page has not taken back.
+    /// Notes bytes of the only lease that the page has not recovered.
     fn give_back(&mut self, returned: Leased) {
         if returned.bytes > 0 {
             self.transfer.returned.slot = returned.slot;

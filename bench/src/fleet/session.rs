@@ -14,7 +14,7 @@ use farsign::random::Stream;
 use farsign::sign::SignBits;
 use farsign::task::{Secret, Task};
 use farsign::volunteer::{Event, Volunteer};
-use farsign::wire::{Capabilities, ClientFrame, Hello};
+use farsign::wire::{ClientFrame, Hello};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -110,10 +110,6 @@ impl Session {
         secret.fill_with(|| self.random.below(256) as u8);
         let hello = Hello {
             agent: "farsign-bench",
-            capabilities: Capabilities {
-                deltas: true,
-                ..Capabilities::default()
-            },
             secret: Some(Secret(secret)),
             token: None,
         };
@@ -225,6 +221,7 @@ impl Session {
                 Event::Accepted(_) => self.accepted += 1,
                 Event::Rejected(reason) => bail!("an update was rejected: {reason}"),
                 Event::Task(task) => self.tasks.push_back(task),
+                Event::VersionMissing(task) => bail!("the version of task {} is missing", task.0),
                 Event::Goodbye(goodbye) => bail!("the server ended a session: {}", goodbye.reason),
             }
         }

@@ -71,10 +71,13 @@ impl Pacer {
     }
 }
 
+/// Longest time for which bytes are counted in advance.
+const SECONDS_PER_DAY: f64 = 86_400.0;
+
 /// Returns the time that bytes take at a rate, at most a day.
 fn duration(bytes: u64, rate: NonZeroU64) -> Duration {
-    const MAX_S: f64 = 86_400.0;
-    Duration::from_secs_f64((bytes as f64 / rate.get() as f64).min(MAX_S))
+    let seconds = bytes as f64 / rate.get() as f64;
+    Duration::from_secs_f64(seconds.min(SECONDS_PER_DAY))
 }
 
 /// The sent bytes of a server, and the queues of its limits.

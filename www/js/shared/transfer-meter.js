@@ -1,5 +1,5 @@
 // @ts-check
-// Measures the downloads of a page or a worker, as far as the browser tells scripts.
+// Measures the downloads of a page or a worker, as far as the browser reports them to scripts.
 //
 // A response counts with its compressed body and the browser's estimate of its headers; a response from the cache counts
 // nothing. The request is estimated here. WebSockets are counted by the training code.

@@ -122,7 +122,7 @@ const current = (slots, now) =>
     .map(([minute, bytes]) => [minute > now + MAX_FUTURE_MINUTES ? now : minute, bytes]);
 
 /**
- * Returns the slots of an entry; none if another program has damaged it.
+ * Returns the slots of an entry, no slots if another program has damaged it.
  * @param {string | null} text
  * @returns {[number, number][]}
  */

@@ -24,7 +24,7 @@ struct Section {
 }
 
 /// All sections of the document.
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     Section {
         name: "browser",
         files: &[
@@ -72,6 +72,19 @@ const SECTIONS: [Section; 5] = [
             "server/src/coordinator/mod.rs",
             "server/src/coordinator/snapshot.rs",
             "server/src/coordinator/training.rs",
+            "server/src/session/",
+        ],
+    },
+    Section {
+        name: "fleet",
+        files: &[
+            "bench/src/fleet/",
+            "farsign/src/assignment.rs",
+            "farsign/src/delta_coding/",
+            "farsign/src/version/",
+            "farsign/src/volunteer.rs",
+            "farsign/src/wire/",
+            "server/src/coordinator/snapshot.rs",
             "server/src/session/",
         ],
     },
