@@ -32,7 +32,9 @@ fn page_and_worker_errors_are_recorded() {
         page.run(
             "return new Promise((done) => {
                const worker = new Worker('/js/worker/volunteer-worker.js', { type: 'module' });
-               worker.onmessage = () => worker.postMessage({ type: 'nonsense' });
+               worker.onmessage = ({ data }) => {
+                 if (data.type === 'ready') worker.postMessage({ type: 'nonsense' });
+               };
                worker.onerror = () => done();
              })",
         )

@@ -31,9 +31,10 @@ async fn submit_name(page: &Page, name: &str) {
 }
 
 /// Returns the keys that the browser stores for the page.
+/// Returns the names of stored values, without the use of the line, which is counted anew at once.
 async fn stored_keys(page: &Page) -> Vec<String> {
     let keys = page
-        .run("return Object.keys(localStorage).filter((name) => name.startsWith('farsign-'))")
+        .run("return Object.keys(localStorage).filter((name) => name.startsWith('farsign-') && !name.startsWith('farsign-line-'))")
         .await;
     keys.as_array()
         .into_iter()

@@ -41,7 +41,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Size of the largest whole version with the records around it.
-const MAX_MESSAGE_BYTES: usize = 4 * Architecture::MAX_PARAMETERS as usize + 4096;
+const MAX_MESSAGE_BYTES: usize = 5 * Architecture::MAX_PARAMETERS as usize;
 
 struct Worker<'a> {
     options: &'a FleetOptions,

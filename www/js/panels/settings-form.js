@@ -9,7 +9,7 @@ import { LINE_BUDGETS, sanitize } from '../worker/settings.js';
 /** @typedef {import('../worker/settings.js').Settings} Settings */
 /** @typedef {import('../worker/pause-conditions.js').Condition} Condition */
 
-const BYTES_PER_PARAMETER = 4; // a model travels as f32
+const BITS_PER_PARAMETER = 2; // of the coded differences between the models of two tasks
 
 const ui = {
   effort: typedById('effort', HTMLInputElement),
@@ -143,7 +143,7 @@ function describeTraffic(status, cores) {
   const { data, model } = status;
   const images = formatBytes(data.download_bytes);
   const times = cores === 1 ? '' : ', at most once for each core';
-  const received = formatBytes(model.parameters * BYTES_PER_PARAMETER);
+  const received = formatBytes((model.parameters * BITS_PER_PARAMETER) / 8);
   const sent = formatBytes(model.parameters / 8);
-  return `downloads ${images} of training images${times}, receives up to ${received} and sends up to ${sent} per update`;
+  return `downloads ${images} of training images${times}, receives about ${received} and sends up to ${sent} per update`;
 }
