@@ -84,7 +84,8 @@ fn joins_wait_for_egress_limit() {
     });
     let admission = &server.state().admission;
     let client = |text: &str| ClientAddr::from(text.parse::<IpAddr>().expect("an address"));
-    let (busy, other) = (client("203.0.113.1"), client("203.0.113.2"));
+    let busy = client("203.0.113.1");
+    let other = client("203.0.113.2");
     let now = Instant::now();
     let task = admission.egress().connection(Some(busy));
     task.reserve_task(LIMIT, now); // takes its address two seconds

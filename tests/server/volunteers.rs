@@ -152,7 +152,8 @@ fn fleet_loads_other_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let digits = loader::built_in().expect("the built-in digits");
     let part = |data: &Dataset| data.select((0..data.len()).step_by(2));
-    let (train, held_out) = (part(&digits.train), part(&digits.held_out));
+    let train = part(&digits.train);
+    let held_out = part(&digits.held_out);
     write_dataset(folder.path(), &train, &held_out).expect("a write");
 
     let server = TestServer::start(endless());
@@ -265,7 +266,8 @@ fn line_budget_rests_fleet() {
         status["volunteers"]["connected"] == 0
     });
     let status = server.status();
-    let (accepted, line) = (fleet.stats.accepted(), &fleet.stats.line);
+    let accepted = fleet.stats.accepted();
+    let line = &fleet.stats.line;
     assert!(accepted > 10, "{accepted} updates");
     assert_eq!(status["accepted"], accepted, "no update is lost");
     assert_eq!(status["sessions_ended"]["task_timeout"], 0);

@@ -84,7 +84,9 @@ pub fn gradient() -> Pair {
     let mut gradient = vec![0.0; x.len()];
     let mut kernel = Kernel::new(&architecture);
     let mut reference = Reference::new(&architecture);
-    let (x2, batch2, mut gradient2) = (x.clone(), batch.clone(), gradient.clone());
+    let x2 = x.clone();
+    let batch2 = batch.clone();
+    let mut gradient2 = gradient.clone();
     pair(
         move || _ = kernel.loss_and_gradient(black_box(&x), &batch, black_box(&mut gradient)),
         move || _ = reference.loss_and_gradient(black_box(&x2), &batch2, black_box(&mut gradient2)),
@@ -140,7 +142,8 @@ pub fn decode_version() -> Pair {
     let mut coded = Vec::new();
     newer.write_differences(Some(&base), &mut coded);
     let call = move || {
-        let (coded, d) = (black_box(&coded), base.k().len());
+        let coded = black_box(&coded);
+        let d = base.k().len();
         let decoded = Version::from_differences(Some(&base), 2, base.grid(), coded, d);
         black_box(decoded.expect("valid differences"));
     };

@@ -246,7 +246,8 @@ mod tests {
     fn connect(direction: &Arc<Direction>, count: &Arc<AtomicU64>) -> (DuplexStream, DuplexStream) {
         let (volunteer, from) = duplex(1 << 16);
         let (to, server) = duplex(1 << 16);
-        let (direction, count) = (Arc::clone(direction), Arc::clone(count));
+        let direction = Arc::clone(direction);
+        let count = Arc::clone(count);
         tokio::spawn(async move { direction.forward(from, to, &count).await });
         (volunteer, server)
     }
@@ -323,7 +324,8 @@ mod tests {
         let bytes = vec![7; 125_000];
         let (first, second) =
             tokio::join!(send(one.0, one.1, &bytes), send(other.0, other.1, &bytes));
-        let (earlier, later) = (first.1.min(second.1), first.1.max(second.1));
+        let earlier = first.1.min(second.1);
+        let later = first.1.max(second.1);
         assert!((200..=201).contains(&later), "{later} ms");
         assert!(earlier > 150, "{earlier} ms: one connection had the line");
     }
