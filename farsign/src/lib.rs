@@ -22,7 +22,7 @@
 //! [`math`], [`simd`]), a volunteer's update ([`direction`], [`estimate`], [`momentum`], [`sign`], [`sign_update`]),
 //! the server's step ([`schedule`], [`weighting`], [`step`], [`optimizer`], [`assignment`]), its defences
 //! ([`verification`], [`trust`], [`rollback`], [`tolerance`]), and what travels between them ([`task`], [`wire`],
-//! [`volunteer`], [`task_timing`], [`backoff`]).
+//! [`volunteer`], [`task_sizing`], [`task_timing`], [`backoff`]).
 //!
 //! Equations follow arXiv 2605.09337 as docs/algorithm.md reads it, which also lists the differences.
 //!
@@ -69,6 +69,7 @@
 //!     minibatch_seed: 11,
 //!     direction_seed: 12,
 //!     coin_seed: 13,
+//!     images: 8,
 //!     reset_momentum: true,
 //! };
 //! let signs = volunteer.compute(&task, server.x(), &data).expect("the gradient is finite");
@@ -99,6 +100,7 @@ pub mod sign_update;
 pub mod simd;
 pub mod step;
 pub mod task;
+pub mod task_sizing;
 pub mod task_timing;
 pub mod tolerance;
 pub mod training_server;

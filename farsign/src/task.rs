@@ -39,7 +39,7 @@ pub struct RunSettings {
     pub order: Order,
     /// Directions of a task; `d` is that of the architecture.
     pub directions: DirectionSpec,
-    /// Number of images of a minibatch, 1 to 65,536.
+    /// Number of images of the smallest task, 1 to 65,536: the configured minibatch.
     pub batch: u32,
     /// Fast step size `beta`, in `(0, 1]`.
     pub beta: f32,
@@ -62,6 +62,8 @@ pub struct Task {
     pub direction_seed: u64,
     /// Seed of the coins that replace the sign of zero.
     pub coin_seed: u64,
+    /// Number of images of the minibatch, 1 to 65,536: the first ones that its seed draws.
+    pub images: u32,
     /// Whether momentum is reset before the task.
     pub reset_momentum: bool,
 }
@@ -118,6 +120,8 @@ reasons! {
         SpareBitsSet = 6, "spare_bits_set", "a bit after the last sign is set";
         /// The run finished before the update was received.
         RunFinished = 7, "run_finished", "the run finished before this update was received";
+        /// An earlier task of the session has no update yet.
+        OutOfOrder = 8, "out_of_order", "an earlier task of this session has no update yet";
     }
 }
 

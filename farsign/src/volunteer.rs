@@ -34,6 +34,7 @@
 //! #     minibatch_seed: 11,
 //! #     direction_seed: 12,
 //! #     coin_seed: 13,
+//! #     images: 8,
 //! #     reset_momentum: true,
 //! # };
 //! # let snapshot = EncodedSnapshot::new(0, Arc::from([0.0; 6]));

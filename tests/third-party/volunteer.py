@@ -87,16 +87,16 @@ class Volunteer:
 
     def welcome(self, body):
         self.widths, self.failures = unpack_from(f"<{body[16]}I", body, 17), 0
-        order, _, self.family, self.block, self.k, self.batch, self.beta, _, digest = unpack(
+        order, _, self.family, self.block, self.k, _, self.beta, _, digest = unpack(
             "<BfBIIIfI32s", body[17 + 4 * body[16]:])
         if order != 0 or self.family > 1:
             raise SystemExit("this client supports only first order with coordinate or hadamard directions")
         if digest != self.digest:
             raise SystemExit("the server's training data has changed; restart to fetch it")
 
-    def update(self, mini_seed, direction_seed, coin_seed, reset):
+    def update(self, mini_seed, direction_seed, coin_seed, images, reset):
         """Returns the sign bits of a task."""
-        batch = [output * len(self.images) >> 64 for output in outputs(mini_seed, self.batch).tolist()]
+        batch = [output * len(self.images) >> 64 for output in outputs(mini_seed, images).tolist()]
         inputs = self.images[batch] / np.float32(255)
         loss, g = loss_and_gradient(self.x, self.widths, inputs, self.labels[batch])
         if not (np.isfinite(loss) and np.isfinite(g).all()):
@@ -131,7 +131,7 @@ class Volunteer:
                     if kind == 0x81:
                         self.welcome(body)
                     elif kind == 0x82:
-                        task = unpack("<QQQQQB", body)
+                        task = unpack("<QQQQQIB", body)
                     elif kind == 0x83:
                         version, encoding, d = unpack_from("<QBI", body)
                         self.x = np.frombuffer(body, "<f4", d, offset=13)

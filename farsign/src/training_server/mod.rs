@@ -3,7 +3,8 @@
 //! ```text
 //!   inputs                                        outputs
 //!     join, leave, eject                            TrainingEvent      poll_event
-//!     next_task(draws)          +-----------------+ IssuedTask
+//!     next_task(images, draws)  +-----------------+ IssuedTask
+//!     further_task              |                 |
 //!     handle_update(bits, draws)| TrainingServer  | AcceptedUpdate or RejectReason, last_step
 //!     publish                   +-----------------+ Publication
 //!     handle_verification                           VerificationJob    poll_verification

@@ -12,7 +12,7 @@
 //!
 //!   volunteer -> server                         server -> volunteer
 //!   0x01 hello    agent, flags, secret, token   0x81 welcome    volunteer id, run settings
-//!   0x02 update   task id 8, sign bits          0x82 task       id, version, three seeds, flags
+//!   0x02 update   task id 8, sign bits          0x82 task       id, version, three seeds, images, flags
 //!                                               0x83 snapshot   version, encoding, parameters
 //!                                               0x84 accepted   task id 8, accepted updates 8
 //!                                               0x85 rejected   task id 8, reason 1

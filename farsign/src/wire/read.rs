@@ -7,6 +7,7 @@ use super::settings::read_settings;
 use super::{Hello, RECORD_HEADER_BYTES, VERSION, WireError, encoding, kind};
 use crate::step::Step;
 use crate::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use crate::task_sizing::MAX_TASK_IMAGES;
 
 /// A record from a volunteer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,6 +249,16 @@ fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
         minibatch_seed: body.u64()?,
         direction_seed: body.u64()?,
         coin_seed: body.u64()?,
+        images: match body.u32()? {
+            images @ 1..=MAX_TASK_IMAGES => images,
+            found => {
+                return Err(WireError::Range {
+                    what: "images of a task",
+                    expected: "of 1 to 65536",
+                    found: found.to_string(),
+                });
+            }
+        },
         reset_momentum: match body.u8()? {
             0 => false,
             1 => true,

@@ -32,7 +32,7 @@ impl ClientFrame {
 }
 
 /// Size of a task's record. Reserved with a large record, so that appending the task does not reallocate.
-const TASK_BYTES: usize = RECORD_HEADER_BYTES + 41;
+const TASK_BYTES: usize = RECORD_HEADER_BYTES + 45;
 
 /// An encoder of one frame of the server, record by record, into a reusable buffer.
 #[derive(Debug)]
@@ -67,6 +67,7 @@ impl<'a> ServerFrame<'a> {
             out.extend(task.id.0.to_le_bytes());
             out.extend(task.snapshot_version.to_le_bytes());
             seeds.iter().for_each(|seed| out.extend(seed.to_le_bytes()));
+            out.extend(task.images.to_le_bytes());
             out.push(task.reset_momentum.into());
         })
     }

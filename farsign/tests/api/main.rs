@@ -5,5 +5,6 @@
 #![cfg(not(target_family = "wasm"))]
 
 mod dataset;
+mod task_sizing;
 mod volunteer;
 mod wire;

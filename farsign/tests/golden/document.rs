@@ -29,6 +29,7 @@ const TASK: Task = Task {
     minibatch_seed: 0x1111_1111_1111_1111,
     direction_seed: 0x2222_2222_2222_2222,
     coin_seed: 0x3333_3333_3333_3333,
+    images: 4,
     reset_momentum: true,
 };
 

@@ -169,6 +169,7 @@ fn server_frames() {
             minibatch_seed: 0x1111_1111_1111_1111,
             direction_seed: 0x2222_2222_2222_2222,
             coin_seed: u64::MAX,
+            images: 128,
             reset_momentum,
         };
         let name = if reset_momentum {
@@ -253,6 +254,7 @@ fn snapshots_and_combined_frames() {
         minibatch_seed: 1,
         direction_seed: 2,
         coin_seed: 3,
+        images: 4,
         reset_momentum: false,
     };
     let frame =

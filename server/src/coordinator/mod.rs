@@ -108,6 +108,8 @@ pub struct Coordinator {
     snapshot_due_at: u64,
     journal: Journal,
     counters: Arc<Counters>,
+    /// Images of a task.
+    minibatch: u32,
 }
 
 /// A request whose reply waits for the snapshot that contains everything before it.
@@ -184,6 +186,7 @@ impl Coordinator {
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE_CAPACITY);
         let latest = Arc::new(Snapshot::initial(&training));
         let (snapshots, published) = watch::channel(Arc::clone(&latest));
+        let minibatch = run.batch;
         let telemetry = Telemetry::new(run.directions, run.order, assignment.rule, Instant::now());
         let verifier = verification.map(|options| {
             // A weak sender: a strong one would keep the queue open while the verifier waits for jobs.
@@ -212,6 +215,7 @@ impl Coordinator {
             snapshot_due_at: 0,
             journal,
             counters: services.counters,
+            minibatch,
         };
         coordinator.handle_events();
         Ok((

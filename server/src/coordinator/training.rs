@@ -41,7 +41,7 @@ impl Coordinator {
             training.handle_update(volunteer, task, bits, 1.0, draws)
         });
         match outcome.verdict {
-            Ok(accepted) => self.on_accepted(volunteer, task, accepted),
+            Ok(accepted) => self.on_accepted(volunteer, accepted),
             Err(reason) => {
                 self.counters.update_rejected(reason);
                 let reason = reason.name();
@@ -59,23 +59,18 @@ impl Coordinator {
         outcome
     }
 
-    fn on_accepted(&mut self, volunteer: VolunteerId, task: TaskId, accepted: AcceptedUpdate) {
+    fn on_accepted(&mut self, volunteer: VolunteerId, accepted: AcceptedUpdate) {
         self.steps.push(self.training.last_step());
         let signs = self.training.last_signs();
         if let Some(entry) = self.registry.get_mut(volunteer) {
             self.telemetry
                 .on_update(volunteer, &mut entry.stats, accepted, signs);
         }
-        let AcceptedUpdate {
-            direction_seed,
-            trust,
-            ..
-        } = accepted;
+        let AcceptedUpdate { trust, task, .. } = accepted;
         self.journal.record(|| {
             Event::Accepted(Accepted {
                 volunteer,
                 task,
-                direction_seed,
                 trust,
                 signs: signs.clone(),
             })
@@ -107,7 +102,9 @@ impl Coordinator {
         if self.training.optimizer().is_finished() {
             return None;
         }
-        let issued = self.with_draws(|training, draws| training.next_task(volunteer, draws))?;
+        let images = self.minibatch;
+        let issued =
+            self.with_draws(|training, draws| training.next_task(volunteer, images, draws))?;
         if let Some(entry) = self.registry.get_mut(volunteer) {
             entry.stats.on_task_issued(self.latest.accepted);
         }

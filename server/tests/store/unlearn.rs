@@ -3,7 +3,7 @@
 use farsign::optimizer::FarSign;
 use farsign::random::Stream;
 use farsign::sign::SignBits;
-use farsign::task::{TaskId, VolunteerId};
+use farsign::task::{Task, TaskId, VolunteerId};
 use farsign_server::store::event::{Accepted, Event};
 use farsign_server::store::log::Log;
 use farsign_server::store::unlearn::unlearn;
@@ -63,8 +63,15 @@ fn both_methods_remove_attack() {
         let trust = if volunteer == REMOVED { 4.0 } else { 0.2 };
         let event = Event::Accepted(Accepted {
             volunteer,
-            task: TaskId(n),
-            direction_seed: 5,
+            task: Task {
+                id: TaskId(n),
+                snapshot_version: n,
+                minibatch_seed: n,
+                direction_seed: 5,
+                coin_seed: n,
+                images: 1,
+                reset_momentum: false,
+            },
             trust,
             signs,
         });

@@ -8,7 +8,7 @@ use std::io::Write;
 use farsign::optimizer::FarSignState;
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{TaskId, VolunteerId};
+use farsign::task::{Task, TaskId, VolunteerId};
 use farsign::weighting::SenderState;
 use farsign_server::store::codec;
 use farsign_server::store::event::{
@@ -176,8 +176,15 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
     let volunteer = VolunteerId(2);
     let accepted = Accepted {
         volunteer,
-        task: TaskId(3),
-        direction_seed: 5,
+        task: Task {
+            id: TaskId(3),
+            snapshot_version: 9,
+            minibatch_seed: 10,
+            direction_seed: 5,
+            coin_seed: 11,
+            images: 128,
+            reset_momentum: true,
+        },
         trust: 0.5,
         signs: signs.clone(),
     };

@@ -23,6 +23,7 @@ const TASK: Task = Task {
     minibatch_seed: 2,
     direction_seed: 3,
     coin_seed: 4,
+    images: 16,
     reset_momentum: false,
 };
 

@@ -176,6 +176,7 @@ impl Server {
             minibatch_seed,
             direction_seed,
             coin_seed,
+            images: self.settings.batch,
             reset_momentum,
         };
         (

@@ -43,9 +43,11 @@ fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<VerifiableUpdate>> {
         if task.reset_momentum {
             closed.extend(open.remove(&id));
         }
-        open.entry(id)
-            .or_default()
-            .push(VerifiableUpdate { task, x, signs });
+        open.entry(id).or_default().push(VerifiableUpdate {
+            task,
+            x,
+            signs: Some(signs),
+        });
         server.receive(VolunteerId(id), &sent, frame);
         sent_x[id as usize] = server.x();
     }
@@ -117,7 +119,8 @@ fn single_wrong_bit_fails_verification() {
                 );
             }
             let wrong = stream.below(chain.len() as u64) as usize;
-            flip_one(&mut chain[wrong].signs, stream.bits());
+            let signs = chain[wrong].signs.as_mut().expect("an update");
+            flip_one(signs, stream.bits());
             let found = recomputer.first_mismatch(&chain, &mut Momentum::default());
             assert_eq!(found, Some(wrong), "chain {number} of {run:?}");
         }

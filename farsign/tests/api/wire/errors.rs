@@ -68,7 +68,11 @@ fn truncated_frames_rejected() {
     assert_eq!(client(&frame(0x02, &[0; 7])), truncated(6, 8, 7));
     assert_eq!(client(&frame(0x01, &[3, b'a'])), truncated(7, 3, 1));
     assert_eq!(server_error(&[]), truncated(0, 1, 0));
-    assert_eq!(server_error(&frame(0x82, &[0; 40])), truncated(46, 1, 0));
+    assert_eq!(server_error(&frame(0x82, &[0; 40])), truncated(46, 4, 0));
+    assert_eq!(
+        server_error(&frame(0x82, &task_body(1)[..44])),
+        truncated(50, 1, 0)
+    );
     assert_eq!(server_error(&frame(0x84, &[0; 15])), truncated(14, 8, 7));
     // A snapshot that announces 2^32 - 1 parameters.
     let mut snapshot = vec![0; 9];
@@ -84,6 +88,13 @@ fn truncated_frames_rejected() {
     );
 }
 
+/// The body of a task of `images`.
+fn task_body(images: u32) -> Vec<u8> {
+    let mut body = vec![0; 45];
+    body[40..44].copy_from_slice(&images.to_le_bytes());
+    body
+}
+
 #[test]
 fn trailing_bytes_rejected() {
     let trailing = |offset, found| WireError::Trailing { offset, found };
@@ -91,7 +102,8 @@ fn trailing_bytes_rejected() {
         read_client_frame(&frame(0x01, &[1, b'a', 0, b'b'])),
         Err(trailing(9, 1))
     );
-    assert_eq!(server_error(&frame(0x82, &[0; 43])), trailing(47, 2));
+    let longer = [&task_body(1)[..], &[0; 2]].concat();
+    assert_eq!(server_error(&frame(0x82, &longer)), trailing(51, 2));
     assert_eq!(
         server_error(&frame(0x85, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 9])),
         trailing(15, 1)
@@ -171,8 +183,10 @@ fn unknown_codes_are_rejected() {
         body
     };
     for flags in [2u8, 3, 0xff] {
+        let mut body = task_body(1);
+        body[44] = flags;
         assert_eq!(
-            server_error(&frame(0x82, &with(41, 40, flags))),
+            server_error(&frame(0x82, &body)),
             code("task flags", flags.into())
         );
     }
@@ -180,7 +194,7 @@ fn unknown_codes_are_rejected() {
         server_error(&frame(0x83, &with(13, 8, 2))),
         code("snapshot encoding", 2)
     );
-    for reason in [0u8, 8, 0xff] {
+    for reason in [0u8, 9, 0xff] {
         assert_eq!(
             server_error(&frame(0x85, &with(9, 8, reason))),
             code("reject reason", reason.into())
@@ -271,6 +285,12 @@ fn values_out_of_range_are_rejected() {
     };
     batch(0, "0");
     batch(65_537, "65537");
+    for images in [0, 65_537, u32::MAX] {
+        assert_eq!(
+            server_error(&frame(0x82, &task_body(images))),
+            range("images of a task", "of 1 to 65536", &images.to_string())
+        );
+    }
     for (beta, found) in [(0.0, "0"), (-0.1, "-0.1"), (1.5, "1.5")] {
         let expected = range("beta", "above 0 and at most 1", found);
         assert_eq!(server_error(&minimal_welcome(|w| w.beta = beta)), expected);

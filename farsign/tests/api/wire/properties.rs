@@ -10,6 +10,7 @@ use farsign::step::Step;
 use farsign::task::{
     Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId,
 };
+use farsign::task_sizing::MAX_TASK_IMAGES;
 use farsign::wire::{
     Capabilities, ClientFrame, ClientRecord, EncodedSnapshot, EncodedSteps, Hello, ServerRecord,
     VERSION, WireError, max_client_frame_bytes, read_client_frame, read_server_frame,
@@ -92,9 +93,9 @@ fn settings() -> impl Strategy<Value = RunSettings> {
 }
 
 prop_compose! {
-    fn tasks()(id: u64, snapshot_version: u64, seeds: [u64; 3], reset_momentum: bool) -> Task {
+    fn tasks()(id: u64, snapshot_version: u64, seeds: [u64; 3], images in 1..=MAX_TASK_IMAGES, reset_momentum: bool) -> Task {
         let [minibatch_seed, direction_seed, coin_seed] = seeds;
-        Task { id: TaskId(id), snapshot_version, minibatch_seed, direction_seed, coin_seed, reset_momentum }
+        Task { id: TaskId(id), snapshot_version, minibatch_seed, direction_seed, coin_seed, images, reset_momentum }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The binary encoding of saved values, format 1.
+//! The binary encoding of saved values, format 2.
 //!
 //! ```text
 //!   identity     format 4 | seed 8 | run id 8 | digest 32 | settings, TOML to the end
@@ -6,8 +6,9 @@
 //!   event        kind 1 | volunteer 8 | ...                     all integers and floats little-endian
 //!     1 join
 //!     2 leave
-//!     3 accepted   ... task 8 | direction seed 8 | trust 4 | signs
+//!     3 accepted   ... task | trust 4 | signs
 //!     4 undone     ... direction seed 8 | scale 4 | signs
+//!   task         id 8 | version 8 | seeds of minibatch, directions and coins 8 each | images 4 | reset 1
 //!   signs        count 4 | packed bits, ceil(count / 8)
 //!
 //!   position     sequence 8 | log bytes 8 | joined 8 | issued 8 | version 8 | trust mean 4 | words drawn 16 | window 17
@@ -30,7 +31,7 @@ mod decoder;
 use farsign::optimizer::FarSignState;
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{TaskId, VolunteerId};
+use farsign::task::{Task, VolunteerId};
 use farsign::trust::Trust;
 use farsign::weighting::SenderState;
 use sha2::{Digest, Sha256};
@@ -41,7 +42,7 @@ use crate::store::event::{
 use decoder::Decoder;
 
 /// The format this program writes and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const DIGEST_BYTES: usize = 32;
 
@@ -158,14 +159,9 @@ pub fn write_event(event: &Event) -> Vec<u8> {
     match event {
         Event::Join(_) | Event::Leave(_) => {}
         Event::Accepted(Accepted {
-            task,
-            direction_seed,
-            trust,
-            signs,
-            ..
+            task, trust, signs, ..
         }) => {
-            out.extend(task.0.to_le_bytes());
-            out.extend(direction_seed.to_le_bytes());
+            write_task(task, &mut out);
             out.extend(trust.to_le_bytes());
             write_signs(signs, &mut out);
         }
@@ -199,8 +195,7 @@ pub fn read_event(bytes: &[u8]) -> Result<Event, RecordError> {
         kind::LEAVE => Event::Leave(volunteer),
         kind::ACCEPTED => Event::Accepted(Accepted {
             volunteer,
-            task: TaskId(decoder.u64()?),
-            direction_seed: decoder.u64()?,
+            task: decoder.task()?,
             trust: decoder.f32()?,
             signs: decoder.signs()?,
         }),
@@ -219,6 +214,16 @@ pub fn read_event(bytes: &[u8]) -> Result<Event, RecordError> {
         found => return Err(unknown("an event of kind 1 to 4", found)),
     };
     decoder.end().map(|()| event)
+}
+
+fn write_task(task: &Task, out: &mut Vec<u8>) {
+    out.extend(task.id.0.to_le_bytes());
+    out.extend(task.snapshot_version.to_le_bytes());
+    out.extend(task.minibatch_seed.to_le_bytes());
+    out.extend(task.direction_seed.to_le_bytes());
+    out.extend(task.coin_seed.to_le_bytes());
+    out.extend(task.images.to_le_bytes());
+    out.push(task.reset_momentum.into());
 }
 
 /// Encodes a position and the counters there.

@@ -1,3 +1,5 @@
+use farsign::task::TaskId;
+
 use super::*;
 
 fn signs() -> SignBits {
@@ -7,8 +9,15 @@ fn signs() -> SignBits {
 fn accepted() -> Event {
     Event::Accepted(Accepted {
         volunteer: VolunteerId(2),
-        task: TaskId(3),
-        direction_seed: 0x0807_0605_0403_0201,
+        task: Task {
+            id: TaskId(3),
+            snapshot_version: 9,
+            minibatch_seed: 10,
+            direction_seed: 0x0807_0605_0403_0201,
+            coin_seed: 11,
+            images: 128,
+            reset_momentum: true,
+        },
         trust: 0.5,
         signs: signs(),
     })
@@ -74,7 +83,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Later versions must read these bytes: they change only together with the number of the format.
 #[test]
-fn format_v1_encoding() {
+fn format_v2_encoding() {
     assert_eq!(
         hex(&write_event(&Event::Join(VolunteerId(258)))),
         "010201000000000000"
@@ -85,7 +94,8 @@ fn format_v1_encoding() {
     );
     assert_eq!(
         hex(&write_event(&accepted())),
-        "03020000000000000003000000000000000102030405060708\
+        "030200000000000000\
+         030000000000000009000000000000000a0000000000000001020304050607080b000000000000008000000001\
          0000003f09000000a501"
     );
     assert_eq!(
@@ -104,7 +114,7 @@ fn format_v1_encoding() {
     assert_eq!(
         hex(&write_identity(&identity())),
         format!(
-            "01000000ffffffffffffffff0100000000000000{}6261746368203d20310a",
+            "02000000ffffffffffffffff0100000000000000{}6261746368203d20310a",
             "07".repeat(32)
         )
     );
@@ -179,8 +189,8 @@ fn truncated_or_trailing_bytes_are_errors() {
         Err(unknown("an event of kind 1 to 4", 9))
     );
     assert_eq!(
-        read_identity(&[2, 0, 0, 0]),
-        Err(RecordError::Format { found: 2 })
+        read_identity(&[1, 0, 0, 0]),
+        Err(RecordError::Format { found: 1 })
     );
 }
 

@@ -17,6 +17,7 @@
 //! safe to falsify. Verifying an update verifies all since the reset. A [`VerificationChain`] records tasks and updates
 //! with their parameters, and a [`Recomputer`] continues from where the last verification ended.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::assignment::ResetInterval;
@@ -33,8 +34,8 @@ pub struct VerifiableUpdate {
     pub task: Task,
     /// Parameters of the task's snapshot, `[d]`, as sent to the volunteer.
     pub x: Arc<[f32]>,
-    /// The received update.
-    pub signs: SignBits,
+    /// The received update. `None` if it was rejected: the task only continues the momentum.
+    pub signs: Option<SignBits>,
 }
 
 /// Draws the number of updates before the next verified one, from unpredictable `bits`.
@@ -56,7 +57,18 @@ pub struct VerificationChain {
     momentum: Option<Arc<Momentum>>,
     /// Number of updates before the verified one. `None` if no update will be verified.
     gap: Option<u32>,
-    open: Option<(Task, Arc<[f32]>)>,
+    /// Tasks without an update, in order.
+    open: VecDeque<OpenTask>,
+}
+
+/// A task without an update.
+#[derive(Clone, Debug, PartialEq)]
+struct OpenTask {
+    task: Task,
+    /// Parameters of the task's snapshot, `[d]`. `None` if no later update will be verified.
+    x: Option<Arc<[f32]>>,
+    /// The gap of the chain that the task begins with a reset. `None` if it begins none.
+    begins: Option<Option<u32>>,
 }
 
 /// A segment of a chain, to be recomputed.
@@ -84,23 +96,75 @@ pub enum Sampled {
 }
 
 impl VerificationChain {
-    /// Creates the chain after a reset, with `gap` updates before the verified one.
-    pub fn after(gap: Option<u32>) -> Self {
-        Self {
-            gap,
-            ..Self::default()
-        }
-    }
-
     /// Returns whether a later update will be verified.
-    pub fn is_recording(&self) -> bool {
+    fn is_recording(&self) -> bool {
         self.gap.is_some()
     }
 
-    /// Records a task issued against the parameters `x`, `[d]`. A task that is still open has no update.
-    pub fn on_task(&mut self, task: &Task, x: Arc<[f32]>) {
-        self.reset.get_or_insert(task.id);
-        self.open = self.is_recording().then_some((*task, x));
+    /// Records a task issued against the parameters `x`, `[d]`, and returns them if they are kept.
+    ///
+    /// A task that resets the momentum begins a chain with this number of updates before the verified one (`begins`).
+    /// The updates of earlier tasks that are still open belong to the chain before it.
+    pub fn on_task(
+        &mut self,
+        task: &Task,
+        begins: Option<Option<u32>>,
+        x: impl FnOnce() -> Arc<[f32]>,
+    ) -> Option<Arc<[f32]>> {
+        let newest = self.open.iter().rev().find_map(|open| open.begins);
+        let gap = begins.or(newest).unwrap_or(self.gap);
+        let x = gap.is_some().then(x);
+        self.open.push_back(OpenTask {
+            task: *task,
+            x: x.clone(),
+            begins,
+        });
+        x
+    }
+
+    /// Stops recording until the next task that resets the momentum, which may be open already.
+    pub fn stop(&mut self) {
+        self.updates.clear();
+        self.momentum = None;
+        self.gap = None;
+        let continuing = |open: &&mut OpenTask| open.begins.is_none();
+        self.open
+            .iter_mut()
+            .take_while(continuing)
+            .for_each(|open| open.x = None);
+    }
+
+    /// Stops recording until the next task that is issued and resets the momentum.
+    pub fn stop_all(&mut self) {
+        self.stop();
+        for open in &mut self.open {
+            open.x = None;
+            open.begins = open.begins.map(|_| None);
+        }
+    }
+
+    /// Takes the first open task, and begins its chain if it resets the momentum.
+    fn take_open(&mut self) -> Option<OpenTask> {
+        let open = self.open.pop_front()?;
+        if let Some(gap) = open.begins {
+            self.updates.clear();
+            self.momentum = None;
+            self.reset = Some(open.task.id);
+            self.gap = gap;
+        }
+        Some(open)
+    }
+
+    /// Records that the update of the first open task was rejected, after which its volunteer's momentum continues.
+    pub fn on_rejected(&mut self) {
+        if let Some(OpenTask {
+            task, x: Some(x), ..
+        }) = self.take_open()
+            && self.is_recording()
+        {
+            let signs = None;
+            self.updates.push(VerifiableUpdate { task, x, signs });
+        }
     }
 
     /// Sets the momentum that the verification of the chain's last segment ended with. Ignored if the chain has been
@@ -111,7 +175,7 @@ impl VerificationChain {
         }
     }
 
-    /// Records the update of the open task.
+    /// Records the update of the first open task.
     ///
     /// If this update was sampled, `next` draws the next gap, and all updates since the last verification are returned,
     /// provided that a verification is possible (`can_verify`).
@@ -121,13 +185,16 @@ impl VerificationChain {
         can_verify: bool,
         next: impl FnOnce() -> Option<u32>,
     ) -> Sampled {
-        let (Some(gap), Some((task, x))) = (self.gap, self.open.take()) else {
+        let Some(OpenTask { task, x, .. }) = self.take_open() else {
+            return Sampled::No;
+        };
+        let (Some(gap), Some(x)) = (self.gap, x) else {
             return Sampled::No;
         };
         self.updates.push(VerifiableUpdate {
             task,
             x,
-            signs: signs.clone(),
+            signs: Some(signs.clone()),
         });
         if gap > 0 {
             self.gap = Some(gap - 1);
@@ -187,7 +254,8 @@ impl Recomputer {
     ) -> Option<usize> {
         self.computer.swap_momentum(momentum);
         let mismatch = updates.iter().position(|update| {
-            self.computer.compute(&update.task, &update.x, &self.data) != Some(&update.signs)
+            let computed = self.computer.compute(&update.task, &update.x, &self.data);
+            update.signs.is_some() && computed != update.signs.as_ref()
         });
         self.computer.swap_momentum(momentum);
         mismatch
@@ -195,116 +263,4 @@ impl Recomputer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::random::Stream;
-    use crate::task::TaskId;
-
-    #[test]
-    fn updates_are_sampled_uniformly() {
-        let mut stream = Stream::new(5);
-        let gaps: Vec<_> = (0..100_000)
-            .map(|_| sample_gap(0.1, stream.bits()))
-            .collect();
-        // At every position, a tenth of the gaps that reach it end there.
-        for position in 0..12 {
-            let later = gaps
-                .iter()
-                .filter(|p| p.is_none_or(|p| p >= position))
-                .count() as f64;
-            let here = gaps.iter().filter(|p| **p == Some(position)).count() as f64;
-            assert!(
-                (here / later - 0.1).abs() < 0.01,
-                "seed 5, position {position}: {here} of {later}"
-            );
-        }
-        assert_eq!(sample_gap(1.0, u64::MAX), Some(0));
-        assert_eq!(sample_gap(1.0, 0), Some(0));
-    }
-
-    fn task(n: u64) -> Task {
-        Task {
-            id: TaskId(n),
-            snapshot_version: n,
-            minibatch_seed: 0,
-            direction_seed: 0,
-            coin_seed: 0,
-            reset_momentum: n == 1,
-        }
-    }
-
-    /// The tasks of the segment that each update returns.
-    fn segments(
-        chain: &mut VerificationChain,
-        tasks: std::ops::RangeInclusive<u64>,
-        can_verify: impl Fn(u64) -> bool,
-        mut next: impl FnMut() -> Option<u32>,
-    ) -> Vec<Vec<u64>> {
-        let segment = |n| {
-            chain.on_task(&task(n), Arc::from([0.5f32]));
-            match chain.on_update(&SignBits::default(), can_verify(n), &mut next) {
-                Sampled::Verify(segment) => segment
-                    .updates
-                    .iter()
-                    .map(|update| update.task.id.0)
-                    .collect(),
-                Sampled::No | Sampled::Deferred | Sampled::Skipped => Vec::new(),
-            }
-        };
-        tasks.map(segment).collect()
-    }
-
-    #[test]
-    fn chain_returns_each_update_once() {
-        let mut chain = VerificationChain::after(Some(2));
-        let mut next = [Some(1), None].into_iter();
-        let segments = segments(&mut chain, 1..=7, |_| true, || next.next().unwrap());
-        assert_eq!(
-            segments,
-            [
-                vec![],
-                vec![],
-                vec![1, 2, 3],
-                vec![],
-                vec![4, 5],
-                vec![],
-                vec![]
-            ]
-        );
-        assert!(!chain.is_recording());
-    }
-
-    #[test]
-    fn deferred_update_is_verified_later() {
-        let mut chain = VerificationChain::after(Some(0));
-        let segments = segments(&mut chain, 1..=4, |n| n != 1 && n != 2, || Some(0));
-        assert_eq!(segments, [vec![], vec![], vec![1, 2, 3], vec![4]]);
-    }
-
-    #[test]
-    fn attack_between_resets_is_detected() {
-        let mut stream = Stream::new(8);
-        for probability in [0.02, 0.12, 0.5, 1.0] {
-            // Number of intervals of twelve in which the update at each position is recomputed.
-            let mut covered = [0u32; 12];
-            for _ in 0..20_000 {
-                let mut chain = VerificationChain::after(sample_gap(probability, stream.bits()));
-                let next = || sample_gap(probability, stream.bits());
-                let segments = segments(&mut chain, 1..=12, |_| true, next);
-                segments
-                    .into_iter()
-                    .flatten()
-                    .for_each(|n| covered[n as usize - 1] += 1);
-            }
-            for (position, covered) in covered.into_iter().enumerate() {
-                let chances = 12 - position as i32; // updates whose sampling covers this position
-                let expected = 1.0 - libm::pow(1.0 - probability, f64::from(chances));
-                let found = f64::from(covered) / 20_000.0;
-                assert!(
-                    (found - expected).abs() < 0.02,
-                    "seed 8, {probability}, {position}: {found}, not {expected}"
-                );
-            }
-        }
-    }
-}
+mod tests;
