@@ -14,8 +14,9 @@
 //! ```
 //!
 //! There is no fixed minimum of `T`. Next to the server, where a round trip takes less than a minibatch, a task stays
-//! the minibatch. Nor does a busy machine enlarge tasks: the round trip is the shortest of several, a round trip below
-//! [`MIN_ROUND_TRIP_S`] counts as none, and a task grows only if it at least doubles.
+//! the minibatch. Nor does a busy machine enlarge tasks. The round trip of a line is about the same each time, while a
+//! wait for a processor takes any time: the shortest of several round trips counts, less the difference to their median.
+//! What is left below [`MIN_ROUND_TRIP_S`] counts as none, and a task grows only if it at least doubles.
 //!
 //! A volunteer can send an update or a pong later, never earlier. A late update makes it look slower, and a late pong
 //! farther away, up to the 250 ms. A volunteer that computes nothing looks fast, and its tasks reach the largest size
@@ -126,7 +127,7 @@ impl VolunteerPace {
         let known = self.measured.min(ROUND_TRIPS);
         self.round_trips[..known]
             .iter()
-            .fold(f64::INFINITY, |shortest, &s| shortest.min(s))
+            .fold(f64::INFINITY, |shortest, &s| smaller(shortest, s))
     }
 
     /// Records a task of `images`, at least 1. Ignored before the round trip is known.
@@ -137,7 +138,10 @@ impl VolunteerPace {
         let Some(round_trip) = self.round_trip_s() else {
             return;
         };
-        let computing = (since_sent_s - round_trip).min(since_update_s.unwrap_or(f64::INFINITY));
+        let computing = smaller(
+            since_sent_s - round_trip,
+            since_update_s.unwrap_or(f64::INFINITY),
+        );
         let expected = self
             .images_per_s()
             .map_or(f64::INFINITY, |speed| f64::from(images) / speed);
@@ -172,7 +176,7 @@ impl VolunteerPace {
             limits.verifiable_images.unwrap_or(f64::INFINITY),
         ];
         // A bound that is not a number bounds nothing.
-        let images = bounds.into_iter().fold(wanted, f64::min);
+        let images = bounds.into_iter().fold(wanted, smaller);
         (images as u32).max(limits.minibatch)
     }
 
@@ -198,12 +202,16 @@ impl VolunteerPace {
         let server_s = limits.updates_per_s.map(|rate| active / rate);
         let budget_s = limits.line_bytes_per_s.map(|rate| limits.task_bytes / rate);
         let finite = |seconds: Option<f64>| seconds.filter(|s| s.is_finite()).unwrap_or(0.0);
-        line_s.max(finite(server_s)).max(finite(budget_s))
+        larger(larger(line_s, finite(server_s)), finite(budget_s))
     }
 
-    /// Returns the round trip in seconds; 0 if it is unknown or too short to count.
+    /// Returns the part of the round trip that is always the same, in seconds; 0 if it is unknown or too short to count.
     fn line_s(&self) -> f64 {
+        let mut sorted = self.round_trips;
+        sorted.sort_unstable_by(f64::total_cmp);
+        let variation = sorted[ROUND_TRIPS / 2] - sorted[0];
         self.round_trip_s()
+            .map(|shortest| shortest - variation)
             .filter(|s| *s >= MIN_ROUND_TRIP_S)
             .unwrap_or(0.0)
     }
@@ -217,4 +225,14 @@ fn at_least(value: f64, min: f64) -> f64 {
 /// Returns `value`, or `max` if it is more or not a number.
 fn at_most(value: f64, max: f64) -> f64 {
     if value <= max { value } else { max }
+}
+
+/// Returns the smaller number; `a` if one is not a number.
+fn smaller(a: f64, b: f64) -> f64 {
+    if b < a { b } else { a }
+}
+
+/// Returns the larger number; `a` if one is not a number.
+fn larger(a: f64, b: f64) -> f64 {
+    if b > a { b } else { a }
 }

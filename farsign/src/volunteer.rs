@@ -3,6 +3,9 @@
 //! The browser and the native program drive it; neither contains the algorithm or the protocol. Buffers are allocated
 //! at the welcome and reused for every task, so memory does not grow.
 //!
+//! A server may send a second task while the volunteer computes the first. The volunteer holds both, with the parameters
+//! of both versions, and computes them in order ([`Volunteer::next_task`]).
+//!
 //! # Examples
 //!
 //! ```
@@ -57,12 +60,14 @@ use crate::sign::SignBits;
 use crate::sign_update::UpdateComputer;
 use crate::step::Step;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task};
+use crate::task_sizing::MAX_OPEN_TASKS;
 use crate::wire::{
     ClientFrame, DeltaBody, ServerRecord, SnapshotBody, Welcome, WireError, read_server_frame,
 };
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Longest time for which a server that throttles a volunteer delays its task, in milliseconds.
+/// Longest time for which a server delays the task of a volunteer that rests or is throttled, in milliseconds.
 pub const MAX_TASK_DELAY_MS: u64 = 60_000;
 
 /// An event that a frame from the server leads to.
@@ -74,7 +79,7 @@ pub enum Event {
     Accepted(u64),
     /// An update was rejected.
     Rejected(RejectReason),
-    /// A task was received. Its update is computed by [`Volunteer::write_update`].
+    /// A task was received. Its update is computed by [`Volunteer::write_update`], after those of earlier tasks.
     Task(Task),
     /// The server closes the session.
     Goodbye(Goodbye),
@@ -99,6 +104,9 @@ pub enum VolunteerError {
     /// A task or steps for a snapshot that the volunteer does not have.
     #[error("expected a task or steps for snapshot {expected:?}, found {found}")]
     SnapshotVersion { expected: Option<u64>, found: u64 },
+    /// More open tasks than a session may have.
+    #[error("expected at most {MAX_OPEN_TASKS} open tasks, found another")]
+    TooManyTasks,
     /// A loss or gradient that is not finite. No update is sent.
     #[error("the estimate at snapshot {version} is not finite")]
     NonFinite { version: u64 },
@@ -115,12 +123,22 @@ pub struct Volunteer {
 #[derive(Debug)]
 struct Session {
     computer: UpdateComputer,
-    /// Parameters of the current snapshot, `[d]`.
-    x: Vec<f32>,
-    /// Version of the current snapshot. `None` before the first, or if the last one was incomplete.
-    version: Option<u64>,
+    current: Snapshot,
+    /// The snapshot before, if an open task needs it.
+    previous: Snapshot,
+    /// Tasks whose update is not computed yet, in order.
+    open: VecDeque<Task>,
     /// Buffer of a received step.
     step: Step,
+}
+
+/// The parameters of a version.
+#[derive(Debug, Default)]
+struct Snapshot {
+    /// Version of the snapshot. `None` before the first, or if the last one was incomplete.
+    version: Option<u64>,
+    /// Parameters, `[d]`.
+    x: Vec<f32>,
 }
 
 impl Volunteer {
@@ -146,7 +164,12 @@ impl Volunteer {
                 }
                 ServerRecord::Snapshot(snapshot) => self.session()?.take_snapshot(snapshot)?,
                 ServerRecord::Delta(delta) => self.session()?.take_delta(delta)?,
-                ServerRecord::Task(task) => events.push(Event::Task(task)),
+                ServerRecord::Task(task) => {
+                    if let Some(session) = &mut self.session {
+                        session.take_task(task)?;
+                    }
+                    events.push(Event::Task(task));
+                }
                 ServerRecord::Accepted { accepted, .. } => events.push(Event::Accepted(accepted)),
                 ServerRecord::Rejected { reason, .. } => events.push(Event::Rejected(reason)),
                 ServerRecord::Goodbye(goodbye) => events.push(Event::Goodbye(goodbye)),
@@ -155,11 +178,16 @@ impl Volunteer {
         Ok(())
     }
 
+    /// Returns the first task whose update is not computed yet; `None` without one.
+    pub fn next_task(&self) -> Option<Task> {
+        self.session.as_ref()?.open.front().copied()
+    }
+
     /// Computes the update of a task, `[K]`.
     ///
     /// # Errors
     ///
-    /// Returns an error if the task's snapshot is not the current one, or the estimate is not finite.
+    /// Returns an error if the volunteer lacks the task's snapshot, or the estimate is not finite.
     pub fn compute_update(&mut self, task: &Task) -> Result<&SignBits, VolunteerError> {
         let data = Arc::clone(&self.data);
         self.compute_update_on(task, &data)
@@ -210,7 +238,9 @@ impl Volunteer {
 
     /// Returns the version of the current snapshot; `None` without one.
     pub fn snapshot_version(&self) -> Option<u64> {
-        self.session.as_ref().and_then(|session| session.version)
+        self.session
+            .as_ref()
+            .and_then(|session| session.current.version)
     }
 
     fn session(&mut self) -> Result<&mut Session, VolunteerError> {
@@ -235,9 +265,28 @@ impl Session {
         let x = Vec::with_capacity(settings.directions.parameters());
         Self {
             computer: UpdateComputer::new(settings),
-            x,
-            version: None,
+            current: Snapshot { version: None, x },
+            previous: Snapshot::default(),
+            open: VecDeque::with_capacity(MAX_OPEN_TASKS),
             step: Step::default(),
+        }
+    }
+
+    fn take_task(&mut self, task: Task) -> Result<(), VolunteerError> {
+        if self.open.len() >= MAX_OPEN_TASKS {
+            return Err(VolunteerError::TooManyTasks);
+        }
+        self.open.push_back(task);
+        Ok(())
+    }
+
+    /// Keeps the parameters of the current version, before they change, if an open task needs them.
+    fn keep_current(&mut self) {
+        let Snapshot { version, x } = &self.current;
+        let is_needed = |task: &Task| Some(task.snapshot_version) == *version;
+        if self.open.iter().any(is_needed) {
+            self.previous.version = *version;
+            self.previous.x.clone_from(x);
         }
     }
 
@@ -247,33 +296,42 @@ impl Session {
         if expected != found {
             return Err(VolunteerError::SnapshotSize { expected, found });
         }
-        self.version = None;
-        snapshot.unpack(&mut self.x)?;
-        self.version = Some(snapshot.version);
+        self.keep_current();
+        self.current.version = None;
+        snapshot.unpack(&mut self.current.x)?;
+        self.current.version = Some(snapshot.version);
         Ok(())
     }
 
     fn take_delta(&mut self, delta: DeltaBody<'_>) -> Result<(), VolunteerError> {
-        self.require_version(delta.base)?;
-        self.version = None;
+        if self.current.version != Some(delta.base) {
+            return Err(self.missing(delta.base));
+        }
+        self.keep_current();
+        self.current.version = None;
         let computer = &mut self.computer;
-        let x = &mut self.x;
+        let x = &mut self.current.x;
         let count = computer.settings().directions.count();
         delta.for_each_step(count, &mut self.step, |step| computer.take_step(step, x))?;
-        self.version = Some(delta.version);
+        self.current.version = Some(delta.version);
         Ok(())
     }
 
-    fn require_version(&self, found: u64) -> Result<(), VolunteerError> {
-        match self.version {
-            Some(version) if version == found => Ok(()),
-            expected => Err(VolunteerError::SnapshotVersion { expected, found }),
+    fn missing(&self, found: u64) -> VolunteerError {
+        VolunteerError::SnapshotVersion {
+            expected: self.current.version,
+            found,
         }
     }
 
     fn compute_update(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
-        self.require_version(task.snapshot_version)?;
-        let signs = self.computer.compute(task, &self.x, data);
+        self.open.retain(|open| open.id != task.id);
+        let version = Some(task.snapshot_version);
+        let snapshots = [&self.current, &self.previous];
+        let Some(snapshot) = snapshots.into_iter().find(|held| held.version == version) else {
+            return Err(self.missing(task.snapshot_version));
+        };
+        let signs = self.computer.compute(task, &snapshot.x, data);
         signs.ok_or(VolunteerError::NonFinite {
             version: task.snapshot_version,
         })

@@ -1,5 +1,7 @@
 //! A volunteer that sends arbitrary frames, valid or not.
 
+use std::net::SocketAddr;
+
 use farsign::step::Step;
 use farsign::task::{Goodbye, RejectReason, Task, TaskId};
 use farsign::wire::{ClientFrame, DeltaBody, Hello, ServerRecord, Welcome, read_server_frame};
@@ -28,8 +30,10 @@ pub struct RawClient {
 pub struct Received {
     /// The welcome.
     pub welcome: Option<Welcome>,
-    /// The task.
+    /// The first task.
     pub task: Option<Task>,
+    /// The second task.
+    pub second: Option<Task>,
     /// Version and parameters of the snapshot.
     pub snapshot: Option<(u64, Vec<f32>)>,
     /// First version, last version and steps of the delta.
@@ -56,12 +60,22 @@ impl RawClient {
         server: &TestServer,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, tungstenite::Error> {
+        Self::connect_to(server.address(), headers)
+    }
+
+    /// Connects to an address, with these headers.
+    ///
+    /// # Errors
+    /// Returns an error if the server rejects the WebSocket.
+    pub fn connect_to(
+        address: SocketAddr,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, tungstenite::Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
-        let mut request = server
-            .socket_url()
+        let mut request = format!("ws://{address}/ws")
             .into_client_request()
             .expect("a valid URL");
         for (name, value) in headers {
@@ -131,7 +145,8 @@ impl RawClient {
                     self.directions = welcome.settings.directions.count();
                     received.welcome = Some(*welcome);
                 }
-                ServerRecord::Task(task) => received.task = Some(task),
+                ServerRecord::Task(task) if received.task.is_none() => received.task = Some(task),
+                ServerRecord::Task(task) => received.second = Some(task),
                 ServerRecord::Snapshot(snapshot) => {
                     let mut x = Vec::new();
                     snapshot.unpack(&mut x).expect("finite parameters");

@@ -124,7 +124,7 @@ class Volunteer:
                 frame = socket.recv()
                 if frame[0] != 1:
                     raise SystemExit("the server uses another protocol version")
-                task, at = None, 1
+                at = 1
                 while at < len(frame):
                     kind, length = unpack_from("<BI", frame, at)
                     body, at = frame[at + 5:at + 5 + length], at + 5 + length
@@ -132,6 +132,8 @@ class Volunteer:
                         self.welcome(body)
                     elif kind == 0x82:
                         task = unpack("<QQQQQIB", body)
+                        assert task[1] == version and encoding == 0, "not the snapshot of the task"
+                        send(2, pack("<Q", task[0]) + self.update(*task[2:]))
                     elif kind == 0x83:
                         version, encoding, d = unpack_from("<QBI", body)
                         self.x = np.frombuffer(body, "<f4", d, offset=13)
@@ -147,9 +149,6 @@ class Volunteer:
                         if wait == NEVER and reason != RUN_FINISHED:
                             raise SystemExit(f"the server ended the session, reason {reason}")
                         return None if wait == NEVER else wait / 1000 * random.uniform(1, 1.5)
-                if task:
-                    assert task[1] == version and encoding == 0, "not the snapshot of the task"
-                    send(2, pack("<Q", task[0]) + self.update(*task[2:]))
 
     def run(self):
         wait = 0

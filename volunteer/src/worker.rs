@@ -1,7 +1,6 @@
 //! One worker: connects, computes updates, and reconnects.
 
 use std::convert::Infallible;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use farsign::dataset::Dataset;
 use farsign::model::Architecture;
 use farsign::task::{Goodbye, GoodbyeReason, Secret, Task};
 use farsign::task_timing::TaskTiming;
-use farsign::volunteer::{Event, Volunteer, VolunteerError};
+use farsign::volunteer::{Event, MAX_TASK_DELAY_MS, Volunteer, VolunteerError};
 use farsign::wire::{Capabilities, ClientFrame, Hello};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::watch;
@@ -39,6 +38,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time for the closing handshake.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Longest rest within a session.
+const MAX_REST: Duration = Duration::from_millis(MAX_TASK_DELAY_MS);
+
 /// Size of the largest snapshot with the records around it.
 const MAX_MESSAGE_BYTES: usize = 4 * Architecture::MAX_PARAMETERS as usize + 4096;
 
@@ -63,8 +65,8 @@ struct Worker<'a> {
     frame: Vec<u8>,
     backoff: Backoff,
     timing: TaskTiming,
-    /// The part of the delay that the last task left no time for.
-    remaining_delay: Duration,
+    /// A rest without a session, which begins when the last update is acknowledged.
+    long_rest: Option<Duration>,
 }
 
 /// The reason why a session ended.
@@ -124,7 +126,7 @@ pub fn run(
         frame: Vec::new(),
         backoff: Backoff::default(),
         timing: TaskTiming::default(),
-        remaining_delay: Duration::ZERO,
+        long_rest: None,
     };
     runtime.block_on(async {
         tokio::select! {
@@ -246,22 +248,19 @@ impl Worker<'_> {
             let message = timeout(IDLE_TIMEOUT, socket.next()).await;
             match message.map_err(|_| Disconnect::Lost("the server timed out".to_owned()))? {
                 Some(Ok(Message::Binary(frame))) => {
-                    if let ControlFlow::Continue(task) = self.handle_frame(&frame)? {
-                        if !self.remaining_delay.is_zero() {
-                            let rest = std::mem::take(&mut self.remaining_delay);
-                            return Err(Disconnect::Rest(rest));
-                        }
+                    self.handle_frame(&frame)?;
+                    if let Some(rest) = self.long_rest.take() {
+                        return Err(Disconnect::Rest(rest));
+                    }
+                    while let Some(task) = self.volunteer.next_task() {
                         self.compute_update(&task)?;
-                        self.delay().await;
+                        self.announce_rest(socket).await?;
                         let update = Message::Binary(Bytes::copy_from_slice(&self.frame));
-                        if let Err(error) = socket.send(update).await {
-                            self.drain(socket).await?;
-                            return Err(error.into());
-                        }
+                        self.send(socket, update).await?;
                     }
                 }
                 // The protocol has no text messages; decoding one as a frame returns the error.
-                Some(Ok(Message::Text(text))) => _ = self.handle_frame(text.as_bytes())?,
+                Some(Ok(Message::Text(text))) => self.handle_frame(text.as_bytes())?,
                 Some(Ok(Message::Close(close))) => return Err(closed(close)),
                 None => return Err(closed(None)),
                 Some(Ok(_)) => {}
@@ -270,16 +269,29 @@ impl Worker<'_> {
         }
     }
 
-    /// Waits for the delay, or for as much of it as the open task leaves time for.
-    async fn delay(&mut self) {
+    /// Announces the delay, if there is one, as a rest before the next task: the server sends that task when the rest is
+    /// over. The worker takes a long one without a session.
+    async fn announce_rest(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
         let delay = self.options.delay;
         if delay.is_zero() {
-            return;
+            return Ok(());
         }
         let max = Duration::try_from_secs_f64(self.timing.max_rest_ms() / 1000.0);
-        let now = delay.min(max.unwrap_or(Duration::MAX));
-        self.remaining_delay = delay.saturating_sub(now);
-        tokio::time::sleep(now).await;
+        let max = max.unwrap_or(MAX_REST).min(MAX_REST);
+        self.long_rest = (delay > max).then_some(delay);
+        let rest_ms = delay.min(MAX_REST).as_millis() as u32;
+        let mut frame = Vec::new();
+        ClientFrame::rest(rest_ms, &mut frame);
+        self.send(socket, Message::Binary(frame.into())).await
+    }
+
+    /// Sends a message. If the connection is lost, reads what arrived before.
+    async fn send(&mut self, socket: &mut Socket, message: Message) -> Result<(), Disconnect> {
+        if let Err(error) = socket.send(message).await {
+            self.drain(socket).await?;
+            return Err(error.into());
+        }
+        Ok(())
     }
 
     /// Reads the messages that arrived before the connection was lost.
@@ -288,14 +300,14 @@ impl Worker<'_> {
     async fn drain(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
         while let Ok(Some(Ok(message))) = timeout(DRAIN_TIMEOUT, socket.next()).await {
             if let Message::Binary(frame) = message {
-                _ = self.handle_frame(&frame)?;
+                self.handle_frame(&frame)?;
             }
         }
         Ok(())
     }
 
-    /// Handles a frame and continues with its task, if it has one.
-    fn handle_frame(&mut self, frame: &[u8]) -> Result<ControlFlow<(), Task>, Disconnect> {
+    /// Handles a frame. The volunteer holds its tasks.
+    fn handle_frame(&mut self, frame: &[u8]) -> Result<(), Disconnect> {
         self.events.clear();
         match self.volunteer.receive(frame, &mut self.events) {
             Err(VolunteerError::DatasetMismatch) if !self.is_reloaded => {
@@ -303,7 +315,6 @@ impl Worker<'_> {
             }
             received => received?,
         }
-        let mut next = ControlFlow::Break(());
         for event in self.events.drain(..) {
             match event {
                 Event::Joined => {
@@ -323,11 +334,11 @@ impl Worker<'_> {
                     self.stats.rejected.fetch_add(1, Ordering::Relaxed);
                     (self.on_event)(WorkerEvent::Rejected(reason));
                 }
-                Event::Task(task) => next = ControlFlow::Continue(task),
+                Event::Task(_) => {}
                 Event::Goodbye(goodbye) => return Err(dismissed(goodbye)),
             }
         }
-        Ok(next)
+        Ok(())
     }
 
     fn compute_update(&mut self, task: &Task) -> Result<(), Disconnect> {

@@ -10,7 +10,7 @@ use crate::sign::SignBitsError;
 use crate::step::Step;
 use crate::task::{RejectReason, Task, TaskId, VolunteerId};
 use crate::task_sizing::MAX_OPEN_TASKS;
-use crate::verification::{Sampled, VerificationChain, sample_gap};
+use crate::verification::{ChainStart, Sampled, VerificationChain, sample_gap};
 
 /// A task for a volunteer.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,9 +141,9 @@ impl TrainingServer {
         let mut recorded = None;
         if let Some(probability) = self.options.verify_probability {
             let probability = state.record.trust.verify_probability(probability);
-            let begins = task
-                .reset_momentum
-                .then(|| sample_gap(probability, draws.next()));
+            let begins = task.reset_momentum.then(|| ChainStart {
+                gap: sample_gap(probability, draws.next()),
+            });
             let x = || self.publication.as_sent(state.half_precision);
             recorded = state.chain.on_task(&task, begins, x);
         }
@@ -172,12 +172,11 @@ impl TrainingServer {
             }
         };
         let verdict = self.apply(volunteer, task, bits, factor);
-        match verdict {
-            Ok(_) => self.sample(volunteer, draws),
-            Err(_) => {
-                self.reset_assignment(volunteer);
-                self.continue_chain(volunteer);
-            }
+        if verdict.is_ok() {
+            self.sample(volunteer, draws);
+        } else {
+            self.reset_assignment(volunteer);
+            self.continue_chain(volunteer);
         }
         UpdateOutcome {
             verdict,

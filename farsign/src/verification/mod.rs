@@ -47,6 +47,21 @@ pub fn sample_gap(probability: f64, bits: u64) -> Option<u32> {
     (gap < f64::from(ResetInterval::VERIFIED.max)).then_some(gap as u32)
 }
 
+/// Returns the expected fraction of a volunteer's updates that are recomputed, if each is sampled with `probability`.
+///
+/// An update is recomputed if it or a later one before the next reset is sampled.
+pub fn recomputed_fraction(probability: f64) -> f64 {
+    let ResetInterval { min, max } = ResetInterval::VERIFIED;
+    let (mut tasks, mut recomputed) = (0.0, 0.0);
+    for length in min..=max {
+        for left in 1..=length {
+            tasks += 1.0;
+            recomputed += 1.0 - libm::pow(1.0 - probability, f64::from(left));
+        }
+    }
+    recomputed / tasks
+}
+
 /// A volunteer's updates since the last verification or reset, recorded only if a later one will be verified.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VerificationChain {
@@ -67,8 +82,15 @@ struct OpenTask {
     task: Task,
     /// Parameters of the task's snapshot, `[d]`. `None` if no later update will be verified.
     x: Option<Arc<[f32]>>,
-    /// The gap of the chain that the task begins with a reset. `None` if it begins none.
-    begins: Option<Option<u32>>,
+    /// The chain that the task begins. `None` if it begins none.
+    begins: Option<ChainStart>,
+}
+
+/// The start of a chain, by a task that resets the momentum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainStart {
+    /// Number of updates before the verified one. `None` if no update will be verified.
+    pub gap: Option<u32>,
 }
 
 /// A segment of a chain, to be recomputed.
@@ -103,16 +125,16 @@ impl VerificationChain {
 
     /// Records a task issued against the parameters `x`, `[d]`, and returns them if they are kept.
     ///
-    /// A task that resets the momentum begins a chain with this number of updates before the verified one (`begins`).
-    /// The updates of earlier tasks that are still open belong to the chain before it.
+    /// A task that resets the momentum begins a chain. The updates of earlier tasks that are still open belong to the
+    /// chain before it.
     pub fn on_task(
         &mut self,
         task: &Task,
-        begins: Option<Option<u32>>,
+        begins: Option<ChainStart>,
         x: impl FnOnce() -> Arc<[f32]>,
     ) -> Option<Arc<[f32]>> {
         let newest = self.open.iter().rev().find_map(|open| open.begins);
-        let gap = begins.or(newest).unwrap_or(self.gap);
+        let gap = begins.or(newest).map_or(self.gap, |start| start.gap);
         let x = gap.is_some().then(x);
         self.open.push_back(OpenTask {
             task: *task,
@@ -139,14 +161,14 @@ impl VerificationChain {
         self.stop();
         for open in &mut self.open {
             open.x = None;
-            open.begins = open.begins.map(|_| None);
+            open.begins = open.begins.map(|_| ChainStart { gap: None });
         }
     }
 
     /// Takes the first open task, and begins its chain if it resets the momentum.
     fn take_open(&mut self) -> Option<OpenTask> {
         let open = self.open.pop_front()?;
-        if let Some(gap) = open.begins {
+        if let Some(ChainStart { gap }) = open.begins {
             self.updates.clear();
             self.momentum = None;
             self.reset = Some(open.task.id);

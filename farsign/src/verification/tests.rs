@@ -26,6 +26,29 @@ fn updates_are_sampled_uniformly() {
     assert_eq!(sample_gap(1.0, 0), Some(0));
 }
 
+#[test]
+fn recomputed_fraction_matches_chains() {
+    let mut stream = Stream::new(6);
+    for probability in [0.02, 0.12, 0.5, 1.0] {
+        let (mut tasks, mut recomputed) = (0, 0);
+        for _ in 0..20_000 {
+            let length = 4 + stream.below(9);
+            let mut chain = VerificationChain::default();
+            let gap = sample_gap(probability, stream.bits());
+            let next = || sample_gap(probability, stream.bits());
+            let segments = segments(&mut chain, gap, 1..=length, |_| true, next);
+            tasks += length;
+            recomputed += segments.iter().flatten().count();
+        }
+        let found = recomputed as f64 / tasks as f64;
+        let expected = recomputed_fraction(probability);
+        assert!(
+            (found - expected).abs() < 0.01,
+            "seed 6, {probability}: {found}, not {expected}"
+        );
+    }
+}
+
 fn task(n: u64) -> Task {
     Task {
         id: TaskId(n),
@@ -38,17 +61,21 @@ fn task(n: u64) -> Task {
     }
 }
 
+fn begins(gap: u32) -> ChainStart {
+    ChainStart { gap: Some(gap) }
+}
+
 fn issue_with(
     chain: &mut VerificationChain,
     n: u64,
-    begins: Option<Option<u32>>,
+    begins: Option<ChainStart>,
 ) -> Option<Arc<[f32]>> {
     chain.on_task(&task(n), begins, || Arc::from([0.5f32]))
 }
 
 /// Issues task `n`. The first begins a chain with this gap.
 fn issue(chain: &mut VerificationChain, n: u64, gap: Option<u32>) {
-    issue_with(chain, n, (n == 1).then_some(gap));
+    issue_with(chain, n, (n == 1).then_some(ChainStart { gap }));
 }
 
 /// The tasks of the segment that each update returns, in a chain with this gap.
@@ -118,8 +145,8 @@ fn tasks(sampled: Sampled) -> Vec<(u64, bool)> {
 fn open_reset_keeps_chain_before() {
     // The second task resets the momentum while the first is open.
     let mut chain = VerificationChain::default();
-    issue_with(&mut chain, 1, Some(Some(0)));
-    issue_with(&mut chain, 2, Some(Some(1)));
+    issue_with(&mut chain, 1, Some(begins(0)));
+    issue_with(&mut chain, 2, Some(begins(1)));
     let first = chain.on_update(&SignBits::default(), true, || None);
     assert_eq!(tasks(first), [(1, true)]);
     issue_with(&mut chain, 3, None);
@@ -132,7 +159,7 @@ fn open_reset_keeps_chain_before() {
 #[test]
 fn rejected_update_continues_chain() {
     let mut chain = VerificationChain::default();
-    issue_with(&mut chain, 1, Some(Some(0)));
+    issue_with(&mut chain, 1, Some(begins(0)));
     issue_with(&mut chain, 2, None);
     chain.on_rejected();
     let second = chain.on_update(&SignBits::default(), true, || None);
@@ -142,22 +169,22 @@ fn rejected_update_continues_chain() {
 #[test]
 fn stop_lasts_until_reset() {
     let mut chain = VerificationChain::default();
-    issue_with(&mut chain, 1, Some(Some(1)));
+    issue_with(&mut chain, 1, Some(begins(1)));
     let update =
         |chain: &mut VerificationChain| chain.on_update(&SignBits::default(), true, || Some(0));
     assert!(matches!(update(&mut chain), Sampled::No));
     issue_with(&mut chain, 2, None);
-    issue_with(&mut chain, 3, Some(Some(0)));
+    issue_with(&mut chain, 3, Some(begins(0)));
     chain.stop();
     assert!(
         matches!(update(&mut chain), Sampled::No),
         "the chain goes past its sampled update"
     );
     assert_eq!(tasks(update(&mut chain)), [(3, true)]);
-    issue_with(&mut chain, 4, Some(Some(0)));
+    issue_with(&mut chain, 4, Some(begins(0)));
     chain.stop_all();
     assert_eq!(issue_with(&mut chain, 5, None), None);
-    assert!(issue_with(&mut chain, 6, Some(Some(0))).is_some());
+    assert!(issue_with(&mut chain, 6, Some(begins(0))).is_some());
     assert!(
         matches!(update(&mut chain), Sampled::No),
         "the open reset keeps its parameters"

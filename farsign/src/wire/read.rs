@@ -21,6 +21,11 @@ pub enum ClientRecord<'a> {
         /// Packed sign bits. Their number is not validated here.
         bits: &'a [u8],
     },
+    /// The volunteer takes no task for a time.
+    Rest {
+        /// The time, in milliseconds; 0 ends an earlier rest.
+        ms: u32,
+    },
 }
 
 /// A record from the server.
@@ -163,6 +168,7 @@ pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
             task: TaskId(body.u64()?),
             bits: body.rest(),
         },
+        kind::REST => ClientRecord::Rest { ms: body.u32()? },
         found => return Err(WireError::Kind { offset, found }),
     };
     body.end()?;

@@ -29,6 +29,12 @@ impl ClientFrame {
             out.extend(signs.as_bytes());
         });
     }
+
+    /// Writes a rest into `out`, which is cleared first: the volunteer takes no task for `ms` milliseconds.
+    pub fn rest(ms: u32, out: &mut Vec<u8>) {
+        start(out);
+        record(out, kind::REST, |out| out.extend(ms.to_le_bytes()));
+    }
 }
 
 /// Size of a task's record. Reserved with a large record, so that appending the task does not reallocate.

@@ -22,6 +22,14 @@ const LIMITS: TaskLimits = TaskLimits {
     verifiable_images: None,
 };
 
+fn at_most(value: f64, max: f64) -> f64 {
+    if value > max { max } else { value }
+}
+
+fn at_least(value: f64, min: f64) -> f64 {
+    if value < min { min } else { value }
+}
+
 /// A volunteer that computes one task after the other, and its line.
 struct Simulated {
     pace: VolunteerPace,
@@ -102,7 +110,7 @@ fn distant_volunteer_computes_two_round_trips() {
     for round_trip_s in [0.01, 0.03, 0.1, 0.3] {
         let mut volunteer = Simulated::new(180_000.0, round_trip_s, round_trip_s / 20.0, 5);
         let sizes = volunteer.run(60, &LIMITS);
-        let expected = 180_000.0 * f64::min(2.0 * round_trip_s, MAX_LINE_TASK_S);
+        let expected = 180_000.0 * at_most(2.0 * round_trip_s, MAX_LINE_TASK_S);
         let found = f64::from(sizes[59]);
         assert!(
             (found / expected - 1.0).abs() < 0.15,
@@ -269,9 +277,9 @@ proptest! {
         (0..PONGS).for_each(|_| pace.record_round_trip(round_trip));
         let (mut done, mut received, mut sent) = (0.0f64, f64::NEG_INFINITY, [0.0f64; 2]);
         for (n, delay) in delays.iter().enumerate() {
-            done = done.max(sent[n % 2] + round_trip / 2.0) + f64::from(images) / speed;
-            let arrives = (done + delay + round_trip / 2.0).max(received);
-            let since_update = (n > 0).then(|| arrives - received);
+            done = at_least(done, sent[n % 2] + round_trip / 2.0) + f64::from(images) / speed;
+            let arrives = at_least(done + delay + round_trip / 2.0, received);
+            let since_update = (n > 0).then_some(arrives - received);
             pace.record_task(images, arrives - sent[n % 2], since_update);
             (received, sent[n % 2]) = (arrives, arrives);
             if n > 20 {

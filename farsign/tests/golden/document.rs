@@ -139,6 +139,8 @@ fn documented_session_frames() {
         },
         &mut long_hello,
     );
+    let mut rest = Vec::new();
+    ClientFrame::rest(600, &mut rest);
     let goodbye = |reason, retry_after_ms| {
         server_frame(|frame| {
             _ = frame.goodbye(Goodbye {
@@ -151,6 +153,7 @@ fn documented_session_frames() {
         hello,
         long_hello,
         update,
+        rest,
         server_frame(|frame| _ = frame.welcome(VolunteerId(42), &settings)),
         server_frame(|frame| _ = frame.task(&TASK)),
         server_frame(|frame| _ = frame.snapshot(&EncodedSnapshot::new(3, Arc::from(X)))),

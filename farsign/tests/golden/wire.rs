@@ -125,6 +125,11 @@ fn client_frames() {
         };
         assert_eq!(read_client_frame(&frame), Ok(update));
     }
+    for ms in [0, 600, u32::MAX] {
+        ClientFrame::rest(ms, &mut frame);
+        golden.bytes(&format!("rest of {ms} ms"), &frame);
+        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Rest { ms }));
+    }
     golden.check();
 }
 

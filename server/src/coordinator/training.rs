@@ -11,7 +11,7 @@ use rand_chacha::rand_core::Rng as _;
 use tokio::sync::oneshot;
 
 use super::Coordinator;
-use super::handle::{JoinReply, TaskAssignment};
+use super::handle::{JoinReply, TaskAssignment, TaskRequest};
 use super::registry::{EjectTarget, JoinRequest, VolunteerEntry};
 use super::verifier::SubmitError;
 use crate::admission::bans::Ban;
@@ -40,6 +40,11 @@ impl Coordinator {
         let outcome = self.with_draws(|training, draws| {
             training.handle_update(volunteer, task, bits, 1.0, draws)
         });
+        if outcome.closed
+            && let Some(entry) = self.registry.get_mut(volunteer)
+        {
+            entry.on_task_closed(task);
+        }
         match outcome.verdict {
             Ok(accepted) => self.on_accepted(volunteer, accepted),
             Err(reason) => {
@@ -90,23 +95,41 @@ impl Coordinator {
         let entry = VolunteerEntry::new(request, self.registry.default_effort, ejected);
         entry.log_joined(volunteer, record);
         self.registry.insert(volunteer, entry);
-        self.next_task(volunteer).map(|first| JoinReply {
+        let first = self.next_tasks(volunteer, &TaskRequest::default()).pop();
+        first.map(|first| JoinReply {
             volunteer,
             first,
             ejection,
         })
     }
 
-    /// Issues the next task of a volunteer. `None` if it is not connected or the run is finished.
-    pub(super) fn next_task(&mut self, volunteer: VolunteerId) -> Option<TaskAssignment> {
-        if self.training.optimizer().is_finished() {
-            return None;
+    /// Issues tasks of a volunteer until it has as many open ones as its pace asks for, and it requests at most.
+    ///
+    /// There are none if it is not connected or the run is finished.
+    pub(super) fn next_tasks(
+        &mut self,
+        volunteer: VolunteerId,
+        request: &TaskRequest,
+    ) -> Vec<TaskAssignment> {
+        let optimizer = self.training.optimizer();
+        if optimizer.is_finished() {
+            return Vec::new();
         }
-        let images = self.minibatch;
+        let pace = &request.pace;
+        let images = pace.task_images(&self.pace.limits(optimizer.active()));
+        let wanted = pace.open_tasks(images).min(request.max_open);
+        let missing = wanted.saturating_sub(self.training.open_tasks(volunteer));
+        (0..missing)
+            .map_while(|_| self.further_task(volunteer, images))
+            .collect()
+    }
+
+    /// Issues one more task of a volunteer. `None` if it is not connected.
+    fn further_task(&mut self, volunteer: VolunteerId, images: u32) -> Option<TaskAssignment> {
         let issued =
-            self.with_draws(|training, draws| training.next_task(volunteer, images, draws))?;
+            self.with_draws(|training, draws| training.further_task(volunteer, images, draws))?;
         if let Some(entry) = self.registry.get_mut(volunteer) {
-            entry.stats.on_task_issued(self.latest.accepted);
+            entry.on_task_issued(issued.task.id, self.latest.accepted);
         }
         if let (Some(verifier), Some(parameters)) = (&mut self.verifier, &issued.recorded)
             && !verifier.reserve(parameters)

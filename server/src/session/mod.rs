@@ -4,44 +4,42 @@
 //!   connect --hello--> join --welcome, snapshot, task--> [ update -- accepted | rejected, snapshot?, task? ]* --> goodbye
 //! ```
 //!
-//! A session holds one permit, one open task and at most one frame in each direction. It ends when the volunteer
+//! A session holds one permit, up to two open tasks and at most one frame in each direction. It ends when the volunteer
 //! leaves, breaks the protocol, exceeds a timeout or stops reading, when the run is finished, and when the server
 //! shuts down. Its own state is local to its task; shared state is behind [`SessionContext`].
 
 mod close;
+mod pacing;
+mod tasks;
 mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use farsign::task::{Goodbye, GoodbyeReason, RunSettings, TaskId, VolunteerId};
+use farsign::task::{Goodbye, GoodbyeReason, RunSettings, VolunteerId};
 use farsign::task_timing::MAX_TIMEOUTS_IN_A_ROW;
 use farsign::wire::{
     Capabilities, ClientRecord, Hello, SUBPROTOCOL, ServerFrame, max_client_frame_bytes,
     read_client_frame,
 };
 use tokio::sync::{oneshot, watch};
-use tokio::time::Instant;
 
 use crate::admission::{Admission, VolunteerKey};
-use crate::coordinator::{CoordinatorHandle, JoinReply, JoinRequest, TaskAssignment, UpdateReply};
+use crate::coordinator::{CoordinatorHandle, JoinReply, JoinRequest, TaskAssignment};
 use crate::counters::Counters;
 use crate::effort::Effort;
 use crate::net::client_addr::ClientAddr;
 use crate::net::listener::PeerAddr;
 use crate::session::close::SessionEnd;
-use crate::session::transport::Transport;
+use crate::session::pacing::Pacing;
+use crate::session::transport::{RoundTrip, Transport};
 use crate::shutdown::cancelled;
 use crate::state::{AppState, SessionLimits};
-
-/// Rejected updates in a row after which a session ends.
-const MAX_REJECTED_IN_A_ROW: u32 = 8;
 
 /// The library's read buffer. Frames are small, and there may be thousands of connections.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -135,7 +133,8 @@ async fn serve(context: SessionContext, socket: WebSocket, client: ClientAddr) {
         has_accepted: false,
         capabilities: Capabilities::default(),
         sent_version: None,
-        task_sent: None,
+        pacing: Pacing::new(),
+        last_work: (Effort::FULL, Duration::ZERO),
         rejected_in_a_row: 0,
     };
     let end = match &permit {
@@ -167,8 +166,10 @@ struct Session {
     capabilities: Capabilities,
     /// Version of the model that was sent last.
     sent_version: Option<u64>,
-    /// Time at which the open task was sent; `None` while the volunteer is throttled.
-    task_sent: Option<Instant>,
+    /// Open tasks and measured times.
+    pacing: Pacing,
+    /// The operator's effort after the last task, and the time that the volunteer took for it.
+    last_work: (Effort, Duration),
     /// Rejected updates since the last accepted one.
     rejected_in_a_row: u32,
 }
@@ -229,6 +230,7 @@ impl Session {
     async fn hello(&mut self) -> Result<JoinRequest, SessionEnd> {
         let frame = self.transport.receive().await?;
         let frame = frame.ok_or(SessionEnd::Goodbye(GoodbyeReason::HelloMissing))?;
+        self.transport.reset_control_frames();
         let ClientRecord::Hello(hello) = read_client_frame(&frame)? else {
             return Err(SessionEnd::Goodbye(GoodbyeReason::HelloMissing));
         };
@@ -260,113 +262,18 @@ impl Session {
         first: TaskAssignment,
     ) -> Result<std::convert::Infallible, SessionEnd> {
         ServerFrame::new(&mut self.transport.frame).welcome(volunteer, &self.context.run);
-        self.push_task(&first);
-        self.transport.send().await?;
-        self.arm_deadline();
+        self.send_with_tasks(&[first]).await?;
         loop {
-            match self.transport.receive().await? {
-                Some(frame) => self.handle_update(volunteer, &frame).await?,
-                None if self.task_sent.is_none() => self.resume(volunteer).await?,
+            let received = self.transport.receive().await?;
+            if let Some(RoundTrip { time, was_idle }) = self.transport.take_round_trip() {
+                self.pacing.on_round_trip(time, was_idle);
+            }
+            match received {
+                Some(frame) => self.handle_frame(volunteer, &frame).await?,
+                None if self.pacing.is_idle() => self.resume(volunteer).await?,
                 None => return Err(SessionEnd::Goodbye(GoodbyeReason::TaskTimeout)),
             }
         }
-    }
-
-    async fn handle_update(
-        &mut self,
-        volunteer: VolunteerId,
-        frame: &Bytes,
-    ) -> Result<(), SessionEnd> {
-        let ClientRecord::Update { task, bits } = read_client_frame(frame)? else {
-            return Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)); // a second hello
-        };
-        let bits = frame.slice_ref(bits);
-        let reply = self.context.coordinator.update(volunteer, task, bits).await;
-        let reply = reply.map_err(|_| SessionEnd::Goodbye(GoodbyeReason::ShuttingDown))?;
-        match (&reply.next, reply.rest) {
-            (Some(_), _) => self.arm_deadline(),
-            (None, Some(effort)) => self.throttle(effort),
-            (None, None) => {}
-        }
-        self.send_reply(task, &reply).await
-    }
-
-    /// Starts the timeout of a task.
-    fn arm_deadline(&mut self) {
-        let now = Instant::now();
-        self.task_sent = Some(now);
-        self.transport
-            .set_deadline(now + self.context.limits.task_timeout);
-    }
-
-    /// Delays the next task.
-    fn throttle(&mut self, effort: Effort) {
-        let now = Instant::now();
-        let worked = self
-            .task_sent
-            .take()
-            .map_or(Duration::ZERO, |sent| now - sent);
-        self.transport
-            .set_deadline(now + effort.delay_after(worked).unwrap_or_default());
-    }
-
-    /// Sends the next task after a delay.
-    async fn resume(&mut self, volunteer: VolunteerId) -> Result<(), SessionEnd> {
-        let next = self.context.coordinator.resume(volunteer).await;
-        let next = next.map_err(|_| SessionEnd::Goodbye(GoodbyeReason::ShuttingDown))?;
-        let next = next.ok_or(SessionEnd::Goodbye(GoodbyeReason::RunFinished))?;
-        self.arm_deadline();
-        ServerFrame::new(&mut self.transport.frame);
-        self.push_task(&next);
-        self.transport.send().await
-    }
-
-    /// Acknowledges an update, with the next task in the same frame.
-    async fn send_reply(&mut self, task: TaskId, reply: &UpdateReply) -> Result<(), SessionEnd> {
-        let mut frame = ServerFrame::new(&mut self.transport.frame);
-        match reply.verdict {
-            Ok(accepted) => {
-                frame.accepted(task, accepted);
-                self.rejected_in_a_row = 0;
-                self.has_accepted = true;
-            }
-            Err(reason) => {
-                frame.rejected(task, reason);
-                self.rejected_in_a_row += 1;
-            }
-        }
-        if let Some(next) = &reply.next {
-            self.push_task(next);
-        }
-        self.transport.send().await?;
-        match () {
-            () if reply.finished => Err(SessionEnd::Goodbye(GoodbyeReason::RunFinished)),
-            () if self.rejected_in_a_row >= MAX_REJECTED_IN_A_ROW => {
-                Err(SessionEnd::Goodbye(GoodbyeReason::TooManyRejects))
-            }
-            () => Ok(()),
-        }
-    }
-
-    /// Adds a task to the frame. If the volunteer's model is older than that of the task, the steps since then or a
-    /// snapshot come first, whichever is shorter.
-    fn push_task(&mut self, next: &TaskAssignment) {
-        let snapshot = &next.snapshot;
-        let sent = self.sent_version.replace(snapshot.version);
-        let mut frame = ServerFrame::append(&mut self.transport.frame);
-        if sent != Some(snapshot.version) {
-            let Capabilities {
-                deltas,
-                half_snapshots,
-            } = self.capabilities;
-            let base = sent.filter(|_| deltas && !half_snapshots);
-            match base.and_then(|base| Some((base, snapshot.deltas_since(base)?))) {
-                Some((base, steps)) => frame.delta(base, snapshot.version, steps),
-                None if half_snapshots => frame.half_snapshot(&snapshot.encoded),
-                None => frame.snapshot(&snapshot.encoded),
-            };
-        }
-        frame.task(&next.task);
     }
 
     /// Counts the end of the session, and sends a goodbye if the volunteer still reads.

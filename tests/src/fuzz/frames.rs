@@ -26,6 +26,7 @@ pub fn client_frame(bytes: &[u8]) -> bool {
             ClientFrame::update(*task, &signs, &mut written);
             assert_eq!(written, bytes, "an update has one encoding");
         }
+        ClientRecord::Rest { ms } => ClientFrame::rest(*ms, &mut written),
     }
     assert!(
         written.len() <= bytes.len(),

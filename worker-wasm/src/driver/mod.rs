@@ -7,9 +7,10 @@
 //!                                        +-- rest <----+ the throttle's delay is too long for a task
 //! ```
 //!
-//! The [`Throttle`] sets the delay between two tasks. The server sends the next task with its reply to an update, so a
-//! volunteer rests with an open task if the server's timeout allows it, and without a session otherwise. Leaving costs a
-//! snapshot and the momentum, but no task times out.
+//! The [`Throttle`] sets the rest between two tasks. The volunteer announces it with its update, and the server sends the
+//! next task so that it arrives when the rest is over. So a volunteer rests without an open task, and the rest hides the
+//! round trip. A rest that is long beside the server's timeout is taken without a session. Leaving costs a snapshot and
+//! the momentum.
 
 mod session;
 
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
-use farsign::task::{Secret, Task};
+use farsign::task::Secret;
 use farsign::task_timing::TaskTiming;
 use farsign::volunteer::{Event, MAX_TASK_DELAY_MS, Volunteer};
 use wasm_bindgen::JsValue;
@@ -69,9 +70,10 @@ pub struct Driver {
     /// Time at which the rest without a session ends. `None` in a session, and while there is no rest.
     rest_ends_ms: Option<f64>,
     updates_in_session: u32,
+    /// Whether the server waits with the next task until a rest is over.
+    is_rest_announced: bool,
     idle_since_ms: f64,
-    /// A task that is delayed by the throttle.
-    task: Option<Task>,
+    /// Runs until the volunteer continues with the tasks that it holds.
     wait: Option<Timer>,
     progress: Progress,
     last_progress_ms: f64,
@@ -113,8 +115,8 @@ impl Driver {
             timing: TaskTiming::default(),
             rest_ends_ms: None,
             updates_in_session: 0,
+            is_rest_announced: false,
             idle_since_ms: 0.0,
-            task: None,
             wait: None,
             progress: Progress::default(),
             last_progress_ms: f64::NEG_INFINITY,
@@ -145,11 +147,12 @@ impl Driver {
         this.borrow_mut().finish(State::Stopped, None);
     }
 
-    /// Sets the fraction of a core. If it differs from the current one, the current delay ends.
+    /// Sets the fraction of a core. If it differs from the current one, the current rest ends.
     pub fn set_effort(this: &SharedDriver, effort: f64) {
         let mut driver = this.borrow_mut();
         let is_resting = driver.rest_ends_ms.is_some();
         if driver.throttle.set_effort(effort) {
+            driver.end_announced_rest();
             drop(driver);
             if is_resting {
                 Self::advance(this);
@@ -274,7 +277,7 @@ impl Driver {
     /// Reconnects after the idle timeout, and returns whether it has passed.
     fn check_idle_timeout(&mut self, this: &SharedDriver) -> bool {
         // While a task is delayed or computed, the server sends nothing.
-        let timed_out = self.task.is_none()
+        let timed_out = self.next_task().is_none()
             && now_ms() - self.last_transfer_ms >= IDLE_TIMEOUT.as_millis() as f64;
         if timed_out {
             let reason = "The server does not respond.";
@@ -337,8 +340,8 @@ impl Driver {
         self.set_timer(None);
         self.set_wait(None);
         drop_after_event(self.socket.take());
-        (self.volunteer, self.task, self.stage) = (None, None, Stage::Closed);
-        self.rest_ends_ms = None;
+        (self.volunteer, self.stage) = (None, Stage::Closed);
+        (self.rest_ends_ms, self.is_rest_announced) = (None, false);
     }
 
     fn set_wait(&mut self, wait: Option<Timer>) {

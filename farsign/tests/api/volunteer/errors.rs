@@ -354,3 +354,42 @@ fn events_follow_record_order() {
         Err(VolunteerError::Wire(other_version))
     );
 }
+
+#[test]
+fn open_tasks_keep_their_snapshots() {
+    let x = |value: f32| [(); D].map(|()| value);
+    let task = |id, version| Task {
+        id: TaskId(id),
+        snapshot_version: version,
+        reset_momentum: true,
+        minibatch_seed: id,
+        ..TASK
+    };
+    let alone = |task: Task, value: f32| {
+        let mut volunteer = joined(Order::First);
+        receive(&mut volunteer, &snapshot(task.snapshot_version, &x(value))).unwrap();
+        bits(&mut volunteer, task)
+    };
+    let mut volunteer = joined(Order::First);
+    let first = frame(|frame| _ = frame.task(&task(1, 1)));
+    receive(&mut volunteer, &snapshot(1, &x(0.5))).unwrap();
+    receive(&mut volunteer, &first).unwrap();
+    for n in 2..20 {
+        // The next version and its task arrive before the last task is computed.
+        let base = x(0.5 / f32::from(n as u8 - 1));
+        let newer = EncodedSnapshot::new(n, Arc::from(x(0.5 / f32::from(n as u8))));
+        let second = frame(|frame| _ = frame.snapshot(&newer).task(&task(n, n)));
+        receive(&mut volunteer, &second).unwrap();
+        assert_eq!(volunteer.next_task(), Some(task(n - 1, n - 1)));
+        let third = frame(|frame| _ = frame.task(&task(n + 1, n)));
+        assert_eq!(
+            receive(&mut volunteer, &third),
+            Err(VolunteerError::TooManyTasks)
+        );
+        assert_eq!(
+            bits(&mut volunteer, task(n - 1, n - 1)),
+            alone(task(n - 1, n - 1), base[0])
+        );
+        assert_eq!(volunteer.next_task(), Some(task(n, n)));
+    }
+}

@@ -122,12 +122,29 @@ fn trailing_bytes_rejected() {
 
 #[test]
 fn unknown_client_kind_rejected() {
-    for found in [0x00, 0x03, 0x81, 0xff] {
+    for found in [0x00, 0x04, 0x81, 0xff] {
         assert_eq!(
             read_client_frame(&frame(found, &[0; 8])),
             Err(WireError::Kind { offset: 1, found })
         );
     }
+}
+
+#[test]
+fn rest_has_exact_length() {
+    let read = |body: &[u8]| read_client_frame(&frame(0x03, body)).map(|_| ());
+    assert_eq!(read(&[0; 4]), Ok(()));
+    let short = WireError::Truncated {
+        offset: 6,
+        expected: 4,
+        found: 3,
+    };
+    assert_eq!(read(&[0; 3]), Err(short));
+    let long = WireError::Trailing {
+        offset: 10,
+        found: 1,
+    };
+    assert_eq!(read(&[0; 5]), Err(long));
 }
 
 #[test]
