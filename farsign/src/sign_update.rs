@@ -66,7 +66,7 @@ impl UpdateComputer {
     /// `None` if the estimate is not finite: no honest update exists then.
     pub fn compute(&mut self, task: &Task, x: &[f32], data: &Dataset) -> Option<&SignBits> {
         self.batch
-            .draw(data, task.minibatch_seed, self.settings.batch as usize);
+            .draw(data, task.minibatch_seed, task.images as usize);
         self.directions.reseed(task.direction_seed);
         if task.reset_momentum {
             self.momentum.reset();

@@ -24,6 +24,7 @@ const CRATES: [Layers; 5] = [
                 "momentum",
                 "random",
                 "simd",
+                "task_sizing",
                 "task_timing",
                 "trust",
             ],
