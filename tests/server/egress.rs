@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use farsign::sign::SignBits;
 use farsign::task::GoodbyeReason;
 use farsign_server::config::settings::{ModelKind, RuleKind, ScheduleKind, Settings};
 use farsign_server::net::client_addr::ClientAddr;
@@ -23,12 +24,12 @@ fn start_server(settings: Settings) -> TestServer {
 
 /// Sends updates, and returns how many were accepted and the bytes of all received frames.
 fn send_updates(volunteer: &mut RawClient, first: farsign::task::Task, count: usize) -> usize {
-    let bits = vec![0b0101_0101; 7850_usize.div_ceil(8)];
-    let bits = [&bits[..bits.len() - 1], &[1]].concat(); // the spare bits of the last byte are 0
+    let mut signs = SignBits::default();
     let mut task = first;
     let mut accepted = 0;
     for _ in 0..count {
-        volunteer.send_update(task.id, &bits);
+        signs.copy_from(&[0.0; 7850], task.coin_seed); // coins, so that versions differ as of honest updates
+        volunteer.send_update(task.id, signs.as_bytes());
         let mut next = None;
         while next.is_none() {
             let received = volunteer.recv();
@@ -53,13 +54,13 @@ fn tasks_keep_to_egress_limit() {
     let accepted: usize = std::thread::scope(|scope| {
         let threads = volunteers
             .each_mut()
-            .map(|(volunteer, task)| scope.spawn(|| send_updates(volunteer, *task, 100)));
+            .map(|(volunteer, task)| scope.spawn(|| send_updates(volunteer, *task, 200)));
         threads
             .map(|thread| thread.join().expect("no panic"))
             .iter()
             .sum()
     });
-    assert_eq!(accepted, 200, "every update is applied");
+    assert_eq!(accepted, 400, "every update is applied");
     let elapsed = started.elapsed();
     let egress = server.state().admission.egress();
     let sent = egress.sent_bytes() - sent_before;

@@ -79,7 +79,7 @@ pub fn settings(rule: &str, volunteers: usize, evaluates: bool) -> Vec<String> {
     let never = u32::MAX.to_string();
     let mut settings = vec![
         ["--rule", rule],
-        ["--horizon", "1e9"],
+        ["--horizon", "1e8"],
         ["--joins-per-minute", "1000000"],
         ["--max-volunteers", &volunteers],
         ["--max-volunteers-per-address", &volunteers],

@@ -268,21 +268,13 @@ mod tests {
 
     #[test]
     fn recorded_tables_have_current_columns() {
-        let tables = recorded().expect("tables");
-        let current =
-            [&cell::COLUMNS[..], &many::COLUMNS[..]].map(|columns| Table::new("", columns));
-        assert_eq!(tables.len(), current.len());
-        for (table, current) in tables.iter().zip(&current) {
-            assert_eq!(table.columns, current.columns);
-            assert!(
-                table.title.ends_with("protocol version 1"),
-                "{}",
-                table.title
-            );
+        let current = [&cell::COLUMNS[..], &many::COLUMNS[..]];
+        for table in recorded().expect("tables") {
+            let title = &table.title;
+            assert!(title.ends_with("protocol version 1"), "{title}");
+            let is_current = |columns: &&[_]| Table::new("", columns).columns == table.columns;
+            assert!(current.iter().any(is_current), "{title}");
         }
-        let names: Vec<String> = cells().map(|cell| cell.name()).collect();
-        let recorded: Vec<&String> = tables[0].rows.iter().map(|row| &row.what).collect();
-        assert_eq!(recorded, names.iter().collect::<Vec<_>>());
     }
 
     #[test]

@@ -84,7 +84,7 @@ mod tests {
         let server = TestServer::start(Settings {
             model: Some(ModelKind::Softmax),
             rule: Some(RuleKind::Plain),
-            horizon: Some(1e9),
+            horizon: Some(1e8),
             ..Settings::default()
         });
         let rest = Duration::from_millis(3);

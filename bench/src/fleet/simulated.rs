@@ -227,7 +227,7 @@ mod tests {
         TestServer::start(Settings {
             model: Some(ModelKind::Softmax),
             rule: Some(RuleKind::Plain),
-            horizon: Some(1e9),
+            horizon: Some(1e8),
             evaluate_every: Some(1 << 40),
             ..Settings::default()
         })

@@ -118,7 +118,7 @@ fn signal_ends_volunteer_during_download() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
-        "0 updates accepted, 0 rejected.\n"
+        "0 updates accepted, 0 rejected.\n0 B sent and received.\n"
     );
 }
 

@@ -142,7 +142,9 @@ pub fn mark_outdated(shell: &Shell) -> Result<()> {
                 "up to date"
             }
         );
-        text = text.replace(block, &marked);
+        let start = block.as_ptr().addr() - text.as_ptr().addr();
+        let end = start + block.len();
+        text.replace_range(start..end, &marked);
     }
     std::fs::write(shell.root().join(DOCUMENT), text).context(DOCUMENT)
 }
