@@ -28,7 +28,7 @@ fn send_updates(volunteer: &mut RawClient, first: farsign::task::Task, count: us
     let mut task = first;
     let mut accepted = 0;
     for _ in 0..count {
-        signs.copy_from(&[0.0; 7850], task.coin_seed); // coins, so that versions differ as of honest updates
+        signs.copy_from(&vec![0.0; 7850], task.coin_seed); // coins, so that versions differ as of honest updates
         volunteer.send_update(task.id, signs.as_bytes());
         let mut next = None;
         while next.is_none() {

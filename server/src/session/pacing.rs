@@ -97,9 +97,11 @@ impl Pacing {
 
     /// Returns whether a ping is due before the tasks that are about to be sent, and records it.
     ///
-    /// Only a volunteer without an open task returns it at once: others may compute first.
+    /// Only a volunteer without an open task returns it at once: others may compute first. None comes before the first
+    /// task, whose frame has the welcome and a whole model.
     pub fn ping_is_due(&mut self, now: Instant) -> bool {
         let is_due = self.is_idle()
+            && self.updated.is_some()
             && (self.pace.round_trip_s().is_none()
                 || self
                     .pinged
@@ -319,6 +321,9 @@ mod tests {
     fn unknown_round_trip_is_always_measured() {
         let start = Instant::now();
         let mut pacing = Pacing::new();
+        assert!(!pacing.ping_is_due(start), "before the welcome");
+        send(&mut pacing, 1, start);
+        pacing.on_task_closed(start);
         assert!(pacing.ping_is_due(start) && pacing.ping_is_due(start));
         pacing.on_round_trip(ROUND_TRIP, false);
         assert_eq!(
