@@ -168,6 +168,37 @@ fn second_update_before_first_is_rejected() {
 }
 
 #[test]
+fn version_request_closes_both_tasks() {
+    let server = TestServer::start(plain());
+    let mut client = Client::join(&server, distant(&server));
+    client.train(UPDATES, true);
+    let [first, second] = client.tasks[client.tasks.len() - MAX_OPEN_TASKS..] else {
+        panic!("expected two open tasks, found {:?}", client.tasks)
+    };
+    let connection = &mut client.connection;
+    let mut frame = Vec::new();
+    ClientFrame::version_request(second.id, &mut frame);
+    connection.send_frame(frame.clone());
+    connection.send_frame(frame); // names a task that is no longer open
+    let reply = connection.recv();
+    let next = reply.task.expect("another task");
+    assert!(next.reset_momentum && reply.second.is_none(), "{reply:?}");
+    assert!(
+        reply.version.is_some() && !reply.is_difference,
+        "a whole version: {reply:?}"
+    );
+    let bits = [0; 982]; // one sign for each parameter
+    for task in [first, second] {
+        connection.send_update(task.id, &bits);
+        let rejected = connection.recv().rejected;
+        assert_eq!(rejected, Some((task.id, RejectReason::TaskTimedOut)));
+    }
+    connection.send_update(next.id, &bits);
+    assert!(connection.recv().accepted.is_some());
+    assert_eq!(server.status()["rejected"]["version_missing"], 2);
+}
+
+#[test]
 fn rest_delays_next_task() {
     let server = TestServer::start(plain());
     let mut client = Client::join(&server, RawClient::connect(&server));

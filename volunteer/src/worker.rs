@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
 use farsign::model::Architecture;
-use farsign::task::{Goodbye, GoodbyeReason, Secret, Task, TaskId};
+use farsign::task::{GoodbyeReason, Secret, Task, TaskId};
 use farsign::task_timing::TaskTiming;
 use farsign::volunteer::{Event, MAX_TASK_DELAY_MS, Volunteer, VolunteerError};
 use farsign::wire::{ClientFrame, Hello};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{self, Bytes, Message};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::attack::AttackState;
+use crate::disconnect::{Disconnect, closed, dismissed};
 use crate::line::WorkerLine;
 use crate::remote::Socket;
 use crate::training_data::TrainingData;
@@ -75,34 +75,6 @@ struct Worker<'a> {
     line_rest: Option<Duration>,
     /// A task whose version is to be requested.
     missing_version: Option<TaskId>,
-}
-
-/// The reason why a session ended.
-enum Disconnect {
-    /// The connection was lost; the worker retries after its own backoff.
-    Lost(String),
-    /// The server requested a retry after this delay, in ms.
-    RetryAfter(u32, GoodbyeReason),
-    /// The worker rests for longer than a task may stay open.
-    Rest(Duration),
-    /// The line budget allows no task for this time.
-    LineBudgetUsed(Duration),
-    /// The server trains on other data than this worker has.
-    OtherData,
-    /// The worker does not reconnect.
-    Exit(WorkerExit),
-}
-
-impl From<tungstenite::Error> for Disconnect {
-    fn from(error: tungstenite::Error) -> Self {
-        Self::Lost(error.to_string())
-    }
-}
-
-impl From<VolunteerError> for Disconnect {
-    fn from(error: VolunteerError) -> Self {
-        Self::Exit(WorkerExit::Failed(error))
-    }
 }
 
 /// Runs a worker on the calling thread until it ends.
@@ -430,24 +402,5 @@ impl Worker<'_> {
         self.timing.record_update(time.as_secs_f64() * 1000.0);
         self.stats.record_update(task.images, time);
         Ok(())
-    }
-}
-
-/// Interprets a close without a goodbye. After these codes a new session would end in the same way.
-fn closed(close: Option<CloseFrame>) -> Disconnect {
-    let ejected = |reason| Disconnect::Exit(WorkerExit::Ejected(reason));
-    match close.map(|close| close.code) {
-        Some(CloseCode::Protocol) => ejected(GoodbyeReason::Malformed),
-        Some(CloseCode::Policy) => ejected(GoodbyeReason::TooManyRejects),
-        Some(CloseCode::Size) => ejected(GoodbyeReason::Oversize),
-        _ => Disconnect::Lost("the server closed the connection".to_owned()),
-    }
-}
-
-fn dismissed(goodbye: Goodbye) -> Disconnect {
-    match (goodbye.reason, goodbye.retry_after_ms) {
-        (GoodbyeReason::RunFinished, _) => Disconnect::Exit(WorkerExit::Finished),
-        (reason, Some(delay_ms)) => Disconnect::RetryAfter(delay_ms, reason),
-        (reason, None) => Disconnect::Exit(WorkerExit::Ejected(reason)),
     }
 }

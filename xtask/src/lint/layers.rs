@@ -75,7 +75,7 @@ const CRATES: [Layers; 5] = [
         layers: &[
             &["attack", "identity_file", "server_url"],
             &["remote"],
-            &["line", "training_data"],
+            &["disconnect", "line", "training_data"],
             &["worker"],
         ],
     },
