@@ -24,7 +24,7 @@
 //! the server's step ([`schedule`], [`weighting`], [`fixed_point`], [`step`], [`optimizer`], [`assignment`], [`version`],
 //! [`delta_coding`]), its defences
 //! ([`verification`], [`trust`], [`rollback`], [`tolerance`]), and what travels between them ([`task`], [`wire`],
-//! [`delta_coding`], [`volunteer`], [`task_timing`], [`line_budget`], [`backoff`]).
+//! [`delta_coding`], [`volunteer`], [`task_sizing`], [`task_timing`], [`line_budget`], [`backoff`]).
 //!
 //! Equations follow arXiv 2605.09337 as docs/algorithm.md reads it, which also lists the differences.
 //!
@@ -71,6 +71,7 @@
 //!     minibatch_seed: 11,
 //!     direction_seed: 12,
 //!     coin_seed: 13,
+//!     images: 8,
 //!     reset_momentum: true,
 //! };
 //! let signs = volunteer.compute(&task, version.parameters(), &data).expect("the gradient is finite");
@@ -104,6 +105,7 @@ pub mod sign_update;
 pub mod simd;
 pub mod step;
 pub mod task;
+pub mod task_sizing;
 pub mod task_timing;
 pub mod tolerance;
 pub mod training_server;

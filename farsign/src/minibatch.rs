@@ -101,7 +101,7 @@ pub struct Minibatch {
 }
 
 /// Returns the indices that `seed` draws from `count` images: uniform, with replacement. `count` is at least 1.
-pub fn indices(seed: u64, count: usize, batch: usize) -> impl Iterator<Item = usize> {
+pub fn indices(seed: u64, count: usize, batch: usize) -> impl ExactSizeIterator<Item = usize> {
     let mut stream = Stream::new(seed);
     (0..batch).map(move |_| stream.below(count as u64) as usize)
 }
@@ -117,7 +117,8 @@ impl Minibatch {
         self.fill(data, range);
     }
 
-    fn fill(&mut self, data: &Dataset, indices: impl Iterator<Item = usize>) {
+    /// Fills the minibatch with the images of these indices, in order.
+    pub fn fill(&mut self, data: &Dataset, indices: impl Iterator<Item = usize>) {
         self.inputs.clear();
         self.labels.clear();
         match data.index() {

@@ -11,10 +11,13 @@ use crate::dataset::Dataset;
 use crate::direction::Directions;
 use crate::estimate::{Order, zeroth_order};
 use crate::kernels::sparse::Kernel;
-use crate::minibatch::Minibatch;
+use crate::minibatch::{self, Minibatch};
 use crate::momentum::Momentum;
 use crate::sign::SignBits;
 use crate::task::{RunSettings, Task};
+
+/// Images of which a gradient is computed at once. The buffers of larger tasks would fill the memory of a browser's tab.
+const PART_IMAGES: usize = 1024;
 
 /// A computer of the updates of one session, in task order. Its buffers are allocated once.
 #[derive(Debug)]
@@ -65,13 +68,13 @@ impl UpdateComputer {
     ///
     /// `None` if the estimate is not finite: no honest update exists then.
     pub fn compute(&mut self, task: &Task, x: &[f32], data: &Dataset) -> Option<&SignBits> {
-        self.batch
-            .draw(data, task.minibatch_seed, self.settings.batch as usize);
+        let images = task.images as usize;
+        let drawn = minibatch::indices(task.minibatch_seed, data.len(), images);
         self.directions.reseed(task.direction_seed);
         if task.reset_momentum {
             self.momentum.reset();
         }
-        if !self.estimate(x) {
+        if !self.estimate(x, data, drawn) {
             return None;
         }
         let momentum = self.momentum.update(&self.estimate, self.settings.beta);
@@ -94,15 +97,27 @@ impl UpdateComputer {
         std::mem::swap(&mut self.momentum, momentum);
     }
 
-    /// Computes the estimate and returns whether all of it is finite.
-    fn estimate(&mut self, x: &[f32]) -> bool {
+    /// Computes the estimate on the images that were drawn, and returns whether all of it is finite.
+    fn estimate(
+        &mut self,
+        x: &[f32],
+        data: &Dataset,
+        mut drawn: impl ExactSizeIterator<Item = usize>,
+    ) -> bool {
         let finite = match self.settings.order {
-            // An infinite loss can have a finite gradient.
-            Order::First => self
-                .kernel
-                .loss_and_gradient(x, &self.batch, &mut self.estimate)
-                .is_finite(),
+            Order::First => {
+                let images = drawn.len();
+                let mut sum = None;
+                while drawn.len() > 0 {
+                    self.batch.fill(data, drawn.by_ref().take(PART_IMAGES));
+                    self.kernel
+                        .add_part(x, &self.batch, images, &mut sum, &mut self.estimate);
+                }
+                // An infinite loss can have a finite gradient.
+                sum.is_some_and(|sum| (sum * (1.0 / images as f32)).is_finite())
+            }
             Order::Zeroth { delta } => {
+                self.batch.fill(data, drawn);
                 let kernel = &mut self.kernel;
                 let batch = &self.batch;
                 let g = &mut self.estimate;

@@ -40,7 +40,7 @@ pub struct RunSettings {
     pub order: Order,
     /// Directions of a task; `d` is that of the architecture.
     pub directions: DirectionSpec,
-    /// Number of images of a minibatch, 1 to 65,536.
+    /// Number of images of the smallest task, 1 to 65,536: the configured minibatch.
     pub batch: u32,
     /// Fast step size `beta`, in `(0, 1]`.
     pub beta: f32,
@@ -63,6 +63,8 @@ pub struct Task {
     pub direction_seed: u64,
     /// Seed of the coins that replace the sign of zero.
     pub coin_seed: u64,
+    /// Number of images of the minibatch, 1 to 65,536: the first ones that its seed draws.
+    pub images: u32,
     /// Whether momentum is reset before the task.
     pub reset_momentum: bool,
 }
@@ -123,6 +125,8 @@ reasons! {
         OutOfRange = 8, "out_of_range", "the update could take a parameter out of its range";
         /// The volunteer requested the version of the task, and gets another task.
         VersionMissing = 9, "version_missing", "the volunteer did not have the version of this task";
+        /// An earlier task of the session has no update yet.
+        OutOfOrder = 10, "out_of_order", "an earlier task of this session has no update yet";
     }
 }
 

@@ -37,10 +37,10 @@ impl TaskTiming {
         self.timeouts_in_a_row = 0;
     }
 
-    /// Returns the longest rest with an open task, in ms: half of the timeout, less twice the time of an update.
+    /// Returns the longest rest within a session, in ms: half of the timeout, less twice the time of an update.
     ///
-    /// The server counts from the moment at which it sends the task, so the other half is for transfers. A longer rest
-    /// is taken without a session, and therefore without a task.
+    /// A rest comes before a task is taken. But a server that does not know rests may send the task at once and count
+    /// from that moment, so the other half is for transfers. A longer rest is taken without a session.
     pub fn max_rest_ms(&self) -> f64 {
         let spare = |timeout: f64| timeout / 2.0 - 2.0 * self.update_ms;
         match self.timeout_ms.map(spare) {

@@ -3,6 +3,9 @@
 //! The browser and the native program drive it; neither contains the algorithm or the protocol. Buffers are allocated
 //! at the welcome and reused for every task, so memory does not grow.
 //!
+//! A server may send a second task while the volunteer computes the first. The volunteer holds both, with the parameters
+//! of both versions, and computes them in order ([`Volunteer::next_task`]).
+//!
 //! # Examples
 //!
 //! ```
@@ -38,6 +41,7 @@
 //! #     minibatch_seed: 11,
 //! #     direction_seed: 12,
 //! #     coin_seed: 13,
+//! #     images: 8,
 //! #     reset_momentum: true,
 //! # };
 //! # let whole = EncodedVersion::new(&version, None);
@@ -59,12 +63,13 @@ use crate::dataset::Dataset;
 use crate::sign::SignBits;
 use crate::sign_update::UpdateComputer;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId};
+use crate::task_sizing::MAX_OPEN_TASKS;
 use crate::version::{Version, VersionError, VersionHash};
 use crate::wire::{ClientFrame, ServerRecord, VersionBody, Welcome, WireError, read_server_frame};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Longest time for which a server that throttles a volunteer delays its task, in milliseconds.
+/// Longest time for which a server delays the task of a volunteer that rests or is throttled, in milliseconds.
 pub const MAX_TASK_DELAY_MS: u64 = 60_000;
 
 /// Versions that a volunteer holds: that of the task in progress and that of the next one.
@@ -82,7 +87,7 @@ pub enum Event {
     Accepted(u64),
     /// An update was rejected.
     Rejected(RejectReason),
-    /// A task was received. Its update is computed by [`Volunteer::write_update`].
+    /// A task was received. Its update is computed by [`Volunteer::write_update`], after those of earlier tasks.
     Task(Task),
     /// A task was received whose version the volunteer does not hold. [`ClientFrame::version_request`] requests the
     /// version, and another task comes with it.
@@ -122,6 +127,9 @@ pub enum VolunteerError {
     /// A task whose version the volunteer does not hold.
     #[error("expected a task for a version that this volunteer holds, found {found}")]
     UnknownVersion { found: VersionHash },
+    /// More open tasks than a session may have.
+    #[error("expected at most {MAX_OPEN_TASKS} open tasks, found another")]
+    TooManyTasks,
     /// A loss or gradient that is not finite. No update is sent.
     #[error("the estimate at version {version} is not finite")]
     NonFinite { version: VersionHash },
@@ -140,6 +148,8 @@ struct Session {
     computer: UpdateComputer,
     /// The newest versions, oldest first.
     versions: VecDeque<Version>,
+    /// Tasks whose update is not computed yet, in order. Their versions are held.
+    open: VecDeque<Task>,
     /// Requests for whole versions since the last task whose version was there.
     version_requests: u32,
     /// Parameters of the last task's version, `[d]`, in a buffer that is reused.
@@ -175,6 +185,18 @@ impl Volunteer {
             }
         }
         Ok(())
+    }
+
+    /// Returns the first task whose update is not computed yet; `None` without one.
+    pub fn next_task(&self) -> Option<Task> {
+        self.session.as_ref()?.open.front().copied()
+    }
+
+    /// Drops a task without computing its update, as a load generator does. A task that is not held is ignored.
+    pub fn drop_task(&mut self, task: TaskId) {
+        if let Some(session) = &mut self.session {
+            session.open.retain(|open| open.id != task);
+        }
     }
 
     /// Computes the update of a task, `[K]`.
@@ -230,13 +252,6 @@ impl Volunteer {
             .map(|session| session.computer.settings().task_timeout_ms)
     }
 
-    /// Returns the number of images of a task; `None` before the welcome.
-    pub fn images(&self) -> Option<u32> {
-        self.session
-            .as_ref()
-            .map(|session| session.computer.settings().batch)
-    }
-
     /// Returns the number of the newest version; `None` without one.
     pub fn version(&self) -> Option<u64> {
         let newest = self.session.as_ref()?.versions.back()?;
@@ -266,6 +281,7 @@ impl Session {
             x: Vec::with_capacity(settings.directions.parameters()),
             computer: UpdateComputer::new(settings),
             versions: VecDeque::with_capacity(VERSION_CAPACITY),
+            open: VecDeque::with_capacity(MAX_OPEN_TASKS),
             version_requests: 0,
         }
     }
@@ -290,12 +306,18 @@ impl Session {
         Ok(())
     }
 
-    /// Returns the event of a task. A version with another hash than the task's is discarded.
+    /// Returns the event of a task. A version with another hash than the task's is discarded, and with it the tasks before
+    /// this one: the server closes them when it receives the request.
     fn take_task(&mut self, task: Task) -> Result<Event, VolunteerError> {
         if self.held(task.version).is_some() {
+            if self.open.len() >= MAX_OPEN_TASKS {
+                return Err(VolunteerError::TooManyTasks);
+            }
+            self.open.push_back(task);
             self.version_requests = 0;
             return Ok(Event::Task(task));
         }
+        self.open.clear();
         self.version_requests += 1;
         if self.version_requests > MAX_VERSION_REQUESTS {
             return Err(VolunteerError::Mismatch {
@@ -311,6 +333,7 @@ impl Session {
     }
 
     fn compute_update(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
+        self.open.retain(|open| open.id != task.id);
         let found = task.version;
         let held = self.versions.iter().find(|held| held.hash() == found);
         let version = held.ok_or(VolunteerError::UnknownVersion { found })?;

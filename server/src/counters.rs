@@ -72,6 +72,8 @@ pub struct VerificationCounters {
     pub skipped: AtomicU64,
     /// Recomputed updates.
     pub recomputed: AtomicU64,
+    /// Images of recomputed updates.
+    pub images: AtomicU64,
     /// CPU time of verification, in microseconds.
     pub cpu_us: AtomicU64,
 }

@@ -8,6 +8,7 @@ mod connections;
 mod corpus;
 mod dashboard;
 mod delta_sync;
+mod distant_volunteers;
 mod durability;
 mod egress;
 mod export;

@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod child_process;
 pub mod child_server;
 pub mod dataset_folder;
+pub mod delaying_proxy;
 pub mod driver_process;
 pub mod flaky_proxy;
 pub mod forward_proxy;

@@ -1,5 +1,6 @@
 //! Clients that compute nothing: each receives its task, waits, and sends an update of constant bits.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -120,7 +121,8 @@ async fn run_client(address: SocketAddr, delay: Duration, stats: &ClientStats) {
         .await
         .expect("the server reads");
     let mut directions = 0;
-    while let Some(task) = next_task(&mut socket, &mut directions, stats).await {
+    let mut tasks = VecDeque::new();
+    while let Some(task) = next_task(&mut socket, &mut directions, &mut tasks, stats).await {
         tokio::time::sleep(delay).await;
         let mut frame = vec![VERSION, 2]; // kind
         let bits = directions.div_ceil(8);
@@ -137,13 +139,16 @@ async fn run_client(address: SocketAddr, delay: Duration, stats: &ClientStats) {
 async fn next_task(
     socket: &mut WebSocketStream<TcpStream>,
     directions: &mut usize,
+    tasks: &mut VecDeque<Task>,
     stats: &ClientStats,
 ) -> Option<Task> {
     loop {
+        if let Some(task) = tasks.pop_front() {
+            return Some(task);
+        }
         let Message::Binary(frame) = socket.next().await?.ok()? else {
             continue;
         };
-        let mut next = None;
         for record in read_server_frame(&frame).expect("a frame of this version") {
             match record.expect("a valid record") {
                 ServerRecord::Welcome(welcome) => {
@@ -151,13 +156,10 @@ async fn next_task(
                     stats.welcomed.fetch_add(1, Ordering::Relaxed);
                 }
                 ServerRecord::Accepted { .. } => _ = stats.accepted.fetch_add(1, Ordering::Relaxed),
-                ServerRecord::Task(task) => next = Some(task),
+                ServerRecord::Task(task) => tasks.push_back(task),
                 ServerRecord::Goodbye(_) => return None,
                 _ => {}
             }
-        }
-        if next.is_some() {
-            return next;
         }
     }
 }

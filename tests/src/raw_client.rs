@@ -1,5 +1,6 @@
 //! A volunteer that sends arbitrary frames, valid or not.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use farsign::task::{Goodbye, RejectReason, Task, TaskId};
@@ -34,8 +35,10 @@ pub struct RawClient {
 pub struct Received {
     /// The welcome.
     pub welcome: Option<Welcome>,
-    /// The task.
+    /// The first task.
     pub task: Option<Task>,
+    /// The second task.
+    pub second: Option<Task>,
     /// The version.
     pub version: Option<Arc<Version>>,
     /// Whether the version came as differences to another.
@@ -62,12 +65,22 @@ impl RawClient {
         server: &TestServer,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, tungstenite::Error> {
+        Self::connect_to(server.address(), headers)
+    }
+
+    /// Connects to an address, with these headers.
+    ///
+    /// # Errors
+    /// Returns an error if the server rejects the WebSocket.
+    pub fn connect_to(
+        address: SocketAddr,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, tungstenite::Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
-        let mut request = server
-            .socket_url()
+        let mut request = format!("ws://{address}/ws")
             .into_client_request()
             .expect("a valid URL");
         for (name, value) in headers {
@@ -138,7 +151,8 @@ impl RawClient {
                     self.parameters = welcome.settings.architecture.parameters();
                     received.welcome = Some(*welcome);
                 }
-                ServerRecord::Task(task) => received.task = Some(task),
+                ServerRecord::Task(task) if received.task.is_none() => received.task = Some(task),
+                ServerRecord::Task(task) => received.second = Some(task),
                 ServerRecord::Version(body) => {
                     received.is_difference = body.base.is_some();
                     received.version = Some(self.take_version(&body));

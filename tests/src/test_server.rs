@@ -68,11 +68,6 @@ impl TestServer {
         format!("http://{}{path}", self.address)
     }
 
-    /// Returns the URL of the WebSocket.
-    pub fn socket_url(&self) -> String {
-        format!("ws://{}/ws", self.address)
-    }
-
     /// Returns the internal state of the server.
     pub fn state(&self) -> &AppState {
         &self.state

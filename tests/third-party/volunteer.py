@@ -111,17 +111,17 @@ class Volunteer:
 
     def welcome(self, body):
         self.widths, self.failures = unpack_from(f"<{body[16]}I", body, 17), 0
-        order, _, self.family, self.block, self.k, self.batch, self.beta, _, digest = unpack(
+        order, _, self.family, self.block, self.k, _, self.beta, _, digest = unpack(
             "<BfBIIIfI32s", body[17 + 4 * body[16]:])
         if order != 0 or self.family > 1:
             raise SystemExit("this client supports only first order with coordinate or hadamard directions")
         if digest != self.digest:
             raise SystemExit("the server's training data has changed; restart to fetch it")
 
-    def update(self, mini_seed, direction_seed, coin_seed, reset):
+    def update(self, mini_seed, direction_seed, coin_seed, images, reset):
         """Returns the sign bits of a task."""
         x = self.version.parameters()
-        batch = [output * len(self.images) >> 64 for output in outputs(mini_seed, self.batch).tolist()]
+        batch = [output * len(self.images) >> 64 for output in outputs(mini_seed, images).tolist()]
         inputs = self.images[batch] / np.float32(255)
         loss, g = loss_and_gradient(x, self.widths, inputs, self.labels[batch])
         if not (np.isfinite(loss) and np.isfinite(g).all()):
@@ -150,14 +150,22 @@ class Volunteer:
                 frame = socket.recv()
                 if frame[0] != 2:
                     raise SystemExit("the server uses another protocol version")
-                task, at = None, 1
+                at = 1
                 while at < len(frame):
                     kind, length = unpack_from("<BI", frame, at)
                     body, at = frame[at + 5:at + 5 + length], at + 5 + length
                     if kind == 0x81:
                         self.welcome(body)
                     elif kind == 0x82:
-                        task = unpack("<Q32sQQQB", body)
+                        task = unpack("<Q32sQQQIB", body)
+                        if self.version and task[1] == self.version.hash:
+                            requests = 0
+                            send(2, pack("<Q", task[0]) + self.update(*task[2:]))
+                            continue
+                        # A cache or a relay delivered other bits.
+                        if (requests := requests + 1) > 3:
+                            raise SystemExit("the versions are not those of their tasks")
+                        send(3, pack("<Q", task[0]))
                     elif kind == 0x83:
                         self.version = Version(body, self.version)
                     elif kind == 0x84:
@@ -172,13 +180,6 @@ class Volunteer:
                         if wait == NEVER and reason != RUN_FINISHED:
                             raise SystemExit(f"the server ended the session, reason {reason}")
                         return None if wait == NEVER else wait / 1000 * random.uniform(1, 1.5)
-                if task and task[1] == self.version.hash:
-                    requests = 0
-                    send(2, pack("<Q", task[0]) + self.update(*task[2:]))
-                elif task:  # a cache or a relay delivered other bits
-                    if (requests := requests + 1) > 3:
-                        raise SystemExit("the versions are not those of their tasks")
-                    send(3, pack("<Q", task[0]))
 
     def run(self):
         wait = 0

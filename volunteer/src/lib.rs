@@ -12,6 +12,7 @@
 //! after the same delays, and a worker whose server has other data downloads it.
 
 mod attack;
+mod disconnect;
 mod identity_file;
 mod line;
 mod remote;

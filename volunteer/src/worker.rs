@@ -1,7 +1,6 @@
 //! One worker: connects, computes updates, and reconnects.
 
 use std::convert::Infallible;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,18 +8,18 @@ use std::time::{Duration, Instant};
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
 use farsign::model::Architecture;
-use farsign::task::{Goodbye, GoodbyeReason, Secret, Task, TaskId};
+use farsign::task::{GoodbyeReason, Secret, Task, TaskId};
 use farsign::task_timing::TaskTiming;
-use farsign::volunteer::{Event, Volunteer, VolunteerError};
+use farsign::volunteer::{Event, MAX_TASK_DELAY_MS, Volunteer, VolunteerError};
 use farsign::wire::{ClientFrame, Hello};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{self, Bytes, Message};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::attack::AttackState;
+use crate::disconnect::{Disconnect, closed, dismissed};
 use crate::line::WorkerLine;
 use crate::remote::Socket;
 use crate::training_data::TrainingData;
@@ -39,6 +38,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Time for the closing handshake.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Longest rest within a session.
+const MAX_REST: Duration = Duration::from_millis(MAX_TASK_DELAY_MS);
 
 /// Size of the largest whole version with the records around it.
 const MAX_MESSAGE_BYTES: usize = 5 * Architecture::MAX_PARAMETERS as usize;
@@ -65,38 +67,14 @@ struct Worker<'a> {
     backoff: Backoff,
     timing: TaskTiming,
     line: WorkerLine<'a>,
-    /// The part of the delay that the last task left no time for.
-    remaining_delay: Duration,
+    /// Updates without a reply.
+    unacknowledged: u32,
+    /// A rest without a session, which begins when the last update is acknowledged.
+    long_rest: Option<Duration>,
+    /// The same, because the line budget allows no further task for this time.
+    line_rest: Option<Duration>,
     /// A task whose version is to be requested.
     missing_version: Option<TaskId>,
-}
-
-/// The reason why a session ended.
-enum Disconnect {
-    /// The connection was lost; the worker retries after its own backoff.
-    Lost(String),
-    /// The server requested a retry after this delay, in ms.
-    RetryAfter(u32, GoodbyeReason),
-    /// The worker rests for longer than a task may stay open.
-    Rest(Duration),
-    /// The line budget allows no task for this time.
-    LineBudgetUsed(Duration),
-    /// The server trains on other data than this worker has.
-    OtherData,
-    /// The worker does not reconnect.
-    Exit(WorkerExit),
-}
-
-impl From<tungstenite::Error> for Disconnect {
-    fn from(error: tungstenite::Error) -> Self {
-        Self::Lost(error.to_string())
-    }
-}
-
-impl From<VolunteerError> for Disconnect {
-    fn from(error: VolunteerError) -> Self {
-        Self::Exit(WorkerExit::Failed(error))
-    }
 }
 
 /// Runs a worker on the calling thread until it ends.
@@ -131,7 +109,9 @@ pub fn run(
         backoff: Backoff::default(),
         timing: TaskTiming::default(),
         line: WorkerLine::new(&stats.line, options.max_bytes_per_hour),
-        remaining_delay: Duration::ZERO,
+        unacknowledged: 0,
+        long_rest: None,
+        line_rest: None,
         missing_version: None,
     };
     runtime.block_on(async {
@@ -225,6 +205,7 @@ impl Worker<'_> {
     }
 
     async fn connect_and_work(&mut self) -> Disconnect {
+        (self.unacknowledged, self.line_rest, self.missing_version) = (0, None, None);
         let mut socket = match self.connect().await {
             Ok(socket) => socket,
             Err(disconnect) => return disconnect,
@@ -264,22 +245,13 @@ impl Worker<'_> {
             match message.map_err(|_| Disconnect::Lost("the server timed out".to_owned()))? {
                 Some(Ok(Message::Binary(frame))) => {
                     self.line.received(frame.len());
-                    if let ControlFlow::Continue(task) = self.handle_frame(&frame)? {
-                        self.rest_before_task()?;
-                        self.compute_update(&task)?;
-                        self.delay().await;
-                        if let Err(error) = self.send(socket).await {
-                            self.drain(socket).await?;
-                            return Err(error.into());
-                        }
-                    } else if let Some(task) = self.missing_version.take() {
-                        ClientFrame::version_request(task, &mut self.frame);
-                        let request = Bytes::copy_from_slice(&self.frame);
-                        socket.send(Message::Binary(request)).await?;
-                    }
+                    self.handle_frame(&frame)?;
+                    self.request_version(socket).await?;
+                    self.compute_tasks(socket).await?;
+                    self.leave_for_rest()?;
                 }
                 // The protocol has no text messages; decoding one as a frame returns the error.
-                Some(Ok(Message::Text(text))) => _ = self.handle_frame(text.as_bytes())?,
+                Some(Ok(Message::Text(text))) => self.handle_frame(text.as_bytes())?,
                 Some(Ok(Message::Close(close))) => return Err(closed(close)),
                 None => return Err(closed(None)),
                 Some(Ok(ping)) => self.line.received(ping.len()),
@@ -288,32 +260,62 @@ impl Worker<'_> {
         }
     }
 
-    /// Sends the prepared frame.
-    async fn send(&mut self, socket: &mut Socket) -> Result<(), tungstenite::Error> {
-        self.line.sent(self.frame.len());
-        let frame = Bytes::copy_from_slice(&self.frame);
-        socket.send(Message::Binary(frame)).await
+    /// Requests the version of a task that the volunteer does not hold.
+    async fn request_version(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
+        if let Some(task) = self.missing_version.take() {
+            ClientFrame::version_request(task, &mut self.frame);
+            self.send(socket).await?;
+        }
+        Ok(())
     }
 
-    /// Leaves before the received task, if a rest is due. The last update is acknowledged, so nothing is lost.
-    fn rest_before_task(&mut self) -> Result<(), Disconnect> {
-        self.line.take_task().map_err(Disconnect::LineBudgetUsed)?;
-        if self.remaining_delay.is_zero() {
+    /// Computes and sends the updates of the tasks that the volunteer holds, until the line budget is used up.
+    async fn compute_tasks(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
+        while self.line_rest.is_none()
+            && let Some(task) = self.volunteer.next_task()
+        {
+            self.line_rest = self.line.take_task().err();
+            if self.line_rest.is_none() {
+                self.compute_update(&task)?;
+                let update = std::mem::take(&mut self.frame);
+                self.announce_rest(socket).await?;
+                self.frame = update;
+                self.send(socket).await?;
+                self.unacknowledged += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves if a rest without a session is due and every update is acknowledged, so that none is lost.
+    fn leave_for_rest(&mut self) -> Result<(), Disconnect> {
+        if self.unacknowledged > 0 {
             return Ok(());
         }
-        Err(Disconnect::Rest(std::mem::take(&mut self.remaining_delay)))
+        if let Some(rest) = self.line_rest.take() {
+            return Err(Disconnect::LineBudgetUsed(rest));
+        }
+        self.long_rest
+            .take()
+            .map_or(Ok(()), |rest| Err(Disconnect::Rest(rest)))
     }
 
-    /// Waits for the delay, or for as much of it as the open task leaves time for.
-    async fn delay(&mut self) {
+    /// Announces the delay, if there is one, as a rest before the next task: the server sends that task when the rest is
+    /// over. The worker takes a long one without a session.
+    async fn announce_rest(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
         let delay = self.options.delay;
         if delay.is_zero() {
-            return;
+            return Ok(());
         }
         let max = Duration::try_from_secs_f64(self.timing.max_rest_ms() / 1000.0);
-        let now = delay.min(max.unwrap_or(Duration::MAX));
-        self.remaining_delay = delay.saturating_sub(now);
-        self.rest(now).await;
+        let max = max.unwrap_or(MAX_REST).min(MAX_REST);
+        self.long_rest = (delay > max).then_some(delay);
+        let rest = delay.min(MAX_REST);
+        if self.long_rest.is_none() {
+            self.stats.record_rest(rest);
+        }
+        ClientFrame::rest(rest.as_millis() as u32, &mut self.frame);
+        self.send(socket).await
     }
 
     async fn rest(&self, time: Duration) {
@@ -322,20 +324,31 @@ impl Worker<'_> {
         self.stats.record_rest(started.elapsed());
     }
 
+    /// Sends the prepared frame. If the connection is lost, reads what arrived before.
+    async fn send(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
+        self.line.sent(self.frame.len());
+        let frame = Bytes::copy_from_slice(&self.frame);
+        if let Err(error) = socket.send(Message::Binary(frame)).await {
+            self.drain(socket).await?;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
     /// Reads the messages that arrived before the connection was lost.
     ///
     /// A goodbye among them has the reason and the retry delay.
     async fn drain(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
         while let Ok(Some(Ok(message))) = timeout(DRAIN_TIMEOUT, socket.next()).await {
             if let Message::Binary(frame) = message {
-                _ = self.handle_frame(&frame)?;
+                self.handle_frame(&frame)?;
             }
         }
         Ok(())
     }
 
-    /// Handles a frame and continues with its task, if it has one.
-    fn handle_frame(&mut self, frame: &[u8]) -> Result<ControlFlow<(), Task>, Disconnect> {
+    /// Handles a frame. The volunteer holds its tasks.
+    fn handle_frame(&mut self, frame: &[u8]) -> Result<(), Disconnect> {
         self.events.clear();
         match self.volunteer.receive(frame, &mut self.events) {
             Err(VolunteerError::DatasetMismatch) if !self.is_reloaded => {
@@ -343,7 +356,6 @@ impl Worker<'_> {
             }
             received => received?,
         }
-        let mut next = ControlFlow::Break(());
         for event in self.events.drain(..) {
             match event {
                 Event::Joined => {
@@ -356,19 +368,21 @@ impl Worker<'_> {
                     (self.on_event)(WorkerEvent::Joined);
                 }
                 Event::Accepted(_) => {
+                    self.unacknowledged = self.unacknowledged.saturating_sub(1);
                     self.stats.accepted.fetch_add(1, Ordering::Relaxed);
                     self.timing.record_accepted();
                 }
                 Event::Rejected(reason) => {
+                    self.unacknowledged = self.unacknowledged.saturating_sub(1);
                     self.stats.rejected.fetch_add(1, Ordering::Relaxed);
                     (self.on_event)(WorkerEvent::Rejected(reason));
                 }
-                Event::Task(task) => next = ControlFlow::Continue(task),
+                Event::Task(_) => {}
                 Event::VersionMissing(task) => self.missing_version = Some(task),
                 Event::Goodbye(goodbye) => return Err(dismissed(goodbye)),
             }
         }
-        Ok(next)
+        Ok(())
     }
 
     fn compute_update(&mut self, task: &Task) -> Result<(), Disconnect> {
@@ -386,27 +400,7 @@ impl Worker<'_> {
         );
         let time = started.elapsed();
         self.timing.record_update(time.as_secs_f64() * 1000.0);
-        let images = self.volunteer.images().unwrap_or_default();
-        self.stats.record_update(images, time);
+        self.stats.record_update(task.images, time);
         Ok(())
-    }
-}
-
-/// Interprets a close without a goodbye. After these codes a new session would end in the same way.
-fn closed(close: Option<CloseFrame>) -> Disconnect {
-    let ejected = |reason| Disconnect::Exit(WorkerExit::Ejected(reason));
-    match close.map(|close| close.code) {
-        Some(CloseCode::Protocol) => ejected(GoodbyeReason::Malformed),
-        Some(CloseCode::Policy) => ejected(GoodbyeReason::TooManyRejects),
-        Some(CloseCode::Size) => ejected(GoodbyeReason::Oversize),
-        _ => Disconnect::Lost("the server closed the connection".to_owned()),
-    }
-}
-
-fn dismissed(goodbye: Goodbye) -> Disconnect {
-    match (goodbye.reason, goodbye.retry_after_ms) {
-        (GoodbyeReason::RunFinished, _) => Disconnect::Exit(WorkerExit::Finished),
-        (reason, Some(delay_ms)) => Disconnect::RetryAfter(delay_ms, reason),
-        (reason, None) => Disconnect::Exit(WorkerExit::Ejected(reason)),
     }
 }

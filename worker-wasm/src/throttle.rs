@@ -70,7 +70,13 @@ impl Throttle {
 
     /// Returns the delay before the next work in ms; `None` if it is too short for a timer.
     pub fn delay_ms(&self) -> Option<f64> {
-        (self.owed_ms >= MIN_DELAY_MS).then_some(self.owed_ms)
+        self.delay_after_ms(0.0)
+    }
+
+    /// Returns the delay after further work of `ms`, which is not recorded yet. `None` if it is too short for a timer.
+    pub fn delay_after_ms(&self, ms: f64) -> Option<f64> {
+        let owed_ms = self.owed_ms + ms * (1.0 / self.effort - 1.0);
+        (owed_ms >= MIN_DELAY_MS).then_some(owed_ms)
     }
 }
 
@@ -123,6 +129,17 @@ mod tests {
         throttle.record_idle(1e9);
         throttle.record_work(MAX_ADVANCE_MS + MIN_DELAY_MS);
         assert_eq!(throttle.delay_ms(), Some(MIN_DELAY_MS));
+    }
+
+    #[test]
+    fn announced_delay_is_owed_delay() {
+        let mut throttle = Throttle::default();
+        throttle.set_effort(0.25);
+        throttle.record_work(2.0);
+        assert_eq!(throttle.delay_after_ms(1.0), None, "9 ms");
+        assert_eq!(throttle.delay_after_ms(8.0), Some(30.0));
+        throttle.record_work(8.0);
+        assert_eq!(throttle.delay_ms(), Some(30.0));
     }
 
     #[test]

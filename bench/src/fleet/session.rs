@@ -146,11 +146,6 @@ impl Session {
         Ok(())
     }
 
-    /// Returns the number of images of a task.
-    pub fn images(&self, _task: &Task) -> u32 {
-        self.volunteer.images().unwrap_or_default()
-    }
-
     /// Returns the number of updates that were accepted since the last call.
     pub fn take_accepted(&mut self) -> u64 {
         std::mem::take(&mut self.accepted)
@@ -176,6 +171,7 @@ impl Session {
         }
         self.signs.copy_from_bytes(&self.bytes, count)?;
         ClientFrame::update(task.id, &self.signs, &mut self.frame);
+        self.volunteer.drop_task(task.id);
         self.send_frame().await
     }
 
@@ -194,7 +190,7 @@ impl Session {
         }
         times.sort_unstable();
         Ok(ComputingTime {
-            images: self.images(&task),
+            images: task.images,
             time: times[times.len() / 2],
         })
     }

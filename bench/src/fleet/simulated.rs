@@ -143,7 +143,7 @@ async fn live(
         counts
             .accepted
             .fetch_add(session.take_accepted(), Ordering::Relaxed);
-        let images = session.images(&task);
+        let images = task.images;
         match pace {
             Pace::Computing { time, rest } => {
                 let computing = time.of(images);

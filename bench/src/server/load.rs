@@ -1,5 +1,6 @@
 //! Load clients that send updates immediately, without computing them.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -128,24 +129,30 @@ async fn send_updates(
         .collect();
     let mut signs = SignBits::default();
     signs.copy_from(&half, 0);
+    let mut tasks = VecDeque::new();
     loop {
         socket
             .send(Message::Binary(Bytes::from(std::mem::take(&mut frame))))
             .await?;
-        let Message::Binary(reply) = next(&mut socket).await? else {
-            continue;
-        };
-        let task = task_of(&reply, &accepted)?;
+        while tasks.is_empty() {
+            if let Message::Binary(reply) = next(&mut socket).await? {
+                take_tasks(&reply, &mut tasks, &accepted)?;
+            }
+        }
+        let task = tasks.pop_front().context("a task")?;
         ClientFrame::update(task, &signs, &mut frame);
     }
 }
 
-/// Returns the task of a frame, and counts its accepted updates.
-fn task_of(frame: &[u8], accepted: &AtomicU64) -> anyhow::Result<TaskId> {
-    let mut task = None;
+/// Takes the tasks of a frame, and counts its accepted updates.
+fn take_tasks(
+    frame: &[u8],
+    tasks: &mut VecDeque<TaskId>,
+    accepted: &AtomicU64,
+) -> anyhow::Result<()> {
     for record in read_server_frame(frame)? {
         match record? {
-            ServerRecord::Task(next) => task = Some(next.id),
+            ServerRecord::Task(next) => tasks.push_back(next.id),
             ServerRecord::Accepted { .. } => _ = accepted.fetch_add(1, Ordering::Relaxed),
             ServerRecord::Rejected { reason, .. } => bail!("an update was rejected: {reason}"),
             ServerRecord::Goodbye(goodbye) => {
@@ -154,7 +161,7 @@ fn task_of(frame: &[u8], accepted: &AtomicU64) -> anyhow::Result<TaskId> {
             _ => {}
         }
     }
-    task.context("the server sent a frame without a task")
+    Ok(())
 }
 
 async fn send_to_echo(
@@ -170,9 +177,7 @@ async fn send_to_echo(
         socket
             .send(Message::Binary(Bytes::from(std::mem::take(&mut frame))))
             .await?;
-        let Message::Binary(_) = next(&mut socket).await? else {
-            continue;
-        };
+        while !next(&mut socket).await?.is_binary() {}
         echoed.fetch_add(1, Ordering::Relaxed);
     }
 }

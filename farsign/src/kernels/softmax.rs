@@ -5,7 +5,17 @@ use crate::math;
 /// Returns the mean cross-entropy of the logits, `[batch, classes]`, and replaces them by its derivative.
 pub(super) fn cross_entropy(logits: &mut [f32], labels: &[u8]) -> f32 {
     let scale = 1.0 / labels.len() as f32;
-    let mut loss = 0.0f32;
+    add_cross_entropy(logits, labels, scale, 0.0) * scale
+}
+
+/// Returns `loss` plus the cross-entropies of the logits, `[part, classes]`, and replaces the logits by the derivative
+/// of `scale` times that sum.
+pub(super) fn add_cross_entropy(
+    logits: &mut [f32],
+    labels: &[u8],
+    scale: f32,
+    mut loss: f32,
+) -> f32 {
     for (row, &label) in logits
         .chunks_exact_mut(logits.len() / labels.len())
         .zip(labels)
@@ -17,7 +27,7 @@ pub(super) fn cross_entropy(logits: &mut [f32], labels: &[u8]) -> f32 {
         row.iter_mut().for_each(|e| *e = *e / sum * scale);
         row[usize::from(label)] -= scale;
     }
-    loss * scale
+    loss
 }
 
 /// Replaces the logits of one image, `[classes]`, by probabilities.

@@ -3,7 +3,8 @@
 //! ```text
 //!   inputs                                        outputs
 //!     join, leave, eject                            TrainingEvent      poll_event
-//!     next_task(draws)          +-----------------+ IssuedTask
+//!     next_task(images, draws)  +-----------------+ IssuedTask
+//!     further_task              |                 |
 //!     handle_update(bits, draws)| TrainingServer  | AcceptedUpdate or RejectReason, last_step
 //!     publish                   +-----------------+ Version
 //!     handle_verification                           VerificationJob    poll_verification
@@ -47,6 +48,7 @@ use crate::sign::SignBits;
 use crate::step::Step;
 use crate::task::{GoodbyeReason, VolunteerId};
 use crate::trust::TrustMean;
+use crate::verification::recomputed_fraction;
 use crate::version::{GridSchedule, Version};
 use task_ledger::TaskLedger;
 use trust_store::TrustStore;
@@ -197,6 +199,18 @@ impl TrainingServer {
         connected
             .or_else(|| self.trust_store.record(identity))
             .map_or(0, |record| record.accepted)
+    }
+
+    /// Returns the expected fraction of the connected volunteers' updates that are recomputed; 0 without verification.
+    pub fn recomputed_fraction(&self) -> f64 {
+        let Some(probability) = self.options.verify_probability else {
+            return 0.0;
+        };
+        let fractions = self
+            .volunteers
+            .values()
+            .map(|state| recomputed_fraction(state.record.trust.verify_probability(probability)));
+        fractions.sum::<f64>() / self.volunteers.len().max(1) as f64
     }
 
     /// Returns whether a volunteer left while a verification of its updates is running.

@@ -1,13 +1,15 @@
 //! Open and recently closed tasks.
 //!
-//! A volunteer has at most one open task, and it is never forgotten. Recently closed tasks are remembered, so that a
-//! replayed or misdirected update is rejected with the matching reason; older tasks are unknown. Memory is bounded by the
-//! number of volunteers and [`CLOSED_TASK_CAPACITY`].
+//! A volunteer has at most two open tasks, and they are never forgotten. Their updates come in the order of the tasks,
+//! because each continues the momentum of the one before it. Recently closed tasks are remembered, so that a replayed or
+//! misdirected update is rejected with the matching reason; older tasks are unknown. Memory is bounded by the number of
+//! volunteers and [`CLOSED_TASK_CAPACITY`].
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::assignment::Assignment;
 use crate::task::{RejectReason, Task, TaskId, VolunteerId};
+use crate::task_sizing::MAX_OPEN_TASKS;
 use crate::version::VersionHash;
 
 /// Newest tasks that are remembered after they are closed.
@@ -27,17 +29,18 @@ struct Entry {
     state: State,
 }
 
+/// The open tasks of a volunteer, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct OpenTask {
-    id: TaskId,
-    direction_seed: u64,
+struct OpenTasks {
+    first: Task,
+    second: Option<Task>,
 }
 
 /// The tasks of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskLedger {
     issued: u64,
-    open: BTreeMap<VolunteerId, OpenTask>,
+    open: BTreeMap<VolunteerId, OpenTasks>,
     /// The newest tasks in order; the last is number `issued`.
     newest: VecDeque<Entry>,
 }
@@ -56,23 +59,39 @@ impl TaskLedger {
         self.issued
     }
 
-    /// Opens a task for a volunteer. An open task of the volunteer times out.
+    /// Opens a task of `images` for a volunteer with fewer than [`MAX_OPEN_TASKS`] open ones.
     pub fn issue(
         &mut self,
         volunteer: VolunteerId,
         assignment: Assignment,
+        images: u32,
         version: VersionHash,
     ) -> Task {
-        self.expire(volunteer);
+        debug_assert!(self.open_tasks(volunteer) < MAX_OPEN_TASKS);
         self.issued += 1;
-        let id = TaskId(self.issued);
         let Assignment {
             minibatch_seed,
             direction_seed,
             coin_seed,
             reset_momentum,
         } = assignment;
-        self.open.insert(volunteer, OpenTask { id, direction_seed });
+        let task = Task {
+            id: TaskId(self.issued),
+            version,
+            minibatch_seed,
+            direction_seed,
+            coin_seed,
+            images,
+            reset_momentum,
+        };
+        let first_only = OpenTasks {
+            first: task,
+            second: None,
+        };
+        self.open
+            .entry(volunteer)
+            .and_modify(|open| open.second = Some(task))
+            .or_insert(first_only);
         if self.newest.len() == CLOSED_TASK_CAPACITY {
             self.newest.pop_front();
         }
@@ -80,30 +99,26 @@ impl TaskLedger {
             volunteer,
             state: State::Open,
         });
-        Task {
-            id,
-            version,
-            minibatch_seed,
-            direction_seed,
-            coin_seed,
-            reset_momentum,
-        }
+        task
     }
 
-    /// Closes a task with an update and returns its direction seed.
+    /// Closes the first open task of a volunteer with an update, and returns the task.
     ///
     /// # Errors
-    /// Returns an error if the task is not open for this volunteer. The ledger is unchanged then.
+    /// Returns an error if the task is not the first open one of this volunteer. The ledger is unchanged then.
     pub fn close_with_update(
         &mut self,
         volunteer: VolunteerId,
         task: TaskId,
-    ) -> Result<u64, RejectReason> {
-        if let Some(&OpenTask { id, direction_seed }) = self.open.get(&volunteer)
-            && id == task
-        {
-            self.close(volunteer, State::Updated);
-            return Ok(direction_seed);
+    ) -> Result<Task, RejectReason> {
+        if let Some(OpenTasks { first, second }) = self.open.get(&volunteer).copied() {
+            if first.id == task {
+                self.close_first(volunteer, State::Updated);
+                return Ok(first);
+            }
+            if second.is_some_and(|second| second.id == task) {
+                return Err(RejectReason::OutOfOrder);
+            }
         }
         let entry = self.entry(task).ok_or(RejectReason::UnknownTask)?;
         Err(match entry.state {
@@ -113,21 +128,31 @@ impl TaskLedger {
         })
     }
 
-    /// Returns whether a volunteer has an open task.
-    pub fn is_open(&self, volunteer: VolunteerId) -> bool {
-        self.open.contains_key(&volunteer)
+    /// Returns the number of open tasks of a volunteer.
+    pub fn open_tasks(&self, volunteer: VolunteerId) -> usize {
+        self.open
+            .get(&volunteer)
+            .map_or(0, |open| 1 + usize::from(open.second.is_some()))
     }
 
-    /// Closes a volunteer's open task, if there is one, without an update.
-    pub fn expire(&mut self, volunteer: VolunteerId) {
-        self.close(volunteer, State::TimedOut);
+    /// Closes a volunteer's open tasks without updates. Returns whether there were any.
+    pub fn expire(&mut self, volunteer: VolunteerId) -> bool {
+        let was_open = self.open.contains_key(&volunteer);
+        while self.open.contains_key(&volunteer) {
+            self.close_first(volunteer, State::TimedOut);
+        }
+        was_open
     }
 
-    fn close(&mut self, volunteer: VolunteerId, state: State) {
-        let Some(OpenTask { id, .. }) = self.open.remove(&volunteer) else {
+    fn close_first(&mut self, volunteer: VolunteerId, state: State) {
+        let Some(OpenTasks { first, second }) = self.open.remove(&volunteer) else {
             return;
         };
-        if let Some(entry) = self.entry(id) {
+        if let Some(first) = second {
+            let second = None;
+            self.open.insert(volunteer, OpenTasks { first, second });
+        }
+        if let Some(entry) = self.entry(first.id) {
             entry.state = state;
         }
     }
@@ -159,7 +184,7 @@ mod tests {
     #[test]
     fn task_accepts_one_update_from_owner() {
         let mut ledger = TaskLedger::default();
-        let task = ledger.issue(A, ASSIGNMENT, VERSION);
+        let task = ledger.issue(A, ASSIGNMENT, 5, VERSION);
         assert_eq!(
             ledger.close_with_update(B, task.id),
             Err(RejectReason::NotYourTask)
@@ -168,7 +193,8 @@ mod tests {
             ledger.close_with_update(A, TaskId(99)),
             Err(RejectReason::UnknownTask)
         );
-        assert_eq!(ledger.close_with_update(A, task.id), Ok(2));
+        assert_eq!(ledger.close_with_update(A, task.id), Ok(task));
+        assert_eq!((task.direction_seed, task.images), (2, 5));
         assert_eq!(
             ledger.close_with_update(A, task.id),
             Err(RejectReason::DuplicateUpdate)
@@ -182,29 +208,63 @@ mod tests {
     #[test]
     fn expired_task_rejects_update() {
         let mut ledger = TaskLedger::default();
-        let first = ledger.issue(A, ASSIGNMENT, VERSION);
-        let second = ledger.issue(A, ASSIGNMENT, VERSION);
+        let first = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+        assert!(ledger.expire(A) && !ledger.expire(A));
+        let second = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+        let third = ledger.issue(A, ASSIGNMENT, 1, VERSION);
         assert_eq!(
             ledger.close_with_update(A, first.id),
             Err(RejectReason::TaskTimedOut)
         );
-        assert_eq!(ledger.open.len(), 1);
-        ledger.expire(A);
+        assert_eq!(ledger.open_tasks(A), 2);
+        assert!(ledger.expire(A));
+        for task in [second, third] {
+            assert_eq!(
+                ledger.close_with_update(A, task.id),
+                Err(RejectReason::TaskTimedOut)
+            );
+        }
+        assert_eq!((ledger.open_tasks(A), ledger.open.len()), (0, 0));
+    }
+
+    #[test]
+    fn updates_follow_task_order() {
+        let mut ledger = TaskLedger::default();
+        let first = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+        let second = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+        let before = ledger.clone();
         assert_eq!(
             ledger.close_with_update(A, second.id),
-            Err(RejectReason::TaskTimedOut)
+            Err(RejectReason::OutOfOrder)
         );
-        assert_eq!(ledger.open.len(), 0);
+        assert_eq!(
+            ledger.close_with_update(B, second.id),
+            Err(RejectReason::NotYourTask)
+        );
+        assert_eq!(ledger, before, "a rejected update changed the ledger");
+        assert_eq!(ledger.close_with_update(A, first.id), Ok(first));
+        let third = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+        assert_eq!(
+            ledger.close_with_update(A, third.id),
+            Err(RejectReason::OutOfOrder)
+        );
+        for task in [second, third] {
+            assert_eq!(ledger.close_with_update(A, task.id), Ok(task));
+            assert_eq!(
+                ledger.close_with_update(A, task.id),
+                Err(RejectReason::DuplicateUpdate)
+            );
+        }
     }
 
     #[test]
     fn ledger_forgets_only_closed_tasks() {
         let mut ledger = TaskLedger::default();
-        let first = ledger.issue(A, ASSIGNMENT, VERSION);
+        let first = ledger.issue(A, ASSIGNMENT, 1, VERSION);
         ledger.close_with_update(A, first.id).unwrap();
-        let idle = ledger.issue(B, ASSIGNMENT, VERSION);
+        let idle = ledger.issue(B, ASSIGNMENT, 1, VERSION);
         for _ in 0..3 * CLOSED_TASK_CAPACITY {
-            let task = ledger.issue(A, ASSIGNMENT, VERSION);
+            let task = ledger.issue(A, ASSIGNMENT, 1, VERSION);
             ledger.close_with_update(A, task.id).unwrap();
         }
         assert!(ledger.newest.len() <= CLOSED_TASK_CAPACITY);
@@ -214,7 +274,7 @@ mod tests {
         );
         assert_eq!(
             ledger.close_with_update(B, idle.id),
-            Ok(2),
+            Ok(idle),
             "an open task is never forgotten"
         );
     }

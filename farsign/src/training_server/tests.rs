@@ -24,7 +24,8 @@ enum Input {
     },
     Leave(VolunteerId),
     Eject(VolunteerId),
-    NextTask(VolunteerId, Draws),
+    NextTask(VolunteerId, u32, Draws),
+    FurtherTask(VolunteerId, u32, Draws),
     Update {
         volunteer: VolunteerId,
         task: TaskId,
@@ -84,7 +85,12 @@ fn handle(server: &mut TrainingServer, input: &Input) -> Output {
         }
         Input::Leave(volunteer) => server.leave(volunteer),
         Input::Eject(volunteer) => _ = server.eject(volunteer, GoodbyeReason::EjectedByOperator),
-        Input::NextTask(volunteer, mut draws) => issued = server.next_task(volunteer, &mut draws),
+        Input::NextTask(volunteer, images, mut draws) => {
+            issued = server.next_task(volunteer, images, &mut draws);
+        }
+        Input::FurtherTask(volunteer, images, mut draws) => {
+            issued = server.further_task(volunteer, images, &mut draws);
+        }
         Input::Update {
             volunteer,
             task,
@@ -151,7 +157,15 @@ impl Fleet {
                 let mismatch = (self.stream.below(6) == 0).then_some(0);
                 Input::Verified(VerificationResult::new(&job, mismatch, momentum))
             }
-            6..=12 => Input::NextTask(self.volunteer(), self.draws()),
+            6..=12 => {
+                let volunteer = self.volunteer();
+                let images = 1 + self.stream.below(9) as u32;
+                if self.stream.below(2) == 0 {
+                    Input::NextTask(volunteer, images, self.draws())
+                } else {
+                    Input::FurtherTask(volunteer, images, self.draws())
+                }
+            }
             _ => {
                 let (volunteer, task) = match self.tasks.pop() {
                     Some(open) if self.stream.below(10) > 0 => open,
@@ -206,7 +220,12 @@ fn record(
     for _ in 0..count {
         let input = fleet.next();
         let output = handle(&mut server, &input);
-        if let (Input::NextTask(volunteer, _), Some(issued)) = (&input, &output.issued) {
+        if let (
+            Input::NextTask(volunteer, images, _) | Input::FurtherTask(volunteer, images, _),
+            Some(issued),
+        ) = (&input, &output.issued)
+        {
+            assert_eq!(issued.task.images, *images);
             fleet.tasks.push((*volunteer, issued.task.id));
         }
         fleet.observe(&output);
@@ -264,6 +283,8 @@ fn recorded_inputs_reach_every_outcome() {
         RejectReason::UnknownTask,
         RejectReason::NotYourTask,
         RejectReason::WrongBitCount,
+        RejectReason::OutOfOrder,
+        RejectReason::TaskTimedOut,
     ] {
         assert!(
             verdicts().any(|outcome| outcome.verdict == Err(reason)),

@@ -9,7 +9,8 @@ use crate::optimizer::{ApplyError, SignUpdate};
 use crate::sign::SignBitsError;
 use crate::step::Step;
 use crate::task::{RejectReason, Task, TaskId, VolunteerId};
-use crate::verification::{Sampled, VerificationChain, sample_gap};
+use crate::task_sizing::MAX_OPEN_TASKS;
+use crate::verification::{ChainStart, Sampled, VerificationChain, sample_gap};
 use crate::version::Version;
 
 /// A task for a volunteer.
@@ -33,8 +34,8 @@ pub struct AcceptedUpdate {
     pub weight: f32,
     /// Factor on the sender's weight: relative trust times the caller's factor.
     pub trust: f32,
-    /// Direction seed of the task.
-    pub direction_seed: u64,
+    /// The task of the update.
+    pub task: Task,
 }
 
 /// The outcome of an update.
@@ -83,13 +84,51 @@ impl VerificationResult {
 }
 
 impl TrainingServer {
-    /// Issues the next task of a volunteer against the newest version. An open task of the volunteer times out.
+    /// Issues a task of `images` against the newest version, 1 to 65,536. Open tasks of the volunteer time out.
     ///
     /// `None` if the volunteer is not connected.
-    pub fn next_task(&mut self, volunteer: VolunteerId, draws: &mut Draws) -> Option<IssuedTask> {
-        if self.ledger.is_open(volunteer) {
-            self.reset_assignment(volunteer); // the momentum lacks the update of the task that times out
+    pub fn next_task(
+        &mut self,
+        volunteer: VolunteerId,
+        images: u32,
+        draws: &mut Draws,
+    ) -> Option<IssuedTask> {
+        if self.ledger.expire(volunteer) {
+            self.reset_assignment(volunteer); // the momentum lacks the updates of the tasks that time out
+            if let Some(state) = self.volunteers.get_mut(&volunteer) {
+                state.chain = VerificationChain::default();
+            }
         }
+        self.issue_task(volunteer, images, draws)
+    }
+
+    /// Issues a task of `images` as [`TrainingServer::next_task`] does, but open tasks stay open.
+    ///
+    /// The volunteer sends the updates of its open tasks in their order. `None` if it is not connected, or already has
+    /// [`MAX_OPEN_TASKS`] open tasks.
+    pub fn further_task(
+        &mut self,
+        volunteer: VolunteerId,
+        images: u32,
+        draws: &mut Draws,
+    ) -> Option<IssuedTask> {
+        if self.ledger.open_tasks(volunteer) >= MAX_OPEN_TASKS {
+            return None;
+        }
+        self.issue_task(volunteer, images, draws)
+    }
+
+    /// Returns the number of open tasks of a volunteer.
+    pub fn open_tasks(&self, volunteer: VolunteerId) -> usize {
+        self.ledger.open_tasks(volunteer)
+    }
+
+    fn issue_task(
+        &mut self,
+        volunteer: VolunteerId,
+        images: u32,
+        draws: &mut Draws,
+    ) -> Option<IssuedTask> {
         let state = self.volunteers.get_mut(&volunteer)?;
         let accepted = self.optimizer.accepted();
         let mut assignment = self
@@ -100,18 +139,15 @@ impl TrainingServer {
         }
         let task = self
             .ledger
-            .issue(volunteer, assignment, self.version.hash());
+            .issue(volunteer, assignment, images, self.version.hash());
         let version = Arc::clone(&self.version);
         let mut is_recorded = false;
         if let Some(probability) = self.options.verify_probability {
-            if task.reset_momentum {
-                let probability = state.record.trust.verify_probability(probability);
-                state.chain = VerificationChain::after(sample_gap(probability, draws.next()));
-            }
-            if state.chain.is_recording() {
-                state.chain.on_task(&task, Arc::clone(&version));
-                is_recorded = true;
-            }
+            let probability = state.record.trust.verify_probability(probability);
+            let begins = task.reset_momentum.then(|| ChainStart {
+                gap: sample_gap(probability, draws.next()),
+            });
+            is_recorded = state.chain.on_task(&task, begins, &version);
         }
         Some(IssuedTask {
             task,
@@ -132,8 +168,8 @@ impl TrainingServer {
         factor: f32,
         draws: &mut Draws,
     ) -> UpdateOutcome {
-        let direction_seed = match self.ledger.close_with_update(volunteer, task) {
-            Ok(direction_seed) => direction_seed,
+        let task = match self.ledger.close_with_update(volunteer, task) {
+            Ok(task) => task,
             Err(reason) => {
                 return UpdateOutcome {
                     verdict: Err(reason),
@@ -141,10 +177,12 @@ impl TrainingServer {
                 };
             }
         };
-        let verdict = self.apply(volunteer, task, direction_seed, bits, factor);
-        match verdict {
-            Ok(_) => self.sample(volunteer, draws),
-            Err(_) => self.reset_assignment(volunteer),
+        let verdict = self.apply(volunteer, task, bits, factor);
+        if verdict.is_ok() {
+            self.sample(volunteer, draws);
+        } else {
+            self.reset_assignment(volunteer);
+            self.continue_chain(volunteer);
         }
         UpdateOutcome {
             verdict,
@@ -161,14 +199,22 @@ impl TrainingServer {
         volunteer: VolunteerId,
         task: TaskId,
     ) -> Result<(), RejectReason> {
-        self.ledger.close_with_update(volunteer, task).map(|_| ())
+        self.ledger.close_with_update(volunteer, task)?;
+        self.continue_chain(volunteer);
+        Ok(())
+    }
+
+    /// Records that the first open task of a volunteer was closed without its update.
+    fn continue_chain(&mut self, volunteer: VolunteerId) {
+        if let Some(state) = self.volunteers.get_mut(&volunteer) {
+            state.chain.on_rejected();
+        }
     }
 
     fn apply(
         &mut self,
         volunteer: VolunteerId,
-        task: TaskId,
-        direction_seed: u64,
+        task: Task,
         bits: &[u8],
         factor: f32,
     ) -> Result<AcceptedUpdate, RejectReason> {
@@ -197,7 +243,7 @@ impl TrainingServer {
         let signs = flipped.as_ref().unwrap_or(&self.signs);
         let update = SignUpdate {
             volunteer,
-            direction_seed,
+            direction_seed: task.direction_seed,
             trust,
             signs,
         };
@@ -224,13 +270,13 @@ impl TrainingServer {
             });
         }
         if verified {
-            state.unverified.push(task, self.optimizer.last_step());
+            state.unverified.push(task.id, self.optimizer.last_step());
         }
         Ok(AcceptedUpdate {
             update: applied.update,
             weight: applied.weight,
             trust,
-            direction_seed,
+            task,
         })
     }
 
@@ -264,7 +310,7 @@ impl TrainingServer {
                 self.jobs.push_back(job);
             }
             Sampled::Skipped => {
-                state.chain = VerificationChain::default();
+                state.chain.stop();
                 self.events
                     .push_back(TrainingEvent::VerificationSkipped(volunteer));
             }
@@ -275,7 +321,7 @@ impl TrainingServer {
     /// Stops recording a volunteer's updates until its next reset, since the caller has no memory for them.
     pub fn skip_recording(&mut self, volunteer: VolunteerId) {
         if let Some(state) = self.volunteers.get_mut(&volunteer) {
-            state.chain = VerificationChain::default();
+            state.chain.stop_all();
         }
     }
 
@@ -285,7 +331,7 @@ impl TrainingServer {
         self.departed.remove(&volunteer);
         if let Some(state) = self.volunteers.get_mut(&volunteer) {
             state.running = None;
-            state.chain = VerificationChain::default();
+            state.chain.stop();
         }
     }
 

@@ -12,10 +12,10 @@
 //!
 //!   volunteer -> server                         server -> volunteer
 //!   0x01 hello    agent, flags, secret, token   0x81 welcome    volunteer id, run settings
-//!   0x02 update   task id 8, sign bits          0x82 task       id, version, three seeds, flags
+//!   0x02 update   task id 8, sign bits          0x82 task       id, version, three seeds, images, flags
 //!   0x03 version  task id 8                     0x83 version    number, d, grid, base, differences
 //!        request                                0x84 accepted   task id 8, accepted updates 8
-//!                                               0x85 rejected   task id 8, reason 1
+//!   0x04 rest     milliseconds 4                0x85 rejected   task id 8, reason 1
 //!                                               0x86 goodbye    reason 1, retry after 4
 //! ```
 //!
@@ -67,6 +67,7 @@ mod kind {
     pub const HELLO: u8 = 0x01;
     pub const UPDATE: u8 = 0x02;
     pub const VERSION_REQUEST: u8 = 0x03;
+    pub const REST: u8 = 0x04;
     pub const WELCOME: u8 = 0x81;
     pub const TASK: u8 = 0x82;
     pub const VERSION: u8 = 0x83;

@@ -5,6 +5,7 @@ use super::settings::read_settings;
 use super::{Hello, RECORD_HEADER_BYTES, VERSION, WireError, kind};
 use crate::fixed_point::FixedPoint;
 use crate::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
+use crate::task_sizing::MAX_TASK_IMAGES;
 use crate::version::{Grid, VersionHash};
 
 /// A record from a volunteer.
@@ -23,6 +24,11 @@ pub enum ClientRecord<'a> {
     VersionRequest {
         /// The task.
         task: TaskId,
+    },
+    /// The volunteer takes no task for a time.
+    Rest {
+        /// The time, in milliseconds; 0 ends an earlier rest.
+        ms: u32,
     },
 }
 
@@ -98,6 +104,7 @@ pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
         kind::VERSION_REQUEST => ClientRecord::VersionRequest {
             task: TaskId(body.u64()?),
         },
+        kind::REST => ClientRecord::Rest { ms: body.u32()? },
         found => return Err(WireError::Kind { offset, found }),
     };
     body.end()?;
@@ -175,6 +182,16 @@ fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
         minibatch_seed: body.u64()?,
         direction_seed: body.u64()?,
         coin_seed: body.u64()?,
+        images: match body.u32()? {
+            images @ 1..=MAX_TASK_IMAGES => images,
+            found => {
+                return Err(WireError::Range {
+                    what: "images of a task",
+                    expected: "of 1 to 65536",
+                    found: found.to_string(),
+                });
+            }
+        },
         reset_momentum: match body.u8()? {
             0 => false,
             1 => true,

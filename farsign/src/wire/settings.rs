@@ -14,9 +14,7 @@ use crate::direction::{DirectionFamily, DirectionSpec};
 use crate::estimate::Order;
 use crate::model::Architecture;
 use crate::task::RunSettings;
-
-/// Largest minibatch of a run.
-pub const MAX_BATCH: u32 = 65_536;
+use crate::task_sizing::MAX_TASK_IMAGES;
 
 pub(super) fn write_settings(settings: &RunSettings, out: &mut Vec<u8>) {
     let (order, delta) = match settings.order {
@@ -61,7 +59,7 @@ pub(super) fn read_settings(body: &mut Reader<'_>) -> Result<RunSettings, WireEr
         order,
         directions: directions.map_err(invalid)?,
         batch: match body.u32()? {
-            batch @ 1..=MAX_BATCH => batch,
+            batch @ 1..=MAX_TASK_IMAGES => batch,
             found => return Err(range("batch", "of 1 to 65536", found)),
         },
         beta: match body.f32("beta")? {

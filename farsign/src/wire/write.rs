@@ -35,10 +35,16 @@ impl ClientFrame {
             out.extend(task.0.to_le_bytes());
         });
     }
+
+    /// Writes a rest into `out`, which is cleared first: the volunteer takes no task for `ms` milliseconds.
+    pub fn rest(ms: u32, out: &mut Vec<u8>) {
+        start(out);
+        record(out, kind::REST, |out| out.extend(ms.to_le_bytes()));
+    }
 }
 
 /// Size of a task's record. Reserved with a large record, so that appending the task does not reallocate.
-const TASK_BYTES: usize = RECORD_HEADER_BYTES + 65;
+const TASK_BYTES: usize = RECORD_HEADER_BYTES + 69;
 
 /// An encoder of one frame of the server, record by record, into a reusable buffer.
 #[derive(Debug)]
@@ -73,6 +79,7 @@ impl<'a> ServerFrame<'a> {
             out.extend(task.id.0.to_le_bytes());
             out.extend(task.version.0);
             seeds.iter().for_each(|seed| out.extend(seed.to_le_bytes()));
+            out.extend(task.images.to_le_bytes());
             out.push(task.reset_momentum.into());
         })
     }

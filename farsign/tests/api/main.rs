@@ -6,5 +6,6 @@
 
 mod dataset;
 mod delta_coding;
+mod task_sizing;
 mod volunteer;
 mod wire;

@@ -40,6 +40,7 @@ fn task() -> Task {
         minibatch_seed: MINIBATCH_SEED,
         direction_seed: DIRECTION_SEED,
         coin_seed: COIN_SEED,
+        images: 4,
         reset_momentum: true,
     }
 }
@@ -144,6 +145,8 @@ fn documented_session_frames() {
     ClientFrame::version_request(TaskId(7), &mut request);
     let [base, newer] = example_versions();
     assert_eq!(base, version());
+    let mut rest = Vec::new();
+    ClientFrame::rest(600, &mut rest);
     let goodbye = |reason, retry_after_ms| {
         server_frame(|frame| {
             _ = frame.goodbye(Goodbye {
@@ -157,6 +160,7 @@ fn documented_session_frames() {
         long_hello,
         update,
         request,
+        rest,
         server_frame(|frame| _ = frame.welcome(VolunteerId(42), &settings)),
         server_frame(|frame| _ = frame.task(&task())),
         server_frame(|frame| _ = frame.version(&EncodedVersion::new(&base, None))),

@@ -110,6 +110,11 @@ fn client_frames() {
         task: TaskId(0x1122_3344_5566_7788),
     };
     assert_eq!(read_client_frame(&frame), Ok(request));
+    for ms in [0, 600, u32::MAX] {
+        ClientFrame::rest(ms, &mut frame);
+        golden.bytes(&format!("rest of {ms} ms"), &frame);
+        assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Rest { ms }));
+    }
     golden.check();
 }
 
@@ -154,6 +159,7 @@ fn server_frames() {
             minibatch_seed: 0x1111_1111_1111_1111,
             direction_seed: 0x2222_2222_2222_2222,
             coin_seed: u64::MAX,
+            images: 128,
             reset_momentum,
         };
         let name = if reset_momentum {
@@ -250,6 +256,7 @@ fn versions_and_combined_frames() {
         minibatch_seed: 1,
         direction_seed: 2,
         coin_seed: 3,
+        images: 4,
         reset_momentum: false,
     };
     let encoded = EncodedVersion::new(&newer, Some(&base));

@@ -78,6 +78,7 @@ impl Rounds<'_> {
                     minibatch_seed: rng.next_u64(),
                     direction_seed: 0,
                     coin_seed: 0,
+                    images: pool.batch(),
                     reset_momentum: round == 0,
                 };
                 if !pool.compute_update(worker, &mut workers[worker], &task, &x) {

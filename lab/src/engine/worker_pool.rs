@@ -101,6 +101,11 @@ impl WorkerPool {
         }
     }
 
+    /// Returns the number of images of every task.
+    pub fn batch(&self) -> u32 {
+        self.computer.settings().batch
+    }
+
     /// Computes the update of a worker for a task at `x`, `[d]`.
     ///
     /// Returns whether the estimate is finite; otherwise the worker sends nothing.
@@ -131,9 +136,9 @@ impl WorkerPool {
             Some(attacker) => {
                 let order = self.computer.settings().order;
                 if attacker.kind() == Attack::ZerothOrder {
-                    let batch = self.computer.settings().batch as usize;
                     self.honest.resize(x.len(), 0.0);
-                    self.batch.draw(&worker.data, task.minibatch_seed, batch);
+                    self.batch
+                        .draw(&worker.data, task.minibatch_seed, task.images as usize);
                     self.kernel
                         .loss_and_gradient(x, &self.batch, &mut self.honest);
                 }

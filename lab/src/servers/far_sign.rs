@@ -367,7 +367,9 @@ impl SimServer for FarSignServer {
         let volunteer = self.workers[worker]
             .volunteer
             .expect("a worker joins before its first task");
-        let issued = self.with_draws(|training, draws| training.next_task(volunteer, draws));
+        let images = self.settings.batch;
+        let issued =
+            self.with_draws(|training, draws| training.next_task(volunteer, images, draws));
         let issued = issued.expect("a worker that has joined is connected");
         (issued.task, Arc::clone(issued.version.parameters()))
     }

@@ -104,6 +104,7 @@ impl SimServer for GradientServer {
             minibatch_seed: self.rng.next_u64(),
             direction_seed: 0,
             coin_seed: 0,
+            images: self.settings.batch,
             reset_momentum: std::mem::take(&mut self.fresh[worker]),
         };
         (task, Arc::clone(&self.snapshot.x))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use farsign::identity::VolunteerIdentity;
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
+use farsign::task_sizing::VolunteerPace;
 use farsign::training_server::VerificationResult;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -34,13 +35,37 @@ pub struct JoinReply {
     pub ejection: oneshot::Receiver<GoodbyeReason>,
 }
 
+/// A session's request for its volunteer's next tasks.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskRequest {
+    /// The volunteer's measured pace.
+    pub pace: VolunteerPace,
+    /// Largest number of open tasks; 0 if the volunteer is to rest, or its next task is held.
+    pub max_open: usize,
+    /// Whether open tasks are closed first, because the volunteer does not hold a version.
+    pub replaces_open: bool,
+}
+
+impl Default for TaskRequest {
+    /// Requests one task for a volunteer of unknown pace.
+    fn default() -> Self {
+        Self {
+            pace: VolunteerPace::default(),
+            max_open: 1,
+            replaces_open: false,
+        }
+    }
+}
+
 /// The reply to an update.
 #[derive(Debug)]
 pub struct UpdateReply {
     /// Number of accepted updates including this one, or the reason for its rejection.
     pub verdict: Result<u64, RejectReason>,
-    /// The next task, if the update closed the last one and the run continues.
-    pub next: Option<TaskAssignment>,
+    /// Whether the update closed its task.
+    pub closed: bool,
+    /// The next tasks, in order: up to two, if the update closed a task and the run continues.
+    pub next: Vec<TaskAssignment>,
     /// The volunteer's effort, if it rests before its next task or that task is held. [`CoordinatorHandle::resume`] issues
     /// that task.
     pub rest: Option<Effort>,
@@ -59,12 +84,13 @@ pub(super) enum Command {
         volunteer: VolunteerId,
         task: TaskId,
         bits: Bytes,
-        is_next_held: bool,
+        request: TaskRequest,
         reply: oneshot::Sender<UpdateReply>,
     },
     Resume {
         volunteer: VolunteerId,
-        reply: oneshot::Sender<Option<TaskAssignment>>,
+        request: TaskRequest,
+        reply: oneshot::Sender<Vec<TaskAssignment>>,
     },
     Leave {
         volunteer: VolunteerId,
@@ -114,32 +140,36 @@ impl CoordinatorHandle {
         self.request(|reply| Command::Join { request, reply }).await
     }
 
-    /// Applies an update, `bits` being one sign bit per direction. If the next task is held, it is left to
-    /// [`CoordinatorHandle::resume`].
+    /// Applies an update, `bits` being one sign bit per direction, and issues the requested tasks.
     pub async fn update(
         &self,
         volunteer: VolunteerId,
         task: TaskId,
         bits: Bytes,
-        is_next_held: bool,
+        request: TaskRequest,
     ) -> Result<UpdateReply, CoordinatorStopped> {
         self.request(|reply| Command::Update {
             volunteer,
             task,
             bits,
-            is_next_held,
+            request,
             reply,
         })
         .await
     }
 
-    /// Issues the next task of a volunteer that has rested. `None` if the run is finished or the volunteer was ejected.
+    /// Issues the next tasks of a volunteer that has rested or replaces its open ones: none if the run is finished or the volunteer was ejected.
     pub async fn resume(
         &self,
         volunteer: VolunteerId,
-    ) -> Result<Option<TaskAssignment>, CoordinatorStopped> {
-        self.request(|reply| Command::Resume { volunteer, reply })
-            .await
+        request: TaskRequest,
+    ) -> Result<Vec<TaskAssignment>, CoordinatorStopped> {
+        self.request(|reply| Command::Resume {
+            volunteer,
+            request,
+            reply,
+        })
+        .await
     }
 
     /// Lists connected volunteers and recent ejections.

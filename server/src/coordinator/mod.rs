@@ -13,8 +13,10 @@
 //! is saved, it then waits until the batch is durable, while further commands queue up. Only then does it publish the
 //! snapshot and send the replies to joins and updates.
 
+mod batch;
 mod handle;
 mod journal;
+mod pacing;
 mod registry;
 pub mod seeds;
 mod snapshot;
@@ -23,7 +25,9 @@ mod training;
 mod verification_cache;
 mod verifier;
 
-pub use handle::{CoordinatorHandle, CoordinatorStopped, JoinReply, TaskAssignment, UpdateReply};
+pub use handle::{
+    CoordinatorHandle, CoordinatorStopped, JoinReply, TaskAssignment, TaskRequest, UpdateReply,
+};
 pub use registry::{EjectTarget, JoinRequest};
 pub use snapshot::Snapshot;
 pub use telemetry::{Ejection, VolunteerListing, VolunteerSummary};
@@ -36,19 +40,20 @@ use farsign::assignment::{AssignmentOptions, updates_between_snapshots};
 use farsign::dataset::Dataset;
 use farsign::optimizer::{FarSign, FarSignOptions};
 use farsign::task::RunSettings;
-use farsign::training_server::{TrainingCounters, TrainingOptions, TrainingServer, UpdateOutcome};
+use farsign::training_server::{TrainingCounters, TrainingOptions, TrainingServer};
 use farsign::trust::TrustMean;
 use rand_chacha::ChaCha12Rng;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::admission::Admission;
 use crate::counters::Counters;
-use crate::effort::Effort;
 use crate::store::StoreError;
 use crate::store::event::CoordinatorCounters;
 use crate::store::saved_run::SavedRun;
+use batch::PreparedReply;
 use handle::Command;
 use journal::Journal;
+use pacing::ServerPace;
 use registry::VolunteerRegistry;
 use telemetry::Telemetry;
 use verifier::Verifier;
@@ -107,42 +112,7 @@ pub struct Coordinator {
     snapshot_due_at: u64,
     journal: Journal,
     counters: Arc<Counters>,
-}
-
-/// A request whose reply waits for the snapshot that contains everything before it.
-enum Request {
-    Join(JoinRequest, oneshot::Sender<Option<JoinReply>>),
-    Update {
-        outcome: UpdateOutcome,
-        volunteer: farsign::task::VolunteerId,
-        is_next_held: bool,
-        reply: oneshot::Sender<UpdateReply>,
-    },
-    Resume(
-        farsign::task::VolunteerId,
-        oneshot::Sender<Option<TaskAssignment>>,
-    ),
-}
-
-/// A reply held back until its batch is durable.
-enum PreparedReply {
-    Join(oneshot::Sender<Option<JoinReply>>, Option<JoinReply>),
-    Update(oneshot::Sender<UpdateReply>, UpdateReply),
-    Resume(
-        oneshot::Sender<Option<TaskAssignment>>,
-        Option<TaskAssignment>,
-    ),
-}
-
-impl PreparedReply {
-    /// Sends the reply. A requester that has disconnected is removed by its session's leave command.
-    fn send(self) {
-        match self {
-            Self::Join(reply, joined) => _ = reply.send(joined),
-            Self::Update(reply, outcome) => _ = reply.send(outcome),
-            Self::Resume(reply, next) => _ = reply.send(next),
-        }
-    }
+    pace: ServerPace,
 }
 
 /// An error that ends the coordinator.
@@ -184,6 +154,12 @@ impl Coordinator {
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE_CAPACITY);
         let latest = Arc::new(Snapshot::initial(&training));
         let (snapshots, published) = watch::channel(Arc::clone(&latest));
+        let mut pace = ServerPace::new(&run, services.train.len());
+        if let Some(options) = verification {
+            let counters = Arc::clone(&services.counters.verification);
+            let accepted = training.optimizer().accepted();
+            pace = pace.with_verification(options.cpu_fraction, counters, accepted, Instant::now());
+        }
         let telemetry = Telemetry::new(run.directions, run.order, assignment.rule, Instant::now());
         let verifier = verification.map(|options| {
             // A weak sender: a strong one would keep the queue open while the verifier waits for jobs.
@@ -212,6 +188,7 @@ impl Coordinator {
             snapshot_due_at: 0,
             journal,
             counters: services.counters,
+            pace,
         };
         coordinator.handle_events();
         Ok((
@@ -241,17 +218,7 @@ impl Coordinator {
             {
                 self.queue.close(); // queued commands are still handled
             }
-            requests.extend(
-                commands
-                    .drain(..)
-                    .filter_map(|command| self.handle_command(command)),
-            );
-            self.make_snapshot();
-            replies.extend(
-                requests
-                    .drain(..)
-                    .map(|request| self.prepare_reply(request)),
-            );
+            self.handle_batch(&mut commands, &mut requests, &mut replies);
             self.journal
                 .save(self.saved_counters(), self.training.optimizer())
                 .await?;
@@ -290,50 +257,6 @@ impl Coordinator {
         }
     }
 
-    fn handle_command(&mut self, command: Command) -> Option<Request> {
-        match command {
-            Command::Join { request, reply } => {
-                self.snapshot_due_at = 0;
-                return Some(Request::Join(request, reply));
-            }
-            Command::Update {
-                volunteer,
-                task,
-                bits,
-                is_next_held,
-                reply,
-            } => {
-                let outcome = self.handle_update(volunteer, task, &bits);
-                return Some(Request::Update {
-                    outcome,
-                    volunteer,
-                    is_next_held,
-                    reply,
-                });
-            }
-            Command::Resume { volunteer, reply } => return Some(Request::Resume(volunteer, reply)),
-            Command::Leave { volunteer } => self.handle_leave(volunteer),
-            Command::Verified(result) => self.handle_verification(&result),
-            // The requesters below may have disconnected.
-            Command::AcceptedCounts { identities, reply } => {
-                _ = reply.send(self.accepted_counts(&identities));
-            }
-            Command::List { reply } => _ = reply.send(self.list(Instant::now())),
-            Command::Eject {
-                target,
-                reason,
-                reply,
-            } => _ = reply.send(self.eject(target, reason)),
-            Command::SetEffort {
-                volunteer,
-                effort,
-                reply,
-            } => _ = reply.send(self.set_effort(volunteer, effort)),
-            Command::Stop => {}
-        }
-        None
-    }
-
     /// Makes a snapshot if one is due.
     fn make_snapshot(&mut self) {
         let optimizer = self.training.optimizer();
@@ -356,41 +279,6 @@ impl Coordinator {
     fn announce(&mut self) {
         if !Arc::ptr_eq(&*self.snapshots.borrow(), &self.latest) {
             self.snapshots.send_replace(Arc::clone(&self.latest));
-        }
-    }
-
-    fn prepare_reply(&mut self, request: Request) -> PreparedReply {
-        match request {
-            Request::Join(request, reply) => PreparedReply::Join(reply, self.join(request)),
-            Request::Resume(volunteer, reply) => {
-                PreparedReply::Resume(reply, self.next_task(volunteer))
-            }
-            Request::Update {
-                outcome: UpdateOutcome { verdict, closed },
-                volunteer,
-                is_next_held,
-                reply,
-            } => {
-                let finished = self.training.optimizer().is_finished();
-                let continues = closed && !finished;
-                let effort = self.registry.effort_of(volunteer);
-                let rests = continues && (is_next_held || effort != Effort::FULL);
-                let next = if continues && !rests {
-                    self.next_task(volunteer)
-                } else {
-                    None
-                };
-                let verdict = verdict.map(|accepted| accepted.update);
-                PreparedReply::Update(
-                    reply,
-                    UpdateReply {
-                        verdict,
-                        next,
-                        rest: rests.then_some(effort),
-                        finished,
-                    },
-                )
-            }
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Connected volunteers: what the coordinator knows besides their training state.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use farsign::identity::VolunteerIdentity;
-use farsign::task::{GoodbyeReason, VolunteerId};
+use farsign::task::{GoodbyeReason, TaskId, VolunteerId};
 use farsign::training_server::TrustRecord;
 use tokio::sync::oneshot;
 
@@ -41,6 +41,8 @@ pub(super) struct VolunteerEntry {
     pub stats: VolunteerStats,
     /// The percentage of its time for which it receives work.
     pub effort: Effort,
+    /// Its open tasks in order, with the accepted updates in the snapshot of each.
+    open: VecDeque<(TaskId, u64)>,
     /// Notifies the session of an ejection; taken when it is sent.
     pub ejected: Option<oneshot::Sender<GoodbyeReason>>,
 }
@@ -55,7 +57,23 @@ impl VolunteerEntry {
             request,
             stats: VolunteerStats::new(Instant::now()),
             effort,
+            open: VecDeque::new(),
             ejected: Some(ejected),
+        }
+    }
+
+    /// Records a task issued against a snapshot with `accepted` updates.
+    pub fn on_task_issued(&mut self, task: TaskId, accepted: u64) {
+        self.open.push_back((task, accepted));
+    }
+
+    /// Records that the first open task was closed.
+    pub fn on_task_closed(&mut self, task: TaskId) {
+        while let Some((closed, accepted)) = self.open.pop_front() {
+            if closed == task {
+                self.stats.set_task_base(accepted);
+                return;
+            }
         }
     }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use farsign::task::{GoodbyeReason, TaskId, VolunteerId};
 use farsign::training_server::{
-    AcceptedUpdate, Draws, TrainingEvent, TrainingServer, TrustRecord, UpdateOutcome,
+    AcceptedUpdate, Draws, IssuedTask, TrainingEvent, TrainingServer, TrustRecord, UpdateOutcome,
     VerificationResult,
 };
 use rand_chacha::rand_core::Rng as _;
 use tokio::sync::oneshot;
 
 use super::Coordinator;
-use super::handle::{JoinReply, TaskAssignment};
+use super::handle::{JoinReply, TaskAssignment, TaskRequest};
 use super::registry::{EjectTarget, JoinRequest, VolunteerEntry};
 use super::verifier::SubmitError;
 use crate::admission::bans::Ban;
@@ -40,8 +40,13 @@ impl Coordinator {
         let outcome = self.with_draws(|training, draws| {
             training.handle_update(volunteer, task, bits, 1.0, draws)
         });
+        if outcome.closed
+            && let Some(entry) = self.registry.get_mut(volunteer)
+        {
+            entry.on_task_closed(task);
+        }
         match outcome.verdict {
-            Ok(accepted) => self.on_accepted(volunteer, task, accepted),
+            Ok(accepted) => self.on_accepted(volunteer, accepted),
             Err(reason) => {
                 self.counters.update_rejected(reason);
                 let reason = reason.name();
@@ -59,23 +64,18 @@ impl Coordinator {
         outcome
     }
 
-    fn on_accepted(&mut self, volunteer: VolunteerId, task: TaskId, accepted: AcceptedUpdate) {
+    fn on_accepted(&mut self, volunteer: VolunteerId, accepted: AcceptedUpdate) {
         self.has_changed = true;
         let signs = self.training.last_signs();
         if let Some(entry) = self.registry.get_mut(volunteer) {
             self.telemetry
                 .on_update(volunteer, &mut entry.stats, accepted, signs);
         }
-        let AcceptedUpdate {
-            direction_seed,
-            trust,
-            ..
-        } = accepted;
+        let AcceptedUpdate { trust, task, .. } = accepted;
         self.journal.record(|| {
             Event::Accepted(Accepted {
                 volunteer,
                 task,
-                direction_seed,
                 trust,
                 signs: signs.clone(),
             })
@@ -94,21 +94,57 @@ impl Coordinator {
         let entry = VolunteerEntry::new(request, self.registry.default_effort, ejected);
         entry.log_joined(volunteer, record);
         self.registry.insert(volunteer, entry);
-        self.next_task(volunteer).map(|first| JoinReply {
+        let first = self.next_tasks(volunteer, &TaskRequest::default()).pop();
+        first.map(|first| JoinReply {
             volunteer,
             first,
             ejection,
         })
     }
 
-    /// Issues the next task of a volunteer. `None` if it is not connected or the run is finished.
-    pub(super) fn next_task(&mut self, volunteer: VolunteerId) -> Option<TaskAssignment> {
-        if self.training.optimizer().is_finished() {
-            return None;
+    /// Issues tasks of a volunteer until it has as many open ones as its pace asks for, and it requests at most.
+    ///
+    /// There are none if it is not connected or the run is finished.
+    pub(super) fn next_tasks(
+        &mut self,
+        volunteer: VolunteerId,
+        request: &TaskRequest,
+    ) -> Vec<TaskAssignment> {
+        let optimizer = self.training.optimizer();
+        if optimizer.is_finished() {
+            return Vec::new();
         }
-        let issued = self.with_draws(|training, draws| training.next_task(volunteer, draws))?;
+        let pace = &request.pace;
+        let images = pace.task_images(&self.pace.limits(optimizer.active()));
+        let wanted = pace.open_tasks(images).min(request.max_open);
+        if request.replaces_open {
+            return self.replace_tasks(volunteer, images).into_iter().collect();
+        }
+        let missing = wanted.saturating_sub(self.training.open_tasks(volunteer));
+        (0..missing)
+            .map_while(|_| self.further_task(volunteer, images))
+            .collect()
+    }
+
+    /// Issues one more task of a volunteer. `None` if it is not connected.
+    fn further_task(&mut self, volunteer: VolunteerId, images: u32) -> Option<TaskAssignment> {
+        let issued =
+            self.with_draws(|training, draws| training.further_task(volunteer, images, draws))?;
+        Some(self.assign(volunteer, &issued))
+    }
+
+    /// Closes a volunteer's open tasks without their updates, and issues one that resets the momentum. `None` if it is
+    /// not connected.
+    fn replace_tasks(&mut self, volunteer: VolunteerId, images: u32) -> Option<TaskAssignment> {
+        let issued =
+            self.with_draws(|training, draws| training.next_task(volunteer, images, draws))?;
+        Some(self.assign(volunteer, &issued))
+    }
+
+    /// Records a task, and reserves memory for its verification.
+    fn assign(&mut self, volunteer: VolunteerId, issued: &IssuedTask) -> TaskAssignment {
         if let Some(entry) = self.registry.get_mut(volunteer) {
-            entry.stats.on_task_issued(self.latest.accepted);
+            entry.on_task_issued(issued.task.id, self.latest.accepted);
         }
         if let Some(verifier) = self.verifier.as_mut().filter(|_| issued.is_recorded)
             && !verifier.reserve(&issued.version)
@@ -116,10 +152,10 @@ impl Coordinator {
             self.training.skip_recording(volunteer);
             self.counters.verification.record_skip();
         }
-        Some(TaskAssignment {
+        TaskAssignment {
             task: issued.task,
             snapshot: Arc::clone(&self.latest),
-        })
+        }
     }
 
     pub(super) fn handle_leave(&mut self, volunteer: VolunteerId) {

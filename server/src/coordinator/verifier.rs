@@ -133,6 +133,11 @@ impl VerifierThread {
         self.counters
             .recomputed
             .fetch_add(recomputed as u64, Ordering::Relaxed);
+        let updates = &job.segment.updates[..recomputed];
+        let images = updates.iter().map(|update| u64::from(update.task.images));
+        self.counters
+            .images
+            .fetch_add(images.sum(), Ordering::Relaxed);
         VerificationResult::new(job, mismatch, momentum)
     }
 }

@@ -4,49 +4,43 @@
 //!   connect --hello--> join --welcome, version, task--> [ update -- accepted | rejected, version?, task? ]* --> goodbye
 //! ```
 //!
-//! A session holds one permit, one open task and at most one frame in each direction. It ends when the volunteer
+//! A session holds one permit, up to two open tasks and at most one frame in each direction. It ends when the volunteer
 //! leaves, breaks the protocol, exceeds a timeout or stops reading, when the run is finished, and when the server
 //! shuts down. Its own state is local to its task; shared state is behind [`SessionContext`].
 
 mod close;
+mod pacing;
+mod tasks;
 mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, FromRef, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, TaskId, VolunteerId};
+use farsign::task::{Goodbye, GoodbyeReason, RunSettings, VolunteerId};
 use farsign::task_timing::MAX_TIMEOUTS_IN_A_ROW;
 use farsign::version::VersionHash;
-use farsign::volunteer::MAX_TASK_DELAY_MS;
 use farsign::wire::{
     ClientRecord, SUBPROTOCOL, ServerFrame, max_client_frame_bytes, read_client_frame,
 };
 use tokio::sync::{oneshot, watch};
-use tokio::time::Instant;
 
 use crate::admission::{Admission, VolunteerKey};
-use crate::coordinator::{CoordinatorHandle, JoinReply, JoinRequest, TaskAssignment, UpdateReply};
+use crate::coordinator::{CoordinatorHandle, JoinReply, JoinRequest, TaskAssignment};
 use crate::counters::Counters;
 use crate::effort::Effort;
 use crate::net::client_addr::ClientAddr;
 use crate::net::egress::ConnectionEgress;
 use crate::net::listener::PeerAddr;
 use crate::session::close::SessionEnd;
-use crate::session::transport::Transport;
+use crate::session::pacing::Pacing;
+use crate::session::transport::{RoundTrip, Transport};
 use crate::shutdown::cancelled;
 use crate::state::{AppState, SessionLimits};
-
-/// Longest wait of a task for the limits of the egress. Volunteers count a longer silence as a lost server.
-const MAX_TASK_DELAY: Duration = Duration::from_millis(MAX_TASK_DELAY_MS);
-
-/// Rejected updates in a row after which a session ends.
-const MAX_REJECTED_IN_A_ROW: u32 = 8;
 
 /// The library's read buffer. Frames are small, and there may be thousands of connections.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -147,8 +141,9 @@ async fn serve(
         volunteer: VolunteerKey::Address(client),
         has_accepted: false,
         sent_version: None,
-        task_sent: None,
         task_bytes: 0,
+        pacing: Pacing::new(),
+        last_work: (Effort::FULL, Duration::ZERO),
         rejected_in_a_row: 0,
     };
     let end = match &permit {
@@ -178,10 +173,12 @@ struct Session {
     has_accepted: bool,
     /// Name of the version that was sent last.
     sent_version: Option<VersionHash>,
-    /// Time at which the open task was sent; `None` while the volunteer is throttled.
-    task_sent: Option<Instant>,
     /// Size of the last frame with a task, but the first: the expected size of the next.
     task_bytes: u64,
+    /// Open tasks and measured times.
+    pacing: Pacing,
+    /// The operator's effort after the last task, and the time that the volunteer took for it.
+    last_work: (Effort, Duration),
     /// Rejected updates since the last accepted one.
     rejected_in_a_row: u32,
 }
@@ -242,6 +239,7 @@ impl Session {
     async fn hello(&mut self) -> Result<JoinRequest, SessionEnd> {
         let frame = self.transport.receive().await?;
         let frame = frame.ok_or(SessionEnd::Goodbye(GoodbyeReason::HelloMissing))?;
+        self.transport.reset_control_frames();
         let ClientRecord::Hello(hello) = read_client_frame(&frame)? else {
             return Err(SessionEnd::Goodbye(GoodbyeReason::HelloMissing));
         };
@@ -266,127 +264,18 @@ impl Session {
         first: TaskAssignment,
     ) -> Result<std::convert::Infallible, SessionEnd> {
         ServerFrame::new(&mut self.transport.frame).welcome(volunteer, &self.context.run);
-        self.push_task(&first);
-        self.transport.send().await?;
-        self.arm_deadline();
+        self.send_with_tasks(&[first]).await?;
         loop {
-            match self.transport.receive().await? {
+            let received = self.transport.receive().await?;
+            if let Some(RoundTrip { time, was_idle }) = self.transport.take_round_trip() {
+                self.pacing.on_round_trip(time, was_idle);
+            }
+            match received {
                 Some(frame) => self.handle_frame(volunteer, &frame).await?,
-                None if self.task_sent.is_none() => self.resume(volunteer).await?,
+                None if self.pacing.is_idle() => self.resume(volunteer).await?,
                 None => return Err(SessionEnd::Goodbye(GoodbyeReason::TaskTimeout)),
             }
         }
-    }
-
-    async fn handle_frame(
-        &mut self,
-        volunteer: VolunteerId,
-        frame: &Bytes,
-    ) -> Result<(), SessionEnd> {
-        let (task, bits) = match read_client_frame(frame)? {
-            ClientRecord::Update { task, bits } => (task, bits),
-            ClientRecord::VersionRequest { .. } => return self.replace_task(volunteer).await,
-            ClientRecord::Hello(_) => return Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)),
-        };
-        let bits = frame.slice_ref(bits);
-        let wait = self.transport.reserve_task(self.task_bytes);
-        let update = self
-            .context
-            .coordinator
-            .update(volunteer, task, bits, !wait.is_zero());
-        let reply = update.await;
-        let reply = reply.map_err(|_| SessionEnd::Goodbye(GoodbyeReason::ShuttingDown))?;
-        match (&reply.next, reply.rest) {
-            (Some(_), _) => self.arm_deadline(),
-            (None, Some(effort)) => self.throttle(effort, wait),
-            (None, None) => {}
-        }
-        self.send_reply(task, &reply).await
-    }
-
-    /// Replaces the open task by one against a whole version, for a volunteer whose version has other bits than it
-    /// should. That can be the fault of a cache or a relay and costs no trust, but it counts as a rejected update.
-    async fn replace_task(&mut self, volunteer: VolunteerId) -> Result<(), SessionEnd> {
-        self.context
-            .counters
-            .update_rejected(RejectReason::VersionMissing);
-        self.rejected_in_a_row += 1;
-        if self.rejected_in_a_row >= MAX_REJECTED_IN_A_ROW {
-            return Err(SessionEnd::Goodbye(GoodbyeReason::TooManyRejects));
-        }
-        self.sent_version = None;
-        self.resume(volunteer).await
-    }
-
-    /// Starts the timeout of a task.
-    fn arm_deadline(&mut self) {
-        let now = Instant::now();
-        self.task_sent = Some(now);
-        self.transport
-            .set_deadline(now + self.context.limits.task_timeout);
-    }
-
-    /// Delays the next task, for its volunteer's effort and for the limits of the egress.
-    fn throttle(&mut self, effort: Effort, wait: Duration) {
-        let now = Instant::now();
-        let worked = self
-            .task_sent
-            .take()
-            .map_or(Duration::ZERO, |sent| now - sent);
-        let rest = effort.delay_after(worked).unwrap_or_default();
-        let delay = rest.max(wait.min(MAX_TASK_DELAY));
-        self.transport.set_deadline(now + delay);
-    }
-
-    /// Sends the next task after a delay.
-    async fn resume(&mut self, volunteer: VolunteerId) -> Result<(), SessionEnd> {
-        let next = self.context.coordinator.resume(volunteer).await;
-        let next = next.map_err(|_| SessionEnd::Goodbye(GoodbyeReason::ShuttingDown))?;
-        let next = next.ok_or(SessionEnd::Goodbye(GoodbyeReason::RunFinished))?;
-        self.arm_deadline();
-        ServerFrame::new(&mut self.transport.frame);
-        self.push_task(&next);
-        self.task_bytes = self.transport.frame.len() as u64;
-        self.transport.send().await
-    }
-
-    /// Acknowledges an update, with the next task in the same frame.
-    async fn send_reply(&mut self, task: TaskId, reply: &UpdateReply) -> Result<(), SessionEnd> {
-        let mut frame = ServerFrame::new(&mut self.transport.frame);
-        match reply.verdict {
-            Ok(accepted) => {
-                frame.accepted(task, accepted);
-                self.rejected_in_a_row = 0;
-                self.has_accepted = true;
-            }
-            Err(reason) => {
-                frame.rejected(task, reason);
-                self.rejected_in_a_row += 1;
-            }
-        }
-        if let Some(next) = &reply.next {
-            self.push_task(next);
-            self.task_bytes = self.transport.frame.len() as u64;
-        }
-        self.transport.send().await?;
-        match () {
-            () if reply.finished => Err(SessionEnd::Goodbye(GoodbyeReason::RunFinished)),
-            () if self.rejected_in_a_row >= MAX_REJECTED_IN_A_ROW => {
-                Err(SessionEnd::Goodbye(GoodbyeReason::TooManyRejects))
-            }
-            () => Ok(()),
-        }
-    }
-
-    /// Adds a task to the frame, after its version if that is not the one that was sent last.
-    fn push_task(&mut self, next: &TaskAssignment) {
-        let version = next.task.version;
-        let sent = self.sent_version.replace(version);
-        let mut frame = ServerFrame::append(&mut self.transport.frame);
-        if sent != Some(version) {
-            frame.version(&next.snapshot.encoded_since(sent));
-        }
-        frame.task(&next.task);
     }
 
     /// Counts the end of the session, and sends a goodbye if the volunteer still reads.

@@ -18,8 +18,11 @@ use crate::session::close::{SessionEnd, classify_error, close_code_of, is_timeou
 use crate::shutdown::cancelled;
 use crate::state::SessionLimits;
 
-/// Pings and pongs between two messages. A volunteer responds to one ping every half minute, for as long as a task takes.
+/// Pings, pongs and rests between two updates. A volunteer responds to one ping every half minute, for as long as a task takes.
 const MAX_CONTROL_FRAMES: u32 = 256;
+
+/// Time for a pong, after which another ping measures the round trip.
+const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time for the volunteer to close its side of the connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,11 +37,31 @@ pub(super) struct Transport {
     pings: Interval,
     /// Deadline of the next message.
     deadline: Pin<Box<Sleep>>,
-    /// Pings and pongs since the last message.
+    /// Pings, pongs and rests since the last update.
     control_frames: u32,
+    /// The ping that measures the round trip.
+    measuring: Option<MeasuringPing>,
+    /// The newest measured round trip, until it is taken.
+    round_trip: Option<RoundTrip>,
     shutdown: watch::Receiver<bool>,
     /// The frame in preparation.
     pub(super) frame: Vec<u8>,
+}
+
+/// A ping without its pong.
+struct MeasuringPing {
+    /// Unpredictable, so that no pong can be sent before the ping was received.
+    payload: [u8; 8],
+    sent: Instant,
+    is_idle: bool,
+}
+
+/// A measured round trip.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RoundTrip {
+    pub time: Duration,
+    /// Whether the volunteer had no open task when the ping was sent.
+    pub was_idle: bool,
 }
 
 impl Transport {
@@ -61,6 +84,8 @@ impl Transport {
             pings,
             deadline: Box::pin(tokio::time::sleep(limits.hello_timeout)),
             control_frames: 0,
+            measuring: None,
+            round_trip: None,
             shutdown,
             frame: Vec::new(),
         }
@@ -87,10 +112,10 @@ impl Transport {
                 message = self.socket.recv() => match message {
                     Some(Ok(Message::Binary(frame))) => {
                         self.counters.received_bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
-                        self.control_frames = 0;
                         return Ok(Some(frame));
                     }
                     Some(Ok(Message::Text(_))) => return Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)),
+                    Some(Ok(Message::Pong(payload))) if self.is_measured(&payload) => {}
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.count_control_frame()?,
                     Some(Ok(Message::Close(_))) | None => return Err(SessionEnd::Left),
                     Some(Err(error)) => return Err(classify_error(error)),
@@ -99,18 +124,67 @@ impl Transport {
                     return Err(SessionEnd::Goodbye(GoodbyeReason::ShuttingDown));
                 }
                 () = &mut self.deadline => return Ok(None),
-                _ = self.pings.tick() => self.write(Message::Ping(Bytes::new())).await?,
+                _ = self.pings.tick() => self.ping(false).await?,
             }
         }
     }
 
+    /// Sends a ping, and measures its round trip unless another ping is under way. `is_idle` says that the volunteer has
+    /// no open task, so that it returns the ping at once.
+    ///
+    /// # Errors
+    /// Returns the errors of [`Transport::send`].
+    pub(super) async fn ping(&mut self, is_idle: bool) -> Result<(), SessionEnd> {
+        let sent = Instant::now();
+        let is_under_way = self
+            .measuring
+            .as_ref()
+            .is_some_and(|ping| sent - ping.sent < PONG_TIMEOUT);
+        if is_under_way {
+            return self.write(Message::Ping(Bytes::new())).await;
+        }
+        let payload: [u8; 8] = rand::random();
+        self.measuring = Some(MeasuringPing {
+            payload,
+            sent,
+            is_idle,
+        });
+        self.write(Message::Ping(Bytes::copy_from_slice(&payload)))
+            .await
+    }
+
+    /// Records the round trip of the measuring ping if this is its pong, and returns whether it is.
+    fn is_measured(&mut self, payload: &[u8]) -> bool {
+        let Some(ping) = self.measuring.take_if(|ping| ping.payload == payload) else {
+            return false;
+        };
+        self.round_trip = Some(RoundTrip {
+            time: ping.sent.elapsed(),
+            was_idle: ping.is_idle,
+        });
+        true
+    }
+
+    /// Takes the newest round trip. `None` if none was measured since the last call.
+    pub(super) fn take_round_trip(&mut self) -> Option<RoundTrip> {
+        self.round_trip.take()
+    }
+
     /// Limits pings, which cost their sender next to nothing and the server a response.
-    fn count_control_frame(&mut self) -> Result<(), SessionEnd> {
+    ///
+    /// # Errors
+    /// Returns the end of the session if there were too many since the last update.
+    pub(super) fn count_control_frame(&mut self) -> Result<(), SessionEnd> {
         self.control_frames += 1;
         if self.control_frames > MAX_CONTROL_FRAMES {
             return Err(SessionEnd::Goodbye(GoodbyeReason::TooManyPings));
         }
         Ok(())
+    }
+
+    /// Allows as many pings and pongs as before the first update.
+    pub(super) fn reset_control_frames(&mut self) {
+        self.control_frames = 0;
     }
 
     /// Sends the frame in preparation.

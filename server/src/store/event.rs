@@ -4,7 +4,7 @@ use farsign::identity::VolunteerIdentity;
 use farsign::optimizer::{FarSign, FarSignOptions, FarSignState};
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{RunSettings, TaskId, VolunteerId};
+use farsign::task::{RunSettings, Task, VolunteerId};
 pub use farsign::training_server::TrustRecord;
 use farsign::trust::TrustMean;
 
@@ -68,10 +68,8 @@ impl Event {
 pub struct Accepted {
     /// Sender of the update.
     pub volunteer: VolunteerId,
-    /// Task of the update.
-    pub task: TaskId,
-    /// Seed of the task's directions.
-    pub direction_seed: u64,
+    /// Task of the update, with everything else that the update depends on.
+    pub task: Task,
     /// Trust, a factor on the weight of the sender.
     pub trust: f32,
     /// One sign per direction.

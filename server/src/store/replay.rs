@@ -43,14 +43,13 @@ pub fn apply(optimizer: &mut FarSign, sequence: u64, event: &Event) -> Result<()
         Event::Leave(volunteer) => optimizer.leave(*volunteer),
         Event::Accepted(Accepted {
             volunteer,
-            direction_seed,
+            task,
             trust,
             signs,
-            ..
         }) => {
             let update = SignUpdate {
                 volunteer: *volunteer,
-                direction_seed: *direction_seed,
+                direction_seed: task.direction_seed,
                 trust: *trust,
                 signs,
             };

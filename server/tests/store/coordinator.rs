@@ -11,7 +11,7 @@ use farsign_server::admission::Admission;
 use farsign_server::config::settings::{ModelKind, RuleKind};
 use farsign_server::coordinator::{
     Coordinator, CoordinatorError, CoordinatorHandle, CoordinatorStopped, JoinRequest, Services,
-    TaskAssignment,
+    TaskAssignment, TaskRequest,
 };
 use farsign_server::counters::Counters;
 use farsign_server::data::loader::{TrainAndHeldOut, built_in};
@@ -151,10 +151,15 @@ impl Received {
                 continue;
             }
             let reply = handle
-                .update(volunteer, task.id, fixture.bits(&mut stream), false)
+                .update(
+                    volunteer,
+                    task.id,
+                    fixture.bits(&mut stream),
+                    TaskRequest::default(),
+                )
                 .await?;
             self.accepted += u64::from(reply.verdict.is_ok());
-            if let Some(next) = &reply.next {
+            if let [next] = &reply.next[..] {
                 open.push((volunteer, self.task(next)));
             }
         }
@@ -286,10 +291,15 @@ async fn accepted_counts_survive_crash() {
         let mut task = joined.first.task;
         for _ in 0..number {
             let reply = handle
-                .update(joined.volunteer, task.id, fixture.bits(&mut stream), false)
+                .update(
+                    joined.volunteer,
+                    task.id,
+                    fixture.bits(&mut stream),
+                    TaskRequest::default(),
+                )
                 .await
                 .unwrap();
-            task = reply.next.expect("the run continues").task;
+            task = reply.next.first().expect("the run continues").task;
         }
     }
     running.abort(); // no session says goodbye

@@ -6,7 +6,8 @@ use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{TaskId, VolunteerId};
+use farsign::task::{Task, TaskId, VolunteerId};
+use farsign::version::VersionHash;
 use farsign::weighting::SenderState;
 use farsign_server::store::event::{
     Accepted, Checkpoint, CoordinatorCounters, Event, LogPosition, RunIdentity,
@@ -77,8 +78,15 @@ pub fn event(stream: &mut Stream) -> Event {
         }
         _ => Event::Accepted(Accepted {
             volunteer,
-            task: TaskId(stream.bits()),
-            direction_seed: stream.bits(),
+            task: Task {
+                id: TaskId(stream.bits()),
+                version: VersionHash([stream.below(256) as u8; 32]),
+                minibatch_seed: stream.bits(),
+                direction_seed: stream.bits(),
+                coin_seed: stream.bits(),
+                images: stream.bits() as u32,
+                reset_momentum: stream.below(2) == 0,
+            },
             trust: 0.05 + stream.unit(),
             signs: signs(stream),
         }),

@@ -3,7 +3,8 @@
 use farsign::optimizer::FarSign;
 use farsign::random::Stream;
 use farsign::sign::SignBits;
-use farsign::task::{TaskId, VolunteerId};
+use farsign::task::{Task, TaskId, VolunteerId};
+use farsign::version::VersionHash;
 use farsign_server::store::event::{Accepted, Event};
 use farsign_server::store::log::Log;
 use farsign_server::store::unlearn::unlearn;
@@ -63,8 +64,15 @@ fn both_methods_remove_attack() {
         let trust = if volunteer == REMOVED { 4.0 } else { 0.2 };
         let event = Event::Accepted(Accepted {
             volunteer,
-            task: TaskId(n),
-            direction_seed: 5,
+            task: Task {
+                id: TaskId(n),
+                version: VersionHash([n as u8; 32]),
+                minibatch_seed: n,
+                direction_seed: 5,
+                coin_seed: n,
+                images: 1,
+                reset_momentum: false,
+            },
             trust,
             signs,
         });

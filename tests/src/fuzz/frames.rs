@@ -25,6 +25,7 @@ pub fn client_frame(bytes: &[u8]) -> bool {
             assert_eq!(written, bytes, "an update has one encoding");
         }
         ClientRecord::VersionRequest { task } => ClientFrame::version_request(*task, &mut written),
+        ClientRecord::Rest { ms } => ClientFrame::rest(*ms, &mut written),
     }
     assert!(
         written.len() <= bytes.len(),

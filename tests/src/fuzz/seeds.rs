@@ -10,7 +10,8 @@ use farsign::optimizer::FarSignState;
 use farsign::random::Stream;
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{TaskId, VolunteerId};
+use farsign::task::{Task, TaskId, VolunteerId};
+use farsign::version::VersionHash;
 use farsign::weighting::SenderState;
 use farsign::wire::VERSION;
 use farsign_server::store::codec;
@@ -213,8 +214,15 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
     let volunteer = VolunteerId(2);
     let accepted = Accepted {
         volunteer,
-        task: TaskId(3),
-        direction_seed: 5,
+        task: Task {
+            id: TaskId(3),
+            version: VersionHash([9; 32]),
+            minibatch_seed: 10,
+            direction_seed: 5,
+            coin_seed: 11,
+            images: 128,
+            reset_momentum: true,
+        },
         trust: 0.5,
         signs: signs.clone(),
     };

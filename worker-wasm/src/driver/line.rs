@@ -28,11 +28,12 @@ impl Driver {
         driver.report_line();
         match reply {
             _ if !driver.is_started => {}
+            Err(refused) if driver.unacknowledged > 0 => driver.line_refused = Some(refused),
             Err(refused) => driver.rest_for_line(this, refused),
-            Ok(()) if driver.task.is_some() => {
+            Ok(()) if driver.next_task().is_some() => {
                 let started_ms = now_ms();
                 driver.record_idle(started_ms);
-                let result = driver.work_or_wait(this);
+                let result = driver.work_or_wait(this, started_ms);
                 driver.on_idle(this, started_ms, result);
             }
             Ok(()) => {
@@ -62,7 +63,7 @@ impl Driver {
     }
 
     /// Leaves until the budget allows another session. The last update was acknowledged, so nothing is lost.
-    fn rest_for_line(&mut self, this: &SharedDriver, refused: Refused) {
+    pub(super) fn rest_for_line(&mut self, this: &SharedDriver, refused: Refused) {
         self.disconnect();
         let delay_ms = (refused.resume_at_ms - unix_time_ms()).max(0.0);
         self.rest_ends_ms = Some(now_ms() + delay_ms);

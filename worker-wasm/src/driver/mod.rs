@@ -8,9 +8,10 @@
 //!                                                        is used up
 //! ```
 //!
-//! The [`Throttle`] sets the delay between two tasks. The server sends the next task with its reply to an update, so a
-//! volunteer rests with an open task if the server's timeout allows it, and without a session otherwise. Leaving costs a
-//! whole version and the momentum, but no task times out.
+//! The [`Throttle`] sets the rest between two tasks. The volunteer announces it with its update, and the server sends the
+//! next task so that it arrives when the rest is over. So a volunteer rests without an open task, and the rest hides the
+//! round trip. A rest that is long beside the server's timeout is taken without a session. Leaving costs a whole version
+//! and the momentum.
 
 mod line;
 mod session;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use farsign::backoff::Backoff;
 use farsign::dataset::Dataset;
-use farsign::task::{Secret, Task};
+use farsign::task::Secret;
 use farsign::task_timing::TaskTiming;
 use farsign::volunteer::{Event, MAX_TASK_DELAY_MS, Volunteer};
 use wasm_bindgen::JsValue;
@@ -30,7 +31,7 @@ use wasm_bindgen::JsValue;
 use crate::data::{self, LoadError};
 use crate::disconnect::reason_not_opened;
 use crate::events::{Progress, State, WorkerEvent};
-use crate::line::WorkerLine;
+use crate::line::{Refused, WorkerLine};
 use crate::socket::{Socket, Stage};
 use crate::throttle::Throttle;
 use crate::worker_global::{Timer, drop_after_event, now_ms, unix_time_ms};
@@ -47,6 +48,10 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The state of a volunteer. Events arrive through `Rc<RefCell<Driver>>`, one at a time.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is independent of the others"
+)]
 pub struct Driver {
     on_event: js_sys::Function,
     url: String,
@@ -73,9 +78,14 @@ pub struct Driver {
     /// Time at which the rest without a session ends. `None` in a session, and while there is no rest.
     rest_ends_ms: Option<f64>,
     updates_in_session: u32,
+    /// Updates without a reply.
+    unacknowledged: u32,
+    /// The line budget allows no further task. The rest begins when the last update is acknowledged.
+    line_refused: Option<Refused>,
+    /// Whether the server waits with the next task until a rest is over.
+    is_rest_announced: bool,
     idle_since_ms: f64,
-    /// A task that is delayed by the throttle.
-    task: Option<Task>,
+    /// Runs until the volunteer continues with the tasks that it holds.
     wait: Option<Timer>,
     progress: Progress,
     last_progress_ms: f64,
@@ -118,8 +128,10 @@ impl Driver {
             line: WorkerLine::default(),
             rest_ends_ms: None,
             updates_in_session: 0,
+            unacknowledged: 0,
+            line_refused: None,
+            is_rest_announced: false,
             idle_since_ms: 0.0,
-            task: None,
             wait: None,
             progress: Progress::default(),
             last_progress_ms: f64::NEG_INFINITY,
@@ -150,11 +162,12 @@ impl Driver {
         this.borrow_mut().finish(State::Stopped, None);
     }
 
-    /// Sets the fraction of a core. If it differs from the current one, the current delay ends.
+    /// Sets the fraction of a core. If it differs from the current one, the current rest ends.
     pub fn set_effort(this: &SharedDriver, effort: f64) {
         let mut driver = this.borrow_mut();
         let is_resting = driver.rest_ends_ms.is_some();
         if driver.throttle.set_effort(effort) {
+            driver.end_announced_rest();
             drop(driver);
             if is_resting {
                 Self::advance(this);
@@ -285,7 +298,7 @@ impl Driver {
     /// Reconnects after the idle timeout, and returns whether it has passed.
     fn check_idle_timeout(&mut self, this: &SharedDriver) -> bool {
         // While a task is delayed or computed, the server sends nothing.
-        let timed_out = self.task.is_none()
+        let timed_out = self.next_task().is_none()
             && now_ms() - self.last_transfer_ms >= IDLE_TIMEOUT.as_millis() as f64;
         if timed_out {
             let reason = "The server does not respond.";
@@ -348,8 +361,9 @@ impl Driver {
         self.set_timer(None);
         self.set_wait(None);
         drop_after_event(self.socket.take());
-        (self.volunteer, self.task, self.stage) = (None, None, Stage::Closed);
-        self.rest_ends_ms = None;
+        (self.volunteer, self.stage) = (None, Stage::Closed);
+        (self.rest_ends_ms, self.is_rest_announced) = (None, false);
+        (self.unacknowledged, self.line_refused) = (0, None);
         self.line.close();
         self.report_line();
     }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use farsign::task::Task;
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
 use farsign::wire::{ClientFrame, Hello};
 use js_sys::Uint8Array;
@@ -43,17 +44,17 @@ impl Driver {
             SocketEvent::Closed(_) if self.stage == Stage::Opening => return self.probe(this),
             SocketEvent::Closed(code) => Err(Disconnect::from_close_code(code)),
         };
-        let result = result.and_then(|()| self.work_or_wait(this));
+        let result = result.and_then(|()| self.work_or_wait(this, received_ms));
         self.on_idle(this, received_ms, result);
     }
 
-    /// Works on the delayed task, if there is one.
+    /// Works on the first task that the volunteer holds, if there is one.
     pub(super) fn work(this: &SharedDriver) {
         let mut driver = this.borrow_mut();
         driver.set_wait(None);
         let started_ms = now_ms();
         driver.record_idle(started_ms);
-        let result = driver.compute_update();
+        let result = driver.compute_update(this, started_ms);
         driver.on_idle(this, started_ms, result);
     }
 
@@ -80,22 +81,40 @@ impl Driver {
         }
     }
 
-    pub(super) fn work_or_wait(&mut self, this: &SharedDriver) -> Result<(), Disconnect> {
-        if self.task.is_some() && !self.may_compute_on_line() {
+    /// Returns the first task that the volunteer holds; `None` without one.
+    pub(super) fn next_task(&self) -> Option<Task> {
+        self.volunteer.as_ref().and_then(Volunteer::next_task)
+    }
+
+    pub(super) fn work_or_wait(
+        &mut self,
+        this: &SharedDriver,
+        started_ms: f64,
+    ) -> Result<(), Disconnect> {
+        if self.unacknowledged == 0
+            && let Some(refused) = self.line_refused.take()
+        {
+            self.rest_for_line(this, refused);
             return Ok(());
         }
+        // The rest before a session's first task is over. What is owed for opening the session is added to the next.
+        let is_first = self.updates_in_session == 0;
         match self.throttle.delay_ms() {
-            // The rest before a session's first task is over. What is owed for opening the session is added to the next.
-            Some(_) if self.is_rest_due() && self.updates_in_session == 0 => self.compute_update(),
-            Some(_) if self.is_rest_due() && self.task.is_some() => Err(Disconnect::Rest),
-            Some(ms) if self.task.is_some() => {
-                let this = Rc::clone(this);
-                let delay = Duration::from_secs_f64(ms / 1000.0);
-                self.set_wait(Some(Timer::set_timeout(delay, move || Self::work(&this))));
+            Some(_) if !is_first && self.is_rest_due() => Err(Disconnect::Rest),
+            // The server sent the task early.
+            Some(ms) if !is_first && self.next_task().is_some() => {
+                self.work_after(this, ms);
                 Ok(())
             }
-            _ => self.compute_update(),
+            _ => self.compute_update(this, started_ms),
         }
+    }
+
+    /// Works on the next task after a delay.
+    fn work_after(&mut self, this: &SharedDriver, ms: f64) {
+        let this = Rc::clone(this);
+        let delay = Duration::from_secs_f64(ms / 1000.0);
+        self.set_wait(Some(Timer::set_timeout(delay, move || Self::work(&this))));
     }
 
     fn on_frame(&mut self, frame: &Uint8Array) -> Result<(), Disconnect> {
@@ -118,6 +137,7 @@ impl Driver {
             }
             return Err(error.into());
         }
+        let mut has_task = false;
         for index in 0..self.events.len() {
             match self.events[index].clone() {
                 Event::Joined => {
@@ -130,13 +150,19 @@ impl Driver {
                     self.send_state(State::Working, None, None);
                 }
                 Event::Accepted(_) => {
+                    self.unacknowledged = self.unacknowledged.saturating_sub(1);
                     self.progress.accepted += 1.0;
                     self.timing.record_accepted();
                 }
-                Event::Rejected(_) => self.progress.rejected += 1.0,
-                Event::Task(task) => {
-                    self.line.record_task();
-                    self.task = Some(task);
+                Event::Rejected(_) => {
+                    self.unacknowledged = self.unacknowledged.saturating_sub(1);
+                    self.progress.rejected += 1.0;
+                }
+                Event::Task(_) => {
+                    if !has_task {
+                        self.line.record_task();
+                    }
+                    (has_task, self.is_rest_announced) = (true, false);
                 }
                 Event::VersionMissing(task) => {
                     ClientFrame::version_request(task, &mut self.outgoing);
@@ -151,27 +177,67 @@ impl Driver {
         Ok(())
     }
 
-    fn compute_update(&mut self) -> Result<(), Disconnect> {
-        let (Some(task), Some(volunteer)) = (self.task.take(), &mut self.volunteer) else {
+    /// Computes the update of the next task, if there is one. This work began at `started_ms`.
+    fn compute_update(&mut self, this: &SharedDriver, started_ms: f64) -> Result<(), Disconnect> {
+        if self.next_task().is_none() || self.line_refused.is_some() || !self.may_compute_on_line()
+        {
+            return Ok(());
+        }
+        let (Some(task), Some(volunteer)) = (self.next_task(), &mut self.volunteer) else {
             return Ok(());
         };
-        let started_ms = now_ms();
+        let began_ms = now_ms();
         volunteer.write_update(&task, &mut self.outgoing)?;
         self.progress.version = volunteer.version().unwrap_or_default() as f64;
-        let compute_ms = now_ms() - started_ms;
+        let ended_ms = now_ms();
+        let compute_ms = ended_ms - began_ms;
         self.timing.record_update(compute_ms);
         self.updates_in_session += 1;
+        self.unacknowledged += 1;
         self.progress.record_update(self.outgoing.len(), compute_ms);
-        self.last_transfer_ms = now_ms();
+        self.last_transfer_ms = ended_ms;
+        self.announce_rest(ended_ms - started_ms + BROWSER_OVERHEAD_MS);
         self.send();
+        if self.next_task().is_some() {
+            // After other events, such as a pause.
+            let rest_ms = self.throttle.delay_after_ms(ended_ms - started_ms);
+            self.work_after(this, rest_ms.unwrap_or_default());
+        }
         Ok(())
     }
 
-    /// Sends the frame. A closing connection drops it, and its last frames and its end are events that follow.
+    /// Announces the rest after work of `worked_ms`, if it is long enough for a timer.
+    fn announce_rest(&mut self, worked_ms: f64) {
+        let Some(ms) = self.throttle.delay_after_ms(worked_ms) else {
+            return;
+        };
+        let mut frame = Vec::new();
+        ClientFrame::rest(ms as u32, &mut frame);
+        self.is_rest_announced = true;
+        self.send_frame(&frame);
+    }
+
+    /// Asks for the next task now, if the server waits for the end of a rest.
+    pub(super) fn end_announced_rest(&mut self) {
+        if std::mem::take(&mut self.is_rest_announced) {
+            let mut frame = Vec::new();
+            ClientFrame::rest(0, &mut frame);
+            self.send_frame(&frame);
+        }
+    }
+
+    /// Sends the frame in preparation.
     fn send(&mut self) {
-        self.line.sent(unix_time_ms(), self.outgoing.len());
+        let frame = std::mem::take(&mut self.outgoing);
+        self.send_frame(&frame);
+        self.outgoing = frame; // its memory is reused
+    }
+
+    /// Sends a frame. A closing connection drops it, and its last frames and its end are events that follow.
+    fn send_frame(&mut self, frame: &[u8]) {
+        self.line.sent(unix_time_ms(), frame.len());
         if let Some(socket) = &self.socket {
-            socket.send(&self.outgoing);
+            socket.send(frame);
         }
     }
 }

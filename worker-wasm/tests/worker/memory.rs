@@ -115,6 +115,7 @@ impl Server {
             minibatch_seed: given.minibatch_seed,
             direction_seed: given.direction_seed,
             coin_seed: given.coin_seed,
+            images: self.settings.batch,
             reset_momentum: given.reset_momentum,
         };
         self.open = Some(task);

@@ -24,6 +24,7 @@ const CRATES: [Layers; 5] = [
                 "momentum",
                 "random",
                 "simd",
+                "task_sizing",
                 "task_timing",
                 "trust",
             ],
@@ -74,7 +75,7 @@ const CRATES: [Layers; 5] = [
         layers: &[
             &["attack", "identity_file", "server_url"],
             &["remote"],
-            &["line", "training_data"],
+            &["disconnect", "line", "training_data"],
             &["worker"],
         ],
     },

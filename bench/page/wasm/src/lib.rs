@@ -124,6 +124,7 @@ impl Steps {
             minibatch_seed: seed(index),
             direction_seed: 1,
             coin_seed: 1,
+            images: BATCH as u32,
             reset_momentum: false,
         };
         self.computer.compute(&task, &self.x, &self.data).is_some()

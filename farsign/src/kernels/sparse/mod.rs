@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use crate::dataset::Dataset;
 use crate::kernels::Evaluation;
-use crate::kernels::softmax::{count_correct, cross_entropy, probabilities};
+use crate::kernels::softmax::{add_cross_entropy, count_correct, cross_entropy, probabilities};
 use crate::minibatch::{Minibatch, SparseRows};
 use crate::model::{Architecture, Layer};
 use crate::simd::dispatch;
@@ -76,8 +76,32 @@ impl Kernel {
     /// Returns the loss, and writes its gradient into `gradient`, `[d]`.
     pub fn loss_and_gradient(&mut self, x: &[f32], batch: &Minibatch, gradient: &mut [f32]) -> f32 {
         let loss = self.loss(x, batch);
-        self.backward(x, &batch.inputs, gradient);
+        self.backward::<false>(x, &batch.inputs, gradient);
         loss
+    }
+
+    /// Adds a part of a minibatch of `images` to `sum`, the sum of the losses so far, and to the gradient of their mean.
+    /// The first part, at a sum of `None`, overwrites `gradient`, `[d]`.
+    ///
+    /// Every sum is in the order of the images, so parts of any size lead to the same bits as the whole minibatch.
+    pub fn add_part(
+        &mut self,
+        x: &[f32],
+        part: &Minibatch,
+        images: usize,
+        sum: &mut Option<f32>,
+        gradient: &mut [f32],
+    ) {
+        let scale = 1.0 / images as f32;
+        self.forward(x, &part.inputs);
+        let before = *sum;
+        let loss = add_cross_entropy(&mut self.z, &part.labels, scale, before.unwrap_or(0.0));
+        *sum = Some(loss);
+        if before.is_none() {
+            self.backward::<false>(x, &part.inputs, gradient);
+        } else {
+            self.backward::<true>(x, &part.inputs, gradient);
+        }
     }
 
     /// Returns the probability of each class for each image, `[batch, classes]`: the softmax of the last layer.
@@ -115,7 +139,7 @@ impl Kernel {
             let weights = &x[layer.weights.clone()];
             let biases = &x[layer.biases.clone()];
             self.z.resize(inputs.rows() * layer.outputs, 0.0);
-            weighted_sums(
+            weighted_sums::<false>(
                 |row| inputs.row(row),
                 weights,
                 layer.outputs,
@@ -131,19 +155,22 @@ impl Kernel {
         }
     }
 
-    fn backward(&mut self, x: &[f32], inputs: &SparseRows, gradient: &mut [f32]) {
+    /// Writes the gradient, or adds to it (`ADD`).
+    fn backward<const ADD: bool>(&mut self, x: &[f32], inputs: &SparseRows, gradient: &mut [f32]) {
         for (l, layer) in self.layers.iter().enumerate().rev() {
             let inputs = if l == 0 { inputs } else { &self.hidden[l - 1] };
             let (dw, db) =
                 gradient[layer.weights.start..layer.biases.end].split_at_mut(layer.weights.len());
             if layer.outputs == TEN {
-                scatter::<TEN>(inputs, &self.z, dw);
+                scatter::<TEN, ADD>(inputs, &self.z, dw);
             } else {
                 inputs.transpose(layer.inputs, &mut self.columns);
                 let list = |column| self.columns.row(column);
-                weighted_sums(list, &self.z, layer.outputs, &mut self.packed, dw);
+                weighted_sums::<ADD>(list, &self.z, layer.outputs, &mut self.packed, dw);
             }
-            db.fill(0.0);
+            if !ADD {
+                db.fill(0.0);
+            }
             for dz in self.z.chunks_exact(layer.outputs) {
                 db.iter_mut().zip(dz).for_each(|(db, dz)| *db += dz);
             }
@@ -180,7 +207,7 @@ impl Scratch {
         self.all.extend(0..layer.outputs as u32);
         self.dense.resize(inputs.rows() * layer.inputs, 0.0);
         let list = |row: usize| (&*self.all, &dz[row * layer.outputs..]);
-        weighted_sums(
+        weighted_sums::<false>(
             list,
             &self.transposed,
             layer.inputs,
@@ -208,10 +235,11 @@ const TEN: usize = 10;
 /// Number of columns that are summed together, limited by a processor's registers.
 const WIDE: usize = if cfg!(target_family = "wasm") { 32 } else { 64 };
 
-/// Computes `out[r] <- sum over i of factors[i] * matrix[rows[i]]` for each row `r` of `out`.
+/// Computes `out[r] <- sum over i of factors[i] * matrix[rows[i]]` for each row `r` of `out`, or continues the sums that
+/// are in `out` (`ADD`).
 ///
 /// `(rows, factors)` is the list of `r`. Rows of `out` and of `matrix` have `width` columns.
-fn weighted_sums<'a>(
+fn weighted_sums<'a, const ADD: bool>(
     list: impl Fn(usize) -> (&'a [u32], &'a [f32]),
     matrix: &[f32],
     width: usize,
@@ -222,13 +250,13 @@ fn weighted_sums<'a>(
         #[inline(always)]
         move || {
             if width == TEN {
-                sums::<TEN>(&list, matrix.as_chunks().0, 0..TEN, width, out);
+                sums::<TEN, ADD>(&list, matrix.as_chunks().0, 0..TEN, width, out);
                 return;
             }
-            let mut done = blocks::<WIDE>(&list, matrix, width, 0, packed, out);
-            done = blocks::<8>(&list, matrix, width, done, packed, out);
-            done = blocks::<2>(&list, matrix, width, done, packed, out);
-            blocks::<1>(&list, matrix, width, done, packed, out);
+            let mut done = blocks::<WIDE, ADD>(&list, matrix, width, 0, packed, out);
+            done = blocks::<8, ADD>(&list, matrix, width, done, packed, out);
+            done = blocks::<2, ADD>(&list, matrix, width, done, packed, out);
+            blocks::<1, ADD>(&list, matrix, width, done, packed, out);
         },
     );
 }
@@ -237,7 +265,10 @@ fn weighted_sums<'a>(
 ///
 /// [`weighted_sums`] of the transposed list computes the same, but few columns do not justify the transposition. Each
 /// output is one sum in the order of the rows.
-fn scatter<const N: usize>(h: &SparseRows, matrix: &[f32], out: &mut [f32]) {
+fn scatter<const N: usize, const ADD: bool>(h: &SparseRows, matrix: &[f32], out: &mut [f32]) {
+    if !ADD {
+        out.fill(0.0);
+    }
     dispatch(
         #[inline(always)]
         move || scatter_lanes::<N>(h, matrix, out),
@@ -246,7 +277,6 @@ fn scatter<const N: usize>(h: &SparseRows, matrix: &[f32], out: &mut [f32]) {
 
 #[inline(always)]
 fn scatter_lanes<const N: usize>(h: &SparseRows, matrix: &[f32], out: &mut [f32]) {
-    out.fill(0.0);
     let (out, _) = out.as_chunks_mut::<N>();
     let (matrix, _) = matrix.as_chunks::<N>();
     for (row, values) in matrix.iter().enumerate() {
@@ -264,7 +294,7 @@ fn scatter_lanes<const N: usize>(h: &SparseRows, matrix: &[f32], out: &mut [f32]
 ///
 /// The columns of a block are packed first: unpacked, they would map to the same few sets of the first-level cache.
 #[inline(always)]
-fn blocks<'a, const N: usize>(
+fn blocks<'a, const N: usize, const ADD: bool>(
     list: &impl Fn(usize) -> (&'a [u32], &'a [f32]),
     matrix: &[f32],
     width: usize,
@@ -278,7 +308,7 @@ fn blocks<'a, const N: usize>(
         matrix
             .chunks_exact(width)
             .for_each(|row| packed.extend_from_slice(&row[columns.clone()]));
-        sums::<N>(list, packed.as_chunks().0, columns, width, out);
+        sums::<N, ADD>(list, packed.as_chunks().0, columns, width, out);
         start += N;
     }
     start
@@ -286,7 +316,7 @@ fn blocks<'a, const N: usize>(
 
 /// Computes `columns` of `out` from those columns of the matrix, `[rows][N]`.
 #[inline(always)]
-fn sums<'a, const N: usize>(
+fn sums<'a, const N: usize, const ADD: bool>(
     list: &impl Fn(usize) -> (&'a [u32], &'a [f32]),
     matrix: &[[f32; N]],
     columns: Range<usize>,
@@ -296,6 +326,9 @@ fn sums<'a, const N: usize>(
     for (row, out) in out.chunks_exact_mut(width).enumerate() {
         let (rows, factors) = list(row);
         let mut sums = [0.0f32; N];
+        if ADD {
+            sums.copy_from_slice(&out[columns.clone()]);
+        }
         for (&row, &factor) in rows.iter().zip(factors) {
             let values = &matrix[row as usize];
             for lane in 0..N {

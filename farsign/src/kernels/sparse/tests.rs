@@ -81,7 +81,7 @@ proptest! {
         // Row r of the output sums all but the first r entries.
         let list_of = |row: usize| (&list[row.min(entries)..], &factors[row.min(entries)..]);
         let mut out = vec![f32::NAN; 3 * width];
-        weighted_sums(list_of, &matrix, width, &mut Vec::new(), &mut out);
+        weighted_sums::<false>(list_of, &matrix, width, &mut Vec::new(), &mut out);
         for (o, found) in out.iter().enumerate() {
             let (list, factors) = list_of(o / width);
             let add = |sum: f32, (r, f): (&u32, &f32)| sum + f * matrix[*r as usize * width + o % width];
@@ -123,9 +123,9 @@ proptest! {
         let matrix: Vec<f32> = (0..rows * TEN).map(|_| stream.unit() - 0.5).collect();
         let mut found = vec![f32::NAN; columns * TEN];
         let mut expected = vec![f32::NAN; columns * TEN];
-        scatter::<TEN>(&h, &matrix, &mut found);
+        scatter::<TEN, false>(&h, &matrix, &mut found);
         h.transpose(columns, &mut transposed);
-        weighted_sums(|column| transposed.row(column), &matrix, TEN, &mut Vec::new(), &mut expected);
+        weighted_sums::<false>(|column| transposed.row(column), &matrix, TEN, &mut Vec::new(), &mut expected);
         let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
         prop_assert_eq!(bits(found), bits(expected));
     }
@@ -152,4 +152,57 @@ fn evaluation_counts_correct_across_chunks() {
         evaluation.loss > 0.0 && evaluation.loss < 0.1,
         "{evaluation:?}"
     );
+}
+
+/// Returns the images of a range.
+fn part(whole: &Minibatch, range: std::ops::Range<usize>) -> Minibatch {
+    let mut part = Minibatch::default();
+    part.inputs.clear();
+    for row in range {
+        let (columns, values) = whole.inputs.row(row);
+        let entries = columns.iter().zip(values);
+        entries.for_each(|(&column, &value)| part.inputs.push(column as usize, value));
+        part.inputs.end_row();
+        part.labels.push(whole.labels[row]);
+    }
+    part
+}
+
+#[test]
+fn parts_equal_whole_minibatch() {
+    const IMAGES: usize = 50;
+    let seed = 9;
+    let mut stream = Stream::new(seed);
+    for widths in [vec![30, 10], vec![12, 70, 3], vec![9, 66, 10]] {
+        let architecture = Architecture::new(widths.clone()).unwrap();
+        let x: Vec<f32> = (0..architecture.parameters())
+            .map(|_| stream.unit() - 0.5)
+            .collect();
+        let whole = batch(
+            &mut stream,
+            IMAGES,
+            widths[0],
+            widths[widths.len() - 1],
+            0.5,
+        );
+        let mut kernel = Kernel::new(&architecture);
+        let mut expected = vec![f32::NAN; x.len()];
+        let loss = kernel.loss_and_gradient(&x, &whole, &mut expected);
+        for size in [1, 7, IMAGES - 1, IMAGES] {
+            let mut found = vec![f32::NAN; x.len()];
+            let mut sum = None;
+            for start in (0..IMAGES).step_by(size) {
+                let part = part(&whole, start..(start + size).min(IMAGES));
+                kernel.add_part(&x, &part, IMAGES, &mut sum, &mut found);
+            }
+            let mean = sum.expect("a part") * (1.0 / IMAGES as f32);
+            assert_eq!(mean.to_bits(), loss.to_bits(), "{widths:?} by {size}");
+            let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(
+                bits(&found),
+                bits(&expected),
+                "seed {seed}, {widths:?} by {size}"
+            );
+        }
+    }
 }

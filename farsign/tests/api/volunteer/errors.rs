@@ -32,6 +32,7 @@ fn task(version: &Version) -> Task {
         minibatch_seed: 2,
         direction_seed: 3,
         coin_seed: 4,
+        images: 16,
         reset_momentum: false,
     }
 }
@@ -356,4 +357,61 @@ fn events_follow_record_order() {
         receive(&mut volunteer, &[1]),
         Err(VolunteerError::Wire(other_version))
     );
+}
+
+#[test]
+fn open_tasks_keep_their_versions() {
+    let nth = |n: u64| version(n, 1 << (20 - n));
+    let task = |id, version: &Version| Task {
+        id: TaskId(id),
+        reset_momentum: true,
+        minibatch_seed: id,
+        ..task(version)
+    };
+    let alone = |task: Task, version: &Version| {
+        let mut volunteer = joined(Order::First);
+        receive(&mut volunteer, &version_frame(version, None)).unwrap();
+        bits(&mut volunteer, task)
+    };
+    let mut volunteer = joined(Order::First);
+    let first = frame(|frame| _ = frame.task(&task(1, &nth(1))));
+    receive(&mut volunteer, &version_frame(&nth(1), None)).unwrap();
+    receive(&mut volunteer, &first).unwrap();
+    for n in 2..20 {
+        // The next version and its task arrive before the last task is computed.
+        let (base, newer) = (nth(n - 1), nth(n));
+        let encoded = EncodedVersion::new(&newer, Some(&base));
+        let (open, next) = (task(n - 1, &base), task(n, &newer));
+        let second = frame(|frame| _ = frame.version(&encoded).task(&next));
+        receive(&mut volunteer, &second).unwrap();
+        assert_eq!(volunteer.next_task(), Some(open));
+        let third = frame(|frame| _ = frame.task(&task(n + 1, &newer)));
+        assert_eq!(
+            receive(&mut volunteer, &third),
+            Err(VolunteerError::TooManyTasks)
+        );
+        assert_eq!(bits(&mut volunteer, open), alone(open, &base));
+        assert_eq!(volunteer.next_task(), Some(next));
+    }
+}
+
+#[test]
+fn missing_version_drops_open_tasks() {
+    let mut volunteer = joined(Order::First);
+    let (held, other) = (version(1, 1), version(2, 2));
+    let opening = frame(|frame| {
+        frame
+            .version(&EncodedVersion::new(&held, None))
+            .task(&task(&held));
+    });
+    receive(&mut volunteer, &opening).unwrap();
+    assert_eq!(volunteer.next_task(), Some(task(&held)));
+    let second = Task {
+        id: TaskId(10),
+        ..task(&other)
+    };
+    let frame = frame(|frame| _ = frame.task(&second));
+    let missing = Event::VersionMissing(second.id);
+    assert_eq!(receive(&mut volunteer, &frame), Ok(vec![missing]));
+    assert_eq!(volunteer.next_task(), None, "the server closes both tasks");
 }

@@ -180,6 +180,7 @@ impl Server {
             minibatch_seed,
             direction_seed,
             coin_seed,
+            images: self.settings.batch,
             reset_momentum,
         };
         (EncodedVersion::new(&version, None), task)

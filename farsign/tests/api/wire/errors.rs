@@ -39,13 +39,24 @@ fn truncated_frames_rejected() {
     assert_eq!(client(&frame(0x02, &[0; 7])), truncated(6, 8, 7));
     assert_eq!(client(&frame(0x01, &[3, b'a'])), truncated(7, 3, 1));
     assert_eq!(server_error(&[]), truncated(0, 1, 0));
-    assert_eq!(server_error(&frame(0x82, &[0; 64])), truncated(70, 1, 0));
+    assert_eq!(server_error(&frame(0x82, &[0; 64])), truncated(70, 4, 0));
+    assert_eq!(
+        server_error(&frame(0x82, &task_body(1)[..68])),
+        truncated(74, 1, 0)
+    );
     assert_eq!(server_error(&frame(0x84, &[0; 15])), truncated(14, 8, 7));
     assert_eq!(server_error(&frame(0x83, &[0; 14])), truncated(20, 1, 0));
     let mut version = vec![0; 15 + 31];
     version[14] = 1; // differences to a base
     assert_eq!(server_error(&frame(0x83, &version)), truncated(21, 32, 31));
     assert_eq!(client(&frame(0x03, &[0; 7])), truncated(6, 8, 7));
+}
+
+/// The body of a task of `images`.
+fn task_body(images: u32) -> Vec<u8> {
+    let mut body = vec![0; 69];
+    body[64..68].copy_from_slice(&images.to_le_bytes());
+    body
 }
 
 #[test]
@@ -55,7 +66,8 @@ fn trailing_bytes_rejected() {
         read_client_frame(&frame(0x01, &[1, b'a', 0, b'b'])),
         Err(trailing(9, 1))
     );
-    assert_eq!(server_error(&frame(0x82, &[0; 67])), trailing(71, 2));
+    let longer = [&task_body(1)[..], &[0; 2]].concat();
+    assert_eq!(server_error(&frame(0x82, &longer)), trailing(75, 2));
     assert_eq!(
         server_error(&frame(0x85, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 9])),
         trailing(15, 1)
@@ -77,12 +89,29 @@ fn trailing_bytes_rejected() {
 
 #[test]
 fn unknown_client_kind_rejected() {
-    for found in [0x00, 0x04, 0x81, 0xff] {
+    for found in [0x00, 0x05, 0x81, 0xff] {
         assert_eq!(
             read_client_frame(&frame(found, &[0; 8])),
             Err(WireError::Kind { offset: 1, found })
         );
     }
+}
+
+#[test]
+fn rest_has_exact_length() {
+    let read = |body: &[u8]| read_client_frame(&frame(0x04, body)).map(|_| ());
+    assert_eq!(read(&[0; 4]), Ok(()));
+    let short = WireError::Truncated {
+        offset: 6,
+        expected: 4,
+        found: 3,
+    };
+    assert_eq!(read(&[0; 3]), Err(short));
+    let long = WireError::Trailing {
+        offset: 10,
+        found: 1,
+    };
+    assert_eq!(read(&[0; 5]), Err(long));
 }
 
 #[test]
@@ -138,8 +167,10 @@ fn unknown_codes_are_rejected() {
         body
     };
     for flags in [2u8, 3, 0xff] {
+        let mut body = task_body(1);
+        body[68] = flags;
         assert_eq!(
-            server_error(&frame(0x82, &with(65, 64, flags))),
+            server_error(&frame(0x82, &body)),
             code("task flags", flags.into())
         );
     }
@@ -147,7 +178,7 @@ fn unknown_codes_are_rejected() {
         server_error(&frame(0x83, &with(15, 14, 2))),
         code("kind of base", 2)
     );
-    for reason in [0u8, 10, 0xff] {
+    for reason in [0u8, 11, 0xff] {
         assert_eq!(
             server_error(&frame(0x85, &with(9, 8, reason))),
             code("reject reason", reason.into())
@@ -209,6 +240,12 @@ fn values_out_of_range_are_rejected() {
     };
     batch(0, "0");
     batch(65_537, "65537");
+    for images in [0, 65_537, u32::MAX] {
+        assert_eq!(
+            server_error(&frame(0x82, &task_body(images))),
+            range("images of a task", "of 1 to 65536", &images.to_string())
+        );
+    }
     for (beta, found) in [(0.0, "0"), (-0.1, "-0.1"), (1.5, "1.5")] {
         let expected = range("beta", "above 0 and at most 1", found);
         assert_eq!(server_error(&minimal_welcome(|w| w.beta = beta)), expected);

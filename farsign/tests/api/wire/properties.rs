@@ -8,6 +8,7 @@ use farsign::sign::SignBits;
 use farsign::task::{
     Goodbye, GoodbyeReason, RejectReason, RunSettings, Secret, Task, TaskId, VolunteerId,
 };
+use farsign::task_sizing::MAX_TASK_IMAGES;
 use farsign::version::{Grid, Version, VersionHash};
 use farsign::wire::{
     ClientFrame, ClientRecord, EncodedVersion, Hello, ServerRecord, VERSION, WireError,
@@ -91,10 +92,10 @@ fn settings() -> impl Strategy<Value = RunSettings> {
 }
 
 prop_compose! {
-    fn tasks()(id: u64, version: [u8; 32], seeds: [u64; 3], reset_momentum: bool) -> Task {
+    fn tasks()(id: u64, version: [u8; 32], seeds: [u64; 3], images in 1..=MAX_TASK_IMAGES, reset_momentum: bool) -> Task {
         let [minibatch_seed, direction_seed, coin_seed] = seeds;
         let version = VersionHash(version);
-        Task { id: TaskId(id), version, minibatch_seed, direction_seed, coin_seed, reset_momentum }
+        Task { id: TaskId(id), version, minibatch_seed, direction_seed, coin_seed, images, reset_momentum }
     }
 }
 

@@ -83,7 +83,7 @@ pub struct VolunteerStats {
     staleness: RunningMean,
     agreement: RunningMean,
     last: Instant,
-    /// Accepted updates in the version of its open task.
+    /// Accepted updates in the version of the task that it closed last.
     task_base: u64,
 }
 
@@ -100,12 +100,12 @@ impl VolunteerStats {
         }
     }
 
-    /// Records a task issued against a version with `accepted` updates.
-    pub fn on_task_issued(&mut self, accepted: u64) {
+    /// Sets the accepted updates in the version of the task whose update comes next.
+    pub fn set_task_base(&mut self, accepted: u64) {
         self.task_base = accepted;
     }
 
-    /// Returns the accepted updates in the version of its open task.
+    /// Returns the accepted updates in the version of the task that it closed last.
     pub fn task_base(&self) -> u64 {
         self.task_base
     }
@@ -205,11 +205,11 @@ mod tests {
             weight: 1.0,
             agreement: Some(0.75),
         };
-        stats.on_task_issued(10);
+        stats.set_task_base(10);
         stats.on_update(after(start, 1.0), accepted(11)); // no update of others in between
         assert_eq!(stats.staleness(), Some(0.0));
         for _ in 0..100 {
-            stats.on_task_issued(20);
+            stats.set_task_base(20);
             stats.on_update(after(start, 2.0), accepted(25));
         }
         assert!(

@@ -1,6 +1,8 @@
 //! A decoder of records.
 
 use farsign::sign::SignBits;
+use farsign::task::{Task, TaskId};
+use farsign::version::VersionHash;
 
 use super::{RecordError, unknown};
 use crate::store::event::{CoordinatorCounters, LogPosition};
@@ -85,6 +87,18 @@ impl<'a> Decoder<'a> {
             .iter()
             .map(|bytes| f32::from_le_bytes(*bytes))
             .collect())
+    }
+
+    pub fn task(&mut self) -> Result<Task, RecordError> {
+        Ok(Task {
+            id: TaskId(self.u64()?),
+            version: VersionHash(self.array()?),
+            minibatch_seed: self.u64()?,
+            direction_seed: self.u64()?,
+            coin_seed: self.u64()?,
+            images: self.u32()?,
+            reset_momentum: self.bool()?,
+        })
     }
 
     pub fn signs(&mut self) -> Result<SignBits, RecordError> {

@@ -6,8 +6,9 @@
 //!   event        kind 1 | volunteer 8 | ...                     all integers and floats little-endian
 //!     1 join
 //!     2 leave
-//!     3 accepted   ... task 8 | direction seed 8 | trust 4 | signs
+//!     3 accepted   ... task | trust 4 | signs
 //!     4 undone     ... direction seed 8 | scale 4 | signs
+//!   task         id 8 | version 8 | seeds of minibatch, directions and coins 8 each | images 4 | reset 1
 //!   signs        count 4 | packed bits, ceil(count / 8)
 //!
 //!   position     sequence 8 | log bytes 8 | joined 8 | issued 8 | version 8 | trust mean 4 | words drawn 16 | window 17
@@ -31,7 +32,7 @@ mod decoder;
 use farsign::optimizer::FarSignState;
 use farsign::sign::SignBits;
 use farsign::step::Step;
-use farsign::task::{TaskId, VolunteerId};
+use farsign::task::{Task, VolunteerId};
 use farsign::trust::Trust;
 use farsign::weighting::SenderState;
 use sha2::{Digest, Sha256};
@@ -159,14 +160,9 @@ pub fn write_event(event: &Event) -> Vec<u8> {
     match event {
         Event::Join(_) | Event::Leave(_) => {}
         Event::Accepted(Accepted {
-            task,
-            direction_seed,
-            trust,
-            signs,
-            ..
+            task, trust, signs, ..
         }) => {
-            out.extend(task.0.to_le_bytes());
-            out.extend(direction_seed.to_le_bytes());
+            write_task(task, &mut out);
             out.extend(trust.to_le_bytes());
             write_signs(signs, &mut out);
         }
@@ -200,8 +196,7 @@ pub fn read_event(bytes: &[u8]) -> Result<Event, RecordError> {
         kind::LEAVE => Event::Leave(volunteer),
         kind::ACCEPTED => Event::Accepted(Accepted {
             volunteer,
-            task: TaskId(decoder.u64()?),
-            direction_seed: decoder.u64()?,
+            task: decoder.task()?,
             trust: decoder.f32()?,
             signs: decoder.signs()?,
         }),
@@ -220,6 +215,16 @@ pub fn read_event(bytes: &[u8]) -> Result<Event, RecordError> {
         found => return Err(unknown("an event of kind 1 to 4", found)),
     };
     decoder.end().map(|()| event)
+}
+
+fn write_task(task: &Task, out: &mut Vec<u8>) {
+    out.extend(task.id.0.to_le_bytes());
+    out.extend(task.version.0);
+    out.extend(task.minibatch_seed.to_le_bytes());
+    out.extend(task.direction_seed.to_le_bytes());
+    out.extend(task.coin_seed.to_le_bytes());
+    out.extend(task.images.to_le_bytes());
+    out.push(task.reset_momentum.into());
 }
 
 /// Encodes a position and the counters there.

@@ -1,3 +1,6 @@
+use farsign::task::TaskId;
+use farsign::version::VersionHash;
+
 use super::*;
 
 fn signs() -> SignBits {
@@ -7,8 +10,15 @@ fn signs() -> SignBits {
 fn accepted() -> Event {
     Event::Accepted(Accepted {
         volunteer: VolunteerId(2),
-        task: TaskId(3),
-        direction_seed: 0x0807_0605_0403_0201,
+        task: Task {
+            id: TaskId(3),
+            version: VersionHash([9; 32]),
+            minibatch_seed: 10,
+            direction_seed: 0x0807_0605_0403_0201,
+            coin_seed: 11,
+            images: 128,
+            reset_momentum: true,
+        },
         trust: 0.5,
         signs: signs(),
     })
@@ -86,7 +96,10 @@ fn format_v2_encoding() {
     );
     assert_eq!(
         hex(&write_event(&accepted())),
-        "03020000000000000003000000000000000102030405060708\
+        "030200000000000000\
+         0300000000000000\
+         0909090909090909090909090909090909090909090909090909090909090909\
+         0a0000000000000001020304050607080b000000000000008000000001\
          0000003f09000000a501"
     );
     assert_eq!(

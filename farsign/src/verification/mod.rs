@@ -17,6 +17,7 @@
 //! safe to falsify. Verifying an update verifies all since the reset. A [`VerificationChain`] records tasks and updates
 //! with their parameters, and a [`Recomputer`] continues from where the last verification ended.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::assignment::ResetInterval;
@@ -34,8 +35,8 @@ pub struct VerifiableUpdate {
     pub task: Task,
     /// The task's version.
     pub version: Arc<Version>,
-    /// The received update.
-    pub signs: SignBits,
+    /// The received update. `None` if it was rejected: the task only continues the momentum.
+    pub signs: Option<SignBits>,
 }
 
 /// Draws the number of updates before the next verified one, from unpredictable `bits`.
@@ -45,6 +46,21 @@ pub fn sample_gap(probability: f64, bits: u64) -> Option<u32> {
     let unit = (bits >> 11) as f64 / (1u64 << 53) as f64;
     let gap = libm::log(1.0 - unit) / libm::log(1.0 - probability); // geometric; 0 if the probability is 1
     (gap < f64::from(ResetInterval::VERIFIED.max)).then_some(gap as u32)
+}
+
+/// Returns the expected fraction of a volunteer's updates that are recomputed, if each is sampled with `probability`.
+///
+/// An update is recomputed if it or a later one before the next reset is sampled.
+pub fn recomputed_fraction(probability: f64) -> f64 {
+    let ResetInterval { min, max } = ResetInterval::VERIFIED;
+    let (mut tasks, mut recomputed) = (0.0, 0.0);
+    for length in min..=max {
+        for left in 1..=length {
+            tasks += 1.0;
+            recomputed += 1.0 - libm::pow(1.0 - probability, f64::from(left));
+        }
+    }
+    recomputed / tasks
 }
 
 /// A volunteer's updates since the last verification or reset, recorded only if a later one will be verified.
@@ -57,7 +73,25 @@ pub struct VerificationChain {
     momentum: Option<Arc<Momentum>>,
     /// Number of updates before the verified one. `None` if no update will be verified.
     gap: Option<u32>,
-    open: Option<(Task, Arc<Version>)>,
+    /// Tasks without an update, in order.
+    open: VecDeque<OpenTask>,
+}
+
+/// A task without an update.
+#[derive(Clone, Debug, PartialEq)]
+struct OpenTask {
+    task: Task,
+    /// The task's version. `None` if no later update will be verified.
+    version: Option<Arc<Version>>,
+    /// The chain that the task begins. `None` if it begins none.
+    begins: Option<ChainStart>,
+}
+
+/// The start of a chain, by a task that resets the momentum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainStart {
+    /// Number of updates before the verified one. `None` if no update will be verified.
+    pub gap: Option<u32>,
 }
 
 /// A segment of a chain, to be recomputed.
@@ -85,23 +119,79 @@ pub enum Sampled {
 }
 
 impl VerificationChain {
-    /// Creates the chain after a reset, with `gap` updates before the verified one.
-    pub fn after(gap: Option<u32>) -> Self {
-        Self {
-            gap,
-            ..Self::default()
-        }
-    }
-
     /// Returns whether a later update will be verified.
-    pub fn is_recording(&self) -> bool {
+    fn is_recording(&self) -> bool {
         self.gap.is_some()
     }
 
-    /// Records a task issued against a version. A task that is still open has no update.
-    pub fn on_task(&mut self, task: &Task, version: Arc<Version>) {
-        self.reset.get_or_insert(task.id);
-        self.open = self.is_recording().then_some((*task, version));
+    /// Records a task issued against a version, and returns whether the version is kept.
+    ///
+    /// A task that resets the momentum begins a chain. The updates of earlier tasks that are still open belong to the
+    /// chain before it.
+    pub fn on_task(
+        &mut self,
+        task: &Task,
+        begins: Option<ChainStart>,
+        version: &Arc<Version>,
+    ) -> bool {
+        let newest = self.open.iter().rev().find_map(|open| open.begins);
+        let gap = begins.or(newest).map_or(self.gap, |start| start.gap);
+        self.open.push_back(OpenTask {
+            task: *task,
+            version: gap.map(|_| Arc::clone(version)),
+            begins,
+        });
+        gap.is_some()
+    }
+
+    /// Stops recording until the next task that resets the momentum, which may be open already.
+    pub fn stop(&mut self) {
+        self.updates.clear();
+        self.momentum = None;
+        self.gap = None;
+        let continuing = |open: &&mut OpenTask| open.begins.is_none();
+        self.open
+            .iter_mut()
+            .take_while(continuing)
+            .for_each(|open| open.version = None);
+    }
+
+    /// Stops recording until the next task that is issued and resets the momentum.
+    pub fn stop_all(&mut self) {
+        self.stop();
+        for open in &mut self.open {
+            open.version = None;
+            open.begins = open.begins.map(|_| ChainStart { gap: None });
+        }
+    }
+
+    /// Takes the first open task, and begins its chain if it resets the momentum.
+    fn take_open(&mut self) -> Option<OpenTask> {
+        let open = self.open.pop_front()?;
+        if let Some(ChainStart { gap }) = open.begins {
+            self.updates.clear();
+            self.momentum = None;
+            self.reset = Some(open.task.id);
+            self.gap = gap;
+        }
+        Some(open)
+    }
+
+    /// Records that the update of the first open task was rejected, after which its volunteer's momentum continues.
+    pub fn on_rejected(&mut self) {
+        if let Some(OpenTask {
+            task,
+            version: Some(version),
+            ..
+        }) = self.take_open()
+            && self.is_recording()
+        {
+            self.updates.push(VerifiableUpdate {
+                task,
+                version,
+                signs: None,
+            });
+        }
     }
 
     /// Sets the momentum that the verification of the chain's last segment ended with. Ignored if the chain has been
@@ -112,7 +202,7 @@ impl VerificationChain {
         }
     }
 
-    /// Records the update of the open task.
+    /// Records the update of the first open task.
     ///
     /// If this update was sampled, `next` draws the next gap, and all updates since the last verification are returned,
     /// provided that a verification is possible (`can_verify`).
@@ -122,13 +212,16 @@ impl VerificationChain {
         can_verify: bool,
         next: impl FnOnce() -> Option<u32>,
     ) -> Sampled {
-        let (Some(gap), Some((task, version))) = (self.gap, self.open.take()) else {
+        let Some(OpenTask { task, version, .. }) = self.take_open() else {
+            return Sampled::No;
+        };
+        let (Some(gap), Some(version)) = (self.gap, version) else {
             return Sampled::No;
         };
         self.updates.push(VerifiableUpdate {
             task,
             version,
-            signs: signs.clone(),
+            signs: Some(signs.clone()),
         });
         if gap > 0 {
             self.gap = Some(gap - 1);
@@ -192,7 +285,8 @@ impl Recomputer {
         self.computer.swap_momentum(momentum);
         let mismatch = updates.iter().position(|update| {
             update.version.copy_parameters(&mut self.x);
-            self.computer.compute(&update.task, &self.x, &self.data) != Some(&update.signs)
+            let computed = self.computer.compute(&update.task, &self.x, &self.data);
+            update.signs.is_some() && computed != update.signs.as_ref()
         });
         self.computer.swap_momentum(momentum);
         mismatch
@@ -200,127 +294,4 @@ impl Recomputer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixed_point::FixedPoint;
-    use crate::random::Stream;
-    use crate::task::TaskId;
-    use crate::version::Grid;
-
-    #[test]
-    fn updates_are_sampled_uniformly() {
-        let mut stream = Stream::new(5);
-        let gaps: Vec<_> = (0..100_000)
-            .map(|_| sample_gap(0.1, stream.bits()))
-            .collect();
-        // At every position, a tenth of the gaps that reach it end there.
-        for position in 0..12 {
-            let later = gaps
-                .iter()
-                .filter(|p| p.is_none_or(|p| p >= position))
-                .count() as f64;
-            let here = gaps.iter().filter(|p| **p == Some(position)).count() as f64;
-            assert!(
-                (here / later - 0.1).abs() < 0.01,
-                "seed 5, position {position}: {here} of {later}"
-            );
-        }
-        assert_eq!(sample_gap(1.0, u64::MAX), Some(0));
-        assert_eq!(sample_gap(1.0, 0), Some(0));
-    }
-
-    fn version() -> Version {
-        let fixed_point = FixedPoint::new(0).unwrap();
-        let grid = Grid {
-            fixed_point,
-            shift: 0,
-        };
-        Version::round(1, 1, &[5], grid)
-    }
-
-    fn task(n: u64) -> Task {
-        Task {
-            id: TaskId(n),
-            version: version().hash(),
-            minibatch_seed: 0,
-            direction_seed: 0,
-            coin_seed: 0,
-            reset_momentum: n == 1,
-        }
-    }
-
-    /// The tasks of the segment that each update returns.
-    fn segments(
-        chain: &mut VerificationChain,
-        tasks: std::ops::RangeInclusive<u64>,
-        can_verify: impl Fn(u64) -> bool,
-        mut next: impl FnMut() -> Option<u32>,
-    ) -> Vec<Vec<u64>> {
-        let segment = |n| {
-            chain.on_task(&task(n), Arc::new(version()));
-            match chain.on_update(&SignBits::default(), can_verify(n), &mut next) {
-                Sampled::Verify(segment) => segment
-                    .updates
-                    .iter()
-                    .map(|update| update.task.id.0)
-                    .collect(),
-                Sampled::No | Sampled::Deferred | Sampled::Skipped => Vec::new(),
-            }
-        };
-        tasks.map(segment).collect()
-    }
-
-    #[test]
-    fn chain_returns_each_update_once() {
-        let mut chain = VerificationChain::after(Some(2));
-        let mut next = [Some(1), None].into_iter();
-        let segments = segments(&mut chain, 1..=7, |_| true, || next.next().unwrap());
-        assert_eq!(
-            segments,
-            [
-                vec![],
-                vec![],
-                vec![1, 2, 3],
-                vec![],
-                vec![4, 5],
-                vec![],
-                vec![]
-            ]
-        );
-        assert!(!chain.is_recording());
-    }
-
-    #[test]
-    fn deferred_update_is_verified_later() {
-        let mut chain = VerificationChain::after(Some(0));
-        let segments = segments(&mut chain, 1..=4, |n| n != 1 && n != 2, || Some(0));
-        assert_eq!(segments, [vec![], vec![], vec![1, 2, 3], vec![4]]);
-    }
-
-    #[test]
-    fn attack_between_resets_is_detected() {
-        let mut stream = Stream::new(8);
-        for probability in [0.02, 0.12, 0.5, 1.0] {
-            // Number of intervals of twelve in which the update at each position is recomputed.
-            let mut covered = [0u32; 12];
-            for _ in 0..20_000 {
-                let mut chain = VerificationChain::after(sample_gap(probability, stream.bits()));
-                let next = || sample_gap(probability, stream.bits());
-                let segments = segments(&mut chain, 1..=12, |_| true, next);
-                segments
-                    .into_iter()
-                    .flatten()
-                    .for_each(|n| covered[n as usize - 1] += 1);
-            }
-            for (position, covered) in covered.into_iter().enumerate() {
-                let chances = 12 - position as i32; // updates whose sampling covers this position
-                let expected = 1.0 - libm::pow(1.0 - probability, f64::from(chances));
-                let found = f64::from(covered) / 20_000.0;
-                assert!(
-                    (found - expected).abs() < 0.02,
-                    "seed 8, {probability}, {position}: {found}, not {expected}"
-                );
-            }
-        }
-    }
-}
+mod tests;
