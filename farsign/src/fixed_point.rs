@@ -44,6 +44,9 @@ pub enum RangeError {
     /// An initial parameter that is not finite or too large.
     #[error("expected initial parameters of at most {max}, found {found}")]
     Parameter { found: f32, max: f64 },
+    /// An initial step that the finest unit would round too much.
+    #[error("expected an initial step of at least {min:e} along a coordinate, found {found:e}")]
+    Step { found: f64, min: f64 },
     /// Steps that add up to much more than one of them.
     #[error(
         "expected a step size and a horizon whose steps add up to at most {max} initial steps, found {found}; choose a \
@@ -107,6 +110,10 @@ impl FixedPoint {
             });
         };
         let entry = step_size.initial / root;
+        let min = MIN_STEP_UNITS / exp2(Self::MAX_FRACTION_BITS);
+        if entry < min {
+            return Err(RangeError::Step { found: entry, min });
+        }
         if entry * exp2(fraction_bits) < MIN_STEP_UNITS {
             return Err(RangeError::Steps {
                 found: range / entry,
@@ -192,6 +199,12 @@ mod tests {
         let decay = Decay::Cosine { horizon: 1e9 };
         let error = for_run(5e-4, decay, DirectionFamily::Coordinate).unwrap_err();
         assert!(error.to_string().contains("shorter horizon"), "{error}");
+    }
+
+    #[test]
+    fn tiny_steps_are_refused() {
+        let error = for_run(1e-9, Decay::Constant, DirectionFamily::Coordinate).unwrap_err();
+        assert!(error.to_string().contains("at least 1.49"), "{error}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn page_states_cost_before_start() {
         let status = server.status();
         let images = formatted(page, &status["data"]["download_bytes"]).await;
         let parameters = status["model"]["parameters"].as_u64().expect("a count");
-        let model = formatted(page, &(4 * parameters).into()).await;
+        let model = formatted(page, &(parameters / 4).into()).await; // two bits a parameter
         let update = formatted(page, &(parameters / 8).into()).await;
         for cost in [&images, &model, &update, "25\u{a0}% of one core"] {
             assert!(summary.contains(cost), "{cost:?} in {summary}");

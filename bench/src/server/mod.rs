@@ -142,7 +142,7 @@ fn measure(model: &str, directions: usize, sampling: Sampling) -> Result<Measure
         "--schedule",
         "constant",
         "--alpha",
-        "1e-9",
+        "1e-7",
         "--rule",
         "plain",
         "--evaluate-every",
