@@ -264,7 +264,8 @@ mod tests {
         );
         let work = work(&server, Pace::Computing { time, rest: 1.0 }, 20).await;
         assert!(work.computed >= work.accepted, "{work:?}");
-        assert_eq!(work.images, work.computed * 512); // the minibatch of the rule
+        // A task has the minibatch of the rule, or more.
+        assert!(work.images >= work.computed * 512, "{work:?}");
         let expected = alone * work.computed as u32;
         assert!(
             work.computing + MAX_LATE * 8 >= expected,
