@@ -70,8 +70,8 @@ pub static BOUNDS: [Bound; 12] = [
         58.0,
         calls::decode_version,
     ),
-    server("server, model `softmax`", 6.0),
-    server("server, model `mlp`", 4.5),
+    server("server, model `softmax`", 10.0),
+    server("server, model `mlp`", 11.0),
 ];
 
 const fn kernel(
