@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use crate::dataset::hexadecimal;
 use crate::task::Secret;
 
 /// The identity of a volunteer over all its sessions. It does not reveal the secret, so it may be shown.
@@ -41,7 +42,7 @@ impl VolunteerIdentity {
 
 impl fmt::Display for VolunteerIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hexadecimal(self.0))
     }
 }
 

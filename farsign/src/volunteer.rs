@@ -288,7 +288,7 @@ impl Session {
 
     fn take_version(&mut self, body: VersionBody<'_>) -> Result<(), VolunteerError> {
         let base = match body.base {
-            Some(found) => Some(self.held(found).ok_or(VolunteerError::Base { found })?),
+            Some(found) => Some(held(&self.versions, found).ok_or(VolunteerError::Base { found })?),
             None => None,
         };
         let d = self.computer.settings().directions.parameters();
@@ -309,7 +309,7 @@ impl Session {
     /// Returns the event of a task. A version with another hash than the task's is discarded, and with it the tasks before
     /// this one: the server closes them when it receives the request.
     fn take_task(&mut self, task: Task) -> Result<Event, VolunteerError> {
-        if self.held(task.version).is_some() {
+        if held(&self.versions, task.version).is_some() {
             if self.open.len() >= MAX_OPEN_TASKS {
                 return Err(VolunteerError::TooManyTasks);
             }
@@ -328,17 +328,18 @@ impl Session {
         Ok(Event::VersionMissing(task.id))
     }
 
-    fn held(&self, hash: VersionHash) -> Option<&Version> {
-        self.versions.iter().find(|version| version.hash() == hash)
-    }
-
     fn compute_update(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
         self.open.retain(|open| open.id != task.id);
         let found = task.version;
-        let held = self.versions.iter().find(|held| held.hash() == found);
-        let version = held.ok_or(VolunteerError::UnknownVersion { found })?;
+        let version =
+            held(&self.versions, found).ok_or(VolunteerError::UnknownVersion { found })?;
         version.copy_parameters(&mut self.x);
         let signs = self.computer.compute(task, &self.x, data);
         signs.ok_or(VolunteerError::NonFinite { version: found })
     }
+}
+
+/// Returns the version of this name; `None` if it is not among them.
+fn held(versions: &VecDeque<Version>, hash: VersionHash) -> Option<&Version> {
+    versions.iter().find(|version| version.hash() == hash)
 }

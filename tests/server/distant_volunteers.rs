@@ -55,6 +55,11 @@ impl Client {
         client
     }
 
+    /// Returns the two open tasks, in order.
+    fn open_tasks(&self) -> [Task; MAX_OPEN_TASKS] {
+        *self.tasks.last_chunk().expect("two open tasks")
+    }
+
     /// Receives a frame, and returns the tasks in it.
     fn receive(&mut self) -> Vec<Task> {
         let mut events = Vec::new();
@@ -154,9 +159,7 @@ fn second_update_before_first_is_rejected() {
     let server = TestServer::start(plain());
     let mut client = Client::join(&server, distant(&server));
     client.train(UPDATES, true);
-    let [first, second] = client.tasks[client.tasks.len() - MAX_OPEN_TASKS..] else {
-        panic!("expected two open tasks, found {:?}", client.tasks)
-    };
+    let [first, second] = client.open_tasks();
     assert_eq!(client.volunteer.next_task(), Some(first), "two open tasks");
     let before = server.status()["accepted"].clone();
     let mut frame = Vec::new();
@@ -185,9 +188,7 @@ fn version_request_closes_both_tasks() {
     let server = TestServer::start(plain());
     let mut client = Client::join(&server, distant(&server));
     client.train(UPDATES, true);
-    let [first, second] = client.tasks[client.tasks.len() - MAX_OPEN_TASKS..] else {
-        panic!("expected two open tasks, found {:?}", client.tasks)
-    };
+    let [first, second] = client.open_tasks();
     let mut frame = Vec::new();
     ClientFrame::version_request(second.id, &mut frame);
     client.connection.send_frame(frame.clone());

@@ -1,6 +1,6 @@
 //! Digests as text.
 
-/// Returns a SHA-256 as 64 hexadecimal digits.
-pub fn hexadecimal(digest: [u8; 32]) -> String {
-    digest.map(|byte| format!("{byte:02x}")).concat()
+/// Returns bytes as hexadecimal digits, two for each.
+pub fn hexadecimal<const N: usize>(bytes: [u8; N]) -> String {
+    bytes.map(|byte| format!("{byte:02x}")).concat()
 }

@@ -1,5 +1,7 @@
 //! Validated specifications of a run's directions.
 
+use super::hadamard::block_sizes;
+
 /// A family of directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DirectionFamily {
@@ -128,19 +130,16 @@ impl DirectionSpec {
     /// number of directions that share a coordinate.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = (usize, usize)> {
         let d = self.parameters;
-        let (whole, tail, overlap) = match self.family {
-            DirectionFamily::Coordinate => (1, 0, 1),
-            DirectionFamily::Hadamard { block } => {
-                let block = block as usize;
-                (if d < block { 0 } else { block }, d % block, usize::MAX)
-            }
-            DirectionFamily::Rademacher => (d, 0, self.count),
-            DirectionFamily::Sparse { nonzeros } => (nonzeros as usize, 0, 1),
+        let (other, hadamard) = match self.family {
+            DirectionFamily::Coordinate => (Some((1, 1)), None),
+            DirectionFamily::Hadamard { block } => (None, Some(block as usize)),
+            DirectionFamily::Rademacher => (Some((d, self.count)), None),
+            DirectionFamily::Sparse { nonzeros } => (Some((nonzeros as usize, 1)), None),
         };
-        let falling = (0..usize::BITS).map(|bit| 1 << bit);
-        std::iter::once(whole)
-            .chain(falling.filter(move |size| tail & size != 0))
-            .filter(|size| *size > 0)
-            .map(move |size| (size, if overlap == usize::MAX { size } else { overlap }))
+        let sizes = hadamard.into_iter().flat_map(move |block| {
+            let whole = block.min(d - d % block); // all whole blocks are of one size
+            block_sizes(block, whole + d % block)
+        });
+        other.into_iter().chain(sizes.map(|size| (size, size)))
     }
 }

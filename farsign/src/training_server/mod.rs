@@ -140,7 +140,7 @@ impl TrainingServer {
         let accepted = optimizer.accepted();
         let mut shift = self
             .grids
-            .shift(optimizer.x(), accepted, optimizer.active());
+            .advance(optimizer.x(), accepted, optimizer.active());
         if optimizer.is_finished() {
             shift = 0;
         }

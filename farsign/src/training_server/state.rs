@@ -13,7 +13,7 @@ use crate::optimizer::{FarSign, FarSignOptions, FarSignState, RestoreError};
 use crate::sign::SignBits;
 use crate::task::VolunteerId;
 use crate::trust::TrustMean;
-use crate::version::{Grid, GridSchedule, GridState, Version};
+use crate::version::{Grid, GridSchedule, Version};
 
 /// Counters that decide the tasks to come, besides the optimizer. No number and no seed is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -37,7 +37,7 @@ pub struct TrainingState {
     counters: TrainingCounters,
     /// The newest published version.
     version: Arc<Version>,
-    grids: GridState,
+    grids: GridSchedule,
     ledger: TaskLedger,
     volunteers: BTreeMap<VolunteerId, VolunteerState>,
     departed: BTreeMap<VolunteerId, VolunteerState>,
@@ -66,7 +66,7 @@ impl TrainingServer {
         let mut server = Self {
             assigner: Assigner::restore(options.assignment, window),
             ledger: TaskLedger::restore(issued),
-            version: Arc::new(round(&optimizer, version, grids.state().shift)),
+            version: Arc::new(round(&optimizer, version, grids.shift())),
             grids,
             options,
             optimizer,
@@ -108,7 +108,7 @@ impl TrainingServer {
             counters: self.counters(),
             optimizer: self.optimizer.state(),
             version: self.version,
-            grids: self.grids.state().clone(),
+            grids: self.grids,
             ledger: self.ledger,
             volunteers: self.volunteers,
             departed: self.departed,
@@ -130,7 +130,7 @@ impl TrainingServer {
         let optimizer = FarSign::restore(optimizer, state.optimizer)?;
         let mut server = Self::resume(optimizer, options, state.counters, []);
         server.version = state.version;
-        server.grids = GridSchedule::restore(state.grids);
+        server.grids = state.grids;
         server.by_identity = state
             .volunteers
             .iter()

@@ -13,50 +13,40 @@ const STEP_OVER_MOVE: f64 = 2.0;
 /// A schedule of grids: the step is the power of two that is nearest to twice the root mean square of the model's move
 /// during the last turn of the fleet, that is as many updates as there are active volunteers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GridSchedule(GridState);
-
-/// The state of a [`GridSchedule`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct GridState {
+pub struct GridSchedule {
     /// Binary logarithm of the step in units.
-    pub shift: u8,
+    shift: u8,
     /// Parameters at the start of the turn, `[d]`.
-    pub turn_start: Arc<[i32]>,
+    turn_start: Arc<[i32]>,
     /// Accepted updates at the start of the turn.
-    pub turn_accepted: u64,
+    turn_accepted: u64,
 }
 
 impl GridSchedule {
     /// Creates a schedule for parameters `x`, `[d]`, after `accepted` updates. `step` is the size of a step in units.
     pub fn new(x: &[i32], accepted: u64, step: u64) -> Self {
-        Self(GridState {
+        Self {
             shift: nearest_power(STEP_OVER_MOVE * step as f64),
             turn_start: x.into(),
             turn_accepted: accepted,
-        })
-    }
-
-    /// Continues from a state.
-    pub fn restore(state: GridState) -> Self {
-        Self(state)
-    }
-
-    /// Returns the state.
-    pub fn state(&self) -> &GridState {
-        &self.0
-    }
-
-    /// Returns the binary logarithm of the step for parameters `x`, `[d]`, after `accepted` updates, with `active`
-    /// active volunteers.
-    pub fn shift(&mut self, x: &[i32], accepted: u64, active: usize) -> u8 {
-        let state = &mut self.0;
-        if accepted >= state.turn_accepted + active.max(1) as u64 {
-            let mean = squared_distance(x, &state.turn_start) / x.len() as f64;
-            state.shift = nearest_power(STEP_OVER_MOVE * mean.sqrt());
-            state.turn_start = x.into();
-            state.turn_accepted = accepted;
         }
-        state.shift
+    }
+
+    /// Returns the binary logarithm of the newest step.
+    pub fn shift(&self) -> u8 {
+        self.shift
+    }
+
+    /// Begins the next turn if the last is over, and returns the binary logarithm of the step for parameters `x`, `[d]`,
+    /// after `accepted` updates, with `active` active volunteers.
+    pub fn advance(&mut self, x: &[i32], accepted: u64, active: usize) -> u8 {
+        if accepted >= self.turn_accepted + active.max(1) as u64 {
+            let mean = squared_distance(x, &self.turn_start) / x.len() as f64;
+            self.shift = nearest_power(STEP_OVER_MOVE * mean.sqrt());
+            self.turn_start = x.into();
+            self.turn_accepted = accepted;
+        }
+        self.shift
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Grid;
+use crate::dataset::hexadecimal;
 use crate::simd::dispatch;
 
 /// Values that are hashed together.
@@ -58,7 +59,7 @@ fn update<const N: usize>(
 
 impl fmt::Display for VersionHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hexadecimal(self.0))
     }
 }
 

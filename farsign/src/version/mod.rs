@@ -18,7 +18,7 @@ mod grid_schedule;
 mod hash;
 
 pub use grid::Grid;
-pub use grid_schedule::{GridSchedule, GridState};
+pub use grid_schedule::GridSchedule;
 pub use hash::VersionHash;
 
 use std::sync::{Arc, OnceLock};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use farsign::dataset::{Dataset, DatasetParts};
+use farsign::dataset::{Dataset, DatasetParts, hexadecimal};
 use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
 use farsign::estimate::Order;
 use farsign::fixed_point::FixedPoint;
@@ -309,7 +309,7 @@ fn directions() {
 
 #[test]
 fn documented_task() {
-    let digest = train().digest().map(|byte| format!("{byte:02x}")).concat();
+    let digest = hexadecimal(train().digest());
     assert_documented(&format!("Its digest is `{digest}`"));
     let drawn = joined(minibatch::indices(MINIBATCH_SEED, 4, 4));
     assert_documented(&format!("the minibatch is images `{drawn}`"));

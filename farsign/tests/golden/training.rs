@@ -104,7 +104,7 @@ fn digests(widths: &[usize], family: DirectionFamily, directions: Option<usize>)
     for step in 1..=STEPS {
         let grid = Grid {
             fixed_point: optimizer.fixed_point(),
-            shift: grids.shift(optimizer.x(), step - 1, 3),
+            shift: grids.advance(optimizer.x(), step - 1, 3),
         };
         let version = Version::round(step, step - 1, optimizer.x(), grid);
         let x = version.parameters();

@@ -102,7 +102,8 @@ impl Coordinator {
         })
     }
 
-    /// Issues tasks of a volunteer until it has as many open ones as its pace asks for, and it requests at most.
+    /// Issues tasks of a volunteer until it has as many open ones as its pace asks for, and it requests at most. A request
+    /// that replaces the open tasks closes them without their updates, and gets one that resets the momentum.
     ///
     /// There are none if it is not connected or the run is finished.
     pub(super) fn next_tasks(
@@ -116,29 +117,20 @@ impl Coordinator {
         }
         let pace = &request.pace;
         let images = pace.task_images(&self.pace.limits(optimizer.active()));
-        let wanted = pace.open_tasks(images).min(request.max_open);
         if request.replaces_open {
-            return self.replace_tasks(volunteer, images).into_iter().collect();
+            let issued =
+                self.with_draws(|training, draws| training.next_task(volunteer, images, draws));
+            let issued = issued.map(|issued| self.assign(volunteer, &issued));
+            return issued.into_iter().collect();
         }
+        let wanted = pace.open_tasks(images).min(request.max_open);
         let missing = wanted.saturating_sub(self.training.open_tasks(volunteer));
-        (0..missing)
-            .map_while(|_| self.further_task(volunteer, images))
-            .collect()
-    }
-
-    /// Issues one more task of a volunteer. `None` if it is not connected.
-    fn further_task(&mut self, volunteer: VolunteerId, images: u32) -> Option<TaskAssignment> {
-        let issued =
-            self.with_draws(|training, draws| training.further_task(volunteer, images, draws))?;
-        Some(self.assign(volunteer, &issued))
-    }
-
-    /// Closes a volunteer's open tasks without their updates, and issues one that resets the momentum. `None` if it is
-    /// not connected.
-    fn replace_tasks(&mut self, volunteer: VolunteerId, images: u32) -> Option<TaskAssignment> {
-        let issued =
-            self.with_draws(|training, draws| training.next_task(volunteer, images, draws))?;
-        Some(self.assign(volunteer, &issued))
+        let further = |_| {
+            let issued =
+                self.with_draws(|training, draws| training.further_task(volunteer, images, draws))?;
+            Some(self.assign(volunteer, &issued))
+        };
+        (0..missing).map_while(further).collect()
     }
 
     /// Records a task, and reserves memory for its verification.

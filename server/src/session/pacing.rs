@@ -130,14 +130,9 @@ impl Pacing {
     ///
     /// If the task is open, it counts as closed: whether it was decides [`Pacing::on_task_closed`].
     pub fn request(&self, task: TaskId, now: Instant) -> TaskRequest {
-        let mut pace = self.pace;
-        if let Some(first) = self.open.front()
-            && first.id == task
-        {
-            self.measure(&mut pace, first, now);
-        }
+        let first = self.open.front().filter(|first| first.id == task);
         TaskRequest {
-            pace,
+            pace: first.map_or(self.pace, |first| self.pace_after(first, now)),
             max_open: self.max_open(now),
             replaces_open: false,
         }
@@ -151,9 +146,18 @@ impl Pacing {
         }
     }
 
-    fn measure(&self, pace: &mut VolunteerPace, task: &OpenTask, now: Instant) {
+    /// Returns the pace of the volunteer if it has sent the update of a task now.
+    fn pace_after(&self, task: &OpenTask, now: Instant) -> VolunteerPace {
+        let mut pace = self.pace;
         let since_update = self.updated.map(|updated| (now - updated).as_secs_f64());
         pace.record_task(task.images, (now - task.sent).as_secs_f64(), since_update);
+        pace
+    }
+
+    /// Returns when the volunteer could begin its first open task: once it was sent, and the task before it closed.
+    fn began(&self, first: &OpenTask) -> Instant {
+        self.updated
+            .map_or(first.sent, |updated| updated.max(first.sent))
     }
 
     /// Returns the largest number of tasks to have open; 0 while the volunteer rests or its next task is held.
@@ -176,23 +180,15 @@ impl Pacing {
         let Some(task) = self.open.pop_front() else {
             return Duration::ZERO;
         };
-        let mut pace = self.pace;
-        self.measure(&mut pace, &task, now);
-        self.pace = pace;
-        let began = self
-            .updated
-            .map_or(task.sent, |updated| updated.max(task.sent));
+        self.pace = self.pace_after(&task, now);
+        let began = self.began(&task);
         self.updated = Some(now);
         now.saturating_duration_since(began)
     }
 
     /// Returns when the first open task times out; `None` without one. The second counts from the update of the first.
     pub fn times_out(&self, timeout: Duration) -> Option<Instant> {
-        let first = self.open.front()?;
-        let began = self
-            .updated
-            .map_or(first.sent, |updated| updated.max(first.sent));
-        Some(began + timeout)
+        self.open.front().map(|first| self.began(first) + timeout)
     }
 
     /// Returns when to send the next task to a volunteer without one, after `worked` for the last one.

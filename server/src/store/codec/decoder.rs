@@ -72,21 +72,17 @@ impl<'a> Decoder<'a> {
     }
 
     pub fn integers(&mut self) -> Result<Vec<i32>, RecordError> {
-        let count = self.u32()? as usize;
-        let (integers, _) = self.take(4 * count)?.as_chunks();
-        Ok(integers
-            .iter()
-            .map(|bytes| i32::from_le_bytes(*bytes))
-            .collect())
+        self.numbers(i32::from_le_bytes)
     }
 
     pub fn floats(&mut self) -> Result<Vec<f32>, RecordError> {
+        self.numbers(f32::from_le_bytes)
+    }
+
+    fn numbers<T>(&mut self, number: fn([u8; 4]) -> T) -> Result<Vec<T>, RecordError> {
         let count = self.u32()? as usize;
-        let (floats, _) = self.take(4 * count)?.as_chunks();
-        Ok(floats
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect())
+        let (numbers, _) = self.take(4 * count)?.as_chunks();
+        Ok(numbers.iter().map(|bytes| number(*bytes)).collect())
     }
 
     pub fn task(&mut self) -> Result<Task, RecordError> {
