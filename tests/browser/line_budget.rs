@@ -97,7 +97,7 @@ fn tabs_and_reloads_share_budget() {
             .await;
         page.press("start").await;
         page.wait_for("line-budget-used").await;
-        let used = used_bytes(&page).await;
+        let used = used_bytes(page).await;
         assert!(used < 100.5 * MEGABYTE, "{used} bytes");
     });
 }
