@@ -76,6 +76,7 @@ impl OpenRun {
         let model = TrainedModel {
             run: &self.config.run,
             data_name: &self.data.name,
+            train_sha256: self.data.train.digest(),
             version: self.log.counters().version,
             accepted,
             held_out: Some(HeldOutAccuracy {

@@ -166,8 +166,15 @@ async fn show_status(stats: Arc<FleetStats>, workers: usize) {
         let accepted = stats.accepted();
         let connected = stats.connected.load(Ordering::Relaxed);
         let per_second = accepted as f64 / started.elapsed().as_secs_f64().max(1e-3);
+        let shards = stats.shards.load(Ordering::Relaxed);
+        let held = stats.held_shards.load(Ordering::Relaxed);
+        let data = if held < shards {
+            format!(" · {held} of {shards} shards of the training data")
+        } else {
+            String::new()
+        };
         status_line.update(format!(
-            "accepted {accepted} · {per_second:.0} per second · {connected} of {workers} workers connected"
+            "accepted {accepted} · {per_second:.0} per second · {connected} of {workers} workers connected{data}"
         ));
     }
 }

@@ -7,7 +7,7 @@
 //! An update is a pure function of its task, the task's snapshot and the tasks since the last momentum reset, and every
 //! target computes the same bits. Updates can therefore be verified.
 
-use crate::dataset::Dataset;
+use crate::dataset::DatasetView;
 use crate::direction::Directions;
 use crate::estimate::{Order, zeroth_order};
 use crate::kernels::sparse::Kernel;
@@ -62,10 +62,15 @@ impl UpdateComputer {
         &self.settings
     }
 
-    /// Computes the update of a task, `[K]`, at the parameters `x`, `[d]`, of its snapshot.
+    /// Computes the update of a task, `[K]`, at the parameters `x`, `[d]`, of its snapshot, on images drawn from `data`.
     ///
     /// `None` if the estimate is not finite: no honest update exists then.
-    pub fn compute(&mut self, task: &Task, x: &[f32], data: &Dataset) -> Option<&SignBits> {
+    pub fn compute<'a>(
+        &mut self,
+        task: &Task,
+        x: &[f32],
+        data: impl Into<DatasetView<'a>>,
+    ) -> Option<&SignBits> {
         self.batch
             .draw(data, task.minibatch_seed, self.settings.batch as usize);
         self.directions.reseed(task.direction_seed);

@@ -20,7 +20,7 @@
 use std::sync::Arc;
 
 use crate::assignment::ResetInterval;
-use crate::dataset::Dataset;
+use crate::dataset::ShardedDataset;
 use crate::momentum::Momentum;
 use crate::sign::SignBits;
 use crate::sign_update::UpdateComputer;
@@ -156,15 +156,15 @@ impl VerificationChain {
 #[derive(Debug)]
 pub struct Recomputer {
     computer: UpdateComputer,
-    data: Arc<Dataset>,
+    data: ShardedDataset,
 }
 
 impl Recomputer {
     /// Creates a recomputer for a run's settings and training data.
-    pub fn new(settings: RunSettings, data: Arc<Dataset>) -> Self {
+    pub fn new(settings: RunSettings, data: impl Into<ShardedDataset>) -> Self {
         Self {
             computer: UpdateComputer::new(settings),
-            data,
+            data: data.into(),
         }
     }
 
@@ -187,7 +187,11 @@ impl Recomputer {
     ) -> Option<usize> {
         self.computer.swap_momentum(momentum);
         let mismatch = updates.iter().position(|update| {
-            self.computer.compute(&update.task, &update.x, &self.data) != Some(&update.signs)
+            let images = self
+                .data
+                .all()
+                .expect("verification has the whole training set");
+            self.computer.compute(&update.task, &update.x, images) != Some(&update.signs)
         });
         self.computer.swap_momentum(momentum);
         mismatch

@@ -8,7 +8,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use farsign::dataset::{Dataset, DatasetParts};
+//! use farsign::dataset::{Dataset, DatasetParts, ShardedDataset};
 //! use farsign::volunteer::{Event, Volunteer};
 //! # use farsign::direction::{DirectionFamily, DirectionSpec};
 //! # use farsign::estimate::Order;
@@ -17,7 +17,7 @@
 //! # use farsign::wire::{EncodedSnapshot, ServerFrame};
 //!
 //! let parts = DatasetParts { rows: 1, cols: 2, images: vec![255, 0, 0, 255], labels: vec![0, 1] };
-//! let data = Arc::new(Dataset::from_parts(parts)?);
+//! let data = ShardedDataset::from(Arc::new(Dataset::from_parts(parts)?));
 //! # let settings = RunSettings {
 //! #     run_id: 1,
 //! #     architecture: Architecture::new(vec![2, 2])?,
@@ -51,7 +51,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::dataset::Dataset;
+use crate::dataset::ShardedDataset;
 use crate::sign::SignBits;
 use crate::sign_update::UpdateComputer;
 use crate::step::Step;
@@ -59,7 +59,6 @@ use crate::task::{Goodbye, RejectReason, RunSettings, Task};
 use crate::wire::{
     ClientFrame, DeltaBody, ServerRecord, SnapshotBody, Welcome, WireError, read_server_frame,
 };
-use std::sync::Arc;
 
 /// Longest time for which a server that throttles a volunteer delays its task, in milliseconds.
 pub const MAX_TASK_DELAY_MS: u64 = 60_000;
@@ -89,6 +88,9 @@ pub enum VolunteerError {
     /// Training data other than the server's.
     #[error("the server's training data is not the data this volunteer loaded; load it again")]
     DatasetMismatch,
+    /// A task before the first shard of the training data.
+    #[error("expected a task after the first shard of the training data, found it before")]
+    NoShards,
     /// A record before the welcome.
     #[error("expected a welcome first")]
     NoWelcome,
@@ -106,7 +108,7 @@ pub enum VolunteerError {
 /// A volunteer: the state between frames.
 #[derive(Debug)]
 pub struct Volunteer {
-    data: Arc<Dataset>,
+    data: ShardedDataset,
     session: Option<Session>,
 }
 
@@ -123,12 +125,24 @@ struct Session {
 }
 
 impl Volunteer {
-    /// Creates a volunteer with its training data.
-    pub fn new(data: Arc<Dataset>) -> Self {
+    /// Creates a volunteer with its training data, which may lack shards.
+    pub fn new(data: impl Into<ShardedDataset>) -> Self {
         Self {
-            data,
+            data: data.into(),
             session: None,
         }
+    }
+
+    /// Takes more shards of the same training data: the next task draws from them. Other or fewer data is ignored.
+    pub fn grow(&mut self, data: &ShardedDataset) {
+        if data.digest() == self.data.digest() && data.held() > self.data.held() {
+            self.data = data.clone();
+        }
+    }
+
+    /// Returns the number of shards that the volunteer holds: the first ones in the list.
+    pub fn held_shards(&self) -> usize {
+        self.data.held()
     }
 
     /// Processes a frame from the server and appends its events to `events`.
@@ -160,7 +174,7 @@ impl Volunteer {
     ///
     /// Returns an error if the task's snapshot is not the current one, or the estimate is not finite.
     pub fn compute_update(&mut self, task: &Task) -> Result<&SignBits, VolunteerError> {
-        let data = Arc::clone(&self.data);
+        let data = self.data.clone();
         self.compute_update_on(task, &data)
     }
 
@@ -172,7 +186,7 @@ impl Volunteer {
     pub fn compute_update_on(
         &mut self,
         task: &Task,
-        data: &Dataset,
+        data: &ShardedDataset,
     ) -> Result<&SignBits, VolunteerError> {
         self.session()?.compute_update(task, data)
     }
@@ -218,9 +232,10 @@ impl Volunteer {
 
     fn welcome(&mut self, welcome: Welcome) -> Result<(), VolunteerError> {
         let settings = welcome.settings;
-        let fits = settings.train_digest == self.data.digest()
-            && settings.architecture.inputs() == self.data.pixels()
-            && settings.architecture.classes() >= self.data.classes();
+        let list = self.data.list();
+        let fits = settings.train_digest == list.digest()
+            && settings.architecture.inputs() == list.pixels()
+            && settings.architecture.classes() >= list.classes();
         if !fits {
             return Err(VolunteerError::DatasetMismatch);
         }
@@ -270,9 +285,14 @@ impl Session {
         }
     }
 
-    fn compute_update(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
+    fn compute_update(
+        &mut self,
+        task: &Task,
+        data: &ShardedDataset,
+    ) -> Result<&SignBits, VolunteerError> {
         self.require_version(task.snapshot_version)?;
-        let signs = self.computer.compute(task, &self.x, data);
+        let images = data.all().ok_or(VolunteerError::NoShards)?;
+        let signs = self.computer.compute(task, &self.x, images);
         signs.ok_or(VolunteerError::NonFinite {
             version: task.snapshot_version,
         })

@@ -1,7 +1,5 @@
 //! Verification: attackers are ejected with their reason and rolled back, and honest volunteers never are.
 
-use std::sync::Arc;
-
 use farsign::task::{GoodbyeReason, Secret};
 use farsign::volunteer::{Event, Volunteer};
 use farsign::wire::{Capabilities, Hello};
@@ -126,7 +124,7 @@ fn assert_every_update_passes(settings: Settings, capabilities: Capabilities) {
         capabilities,
         ..Hello::default()
     });
-    let mut volunteer = Volunteer::new(Arc::clone(&server.state().data.train));
+    let mut volunteer = Volunteer::new(server.state().data.shards.data().clone());
     let mut events = Vec::new();
     let mut frame = Vec::new();
     for count in 1..=UPDATES {

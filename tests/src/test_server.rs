@@ -35,7 +35,7 @@ impl TestServer {
             ..Settings::default()
         });
         let data = loader::load(&settings.data_source(), &mut |_| {}).expect("the data exists");
-        let config = Config::new(&settings, &data.train, 0).expect("valid settings");
+        let config = Config::new(&settings, &data, 0).expect("valid settings");
         let server = Server::new(config.clone(), data).expect("a server");
         let state = server.state();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -2,12 +2,11 @@
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use farsign::backoff::Backoff;
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::model::Architecture;
 use farsign::task::{Goodbye, GoodbyeReason, Secret, Task};
 use farsign::task_timing::TaskTiming;
@@ -48,13 +47,13 @@ struct Worker<'a> {
     on_event: &'a dyn Fn(WorkerEvent),
     /// The data of all workers, from which newer data comes.
     source: &'a TrainingData,
-    data: Arc<Dataset>,
+    data: ShardedDataset,
     /// Set between loading other data and the next welcome.
     is_reloaded: bool,
     volunteer: Volunteer,
     attack: AttackState,
     /// Data that the attack computes on. `None` if it uses the training data.
-    poisoned: Option<Dataset>,
+    poisoned: Option<ShardedDataset>,
     /// Secret that identifies the volunteer across sessions.
     secret: Secret,
     /// Malicious updates sent under the current identity.
@@ -97,7 +96,7 @@ impl From<VolunteerError> for Disconnect {
 pub fn run(
     options: &FleetOptions,
     secret: Secret,
-    data: Arc<Dataset>,
+    data: ShardedDataset,
     source: &TrainingData,
     stats: &FleetStats,
     mut stop: watch::Receiver<bool>,
@@ -116,7 +115,7 @@ pub fn run(
         attack,
         secret,
         malicious_updates: 0,
-        volunteer: Volunteer::new(Arc::clone(&data)),
+        volunteer: Volunteer::new(data.clone()),
         source,
         data,
         is_reloaded: false,
@@ -187,7 +186,7 @@ impl Worker<'_> {
         let stale = self.data.digest();
         let loaded = self.source.load(Some(stale), &mut self.backoff, wait).await;
         self.data = loaded.map_err(|error| WorkerExit::NoData(error.to_string()))?;
-        self.volunteer = Volunteer::new(Arc::clone(&self.data));
+        self.volunteer = Volunteer::new(self.data.clone());
         self.poisoned = self.attack.poisoned(&self.data);
         self.is_reloaded = true;
         Ok(())
@@ -251,6 +250,7 @@ impl Worker<'_> {
                             let rest = std::mem::take(&mut self.remaining_delay);
                             return Err(Disconnect::Rest(rest));
                         }
+                        self.grow();
                         self.compute_update(&task)?;
                         self.delay().await;
                         let update = Message::Binary(Bytes::copy_from_slice(&self.frame));
@@ -328,6 +328,22 @@ impl Worker<'_> {
             }
         }
         Ok(next)
+    }
+
+    /// Takes the shards that were downloaded since the last task.
+    fn grow(&mut self) {
+        if self.data.is_complete() {
+            return;
+        }
+        let newest = self.source.newest();
+        let grown = |data: &ShardedDataset| {
+            data.digest() == self.data.digest() && data.held() > self.data.held()
+        };
+        if let Some(data) = newest.filter(grown) {
+            self.poisoned = self.attack.poisoned(&data);
+            self.volunteer.grow(&data);
+            self.data = data;
+        }
     }
 
     fn compute_update(&mut self, task: &Task) -> Result<(), Disconnect> {

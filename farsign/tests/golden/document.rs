@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use farsign::dataset::{Dataset, DatasetParts};
+use farsign::dataset::{Dataset, DatasetParts, ShardedDataset, hexadecimal};
 use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
 use farsign::estimate::Order;
 use farsign::kernels::reference::Reference;
@@ -45,6 +45,11 @@ fn train() -> Dataset {
     .unwrap()
 }
 
+/// The training set as one shard.
+fn train_shards() -> ShardedDataset {
+    ShardedDataset::from(Arc::new(train()))
+}
+
 fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings {
     RunSettings {
         run_id: 0x0123_4567_89ab_cdef,
@@ -54,7 +59,7 @@ fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings 
         batch: 4,
         beta: 0.3,
         task_timeout_ms: 60_000,
-        train_digest: train().digest(),
+        train_digest: train_shards().digest(),
     }
 }
 
@@ -94,7 +99,7 @@ fn documented_bytes() -> Vec<Vec<u8>> {
 /// Returns the events of a volunteer that receives the document's welcome, snapshot and task, and the frame of its
 /// update.
 fn update(settings: &RunSettings) -> (Vec<Event>, Vec<u8>) {
-    let mut volunteer = Volunteer::new(Arc::new(train()));
+    let mut volunteer = Volunteer::new(train_shards());
     let mut events = Vec::new();
     let mut update = Vec::new();
     let snapshot = EncodedSnapshot::new(3, Arc::from(X));
@@ -321,8 +326,10 @@ fn directions() {
 
 #[test]
 fn documented_task() {
-    let digest = train().digest().map(|byte| format!("{byte:02x}")).concat();
-    assert_documented(&format!("Its digest is `{digest}`"));
+    let digest = hexadecimal(train().digest());
+    assert_documented(&format!("the digest of this shard is `{digest}`"));
+    let digest = hexadecimal(train_shards().digest());
+    assert_documented(&format!("that of the training data `{digest}`"));
     let drawn = joined(minibatch::indices(TASK.minibatch_seed, 4, 4));
     assert_documented(&format!("the minibatch is images `{drawn}`"));
 

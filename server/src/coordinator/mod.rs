@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use farsign::assignment::{AssignmentOptions, updates_between_snapshots};
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::optimizer::{FarSign, FarSignOptions};
 use farsign::task::RunSettings;
 use farsign::training_server::{TrainingCounters, TrainingOptions, TrainingServer, UpdateOutcome};
@@ -79,7 +79,7 @@ pub struct CoordinatorOptions {
 #[derive(Clone, Debug)]
 pub struct Services {
     /// Training data, for verification.
-    pub train: Arc<Dataset>,
+    pub train: ShardedDataset,
     /// Event counters.
     pub counters: Arc<Counters>,
     /// Bans of volunteers that fail verification.

@@ -8,5 +8,6 @@ mod folder_listing;
 pub mod load_step;
 pub mod loader;
 pub mod mnist_download;
+pub mod shard_files;
 pub mod source_error;
 mod unpacked_format;

@@ -41,7 +41,7 @@ impl Fixture {
             ..Settings::default()
         };
         let data = built_in().unwrap();
-        let config = Config::new(&settings, &data.train, 5).unwrap();
+        let config = Config::new(&settings, &data, 5).unwrap();
         Self { data, config }
     }
 
@@ -75,7 +75,7 @@ impl Fixture {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(self.config.admission.clone()));
         let services = Services {
-            train: Arc::clone(&self.data.train),
+            train: self.data.shards.data().clone(),
             counters,
             admission,
         };

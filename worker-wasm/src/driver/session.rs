@@ -11,7 +11,7 @@ use super::{Driver, SharedDriver};
 use crate::disconnect::Disconnect;
 use crate::events::State;
 use crate::socket::{SocketEvent, Stage};
-use crate::worker_global::{Timer, now_ms};
+use crate::worker_global::{Caches, Timer, now_ms};
 
 const AGENT: &str = concat!("farsign-browser/", env!("CARGO_PKG_VERSION"));
 
@@ -106,7 +106,8 @@ impl Driver {
         self.events.clear();
         if let Err(error) = volunteer.receive(&self.incoming, &mut self.events) {
             if error == VolunteerError::DatasetMismatch && !self.is_reloaded {
-                (self.data, self.is_reloaded) = (None, true); // reloaded before the next attempt
+                // Reloaded before the next attempt, past a cache that may have returned an old list.
+                (self.data, self.is_reloaded, self.caches) = (None, true, Caches::Bypassed);
                 return Err(Disconnect::Retry(
                     None,
                     "The server has switched to other training data.".to_owned(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use farsign::assignment::{Assigner, AssignmentOptions, VolunteerAssignment};
-use farsign::dataset::{Dataset, DatasetParts};
+use farsign::dataset::{Dataset, DatasetParts, ShardedDataset};
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::model::Architecture;
@@ -52,7 +52,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(train: &Dataset) -> Self {
+    fn new(train: &ShardedDataset) -> Self {
         let architecture = Architecture::new(vec![784, 128, 10]).expect("a valid architecture");
         let d = architecture.parameters();
         let settings = RunSettings {
@@ -146,7 +146,7 @@ impl Server {
 
 #[wasm_bindgen_test]
 fn memory_is_flat_after_warmup() {
-    let data = Arc::new(images(600));
+    let data = ShardedDataset::from(Arc::new(images(600)));
     let mut server = Server::new(&data);
     let mut volunteer = Volunteer::new(data);
     let (mut frame, mut update, mut events) = (Vec::new(), Vec::new(), Vec::new());

@@ -18,7 +18,6 @@ const CRATES: [Layers; 5] = [
         layers: &[
             &[
                 "backoff",
-                "dataset",
                 "math",
                 "momentum",
                 "random",
@@ -26,7 +25,8 @@ const CRATES: [Layers; 5] = [
                 "task_timing",
                 "trust",
             ],
-            &["minibatch", "model", "schedule", "sign"],
+            &["dataset", "model", "schedule", "sign"],
+            &["minibatch"],
             &["direction", "kernels"],
             &["estimate", "step"],
             &["task"],

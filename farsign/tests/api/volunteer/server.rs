@@ -6,7 +6,7 @@ use std::sync::Arc;
 use farsign::assignment::{
     Assigner, Assignment, AssignmentOptions, ResetInterval, VolunteerAssignment,
 };
-use farsign::dataset::Dataset;
+use farsign::dataset::{Dataset, ShardedDataset};
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::kernels::{Evaluation, sparse::Kernel};
@@ -34,8 +34,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// The settings in a welcome.
+    /// The settings in the welcome of a run on a training set of one shard.
     pub fn settings(&self, train: &Dataset) -> RunSettings {
+        self.settings_with(ShardedDataset::from(Arc::new(train.clone())).digest())
+    }
+
+    /// The settings in the welcome of a run on training data with this digest.
+    pub fn settings_with(&self, train_digest: [u8; 32]) -> RunSettings {
         let architecture = Architecture::new(self.widths.clone()).unwrap();
         let d = architecture.parameters();
         let count = if self.directions == 0 {
@@ -51,7 +56,7 @@ impl Run {
             batch: 16,
             beta: 0.3,
             task_timeout_ms: 60_000,
-            train_digest: train.digest(),
+            train_digest,
         }
     }
 }
