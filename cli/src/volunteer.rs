@@ -139,6 +139,11 @@ fn report_event(index: usize, event: WorkerEvent) {
                 "worker {index}: {cause}; retrying in {delay_s:.1} s"
             ));
         }
+        WorkerEvent::DataIncomplete(cause) => {
+            streams::note(format_args!(
+                "training continues on a part of the training data: {cause}"
+            ));
+        }
         WorkerEvent::Rejected(reason) => {
             streams::note(format_args!(
                 "worker {index}: an update was rejected: {reason}"

@@ -147,6 +147,8 @@ pub enum WorkerEvent {
     Rejected(RejectReason),
     /// The worker has left for the rest of its delay.
     Resting(Duration),
+    /// The remaining shards cannot be downloaded, with the reason. Training continues on those that are held.
+    DataIncomplete(String),
     /// The worker is disconnected, or a download failed; the next attempt is after a delay.
     Waiting {
         /// Delay until the next attempt, in ms.
@@ -189,7 +191,9 @@ pub fn run_fleet(
     std::thread::scope(|scope| {
         std::thread::Builder::new()
             .name("shards".to_owned())
-            .spawn_scoped(scope, move || grow_until(source, ended, wait))?;
+            .spawn_scoped(scope, move || {
+                grow_until(source, ended, |event| on_event(0, event))
+            })?;
         let _end = end; // dropped when all workers have ended, or one could not be started
         let start = |index: usize| {
             let data = data.clone();
@@ -219,16 +223,21 @@ pub fn run_fleet(
 }
 
 /// Downloads the shards after those that a first task needs, until the fleet has ended.
-fn grow_until(source: &TrainingData, mut ended: watch::Receiver<()>, wait: impl Fn(u32, String)) {
+fn grow_until(
+    source: &TrainingData,
+    mut ended: watch::Receiver<()>,
+    on_event: impl Fn(WorkerEvent),
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
     let runtime = runtime.expect("a single-threaded runtime starts");
+    let wait = |delay_ms, cause| on_event(WorkerEvent::Waiting { delay_ms, cause });
     runtime.block_on(async {
         tokio::select! {
-            grown = source.grow(&wait) => {
+            grown = source.grow(wait) => {
                 if let Err(error) = grown {
-                    wait(0, format!("{error}; training continues on the shards that are held"));
+                    on_event(WorkerEvent::DataIncomplete(error.to_string()));
                 }
             }
             _ = ended.changed() => {}

@@ -31,7 +31,7 @@ struct Failures {
     contents: u32,
     /// Digest of data of which the server does not have a shard.
     missing: Option<[u8; 32]>,
-    /// Whether caches are bypassed until a download succeeds.
+    /// Whether caches are bypassed, because one may have returned other content.
     is_bypassing: bool,
 }
 
@@ -123,7 +123,6 @@ impl TrainingData {
             let error = match self.download(data.clone(), failures.is_bypassing).await {
                 Ok(next) => {
                     failures.contents = 0;
-                    failures.is_bypassing &= data.is_none(); // the shards of a list that bypassed caches may come from one
                     self.publish(&next);
                     data = Some(next);
                     continue;

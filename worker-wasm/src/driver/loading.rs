@@ -81,8 +81,7 @@ impl Driver {
 
     /// Takes data with one more shard, or without one. Returns whether the next shard is wanted.
     fn take(&mut self, data: ShardedDataset) -> bool {
-        if data.held() > 0 {
-            // The shards of a list that bypassed the caches may come from one.
+        if data.is_complete() {
             self.caches = Caches::Used;
         }
         self.load_backoff.succeeded();
@@ -127,10 +126,7 @@ impl Driver {
         let delay_ms = self.load_backoff.next_ms(js_sys::Math::random());
         let this = Rc::clone(this);
         let delay = Duration::from_millis(delay_ms.into());
-        let load = move || {
-            this.borrow_mut().load(&this);
-        };
-        let timer = Timer::set_timeout(delay, load);
+        let timer = Timer::set_timeout(delay, move || this.borrow_mut().load(&this));
         drop_after_event(self.load_timer.replace(timer));
     }
 }

@@ -1,7 +1,7 @@
 //! Training data in shards: the cut, the list, and a volunteer that gets one shard after the other.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use farsign::dataset::{
     Dataset, DatasetParts, MAX_FILE_BYTES, MAX_SHARDS, SHARD_BYTES, ShardEntry, ShardError,
@@ -16,6 +16,13 @@ use super::gzip;
 
 /// Images of 64 KiB, of which a shard has 16.
 const SIDE: usize = 256;
+
+/// The training set of most tests.
+static WHOLE: LazyLock<ShardedDataset> = LazyLock::new(training_set);
+
+/// Its shards, gzipped.
+static PACKED: LazyLock<[Vec<u8>; 3]> =
+    LazyLock::new(|| [0, 1, 2].map(|shard| gzip(&WHOLE.unpacked_shard(shard).unwrap())));
 
 /// 40 images of three classes, in three shards.
 fn training_set() -> ShardedDataset {
@@ -37,15 +44,11 @@ fn training_set() -> ShardedDataset {
     data
 }
 
-fn packed(data: &ShardedDataset, shard: usize) -> Vec<u8> {
-    gzip(&data.unpacked_shard(shard).unwrap())
-}
-
 /// A volunteer's data with the first shards.
-fn with_shards(whole: &ShardedDataset, shards: usize) -> ShardedDataset {
-    let mut data = ShardedDataset::new(whole.list().clone());
-    for shard in 0..shards {
-        data.push(&packed(whole, shard)).unwrap();
+fn with_shards(shards: usize) -> ShardedDataset {
+    let mut data = ShardedDataset::new(WHOLE.list().clone());
+    for packed in &PACKED[..shards] {
+        data.push(packed).unwrap();
     }
     data
 }
@@ -92,6 +95,10 @@ proptest! {
             prop_assert!(differ_by_one(counts.iter().map(|counts| counts[class])), "class {class}");
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn damaged_shard_changes_nothing(
@@ -100,10 +107,9 @@ proptest! {
         byte in any::<u8>(),
         cut in any::<prop::sample::Index>(),
     ) {
-        let whole = training_set();
-        let mut data = with_shards(&whole, 1);
-        let right = packed(&whole, 1);
-        let mut damaged = packed(&whole, shard);
+        let mut data = with_shards(1);
+        let right = &PACKED[1];
+        let mut damaged = PACKED[shard].clone();
         let index = at.index(damaged.len());
         damaged[index] = byte;
         for file in [&damaged[..], &right[..cut.index(right.len())]] {
@@ -111,8 +117,8 @@ proptest! {
             match data.push(file) {
                 // A byte of the gzip header, such as the time, is free.
                 Ok(()) => {
-                    prop_assert_eq!(data.unpacked_shard(1), whole.unpacked_shard(1));
-                    data = with_shards(&whole, 1);
+                    prop_assert_eq!(data.unpacked_shard(1), WHOLE.unpacked_shard(1));
+                    data = with_shards(1);
                 }
                 Err(_) => prop_assert_eq!(data.held(), before),
             }
@@ -140,13 +146,12 @@ fn rare_class_is_spread() {
 
 #[test]
 fn volunteer_draws_as_server_does() {
-    let whole = training_set();
     for held in 1..=3 {
-        let data = with_shards(&whole, held);
+        let data = with_shards(held);
         assert_eq!((data.held(), data.is_complete()), (held, held == 3));
-        assert_eq!(data.digest(), whole.digest());
+        assert_eq!(data.digest(), WHOLE.digest());
         for shards in 1..=3 {
-            let (server, volunteer) = (whole.first(shards).unwrap(), data.first(shards));
+            let (server, volunteer) = (WHOLE.first(shards).unwrap(), data.first(shards));
             assert_eq!(volunteer.is_some(), shards <= held, "{shards} of {held}");
             let Some(volunteer) = volunteer else { continue };
             assert_eq!(server.len(), volunteer.len());
@@ -163,13 +168,12 @@ fn volunteer_draws_as_server_does() {
         }
         assert!(data.first(0).is_none());
     }
-    assert!(whole.first(0).is_none() && whole.first(4).is_none());
-    assert!(ShardedDataset::new(whole.list().clone()).all().is_none());
+    assert!(WHOLE.first(0).is_none() && WHOLE.first(4).is_none());
+    assert!(ShardedDataset::new(WHOLE.list().clone()).all().is_none());
 }
 
 #[test]
 fn shards_hold_every_image_once() {
-    let whole = training_set();
     let images = |data: &ShardedDataset| {
         let view = data.all().unwrap();
         let mut rows: Vec<_> = (0..view.len())
@@ -179,30 +183,28 @@ fn shards_hold_every_image_once() {
         rows.sort();
         rows
     };
-    let found = images(&with_shards(&whole, 3));
+    let found = images(&with_shards(3));
     assert_eq!(found.len(), 40);
-    assert_eq!(found, images(&whole));
+    assert_eq!(found, images(&WHOLE));
 }
 
 #[test]
 fn digests_name_unpacked_shards() {
-    let whole = training_set();
     let mut all = Sha256::new();
-    for (shard, entry) in whole.list().entries().iter().enumerate() {
-        let unpacked = whole.unpacked_shard(shard).unwrap();
+    for (shard, entry) in WHOLE.list().entries().iter().enumerate() {
+        let unpacked = WHOLE.unpacked_shard(shard).unwrap();
         assert_eq!(entry.digest[..], Sha256::digest(&unpacked)[..]);
-        assert_eq!(unpacked.len() as u64, whole.list().unpacked_bytes(shard));
+        assert_eq!(unpacked.len() as u64, WHOLE.list().unpacked_bytes(shard));
         all.update(entry.digest);
     }
-    assert_eq!(whole.digest()[..], all.finalize()[..]);
-    assert_eq!(whole.unpacked_shard(3), None);
+    assert_eq!(WHOLE.digest()[..], all.finalize()[..]);
+    assert_eq!(WHOLE.unpacked_shard(3), None);
 }
 
 #[test]
 fn other_shard_is_rejected() {
-    let whole = training_set();
-    let mut data = with_shards(&whole, 1);
-    let unpacked = whole.unpacked_shard(1).unwrap();
+    let mut data = with_shards(1);
+    let unpacked = WHOLE.unpacked_shard(1).unwrap();
     let mut changed = unpacked.clone();
     *changed.last_mut().unwrap() ^= 1;
     let short = &unpacked[..unpacked.len() - 1];
@@ -215,7 +217,7 @@ fn other_shard_is_rejected() {
         ("short", gzip(short)),
         ("long", gzip(&long)),
         ("changed", gzip(&changed)),
-        ("another shard", packed(&whole, 0)),
+        ("another shard", PACKED[0].clone()),
         ("much longer", gzip(&vec![0; 8 << 20])),
     ] {
         let error = data.push(&file).unwrap_err();
@@ -231,24 +233,20 @@ fn other_shard_is_rejected() {
         assert!(error.to_string().starts_with("shard 1: "), "{error}");
         assert_eq!(data.held(), 1, "{name}");
     }
-    data.push(&packed(&whole, 1)).unwrap();
-    data.push(&packed(&whole, 2)).unwrap();
+    data.push(&PACKED[1]).unwrap();
+    data.push(&PACKED[2]).unwrap();
     let shards = 3;
-    assert_eq!(
-        data.push(&packed(&whole, 2)),
-        Err(ShardError::NoneLeft { shards })
-    );
+    assert_eq!(data.push(&PACKED[2]), Err(ShardError::NoneLeft { shards }));
 }
 
 /// A server that lists a shard by its digest but describes it wrongly.
 #[test]
 fn shard_must_fit_its_list() {
-    let whole = training_set();
-    let list = whole.list();
+    let list = WHOLE.list();
     let described = |rows, cols, classes| {
         let list = ShardList::new(rows, cols, classes, list.entries().to_vec()).unwrap();
         let mut data = ShardedDataset::new(list);
-        data.push(&packed(&whole, 0)).unwrap_err()
+        data.push(&PACKED[0]).unwrap_err()
     };
     let turned = described(SIDE * 2, SIDE / 2, 3);
     assert!(matches!(turned, ShardError::Header { .. }), "{turned}");
