@@ -33,7 +33,7 @@ pub use attack::Attack;
 pub use identity_file::{IdentityFileError, load_or_create};
 pub use remote::{
     Authorities, AuthoritiesError, DownloadError, EnvironmentError, HttpProxy, ListError,
-    ProxyError, RemoteServer,
+    ProxyError, RemoteServer, download,
 };
 pub use server_url::{ParseServerUrlError, ServerUrl};
 use training_data::TrainingData;
@@ -192,7 +192,7 @@ pub fn run_fleet(
         std::thread::Builder::new()
             .name("shards".to_owned())
             .spawn_scoped(scope, move || {
-                grow_until(source, ended, |event| on_event(0, event))
+                grow_until(source, ended, |event| on_event(0, event));
             })?;
         let _end = end; // dropped when all workers have ended, or one could not be started
         let start = |index: usize| {

@@ -55,7 +55,7 @@ impl TrainingData {
         }
     }
 
-    /// Returns the newest data as far as it is downloaded; `None` before the list of its shards.
+    /// Returns the newest data, with the shards that are downloaded; `None` before the list of its shards.
     pub fn newest(&self) -> Option<ShardedDataset> {
         self.newest.borrow().clone()
     }

@@ -1,7 +1,7 @@
 //! The loader of training data: the built-in digits, or a folder with four IDX files.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +10,6 @@ use farsign::dataset::{
     Dataset, DatasetError, IdxFile, IdxPair, ImagesShape, MAX_FILE_BYTES, PixelOrder,
     ShardedDataset,
 };
-use flate2::{Compression, write::GzEncoder};
 
 use crate::data::class_notes::class_notes;
 use crate::data::content::Content;
@@ -146,14 +145,6 @@ pub fn built_in() -> Result<TrainAndHeldOut, DatasetError> {
     let images = data.train.len() + data.held_out.len();
     data.name = format!("MNIST, {} digits (built in)", thousands(images));
     Ok(data)
-}
-
-pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder
-        .write_all(bytes)
-        .and_then(|()| encoder.finish())
-        .expect("writing to a Vec succeeds")
 }
 
 /// Warns of EMNIST, whose files store images column by column.

@@ -5,6 +5,7 @@ pub mod content;
 mod fetch_error;
 mod file_search;
 mod folder_listing;
+mod gzip;
 pub mod load_step;
 pub mod loader;
 pub mod mnist_download;

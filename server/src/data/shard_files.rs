@@ -8,8 +8,8 @@ use std::thread;
 use axum::body::Bytes;
 use farsign::dataset::ShardedDataset;
 
+use crate::data::gzip::gzip;
 use crate::data::load_step::{LoadAction, LoadStep};
-use crate::data::loader::gzip;
 
 /// A training set in shards, with the file of each shard.
 ///

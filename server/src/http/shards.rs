@@ -39,7 +39,7 @@ struct List {
     cols: usize,
     classes: usize,
     images: usize,
-    /// Size of all shards as they are sent.
+    /// Size of all shards, gzipped.
     bytes: u64,
     /// In order.
     shards: Vec<Shard>,
@@ -50,7 +50,7 @@ struct Shard {
     /// SHA-256 of the unpacked shard.
     digest: String,
     images: usize,
-    /// Size as it is sent.
+    /// Size, gzipped.
     bytes: usize,
 }
 

@@ -46,6 +46,18 @@ pub enum Caches {
     Bypassed,
 }
 
+/// Downloads a file of at most `max_bytes` bytes. Blocks the calling thread.
+///
+/// # Errors
+/// Returns an error if the server does not respond with such a file.
+pub fn download(
+    server: &RemoteServer,
+    path: &str,
+    max_bytes: u64,
+) -> Result<Vec<u8>, DownloadError> {
+    Downloads::new(server.clone()).download(path, max_bytes, Caches::Used)
+}
+
 impl Downloads {
     /// Begins downloads from a server.
     pub fn new(server: RemoteServer) -> Self {

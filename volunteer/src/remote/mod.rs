@@ -11,8 +11,8 @@ mod shard_list;
 mod socket;
 
 pub use authorities::{Authorities, AuthoritiesError};
-pub use downloads::DownloadError;
 pub(crate) use downloads::{Caches, Downloads};
+pub use downloads::{DownloadError, download};
 pub use proxy::{HttpProxy, ProxyError};
 pub use server::{EnvironmentError, RemoteServer};
 pub use shard_list::ListError;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use ureq::config::RedirectAuthHeaders;
 
 use super::authorities::{Authorities, AuthoritiesError};
-use super::downloads::{Caches, DownloadError, Downloads};
 use super::proxy::{HttpProxy, ProxyError};
 use crate::server_url::ServerUrl;
 
@@ -63,14 +62,6 @@ impl RemoteServer {
             proxy,
             authorities,
         })
-    }
-
-    /// Downloads a file of at most `max_bytes` bytes. Blocks the calling thread.
-    ///
-    /// # Errors
-    /// Returns an error if the server does not respond with such a file.
-    pub fn download(&self, path: &str, max_bytes: u64) -> Result<Vec<u8>, DownloadError> {
-        Downloads::new(self.clone()).download(path, max_bytes, Caches::Used)
     }
 
     pub(super) fn agent(&self) -> ureq::Agent {
