@@ -36,6 +36,7 @@ struct Failures {
 }
 
 /// The reaction to a failed download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reaction {
     /// Downloads the same again after a delay.
     Wait,
@@ -195,6 +196,69 @@ impl Failures {
                     Reaction::Fail
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farsign::dataset::{Dataset, DatasetParts, ShardError};
+
+    use super::*;
+
+    fn request(is_transient: bool) -> DownloadError {
+        DownloadError::Request {
+            url: "http://h/".to_owned(),
+            cause: "404".to_owned(),
+            is_transient,
+        }
+    }
+
+    fn data(pixel: u8) -> ShardedDataset {
+        let parts = DatasetParts {
+            rows: 1,
+            cols: 1,
+            images: vec![pixel, 0],
+            labels: vec![0, 1],
+        };
+        Arc::new(Dataset::from_parts(parts).unwrap()).into()
+    }
+
+    #[test]
+    fn false_content_is_retried_past_caches() {
+        let mut failures = Failures::default();
+        let false_content = DownloadError::Shard(ShardError::NoneLeft { shards: 1 });
+        for expected in [Reaction::Wait, Reaction::Wait, Reaction::Fail] {
+            assert_eq!(failures.record(&false_content, Some(&data(1))), expected);
+            assert!(failures.is_bypassing);
+        }
+    }
+
+    #[test]
+    fn missing_shard_requests_list_once() {
+        let mut failures = Failures::default();
+        let record = |failures: &mut Failures, data| failures.record(&request(false), data);
+        assert_eq!(
+            record(&mut failures, Some(&data(1))),
+            Reaction::NewList,
+            "the server may have other data"
+        );
+        assert!(failures.is_bypassing);
+        assert_eq!(
+            record(&mut failures, Some(&data(1))),
+            Reaction::Fail,
+            "the new list has the same shards"
+        );
+        assert_eq!(record(&mut failures, Some(&data(2))), Reaction::NewList);
+        assert_eq!(record(&mut failures, None), Reaction::Fail, "no list");
+    }
+
+    #[test]
+    fn temporary_fault_uses_caches_again() {
+        let mut failures = Failures::default();
+        for _ in 0..10 {
+            let reaction = failures.record(&request(true), None);
+            assert_eq!((reaction, failures.is_bypassing), (Reaction::Wait, false));
         }
     }
 }
