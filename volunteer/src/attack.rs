@@ -126,7 +126,7 @@ fn signs(values: &[f32]) -> SignBits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use farsign::dataset::DatasetParts;
+    use farsign::dataset::{Dataset, DatasetParts};
 
     fn sent(attack: &mut AttackState, honest: &SignBits) -> SignBits {
         attack

@@ -237,20 +237,19 @@ mod tests {
     #[test]
     fn missing_shard_requests_list_once() {
         let mut failures = Failures::default();
-        let record = |failures: &mut Failures, data| failures.record(&request(false), data);
-        assert_eq!(
-            record(&mut failures, Some(&data(1))),
-            Reaction::NewList,
-            "the server may have other data"
-        );
-        assert!(failures.is_bypassing);
-        assert_eq!(
-            record(&mut failures, Some(&data(1))),
-            Reaction::Fail,
-            "the new list has the same shards"
-        );
-        assert_eq!(record(&mut failures, Some(&data(2))), Reaction::NewList);
-        assert_eq!(record(&mut failures, None), Reaction::Fail, "no list");
+        for (listed, expected) in [
+            (Some(data(1)), Reaction::NewList), // the server may have other data
+            (Some(data(1)), Reaction::Fail),    // the new list has the same shards
+            (Some(data(2)), Reaction::NewList),
+            (None, Reaction::Fail), // no list
+        ] {
+            let reaction = failures.record(&request(false), listed.as_ref());
+            assert_eq!(
+                (reaction, failures.is_bypassing),
+                (expected, true),
+                "{listed:?}"
+            );
+        }
     }
 
     #[test]
