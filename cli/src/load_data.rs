@@ -23,27 +23,69 @@ pub struct LoadedData {
 /// # Errors
 /// Returns an error if a file is missing, unreadable or invalid.
 pub fn load(source: &DataSource, format: LogFormat) -> anyhow::Result<LoadedData> {
-    let started = Instant::now();
-    let mut status_line = None;
-    let mut show = |step: LoadStep| {
+    let mut progress = LoadProgress::new(format);
+    let data = loader::load(source, &mut |step| progress.show(&step))?;
+    let took = progress.finish(&format!("Loaded {}", data.name));
+    log(&data, took);
+    Ok(LoadedData { data, took })
+}
+
+/// Loads data for a server: as [`load`], and packs the shards that volunteers download.
+///
+/// # Errors
+/// Returns an error if a file is missing, unreadable or invalid.
+pub fn load_for_volunteers(source: &DataSource, format: LogFormat) -> anyhow::Result<LoadedData> {
+    let mut loaded = load(source, format)?;
+    let shards = &loaded.data.shards;
+    let mut progress = LoadProgress::new(format);
+    shards.pack(&mut |step| progress.show(&step));
+    let took = progress.finish(&format!("Packed {}", loaded.data.name));
+    tracing::info!(
+        event = "data_packed",
+        shards = shards.data().list().shards(),
+        digest = hexadecimal(shards.data().digest()),
+        download_bytes = shards.packed_bytes(),
+        took_ms = took.as_millis() as u64,
+        "training data packed"
+    );
+    loaded.took += took;
+    Ok(loaded)
+}
+
+/// The progress of loading large data, in the log and on standard error.
+struct LoadProgress {
+    format: LogFormat,
+    started: Instant,
+    /// `None` before the first step of a large file.
+    status_line: Option<StatusLine>,
+}
+
+impl LoadProgress {
+    fn new(format: LogFormat) -> Self {
+        Self {
+            format,
+            started: Instant::now(),
+            status_line: None,
+        }
+    }
+
+    fn show(&mut self, step: &LoadStep) {
         tracing::debug!(event = "data_loading", step = %step, "training data loading");
-        if format == LogFormat::Text && step.total_bytes >= SHOWN_FILE_BYTES {
-            status_line
+        if self.format == LogFormat::Text && step.total_bytes >= SHOWN_FILE_BYTES {
+            self.status_line
                 .get_or_insert_with(StatusLine::default)
                 .update(step.to_string());
         }
-    };
-    let data = loader::load(source, &mut show)?;
-    let took = started.elapsed();
-    if let Some(status_line) = status_line {
-        status_line.finish(&format!(
-            "Loaded {} in {:.0} s",
-            data.name,
-            took.as_secs_f64()
-        ));
     }
-    log(&data, took);
-    Ok(LoadedData { data, took })
+
+    /// Ends the line with what was done, and returns the time that it took.
+    fn finish(self, done: &str) -> Duration {
+        let took = self.started.elapsed();
+        if let Some(status_line) = self.status_line {
+            status_line.finish(&format!("{done} in {:.0} s", took.as_secs_f64()));
+        }
+        took
+    }
 }
 
 fn log(data: &TrainAndHeldOut, took: Duration) {
@@ -54,7 +96,6 @@ fn log(data: &TrainAndHeldOut, took: Duration) {
         held_out_images = data.held_out.len(),
         classes = data.train.classes(),
         digest = hexadecimal(data.train.digest()),
-        download_bytes = data.download_bytes(),
         worker_memory_bytes = data.worker_memory_bytes(),
         took_ms = took.as_millis() as u64,
         "training data loaded"
@@ -62,7 +103,6 @@ fn log(data: &TrainAndHeldOut, took: Duration) {
     if data.worker_memory_bytes() >= LARGE_DATA_BYTES {
         tracing::warn!(
             event = "large_worker_memory",
-            download_bytes = data.download_bytes(),
             worker_memory_bytes = data.worker_memory_bytes(),
             "workers need much memory"
         );

@@ -59,7 +59,7 @@ impl Model {
 }
 
 fn download(server: &RemoteServer) -> anyhow::Result<Vec<u8>> {
-    let file = server.download("/api/v1/model.safetensors", MAX_MODEL_BYTES)?;
+    let file = farsign_volunteer::download(server, "/api/v1/model.safetensors", MAX_MODEL_BYTES)?;
     export::check(&file).context("the server's model file is invalid")?;
     Ok(file)
 }
@@ -76,6 +76,7 @@ impl OpenRun {
         let model = TrainedModel {
             run: &self.config.run,
             data_name: &self.data.name,
+            train_sha256: self.data.train.digest(),
             version: self.log.counters().version,
             accepted,
             held_out: Some(HeldOutAccuracy {

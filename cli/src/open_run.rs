@@ -49,8 +49,8 @@ impl StateArgs {
             log.identity(),
         )?;
         let data = load_data::load(&settings.data_source(), LogFormat::Text)?.data;
-        verify_dataset(log.identity(), &data.train)?;
-        let config = Config::new(&settings, &data.train, log.identity().seed)?;
+        verify_dataset(log.identity(), data.shards.data())?;
+        let config = Config::new(&settings, &data, log.identity().seed)?;
         Ok(OpenRun {
             state_dir,
             log,

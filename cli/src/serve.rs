@@ -74,7 +74,8 @@ impl Serve {
                 bail!("--fresh: expected --state with the directory of the saved run, found none")
             }
             None => {
-                let loaded = load_data::load(&settings.data_source(), self.log_format)?;
+                let loaded =
+                    load_data::load_for_volunteers(&settings.data_source(), self.log_format)?;
                 let config = config(&settings, &loaded.data)?;
                 Prepared::new(config, loaded, None)?
             }
@@ -96,7 +97,7 @@ fn read(path: &Path) -> anyhow::Result<Settings> {
 }
 
 fn config(settings: &Settings, data: &TrainAndHeldOut) -> anyhow::Result<Config> {
-    let mut config = Config::new(settings, &data.train, rand::random())?;
+    let mut config = Config::new(settings, data, rand::random())?;
     fit_connection_limit(&mut config.connections, settings.max_connections.is_some())?;
     Ok(config)
 }
@@ -163,10 +164,10 @@ fn prepare_saved(
         Some(log) => resume(settings, log.identity())?,
         None => settings,
     };
-    let loaded = load_data::load(&settings.data_source(), log_format)?;
+    let loaded = load_data::load_for_volunteers(&settings.data_source(), log_format)?;
     let config = config(&settings, &loaded.data)?;
     let log = if let Some(log) = log {
-        verify_dataset(log.identity(), &loaded.data.train)?;
+        verify_dataset(log.identity(), loaded.data.shards.data())?;
         log
     } else {
         if let Some(archived) = state_dir.archive()? {

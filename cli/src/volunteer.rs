@@ -160,6 +160,11 @@ fn report_event(index: usize, event: WorkerEvent) {
                 "worker {index}: {cause}; retrying in {delay_s:.1} s"
             ));
         }
+        WorkerEvent::DataIncomplete(cause) => {
+            streams::note(format_args!(
+                "training continues on a part of the training data: {cause}"
+            ));
+        }
         WorkerEvent::Rejected(reason) => {
             streams::note(format_args!(
                 "worker {index}: an update was rejected: {reason}"
@@ -194,8 +199,15 @@ async fn show_status(stats: Arc<FleetStats>, workers: usize, max_bytes_per_hour:
         let connected = stats.connected.load(Ordering::Relaxed);
         let per_second = accepted as f64 / started.elapsed().as_secs_f64().max(1e-3);
         let line = describe_line(&stats, max_bytes_per_hour);
+        let shards = stats.shards.load(Ordering::Relaxed);
+        let held = stats.held_shards.load(Ordering::Relaxed);
+        let data = if held < shards {
+            format!(" · {held} of {shards} shards of the training data")
+        } else {
+            String::new()
+        };
         status_line.update(format!(
-            "accepted {accepted} · {per_second:.0} per second · {connected} of {workers} workers connected · {line}"
+            "accepted {accepted} · {per_second:.0} per second · {connected} of {workers} workers connected · {line}{data}"
         ));
     }
 }

@@ -72,6 +72,7 @@
 //!     direction_seed: 12,
 //!     coin_seed: 13,
 //!     images: 8,
+//!     shards: 1,
 //!     reset_momentum: true,
 //! };
 //! let signs = volunteer.compute(&task, version.parameters(), &data).expect("the gradient is finite");

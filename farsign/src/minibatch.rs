@@ -3,7 +3,7 @@
 //! Four of five pixels of a digit are zero, and a zero adds nothing to any sum. A minibatch therefore stores only the
 //! nonzero pixels of each image.
 
-use crate::dataset::{Dataset, PixelIndex};
+use crate::dataset::{Dataset, DatasetView, PixelIndex};
 use crate::random::Stream;
 
 /// A sparse matrix in compressed rows: for each row, the nonzero columns in rising order and their values.
@@ -107,31 +107,34 @@ pub fn indices(seed: u64, count: usize, batch: usize) -> impl ExactSizeIterator<
 }
 
 impl Minibatch {
-    /// Fills the minibatch with the `batch` images that `seed` draws from `data`.
-    pub fn draw(&mut self, data: &Dataset, seed: u64, batch: usize) {
+    /// Fills the minibatch with the `batch` images that `seed` draws from `data`: all images of a dataset, or of a view
+    /// of the first shards.
+    pub fn draw<'a>(&mut self, data: impl Into<DatasetView<'a>>, seed: u64, batch: usize) {
+        let data = data.into();
         self.fill(data, indices(seed, data.len(), batch));
     }
 
     /// Fills the minibatch with the images of `range`, in order.
     pub fn slice(&mut self, data: &Dataset, range: std::ops::Range<usize>) {
-        self.fill(data, range);
+        self.fill(data.into(), range);
     }
 
     /// Fills the minibatch with the images of these indices, in order.
-    pub fn fill(&mut self, data: &Dataset, indices: impl Iterator<Item = usize>) {
+    pub fn fill(&mut self, data: DatasetView<'_>, indices: impl Iterator<Item = usize>) {
         self.inputs.clear();
         self.labels.clear();
-        match data.index() {
-            Some(index) => self.fill_from(index, data, indices),
+        match data.indexed() {
+            Some((data, index)) => self.fill_from(index, data, indices),
             None => {
                 for index in indices {
-                    for (pixel, &byte) in data.image(index).iter().enumerate() {
+                    let (data, position) = data.locate(index);
+                    for (pixel, &byte) in data.image(position).iter().enumerate() {
                         if byte != 0 {
                             self.inputs.push(pixel, scaled(byte));
                         }
                     }
                     self.inputs.end_row();
-                    self.labels.push(data.label(index));
+                    self.labels.push(data.label(position));
                 }
             }
         }

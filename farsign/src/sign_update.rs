@@ -7,7 +7,7 @@
 //! An update is a pure function of its task, the task's version and the tasks since the last momentum reset, and every
 //! target computes the same bits. Updates can therefore be verified.
 
-use crate::dataset::Dataset;
+use crate::dataset::DatasetView;
 use crate::direction::Directions;
 use crate::estimate::{Order, zeroth_order};
 use crate::kernels::sparse::Kernel;
@@ -64,10 +64,16 @@ impl UpdateComputer {
         &self.settings
     }
 
-    /// Computes the update of a task, `[K]`, at the parameters `x`, `[d]`, of its version.
+    /// Computes the update of a task, `[K]`, at the parameters `x`, `[d]`, of its version, on images drawn from `data`.
     ///
     /// `None` if the estimate is not finite: no honest update exists then.
-    pub fn compute(&mut self, task: &Task, x: &[f32], data: &Dataset) -> Option<&SignBits> {
+    pub fn compute<'a>(
+        &mut self,
+        task: &Task,
+        x: &[f32],
+        data: impl Into<DatasetView<'a>>,
+    ) -> Option<&SignBits> {
+        let data = data.into();
         let images = task.images as usize;
         let drawn = minibatch::indices(task.minibatch_seed, data.len(), images);
         self.directions.reseed(task.direction_seed);
@@ -101,7 +107,7 @@ impl UpdateComputer {
     fn estimate(
         &mut self,
         x: &[f32],
-        data: &Dataset,
+        data: DatasetView<'_>,
         mut drawn: impl ExactSizeIterator<Item = usize>,
     ) -> bool {
         let finite = match self.settings.order {

@@ -50,6 +50,15 @@ pub struct RunSettings {
     pub train_digest: [u8; 32],
 }
 
+/// The size of a task: what it draws, and from how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskSize {
+    /// Number of images, 1 to 65,536.
+    pub images: u32,
+    /// Number of shards of the training data, 1 to 1,024: the first ones in the list.
+    pub shards: u16,
+}
+
 /// A task: the input of one update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task {
@@ -65,6 +74,8 @@ pub struct Task {
     pub coin_seed: u64,
     /// Number of images of the minibatch, 1 to 65,536: the first ones that its seed draws.
     pub images: u32,
+    /// Number of shards that they are drawn from, 1 to 1,024: the first ones in the list.
+    pub shards: u16,
     /// Whether momentum is reset before the task.
     pub reset_momentum: bool,
 }
@@ -171,6 +182,8 @@ reasons! {
         EjectedByOperator = 18, "ejected_by_operator", "the operator ejected this volunteer";
         /// The volunteer sent too many pings.
         TooManyPings = 19, "too_many_pings", "too many pings from this volunteer";
+        /// The volunteer reported no shard, or more than the training data has.
+        InvalidShards = 20, "invalid_shards", "this volunteer reported shards that the training data does not have";
     }
 }
 

@@ -11,7 +11,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use farsign::dataset::{Dataset, DatasetParts};
+//! use farsign::dataset::{Dataset, DatasetParts, ShardedDataset};
 //! use farsign::volunteer::{Event, Volunteer};
 //! # use farsign::direction::{DirectionFamily, DirectionSpec};
 //! # use farsign::estimate::Order;
@@ -22,7 +22,7 @@
 //! # use farsign::wire::{EncodedVersion, ServerFrame};
 //!
 //! let parts = DatasetParts { rows: 1, cols: 2, images: vec![255, 0, 0, 255], labels: vec![0, 1] };
-//! let data = Arc::new(Dataset::from_parts(parts)?);
+//! let data = ShardedDataset::from(Arc::new(Dataset::from_parts(parts)?));
 //! # let settings = RunSettings {
 //! #     run_id: 1,
 //! #     architecture: Architecture::new(vec![2, 2])?,
@@ -42,6 +42,7 @@
 //! #     direction_seed: 12,
 //! #     coin_seed: 13,
 //! #     images: 8,
+//! #     shards: 1,
 //! #     reset_momentum: true,
 //! # };
 //! # let whole = EncodedVersion::new(&version, None);
@@ -59,7 +60,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::dataset::Dataset;
+use crate::dataset::ShardedDataset;
 use crate::sign::SignBits;
 use crate::sign_update::UpdateComputer;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId};
@@ -67,7 +68,6 @@ use crate::task_sizing::MAX_OPEN_TASKS;
 use crate::version::{Version, VersionError, VersionHash};
 use crate::wire::{ClientFrame, ServerRecord, VersionBody, Welcome, WireError, read_server_frame};
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// Longest time for which a server delays the task of a volunteer that rests or is throttled, in milliseconds.
 pub const MAX_TASK_DELAY_MS: u64 = 60_000;
@@ -106,6 +106,11 @@ pub enum VolunteerError {
     /// Training data other than the server's.
     #[error("the server's training data is not the data this volunteer loaded; load it again")]
     DatasetMismatch,
+    /// A task that draws from shards which the volunteer does not hold.
+    #[error(
+        "expected a task on at most the {held} shards that this volunteer holds, found one on {expected}"
+    )]
+    MissingShards { held: usize, expected: u16 },
     /// A record before the welcome.
     #[error("expected a welcome first")]
     NoWelcome,
@@ -138,7 +143,7 @@ pub enum VolunteerError {
 /// A volunteer: the state between frames.
 #[derive(Debug)]
 pub struct Volunteer {
-    data: Arc<Dataset>,
+    data: ShardedDataset,
     session: Option<Session>,
 }
 
@@ -157,12 +162,24 @@ struct Session {
 }
 
 impl Volunteer {
-    /// Creates a volunteer with its training data.
-    pub fn new(data: Arc<Dataset>) -> Self {
+    /// Creates a volunteer with its training data, which may lack shards.
+    pub fn new(data: impl Into<ShardedDataset>) -> Self {
         Self {
-            data,
+            data: data.into(),
             session: None,
         }
+    }
+
+    /// Takes more shards of the same training data: the next task draws from them. Other or fewer data is ignored.
+    pub fn grow(&mut self, data: &ShardedDataset) {
+        if data.digest() == self.data.digest() && data.held() > self.data.held() {
+            self.data = data.clone();
+        }
+    }
+
+    /// Returns the number of shards that the volunteer holds: the first ones in the list.
+    pub fn held_shards(&self) -> usize {
+        self.data.held()
     }
 
     /// Processes a frame from the server and appends its events to `events`.
@@ -205,7 +222,7 @@ impl Volunteer {
     ///
     /// Returns an error if the volunteer does not hold the task's version, or the estimate is not finite.
     pub fn compute_update(&mut self, task: &Task) -> Result<&SignBits, VolunteerError> {
-        let data = Arc::clone(&self.data);
+        let data = self.data.clone();
         self.compute_update_on(task, &data)
     }
 
@@ -217,7 +234,7 @@ impl Volunteer {
     pub fn compute_update_on(
         &mut self,
         task: &Task,
-        data: &Dataset,
+        data: &ShardedDataset,
     ) -> Result<&SignBits, VolunteerError> {
         self.session()?.compute_update(task, data)
     }
@@ -264,9 +281,10 @@ impl Volunteer {
 
     fn welcome(&mut self, welcome: Welcome) -> Result<(), VolunteerError> {
         let settings = welcome.settings;
-        let fits = settings.train_digest == self.data.digest()
-            && settings.architecture.inputs() == self.data.pixels()
-            && settings.architecture.classes() >= self.data.classes();
+        let list = self.data.list();
+        let fits = settings.train_digest == list.digest()
+            && settings.architecture.inputs() == list.pixels()
+            && settings.architecture.classes() >= list.classes();
         if !fits {
             return Err(VolunteerError::DatasetMismatch);
         }
@@ -328,13 +346,22 @@ impl Session {
         Ok(Event::VersionMissing(task.id))
     }
 
-    fn compute_update(&mut self, task: &Task, data: &Dataset) -> Result<&SignBits, VolunteerError> {
+    fn compute_update(
+        &mut self,
+        task: &Task,
+        data: &ShardedDataset,
+    ) -> Result<&SignBits, VolunteerError> {
         self.open.retain(|open| open.id != task.id);
         let found = task.version;
         let version =
             held(&self.versions, found).ok_or(VolunteerError::UnknownVersion { found })?;
         version.copy_parameters(&mut self.x);
-        let signs = self.computer.compute(task, &self.x, data);
+        let images = data.first(task.shards.into());
+        let images = images.ok_or_else(|| VolunteerError::MissingShards {
+            held: data.held(),
+            expected: task.shards,
+        })?;
+        let signs = self.computer.compute(task, &self.x, images);
         signs.ok_or(VolunteerError::NonFinite { version: found })
     }
 }

@@ -52,8 +52,9 @@ impl Server {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(config.admission.clone()));
         let journal = saved.as_ref().map(|saved| saved.writer.counters());
+        data.shards.pack(&mut |_| {});
         let services = Services {
-            train: Arc::clone(&data.train),
+            train: data.shards.data().clone(),
             counters: Arc::clone(&counters),
             admission: Arc::clone(&admission),
         };

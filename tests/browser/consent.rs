@@ -41,11 +41,12 @@ fn stated_download_is_the_real_one() {
         page.wait_for("idle").await;
         let sizes = page
             .run(
-                "const files = ['train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz'];
-                 const size = (file) => fetch(`api/v1/dataset/${file}`)
+                "const size = ({ digest }) => fetch(`api/v1/data/shards/${digest}`)
                    .then((response) => response.arrayBuffer())
                    .then(({ byteLength }) => byteLength);
-                 return Promise.all(files.map(size))",
+                 return fetch('api/v1/data/shards')
+                   .then((response) => response.json())
+                   .then(({ shards }) => Promise.all(shards.map(size)))",
             )
             .await;
         let sum: u64 = sizes

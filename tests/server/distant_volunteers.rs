@@ -43,12 +43,13 @@ struct Client {
 impl Client {
     fn join(server: &TestServer, mut connection: RawClient) -> Self {
         connection.send_hello(&Hello {
+            shards: server.state().data.shards.data().held() as u16,
             secret: Some(Secret([7; 16])),
             ..Hello::default()
         });
         let mut client = Self {
             connection,
-            volunteer: Volunteer::new(Arc::clone(&server.state().data.train)),
+            volunteer: Volunteer::new(server.state().data.shards.data().clone()),
             tasks: Vec::new(),
         };
         client.receive();

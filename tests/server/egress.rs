@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use farsign::dataset::hexadecimal;
 use farsign::sign::SignBits;
 use farsign::task::GoodbyeReason;
 use farsign_server::config::settings::{ModelKind, RuleKind, ScheduleKind, Settings};
@@ -115,12 +116,17 @@ fn downloads_keep_to_egress_limit() {
         ..Settings::default()
     });
     let started = Instant::now();
-    let images = server.get("/api/v1/dataset/train-images-idx3-ubyte.gz");
+    let shards = server.state().data.shards.data().list().entries();
+    let size = |digest| server.get(&format!("/api/v1/data/shards/{digest}")).len();
+    let bytes: usize = shards
+        .iter()
+        .map(|shard| size(hexadecimal(shard.digest)))
+        .sum();
     let seconds = started.elapsed().as_secs_f64();
-    let least = images.len() as f64 / 1e6 - 0.3;
-    assert!(seconds >= least, "{} bytes in {seconds} s", images.len());
+    let least = bytes as f64 / 1e6 - 0.3;
+    assert!(seconds >= least, "{bytes} bytes in {seconds} s");
     let egress = server.status()["egress"]["bytes"].as_u64();
-    assert!(egress > Some(images.len() as u64), "{egress:?}");
+    assert!(egress > Some(bytes as u64), "{egress:?}");
 }
 
 #[test]
@@ -131,7 +137,7 @@ fn small_egress_limits_are_rejected() {
         ..Settings::default()
     };
     let data = farsign_server::data::loader::built_in().expect("the built-in data");
-    let errors = farsign_server::Config::new(&settings, &data.train, 0).expect_err("two errors");
+    let errors = farsign_server::Config::new(&settings, &data, 0).expect_err("two errors");
     let text = errors.to_string();
     for part in [
         "max-egress-bytes-per-second: expected 10000 to",

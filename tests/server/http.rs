@@ -1,6 +1,6 @@
 //! HTTP: the page and its headers, training data, snapshot and status.
 
-use farsign::dataset::{Dataset, IdxFile, IdxPair};
+use farsign::dataset::{ShardEntry, ShardList, ShardedDataset, hexadecimal, parse_hexadecimal};
 use farsign::wire::Hello;
 use farsign_server::config::settings::Settings;
 use farsign_tests::raw_client::{RawClient, whole_version};
@@ -63,23 +63,86 @@ fn opener_policy_needs_secure_context() {
 #[test]
 fn served_data_matches_welcome_digest() {
     let server = TestServer::start(Settings::default());
-    let file = |name: &str| server.get(&format!("/api/v1/dataset/{name}"));
-    let images = file("train-images-idx3-ubyte.gz");
-    let labels = file("train-labels-idx1-ubyte.gz");
-    let data = Dataset::training(IdxPair {
-        images: IdxFile {
-            name: "images",
-            bytes: &images,
-        },
-        labels: IdxFile {
-            name: "labels",
-            bytes: &labels,
-        },
+    let list = shard_list(&server);
+    let entries = list["shards"].as_array().expect("shards").iter();
+    let entries = entries.map(|shard| ShardEntry {
+        digest: parse_hexadecimal(shard["digest"].as_str().expect("text")).expect("a digest"),
+        images: shard["images"].as_u64().expect("a number") as usize,
     });
+    let number = |field: &str| list[field].as_u64().expect("a number") as usize;
+    let (rows, cols, classes) = (number("rows"), number("cols"), number("classes"));
+    let shards = ShardList::new(rows, cols, classes, entries.collect()).expect("a valid list");
+    let mut data = ShardedDataset::new(shards);
+    for shard in list["shards"].as_array().expect("shards") {
+        let digest = shard["digest"].as_str().expect("text");
+        let packed = server.get(&format!("/api/v1/data/shards/{digest}"));
+        assert_eq!(
+            packed.len() as u64,
+            shard["bytes"].as_u64().expect("a number")
+        );
+        data.push(&packed).expect("the shard of the list");
+    }
+    assert!(data.is_complete());
+    assert_eq!(data.list().images(), server.state().data.train.len());
+    assert_eq!(list["digest"], hexadecimal(data.digest()));
     let mut volunteer = RawClient::connect(&server);
     volunteer.send_hello(&Hello::default());
     let welcome = volunteer.recv().welcome.expect("a welcome");
-    assert_eq!(data.unwrap().digest(), welcome.settings.train_digest);
+    assert_eq!(data.digest(), welcome.settings.train_digest);
+}
+
+fn shard_list(server: &TestServer) -> serde_json::Value {
+    serde_json::from_slice(&server.get("/api/v1/data/shards")).expect("JSON")
+}
+
+#[test]
+fn unknown_shard_is_404_with_reason() {
+    let server = TestServer::start(Settings::default());
+    let list = shard_list(&server);
+    let digest = list["shards"][0]["digest"].as_str().expect("text");
+    let upper = digest.to_uppercase();
+    let absent = "0".repeat(64);
+    let name = "64 hexadecimal digits in lower case";
+    for (shard, reason) in [
+        ("0", name),
+        ("-1", name),
+        ("99999999999999999999", name),
+        (&digest[1..], name),
+        (&upper, name),
+        ("..%2f..%2fetc", name),
+        (&absent, "a shard of this run's training data"),
+    ] {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let url = server.url(&format!("/api/v1/data/shards/{shard}"));
+        let mut response = agent.get(url).call().expect("a response");
+        let body = response.body_mut().read_to_string().expect("text");
+        assert_eq!(response.status(), 404, "{shard}: {body}");
+        assert!(body.contains(reason), "{shard}: {body}");
+    }
+}
+
+#[test]
+fn shard_is_cacheable_as_access_allows() {
+    for (join_token, expected) in [
+        (None, "public, max-age=31536000, immutable"),
+        (Some("token"), "private, max-age=31536000, immutable"),
+    ] {
+        let server = TestServer::start(Settings {
+            join_token: join_token.map(str::to_owned),
+            ..Settings::default()
+        });
+        let list = shard_list(&server);
+        let digest = list["shards"][0]["digest"].as_str().expect("text");
+        let url = server.url(&format!("/api/v1/data/shards/{digest}"));
+        let response = ureq::get(url).call().expect("a response");
+        let header = |name: &str| response.headers()[name].to_str().expect("text").to_owned();
+        assert_eq!(header("cache-control"), expected);
+        assert_eq!(header("content-type"), "application/gzip");
+        assert_eq!(header("etag"), format!("W/\"{digest}\""));
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod operations;
 mod page_api;
 mod proxies;
 mod session_model;
+mod shards;
 mod tls;
 mod training;
 mod training_data;

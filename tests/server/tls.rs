@@ -5,10 +5,9 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
-use farsign::dataset::Dataset;
 use farsign_server::config::settings::{ModelKind, Settings};
 use farsign_server::config::{Config, ConfigErrors};
-use farsign_server::data::loader;
+use farsign_server::data::loader::{self, TrainAndHeldOut};
 use farsign_tests::certificate::TestCertificate;
 use farsign_tests::test_server::TestServer;
 use farsign_tests::wait::{self, TEST_TIMEOUT};
@@ -30,8 +29,8 @@ fn settings(certificate: &Path, key: &Path) -> Settings {
     }
 }
 
-fn train() -> Arc<Dataset> {
-    loader::built_in().expect("built-in data").train
+fn data() -> TrainAndHeldOut {
+    loader::built_in().expect("built-in data")
 }
 
 #[test]
@@ -146,7 +145,7 @@ fn invalid_tls_files_are_named() {
     let other = KeyPair::generate().expect("a key");
     let file = |name: &str| certified.file(name);
     let config_error = |settings: Settings| {
-        let ConfigErrors(errors) = Config::new(&settings, &train(), 1).expect_err("an error");
+        let ConfigErrors(errors) = Config::new(&settings, &data(), 1).expect_err("an error");
         assert_eq!(errors.len(), 1, "{errors:?}");
         errors.into_iter().next().unwrap_or_default()
     };

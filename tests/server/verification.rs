@@ -1,7 +1,5 @@
 //! Verification: attackers are ejected with their reason and rolled back, and honest volunteers never are.
 
-use std::sync::Arc;
-
 use farsign::task::{GoodbyeReason, Secret};
 use farsign::volunteer::Volunteer;
 use farsign::wire::Hello;
@@ -123,7 +121,7 @@ fn assert_every_update_passes(settings: Settings) {
     let server = TestServer::start(settings.clone());
     let mut connection = RawClient::connect(&server);
     connection.send_hello(&Hello::default());
-    let mut volunteer = Volunteer::new(Arc::clone(&server.state().data.train));
+    let mut volunteer = Volunteer::new(server.state().data.shards.data().clone());
     let mut frame = Vec::new();
     for count in 1..=UPDATES {
         // The wait for a verification looks like a long line, after which two tasks may be open.

@@ -11,6 +11,7 @@ pub mod driver_process;
 pub mod flaky_proxy;
 pub mod forward_proxy;
 pub mod fuzz;
+pub mod hostile_cache;
 pub mod http_tunnel;
 pub mod load_clients;
 pub mod raw_client;

@@ -1,10 +1,10 @@
 //! A server inside the test process, on a free port of the loopback interface.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use farsign_server::data::loader;
+use farsign_server::data::loader::{self, DataSource, TrainAndHeldOut};
 use farsign_server::net::listen_sockets;
 use farsign_server::state::AppState;
 use farsign_server::{Config, Server, Settings};
@@ -34,8 +34,8 @@ impl TestServer {
             connections_per_minute: Some(1_000_000),
             ..Settings::default()
         });
-        let data = loader::load(&settings.data_source(), &mut |_| {}).expect("the data exists");
-        let config = Config::new(&settings, &data.train, 0).expect("valid settings");
+        let data = load(&settings.data_source());
+        let config = Config::new(&settings, &data, 0).expect("valid settings");
         let server = Server::new(config.clone(), data).expect("a server");
         let state = server.state();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -154,5 +154,16 @@ impl Drop for TestServer {
                     .expect("the server stops cleanly");
             }
         }
+    }
+}
+
+/// Loads data. The servers of a process share the built-in digits, which are packed once.
+fn load(source: &DataSource) -> TrainAndHeldOut {
+    static BUILT_IN: OnceLock<TrainAndHeldOut> = OnceLock::new();
+    let load = || loader::load(source, &mut |_| {}).expect("the data exists");
+    if *source == DataSource::default() {
+        BUILT_IN.get_or_init(load).clone()
+    } else {
+        load()
     }
 }

@@ -10,11 +10,11 @@ bits, so the server must not verify updates (`farsign serve --rule plain`). To r
 import argparse
 import gzip
 import hashlib
+import json
 import random
 import time
 from contextlib import suppress
 from functools import lru_cache
-from json import load
 from struct import pack, unpack, unpack_from
 from urllib.request import urlopen
 
@@ -103,11 +103,19 @@ class Version:
 class Volunteer:
     def __init__(self, url, wanted):
         self.url, self.wanted, self.accepted, self.rejected, self.failures = url, wanted, 0, 0, 0
-        images, labels = [gzip.decompress(urlopen(f"{url}/api/v1/dataset/train-{name}-ubyte.gz").read())
-                          for name in ("images-idx3", "labels-idx1")]
-        self.images = np.frombuffer(images, np.uint8, offset=16).reshape(unpack(">I", images[4:8])[0], -1)
-        self.labels = np.frombuffer(labels, np.uint8, offset=8)
-        self.digest = hashlib.sha256(images + labels).digest()
+        shards = [shard["digest"] for shard in json.load(urlopen(f"{url}/api/v1/data/shards"))["shards"]]
+        images, labels = zip(*(self.shard(digest) for digest in shards))
+        self.ends = np.cumsum([len(shard) for shard in labels])
+        self.images, self.labels = np.concatenate(images), np.concatenate(labels)
+        self.digest = hashlib.sha256(bytes.fromhex("".join(shards))).digest()
+
+    def shard(self, digest):
+        shard = gzip.decompress(urlopen(f"{self.url}/api/v1/data/shards/{digest}").read())
+        if hashlib.sha256(shard).hexdigest() != digest:
+            raise SystemExit(f"shard {digest} was changed on its way")
+        count, rows, cols = unpack(">III", shard[4:16])
+        pixels = np.frombuffer(shard, np.uint8, count * rows * cols, offset=16).reshape(count, -1)
+        return pixels, np.frombuffer(shard, np.uint8, count, offset=16 + pixels.size + 8)
 
     def welcome(self, body):
         self.widths, self.failures = unpack_from(f"<{body[16]}I", body, 17), 0
@@ -118,10 +126,11 @@ class Volunteer:
         if digest != self.digest:
             raise SystemExit("the server's training data has changed; restart to fetch it")
 
-    def update(self, mini_seed, direction_seed, coin_seed, images, reset):
+    def update(self, mini_seed, direction_seed, coin_seed, images, shards, reset):
         """Returns the sign bits of a task."""
         x = self.version.parameters()
-        batch = [output * len(self.images) >> 64 for output in outputs(mini_seed, images).tolist()]
+        count = int(self.ends[shards - 1])
+        batch = [output * count >> 64 for output in outputs(mini_seed, images).tolist()]
         inputs = self.images[batch] / np.float32(255)
         loss, g = loss_and_gradient(x, self.widths, inputs, self.labels[batch])
         if not (np.isfinite(loss) and np.isfinite(g).all()):
@@ -145,7 +154,7 @@ class Volunteer:
 
         self.version, requests = None, 0
         with connect("ws" + self.url.removeprefix("http") + "/ws", max_size=65 << 20) as socket:
-            send(1, bytes([len(AGENT)]) + AGENT)
+            send(1, bytes([len(AGENT)]) + AGENT + pack("<H", len(self.ends)))
             while True:
                 frame = socket.recv()
                 if frame[0] != 2:
@@ -157,7 +166,7 @@ class Volunteer:
                     if kind == 0x81:
                         self.welcome(body)
                     elif kind == 0x82:
-                        task = unpack("<Q32sQQQIB", body)
+                        task = unpack("<Q32sQQQIHB", body)
                         if self.version and task[1] == self.version.hash:
                             requests = 0
                             send(2, pack("<Q", task[0]) + self.update(*task[2:]))
@@ -198,7 +207,7 @@ if __name__ == "__main__":
     parser.add_argument("--updates", type=int, default=500, help="accepted updates to stop after")
     args = parser.parse_args()
     with urlopen(args.url.rstrip("/") + "/api/v1/status") as status:
-        if load(status)["run"]["rule"] == "verified":
+        if json.load(status)["run"]["rule"] == "verified":
             raise SystemExit("the server verifies updates, and NumPy's sums are not exact; start it with --rule plain")
     volunteer = Volunteer(args.url.rstrip("/"), args.updates)
     try:

@@ -5,7 +5,7 @@
 //! honest workers, the attacker substitutes its own most recent honest updates.
 
 use clap::ValueEnum;
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::sign::SignBits;
 use farsign_attacks::{AttackOutput, ByzantineWorker, ObservedUpdates, Population};
 
@@ -95,8 +95,9 @@ impl AttackState {
     }
 
     /// Returns the poisoned data that the attack computes on, or `None` if it uses the training data.
-    pub fn poisoned(&self, data: &Dataset) -> Option<Dataset> {
-        self.worker.as_ref()?.poisoned(data)
+    pub fn poisoned(&self, data: &ShardedDataset) -> Option<ShardedDataset> {
+        let worker = self.worker.as_ref()?;
+        data.replaced(|shard| worker.poisoned(shard))
     }
 
     /// Returns the update to send instead of `honest`, or `None` to send `honest`.
@@ -125,7 +126,7 @@ fn signs(values: &[f32]) -> SignBits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use farsign::dataset::DatasetParts;
+    use farsign::dataset::{Dataset, DatasetParts};
 
     fn sent(attack: &mut AttackState, honest: &SignBits) -> SignBits {
         attack
@@ -189,12 +190,20 @@ mod tests {
             labels: vec![0, 1, 2],
         };
         let data = Dataset::from_parts(parts).unwrap();
+        let data = ShardedDataset::from(std::sync::Arc::new(data));
         let poisoned = AttackState::new(Attack::LabelFlip, 0, 1)
             .poisoned(&data)
             .unwrap();
+        let labels_and_images = |data: &ShardedDataset| {
+            let images = data.all().unwrap();
+            let located = (0..images.len()).map(|index| images.locate(index));
+            let both = located.map(|(data, at)| (data.label(at), data.image(at).to_vec()));
+            both.unzip::<_, _, Vec<_>, Vec<_>>()
+        };
+        let (labels, images) = labels_and_images(&poisoned);
         assert_eq!(
-            (poisoned.labels(), poisoned.images()),
-            (&[2, 1, 0][..], data.images())
+            (labels, images),
+            (vec![2, 1, 0], labels_and_images(&data).1)
         );
         assert!(
             AttackState::new(Attack::SignFlip, 0, 1)

@@ -4,12 +4,13 @@
 //!   run_fleet -- thread "worker-0" -- WebSocket --+
 //!       |        thread "worker-1" -- WebSocket --+-- server
 //!       |        ...                              |
-//!       +------- GET training data ---------------+
+//!       +------- GET shards of training data -----+
 //! ```
 //!
-//! Each worker is a thread with its own connection. Workers share only the training data. A worker that loses its
-//! connection reconnects after a jittered delay, unless the server ended its session for good. Downloads are repeated
-//! after the same delays, and a worker whose server has other data downloads it.
+//! Each worker is a thread with its own connection. Workers share only the training data, whose last shards another
+//! thread downloads. A worker that loses its connection reconnects after a jittered delay, unless the server ended its
+//! session for good. Downloads are repeated after the same delays, and a worker whose server has other data downloads
+//! it.
 
 mod attack;
 mod disconnect;
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use farsign::backoff::Backoff;
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::task::{GoodbyeReason, RejectReason, Secret};
 use farsign::volunteer::VolunteerError;
 use tokio::sync::watch;
@@ -34,8 +35,8 @@ pub use attack::Attack;
 pub use identity_file::{IdentityFileError, load_or_create};
 pub use line::Line;
 pub use remote::{
-    Authorities, AuthoritiesError, DownloadError, EnvironmentError, HttpProxy, ProxyError,
-    RemoteServer,
+    Authorities, AuthoritiesError, DownloadError, EnvironmentError, HttpProxy, ListError,
+    ProxyError, RemoteServer, download,
 };
 pub use server_url::{ParseServerUrlError, ServerUrl};
 use training_data::TrainingData;
@@ -90,6 +91,10 @@ pub struct FleetStats {
     pub rejected: AtomicU64,
     /// Workers with an open session.
     pub connected: AtomicUsize,
+    /// Shards of the training data that are downloaded.
+    pub held_shards: AtomicUsize,
+    /// Shards of the whole training data; 0 before their list is downloaded.
+    pub shards: AtomicUsize,
     /// Bytes that the workers have sent and received.
     pub line: Line,
     /// Updates that the workers computed.
@@ -126,6 +131,11 @@ impl FleetStats {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    fn record_shards(&self, held: usize, shards: usize) {
+        self.held_shards.store(held, Ordering::Relaxed);
+        self.shards.store(shards, Ordering::Relaxed);
     }
 
     fn record_update(&self, images: u32, time: Duration) {
@@ -174,11 +184,13 @@ pub enum WorkerEvent {
     Resting(Duration),
     /// The worker has left until the line budget of the fleet allows another session.
     LineBudgetUsed(Duration),
-    /// The worker is disconnected and retries after a delay.
+    /// The remaining shards cannot be downloaded, with the reason. Training continues on those that are held.
+    DataIncomplete(String),
+    /// The worker is disconnected, or a download failed; the next attempt is after a delay.
     Waiting {
         /// Delay until the next attempt, in ms.
         delay_ms: u32,
-        /// Cause of the disconnect.
+        /// Cause of the disconnect or of the failure.
         cause: String,
     },
 }
@@ -196,7 +208,7 @@ pub enum FleetError {
 /// Runs workers until each has ended and returns their exits in order.
 ///
 /// Blocks the calling thread. Setting `stop` to `true` ends all workers. `on_event` is called with the index of the
-/// worker, on the worker's thread, and during the first download for worker 0.
+/// worker, on the worker's thread, and with 0 for downloads that no worker waits for.
 ///
 /// # Errors
 /// Returns an error if the server has no valid training data, or a thread cannot be started.
@@ -206,16 +218,22 @@ pub fn run_fleet(
     stop: &watch::Receiver<bool>,
     on_event: impl Fn(usize, WorkerEvent) + Send + Sync,
 ) -> Result<Vec<WorkerExit>, FleetError> {
-    let source = &TrainingData::new(options.server.clone());
+    let source = &TrainingData::new(options, Arc::clone(stats));
     let on_event = &on_event;
     let wait = |delay_ms, cause| on_event(0, WorkerEvent::Waiting { delay_ms, cause });
     let Some(data) = first_download(source, stop.clone(), wait)? else {
         return Ok(vec![WorkerExit::Stopped; options.workers]);
     };
-    stats.line.count_downloads(&options.server);
+    let (end, ended) = watch::channel(());
     std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("shards".to_owned())
+            .spawn_scoped(scope, move || {
+                grow_until(source, ended, |event| on_event(0, event));
+            })?;
+        let _end = end; // dropped when all workers have ended, or one could not be started
         let start = |index: usize| {
-            let data = Arc::clone(&data);
+            let data = data.clone();
             let stats = Arc::clone(stats);
             let stop = stop.clone();
             let secret = options.secret.map_or_else(
@@ -241,12 +259,35 @@ pub fn run_fleet(
     })
 }
 
+/// Downloads the shards after those that a first task needs, until the fleet has ended.
+fn grow_until(
+    source: &TrainingData,
+    mut ended: watch::Receiver<()>,
+    on_event: impl Fn(WorkerEvent),
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let runtime = runtime.expect("a single-threaded runtime starts");
+    let wait = |delay_ms, cause| on_event(WorkerEvent::Waiting { delay_ms, cause });
+    runtime.block_on(async {
+        tokio::select! {
+            grown = source.grow(wait) => {
+                if let Err(error) = grown {
+                    on_event(WorkerEvent::DataIncomplete(error.to_string()));
+                }
+            }
+            _ = ended.changed() => {}
+        }
+    });
+}
+
 /// Downloads the training data. `None` if the fleet is stopped first.
 fn first_download(
     source: &TrainingData,
     mut stop: watch::Receiver<bool>,
     wait: impl Fn(u32, String),
-) -> Result<Option<Arc<Dataset>>, FleetError> {
+) -> Result<Option<ShardedDataset>, FleetError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;

@@ -4,10 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use farsign::line_budget::{
-    BudgetUsed, LineAllowance, LineUsage, OPENING_BYTES, Transfer, lease, websocket_frame_bytes,
+    BudgetUsed, LineAllowance, LineUsage, OPENING_BYTES, Transfer, download_at_ms, lease,
+    websocket_frame_bytes,
 };
-
-use crate::remote::RemoteServer;
 
 /// The bytes that a fleet sends and receives.
 ///
@@ -46,9 +45,20 @@ impl Line {
         self.with_traffic(|traffic, now_ms| traffic.usage.used(now_ms))
     }
 
-    /// Counts the downloads since the last call.
-    pub(crate) fn count_downloads(&self, server: &RemoteServer) {
-        let bytes = server.take_downloaded_bytes();
+    /// Returns the time until `bytes` of further training data fit into the half of a budget of `limit` bytes an hour that
+    /// they may use; `None` stands for no budget. Zero if they fit now.
+    pub(crate) fn wait_for_download(&self, limit: Option<u64>, bytes: u64) -> Duration {
+        let Some(limit) = limit else {
+            return Duration::ZERO;
+        };
+        self.with_traffic(|traffic, now_ms| {
+            let resume_at_ms = download_at_ms(&mut traffic.usage, now_ms, limit, bytes);
+            Duration::from_millis(resume_at_ms.saturating_sub(now_ms))
+        })
+    }
+
+    /// Counts a download.
+    pub(crate) fn count_download(&self, bytes: u64) {
         self.with_traffic(|traffic, now_ms| {
             traffic.total = traffic.total.saturating_add(bytes);
             traffic.usage.add(now_ms, bytes);

@@ -1,12 +1,11 @@
 //! One worker: connects, computes updates, and reconnects.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use farsign::backoff::Backoff;
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::model::Architecture;
 use farsign::task::{GoodbyeReason, Secret, Task, TaskId};
 use farsign::task_timing::TaskTiming;
@@ -51,13 +50,13 @@ struct Worker<'a> {
     on_event: &'a dyn Fn(WorkerEvent),
     /// The data of all workers, from which newer data comes.
     source: &'a TrainingData,
-    data: Arc<Dataset>,
+    data: ShardedDataset,
     /// Set between loading other data and the next welcome.
     is_reloaded: bool,
     volunteer: Volunteer,
     attack: AttackState,
     /// Data that the attack computes on. `None` if it uses the training data.
-    poisoned: Option<Dataset>,
+    poisoned: Option<ShardedDataset>,
     /// Secret that identifies the volunteer across sessions.
     secret: Secret,
     /// Malicious updates sent under the current identity.
@@ -81,7 +80,7 @@ struct Worker<'a> {
 pub fn run(
     options: &FleetOptions,
     secret: Secret,
-    data: Arc<Dataset>,
+    data: ShardedDataset,
     source: &TrainingData,
     stats: &FleetStats,
     mut stop: watch::Receiver<bool>,
@@ -100,7 +99,7 @@ pub fn run(
         attack,
         secret,
         malicious_updates: 0,
-        volunteer: Volunteer::new(Arc::clone(&data)),
+        volunteer: Volunteer::new(data.clone()),
         source,
         data,
         is_reloaded: false,
@@ -179,9 +178,8 @@ impl Worker<'_> {
         let wait = |delay_ms, cause| (self.on_event)(WorkerEvent::Waiting { delay_ms, cause });
         let stale = self.data.digest();
         let loaded = self.source.load(Some(stale), &mut self.backoff, wait).await;
-        self.stats.line.count_downloads(&self.options.server);
         self.data = loaded.map_err(|error| WorkerExit::NoData(error.to_string()))?;
-        self.volunteer = Volunteer::new(Arc::clone(&self.data));
+        self.volunteer = Volunteer::new(self.data.clone());
         self.poisoned = self.attack.poisoned(&self.data);
         self.is_reloaded = true;
         Ok(())
@@ -233,8 +231,10 @@ impl Worker<'_> {
     }
 
     async fn work(&mut self, socket: &mut Socket) -> Result<Infallible, Disconnect> {
+        self.take_shards();
         let hello = Hello {
             agent: AGENT,
+            shards: self.data.held() as u16,
             secret: Some(self.secret),
             token: self.options.token.as_deref(),
         };
@@ -247,6 +247,7 @@ impl Worker<'_> {
                     self.line.received(frame.len());
                     self.handle_frame(&frame)?;
                     self.request_version(socket).await?;
+                    self.announce_shards(socket).await?;
                     self.compute_tasks(socket).await?;
                     self.leave_for_rest()?;
                 }
@@ -381,6 +382,33 @@ impl Worker<'_> {
                 Event::VersionMissing(task) => self.missing_version = Some(task),
                 Event::Goodbye(goodbye) => return Err(dismissed(goodbye)),
             }
+        }
+        Ok(())
+    }
+
+    /// Takes the shards that were downloaded since the last call, and returns whether there are any.
+    fn take_shards(&mut self) -> bool {
+        if self.data.is_complete() {
+            return false;
+        }
+        let newest = self.source.newest();
+        let grown = |data: &ShardedDataset| {
+            data.digest() == self.data.digest() && data.held() > self.data.held()
+        };
+        let Some(data) = newest.filter(grown) else {
+            return false;
+        };
+        self.poisoned = self.attack.poisoned(&data);
+        self.volunteer.grow(&data);
+        self.data = data;
+        true
+    }
+
+    /// Reports the number of held shards to the server, if it has changed.
+    async fn announce_shards(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
+        if self.take_shards() {
+            ClientFrame::shards(self.data.held() as u16, &mut self.frame);
+            self.send(socket).await?;
         }
         Ok(())
     }

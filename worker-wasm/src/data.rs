@@ -1,49 +1,117 @@
-//! The training data, downloaded from the server.
+//! Downloads of the training data, shard by shard.
 
-use farsign::dataset::{Dataset, IdxFile, IdxPair};
+use farsign::dataset::{
+    ShardEntry, ShardError, ShardList, ShardedDataset, hexadecimal, parse_hexadecimal,
+};
+use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 
-use crate::worker_global;
+use crate::worker_global::{self, Caches};
 
-const IMAGES: &str = "train-images-idx3-ubyte.gz";
-const LABELS: &str = "train-labels-idx1-ubyte.gz";
-
-/// An error of [`load`].
+/// A failed download, with a sentence.
 #[derive(Debug)]
 pub enum LoadError {
-    /// The download failed or the data is invalid, with a sentence.
+    /// The server did not respond, or with an error that a later attempt may not have.
     Failed(String),
+    /// The server does not have the shard: its data may be another now.
+    Missing(String),
+    /// The content is other than the list of shards promises, or no list. A cache may have changed it.
+    Content(String),
     /// This tab has too little memory for the data.
     OutOfMemory,
 }
 
-/// Downloads the training data of the server with this WebSocket address.
+#[derive(Debug, Deserialize)]
+struct List {
+    rows: usize,
+    cols: usize,
+    classes: usize,
+    shards: Vec<Shard>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Shard {
+    digest: String,
+    images: usize,
+}
+
+impl From<ShardError> for LoadError {
+    fn from(error: ShardError) -> Self {
+        match error {
+            ShardError::OutOfMemory { .. } => Self::OutOfMemory,
+            _ => content(error),
+        }
+    }
+}
+
+/// Downloads the list of shards of the server with this WebSocket address.
 ///
 /// # Errors
-/// Returns an error if the download fails, the data is invalid, or the memory is too small.
-pub async fn load(socket_url: &str) -> Result<Dataset, LoadError> {
-    let base = http_url(socket_url);
-    let images = download(&format!("{base}api/v1/dataset/{IMAGES}")).await?;
-    let labels = download(&format!("{base}api/v1/dataset/{LABELS}")).await?;
-    Dataset::training(IdxPair {
-        images: IdxFile {
-            name: IMAGES,
-            bytes: &images,
-        },
-        labels: IdxFile {
-            name: LABELS,
-            bytes: &labels,
-        },
-    })
-    .map_err(|error| LoadError::Failed(format!("The training data is invalid: {error}.")))
+/// Returns an error if the download fails or the list is invalid.
+pub async fn load_list(socket_url: &str, caches: Caches) -> Result<ShardedDataset, LoadError> {
+    let url = format!("{}api/v1/data/shards", http_url(socket_url));
+    let response = request(&url, caches).await?;
+    let no_list = |_| content("the server's list of shards is no JSON");
+    let json = JsFuture::from(response.json().map_err(no_list)?)
+        .await
+        .map_err(no_list)?;
+    let list: List = serde_wasm_bindgen::from_value(json).map_err(content)?;
+    let entry = |shard: &Shard| {
+        Some(ShardEntry {
+            digest: parse_hexadecimal(&shard.digest)?,
+            images: shard.images,
+        })
+    };
+    let entries: Option<_> = list.shards.iter().map(entry).collect();
+    let entries = entries.ok_or_else(|| content("a digest is not 64 hexadecimal digits"))?;
+    let list = ShardList::new(list.rows, list.cols, list.classes, entries).map_err(content)?;
+    Ok(ShardedDataset::new(list))
+}
+
+/// Downloads the next shard of data of the server with this WebSocket address, and returns the data with it, and its
+/// packed size in bytes.
+///
+/// # Errors
+/// Returns an error if the download fails, the shard is another, or the memory is too small.
+pub async fn load_next_shard(
+    socket_url: &str,
+    mut data: ShardedDataset,
+    caches: Caches,
+) -> Result<(ShardedDataset, u64), LoadError> {
+    let next = data.held();
+    let Some(entry) = data.list().entries().get(next) else {
+        return Ok((data, 0));
+    };
+    let digest = hexadecimal(entry.digest);
+    let url = format!("{}api/v1/data/shards/{digest}", http_url(socket_url));
+    let response = request(&url, caches).await?;
+    let buffer = response.array_buffer().map_err(|_| unreachable())?;
+    let buffer = JsFuture::from(buffer).await.map_err(|error| {
+        // Browsers reject with this type if they cannot allocate the buffer.
+        if error.is_instance_of::<js_sys::RangeError>() {
+            LoadError::OutOfMemory
+        } else {
+            unreachable()
+        }
+    })?;
+    let packed = js_sys::Uint8Array::new(&buffer);
+    let most = data.list().max_packed_bytes(next);
+    let found = u64::from(packed.length());
+    if found > most {
+        return Err(content(format_args!(
+            "shard {next}: expected at most {most} bytes, found {found}"
+        )));
+    }
+    data.push(&packed.to_vec())?;
+    Ok((data, found))
 }
 
 /// Returns whether the server with this WebSocket address responds to other requests.
 pub async fn responds(socket_url: &str) -> bool {
     let url = format!("{}api/v1/status", http_url(socket_url));
-    match JsFuture::from(worker_global::fetch(&url)).await {
+    match JsFuture::from(worker_global::fetch(&url, Caches::Used)).await {
         Ok(response) => response.unchecked_into::<Response>().ok(),
         Err(_) => false,
     }
@@ -55,31 +123,31 @@ fn http_url(socket_url: &str) -> String {
     http.strip_suffix("ws").unwrap_or(&http).to_owned()
 }
 
-async fn download(url: &str) -> Result<Vec<u8>, LoadError> {
-    let failed = |reason: &str| {
-        LoadError::Failed(format!(
-            "The training data could not be downloaded: the server {reason}."
-        ))
-    };
-    let unreachable = |_| failed("does not respond");
-    let response: Response = JsFuture::from(worker_global::fetch(url))
+async fn request(url: &str, caches: Caches) -> Result<Response, LoadError> {
+    let response: Response = JsFuture::from(worker_global::fetch(url, caches))
         .await
-        .map_err(unreachable)?
+        .map_err(|_| unreachable())?
         .unchecked_into();
-    if !response.ok() {
-        let reason = format!("responded with error {}", response.status());
-        return Err(failed(&reason));
-    }
-    let buffer = response.array_buffer().map_err(unreachable)?;
-    let buffer = JsFuture::from(buffer).await.map_err(|error| {
-        // Browsers reject with this type if they cannot allocate the buffer.
-        if error.is_instance_of::<js_sys::RangeError>() {
-            LoadError::OutOfMemory
-        } else {
-            unreachable(error)
+    match response.status() {
+        _ if response.ok() => Ok(response),
+        404 => Err(LoadError::Missing(not_downloaded("has other data now"))),
+        status => {
+            let reason = format!("responded with error {status}");
+            Err(LoadError::Failed(not_downloaded(&reason)))
         }
-    })?;
-    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+    }
+}
+
+fn unreachable() -> LoadError {
+    LoadError::Failed(not_downloaded("does not respond"))
+}
+
+fn not_downloaded(reason: &str) -> String {
+    format!("The training data could not be downloaded: the server {reason}.")
+}
+
+fn content(error: impl std::fmt::Display) -> LoadError {
+    LoadError::Content(format!("The training data is invalid: {error}."))
 }
 
 #[cfg(all(test, target_family = "wasm"))]

@@ -11,8 +11,8 @@
 //! sees the lease of the other.
 
 use farsign::line_budget::{
-    BudgetUsed, Leased, LineAllowance, LineUsage, OPENING_BYTES, Transfer, lease, lease_request,
-    slot_of, websocket_frame_bytes,
+    BudgetUsed, Leased, LineAllowance, LineUsage, OPENING_BYTES, Transfer, download_at_ms, lease,
+    lease_request, slot_of, websocket_frame_bytes,
 };
 use serde::Serialize;
 
@@ -54,6 +54,8 @@ pub struct WorkerLine {
     /// Bytes an hour; `None` without a budget.
     limit: Option<u64>,
     allowance: LineAllowance,
+    /// The bytes of all tabs at the page's last reply. `None` before the first.
+    usage: Option<LineUsage>,
     /// What the page has not counted.
     transfer: Transfer,
     requested: Option<Request>,
@@ -159,6 +161,7 @@ impl WorkerLine {
         let mut usage = LineUsage::from_slots(pairs);
         usage.give_back(leased);
         let result = lease(&mut usage, now_ms as u64, self.limit, needed);
+        self.usage = Some(usage.clone());
         let bytes = result.unwrap_or_default().bytes.min(leased.bytes);
         self.allowance.begin_lease(Leased { bytes, ..leased });
         self.give_back(Leased {
@@ -169,6 +172,19 @@ impl WorkerLine {
             resume_at_ms: used.resume_at_ms as f64,
         };
         Some(result.map(|_| ()).map_err(refused))
+    }
+
+    /// Returns whether `bytes` of further training data fit into the part of the budget that they may use, as far as the
+    /// page's last reply shows.
+    pub fn may_download(&self, now_ms: f64, bytes: u64) -> bool {
+        let now_ms = now_ms as u64;
+        match (self.limit, self.usage.clone()) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(limit), Some(mut usage)) => {
+                download_at_ms(&mut usage, now_ms, limit, bytes) <= now_ms
+            }
+        }
     }
 
     /// Gives the rest of the lease back.
@@ -298,6 +314,30 @@ mod tests {
         let refused = line.receive_usage(&used, NOW_MS).expect("a request");
         assert!(refused.is_err());
         assert_eq!(line.receive_usage(&[], NOW_MS), None);
+    }
+
+    #[test]
+    fn shards_use_half_of_budget() {
+        let mut line = limited();
+        assert!(!line.may_download(NOW_MS, 200_000), "usage is unknown");
+        for (used, is_allowed) in [(0.0, true), (0.79e6, true), (0.81e6, false)] {
+            let requested = line.may_open(NOW_MS);
+            assert!(
+                matches!(requested, Permission::Requested(_)),
+                "{requested:?}"
+            );
+            let minute = (NOW_MS / 60_000.0).floor();
+            let Permission::Requested(report) = requested else {
+                unreachable!()
+            };
+            _ = line.receive_usage(&[minute, used + report.lease], NOW_MS);
+            line.close();
+            let leased = line.usage.clone().expect("a reply").used(NOW_MS as u64) as f64 - used;
+            assert!(leased < 0.01 * LIMIT, "{leased}");
+            assert_eq!(line.may_download(NOW_MS, 190_000), is_allowed, "{used}");
+        }
+        _ = line.set_limit(None);
+        assert!(line.may_download(NOW_MS, u64::MAX), "no budget");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wasm_bindgen::prelude::*;
-use web_sys::WorkerGlobalScope;
+use web_sys::{RequestCache, RequestInit, WorkerGlobalScope};
 
 #[wasm_bindgen]
 extern "C" {
@@ -29,9 +29,24 @@ pub fn unix_time_ms() -> f64 {
     js_sys::Date::now()
 }
 
+/// The caches that a download may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caches {
+    /// Any cache.
+    Used,
+    /// The server itself responds, because a cache may have returned other content.
+    Bypassed,
+}
+
 /// Starts a download.
-pub fn fetch(url: &str) -> js_sys::Promise {
-    global().fetch_with_str(url).unchecked_into()
+pub fn fetch(url: &str, caches: Caches) -> js_sys::Promise {
+    let options = RequestInit::new();
+    if caches == Caches::Bypassed {
+        options.set_cache(RequestCache::Reload);
+    }
+    global()
+        .fetch_with_str_and_init(url, &options)
+        .unchecked_into()
 }
 
 /// A one-shot timer that is cancelled on drop.

@@ -1,10 +1,9 @@
 //! One server with volunteers behind a line: the figures of one row.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign_tests::server_process::ServerProcess;
 use farsign_tests::wait::{POLL_INTERVAL, TEST_TIMEOUT};
 use tokio::time::sleep;
@@ -130,7 +129,7 @@ struct Sample {
 pub async fn measure(
     cell: &Cell,
     timing: Timing,
-    data: &Arc<Dataset>,
+    data: &ShardedDataset,
 ) -> Result<(TableRow, ComputingTime)> {
     let mut settings = settings(cell.rule, cell.volunteers, false);
     if cell.simulated() > 0 && cell.rule == "verified" {
@@ -138,7 +137,7 @@ pub async fn measure(
         settings.extend(["--verify-probability", "1e-12"].map(str::to_owned));
     }
     let server = start_server(&settings);
-    let alone = Session::join(server.address(), Arc::clone(data), u64::MAX).await?;
+    let alone = Session::join(server.address(), data.clone(), u64::MAX).await?;
     let time = alone.measure_computing()?;
     let line = LineOptions {
         round_trip: Duration::from_millis(cell.round_trip_ms),

@@ -1,10 +1,9 @@
 //! Thousands of simulated volunteers over loopback: what the server needs, and where it ends.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign_server::net::fd_limit::raise_nofile_limit;
 use farsign_tests::server_process::ServerProcess;
 use tokio::time::sleep;
@@ -63,7 +62,7 @@ struct Sample {
 pub async fn measure(
     volunteers: usize,
     timing: Timing,
-    data: &Arc<Dataset>,
+    data: &ShardedDataset,
 ) -> Result<(TableRow, Option<String>)> {
     raise_nofile_limit(volunteers)?;
     let server = start_server(&settings("plain", volunteers, false));

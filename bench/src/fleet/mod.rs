@@ -11,11 +11,10 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::wire::VERSION;
 use serde_json::Value;
 
@@ -146,7 +145,10 @@ async fn stop_signal() -> io::Result<()> {
 
 async fn measure(machine: &Machine) -> Result<Section> {
     let extent = Extent::of(machine);
-    let data = farsign_server::data::loader::built_in()?.train;
+    let data = farsign_server::data::loader::built_in()?
+        .shards
+        .data()
+        .clone();
     let (cells, computing) = measure_cells(extent.timing, &data).await?;
     let (many, ends) = measure_many(&extent, &data).await?;
     eprintln!("  first update of a browser");
@@ -172,7 +174,7 @@ async fn measure(machine: &Machine) -> Result<Section> {
 }
 
 /// Measures all combinations, and describes the time of computing of each rule.
-async fn measure_cells(timing: Timing, data: &Arc<Dataset>) -> Result<(Table, String)> {
+async fn measure_cells(timing: Timing, data: &ShardedDataset) -> Result<(Table, String)> {
     let title = format!("Volunteers behind a line, protocol version {VERSION}");
     let mut table = Table::new(title, &cell::COLUMNS);
     let mut computing: BTreeMap<(&str, u32), Vec<Duration>> = BTreeMap::new();
@@ -214,7 +216,7 @@ fn cells() -> impl Iterator<Item = Cell> {
 }
 
 /// Measures large fleets, and describes the ends of those that were not served.
-async fn measure_many(extent: &Extent, data: &Arc<Dataset>) -> Result<(Table, Vec<String>)> {
+async fn measure_many(extent: &Extent, data: &ShardedDataset) -> Result<(Table, Vec<String>)> {
     let title =
         format!("Simulated volunteers with one update a second, protocol version {VERSION}");
     let mut table = Table::new(title, &many::COLUMNS);

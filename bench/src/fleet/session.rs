@@ -4,11 +4,10 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::model::Architecture;
 use farsign::random::Stream;
 use farsign::sign::SignBits;
@@ -55,6 +54,8 @@ impl ComputingTime {
 #[derive(Debug)]
 pub struct Session {
     socket: WebSocketStream<TcpStream>,
+    /// Shards of the training data that the volunteer holds.
+    shards: u16,
     volunteer: Volunteer,
     events: Vec<Event>,
     /// Received tasks without an update, the oldest first.
@@ -73,7 +74,7 @@ impl Session {
     /// # Errors
     ///
     /// Returns an error if the server does not welcome the volunteer, or sends no task.
-    pub async fn join(address: SocketAddr, data: Arc<Dataset>, seed: u64) -> Result<Self> {
+    pub async fn join(address: SocketAddr, data: ShardedDataset, seed: u64) -> Result<Self> {
         let stream = TcpStream::connect(address)
             .await
             .with_context(|| format!("connecting to {address}"))?;
@@ -89,6 +90,7 @@ impl Session {
             .context("opening a WebSocket")?;
         let mut session = Self {
             socket,
+            shards: data.held() as u16,
             volunteer: Volunteer::new(data),
             events: Vec::new(),
             tasks: VecDeque::new(),
@@ -110,6 +112,7 @@ impl Session {
         secret.fill_with(|| self.random.below(256) as u8);
         let hello = Hello {
             agent: "farsign-bench",
+            shards: self.shards,
             secret: Some(Secret(secret)),
             token: None,
         };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::random::Stream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -60,13 +60,17 @@ struct Counts {
 
 impl SimulatedFleet {
     /// Starts volunteers, within a runtime. They join one after the other, some at a time.
-    pub fn start(address: SocketAddr, data: &Arc<Dataset>, volunteers: usize, pace: Pace) -> Self {
+    pub fn start(
+        address: SocketAddr,
+        data: &ShardedDataset,
+        volunteers: usize,
+        pace: Pace,
+    ) -> Self {
         let counts = Arc::new(Counts::default());
         let joining = Arc::new(Semaphore::new(CONCURRENT_JOINS));
         let mut tasks = JoinSet::new();
         for index in 0..volunteers {
-            let (data, counts, joining) =
-                (Arc::clone(data), Arc::clone(&counts), Arc::clone(&joining));
+            let (data, counts, joining) = (data.clone(), Arc::clone(&counts), Arc::clone(&joining));
             tasks.spawn(async move {
                 let Ok(permit) = joining.acquire_owned().await else {
                     return; // no further volunteer joins
@@ -233,8 +237,9 @@ mod tests {
         })
     }
 
-    fn data() -> Arc<Dataset> {
-        farsign_server::data::loader::built_in().unwrap().train
+    fn data() -> ShardedDataset {
+        let data = farsign_server::data::loader::built_in().unwrap();
+        data.shards.data().clone()
     }
 
     /// Runs a fleet of 8 until it has made this many updates a volunteer on average, and returns its work.

@@ -18,7 +18,6 @@ pub fn is_gzip(file: &[u8]) -> bool {
 pub struct GzipReader<'a> {
     stream: GzDecoder<&'a [u8]>,
     is_finished: bool,
-    is_single_stream: bool,
 }
 
 /// The error of a gzip file with other bytes than streams and zeros.
@@ -46,25 +45,17 @@ impl<'a> GzipReader<'a> {
         Self {
             stream: GzDecoder::new(file),
             is_finished: false,
-            is_single_stream: true,
         }
-    }
-
-    /// Returns whether what was read so far is one stream, with nothing after it.
-    pub fn is_single_stream(&self) -> bool {
-        self.is_single_stream
     }
 
     /// Begins the next stream, or finishes.
     fn next_stream(&mut self) -> io::Result<()> {
         let rest = *self.stream.get_ref();
         if is_gzip(rest) {
-            self.is_single_stream = false;
             self.stream.reset(rest);
             return Ok(());
         }
         self.is_finished = true;
-        self.is_single_stream &= rest.is_empty();
         if rest.iter().all(|byte| *byte == 0) {
             Ok(())
         } else {

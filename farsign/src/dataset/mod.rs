@@ -33,20 +33,25 @@ mod idx;
 mod index;
 mod pair;
 mod pixel_order;
+mod shards;
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-pub use digest::hexadecimal;
+pub use digest::{hexadecimal, parse_hexadecimal};
 pub use error::DatasetError;
 pub use foreign::{ForeignFormat, foreign_format};
 pub use gzip::{BytesAfterGzip, GzipReader, is_gzip};
 use idx::Content;
 pub use idx::MAX_FILE_BYTES;
 pub use index::PixelIndex;
-pub use pair::{IdxFile, IdxPair, ImagesShape, ReadDataset};
+pub use pair::{IdxFile, IdxPair, ImagesShape};
 pub use pixel_order::PixelOrder;
+pub use shards::{
+    DatasetView, MAX_SHARDS, SHARD_BYTES, ShardEntry, ShardError, ShardList, ShardListError,
+    ShardPlan, ShardedDataset,
+};
 
 /// The arrays of a training set in memory.
 #[derive(Clone, Debug)]
@@ -79,23 +84,28 @@ pub struct Dataset {
 impl Dataset {
     /// Creates a dataset from valid parts.
     fn assemble(parts: DatasetParts, classes: usize) -> Self {
+        let mut dataset = Self::with_digest(parts, classes, [0; 32]);
+        dataset.digest = dataset.compute_digest();
+        dataset
+    }
+
+    /// Creates a dataset from valid parts whose digest is known.
+    fn with_digest(parts: DatasetParts, classes: usize, digest: [u8; 32]) -> Self {
         let DatasetParts {
             rows,
             cols,
             images,
             labels,
         } = parts;
-        let mut dataset = Self {
+        Self {
             images,
             labels,
             rows,
             cols,
             classes,
-            digest: [0; 32],
+            digest,
             index: None,
-        };
-        dataset.digest = dataset.compute_digest();
-        dataset
+        }
     }
 
     /// Returns the images at `positions`, in order, with the same classes: a shard, or a part to hold out.

@@ -32,17 +32,6 @@ pub struct ImagesShape {
     pub cols: usize,
 }
 
-/// A dataset with the form of the files it was read from.
-#[derive(Clone, Debug)]
-pub struct ReadDataset {
-    /// The dataset.
-    pub dataset: Dataset,
-    /// Whether the images file is one gzip stream of [`Dataset::to_idx_images`].
-    pub is_images_file_standard: bool,
-    /// Whether the labels file is one gzip stream of [`Dataset::to_idx_labels`].
-    pub is_labels_file_standard: bool,
-}
-
 /// The role of a dataset, which determines how labels and image size are validated.
 #[derive(Clone, Copy)]
 enum Role<'a> {
@@ -112,7 +101,7 @@ impl IdxPair<'_> {
         })
     }
 
-    fn read(self, role: Role<'_>) -> Result<ReadDataset, DatasetError> {
+    fn read(self, role: Role<'_>) -> Result<Dataset, DatasetError> {
         let shape = match role {
             Role::Training => self.shape()?,
             Role::HeldOut(train) => self.held_out_shape(train.shape())?,
@@ -138,11 +127,7 @@ impl IdxPair<'_> {
             images: images.values,
             labels: labels.values,
         };
-        Ok(ReadDataset {
-            dataset: Dataset::assemble(parts, classes),
-            is_images_file_standard: images.is_standard,
-            is_labels_file_standard: labels.is_standard,
-        })
+        Ok(Dataset::assemble(parts, classes))
     }
 }
 
@@ -153,15 +138,6 @@ impl Dataset {
     ///
     /// Returns an error if a file is malformed, or the two are not a valid training set.
     pub fn training(pair: IdxPair<'_>) -> Result<Self, DatasetError> {
-        Ok(Self::read_training(pair)?.dataset)
-    }
-
-    /// Reads a training set as [`training`](Self::training) does, with the form of its files.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error as [`training`](Self::training) does.
-    pub fn read_training(pair: IdxPair<'_>) -> Result<ReadDataset, DatasetError> {
         pair.read(Role::Training)
     }
 
@@ -171,7 +147,7 @@ impl Dataset {
     ///
     /// Returns an error if a file is malformed, or the two are not a valid held-out set of `train`.
     pub fn held_out(pair: IdxPair<'_>, train: &Self) -> Result<Self, DatasetError> {
-        Ok(pair.read(Role::HeldOut(train))?.dataset)
+        pair.read(Role::HeldOut(train))
     }
 
     /// Creates a training set from arrays, with the same validation as files.

@@ -33,6 +33,9 @@ pub const WINDOW_MS: u64 = 3_600_000;
 /// Fraction of the budget that must have come back before a rest ends, as its inverse. Each rest costs a new session.
 const RESUME_DIVISOR: u64 = 20;
 
+/// Part of the budget that further training data may use, as its inverse.
+const DOWNLOAD_DIVISOR: u64 = 2;
+
 /// Usual length of a lease. The shorter it is, the less the connections of a fleet withhold from each other.
 const LEASE_BYTES: u64 = 262_144;
 
@@ -79,6 +82,14 @@ pub fn lease(
     let granted = wanted.min(available);
     usage.add(now_ms, granted);
     Ok(Leased::at(now_ms, granted))
+}
+
+/// Returns the time at which `bytes` of further training data may be downloaded, in ms: now, or later.
+///
+/// They may use half of the budget of `limit` bytes an hour, so that training continues while they come.
+pub fn download_at_ms(usage: &mut LineUsage, now_ms: u64, limit: u64, bytes: u64) -> u64 {
+    let share = limit / DOWNLOAD_DIVISOR;
+    usage.available_at_ms(now_ms, share, bytes.min(share)) // a longer file comes once nothing else is counted
 }
 
 #[cfg(all(test, not(target_family = "wasm")))]

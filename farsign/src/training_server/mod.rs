@@ -3,7 +3,7 @@
 //! ```text
 //!   inputs                                        outputs
 //!     join, leave, eject                            TrainingEvent      poll_event
-//!     next_task(images, draws)  +-----------------+ IssuedTask
+//!     next_task(size, draws)    +-----------------+ IssuedTask
 //!     further_task              |                 |
 //!     handle_update(bits, draws)| TrainingServer  | AcceptedUpdate or RejectReason, last_step
 //!     publish                   +-----------------+ Version

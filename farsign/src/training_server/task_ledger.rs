@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::assignment::Assignment;
-use crate::task::{RejectReason, Task, TaskId, VolunteerId};
+use crate::task::{RejectReason, Task, TaskId, TaskSize, VolunteerId};
 use crate::task_sizing::MAX_OPEN_TASKS;
 use crate::version::VersionHash;
 
@@ -59,12 +59,12 @@ impl TaskLedger {
         self.issued
     }
 
-    /// Opens a task of `images` for a volunteer with fewer than [`MAX_OPEN_TASKS`] open ones.
+    /// Opens a task of this size for a volunteer with fewer than [`MAX_OPEN_TASKS`] open ones.
     pub fn issue(
         &mut self,
         volunteer: VolunteerId,
         assignment: Assignment,
-        images: u32,
+        size: TaskSize,
         version: VersionHash,
     ) -> Task {
         debug_assert!(self.open_tasks(volunteer) < MAX_OPEN_TASKS);
@@ -81,7 +81,8 @@ impl TaskLedger {
             minibatch_seed,
             direction_seed,
             coin_seed,
-            images,
+            images: size.images,
+            shards: size.shards,
             reset_momentum,
         };
         let first_only = OpenTasks {
@@ -181,10 +182,14 @@ mod tests {
     const A: VolunteerId = VolunteerId(1);
     const B: VolunteerId = VolunteerId(2);
 
+    const fn size(images: u32) -> TaskSize {
+        TaskSize { images, shards: 3 }
+    }
+
     #[test]
     fn task_accepts_one_update_from_owner() {
         let mut ledger = TaskLedger::default();
-        let task = ledger.issue(A, ASSIGNMENT, 5, VERSION);
+        let task = ledger.issue(A, ASSIGNMENT, size(5), VERSION);
         assert_eq!(
             ledger.close_with_update(B, task.id),
             Err(RejectReason::NotYourTask)
@@ -194,7 +199,7 @@ mod tests {
             Err(RejectReason::UnknownTask)
         );
         assert_eq!(ledger.close_with_update(A, task.id), Ok(task));
-        assert_eq!((task.direction_seed, task.images), (2, 5));
+        assert_eq!((task.direction_seed, task.images, task.shards), (2, 5, 3));
         assert_eq!(
             ledger.close_with_update(A, task.id),
             Err(RejectReason::DuplicateUpdate)
@@ -208,10 +213,10 @@ mod tests {
     #[test]
     fn expired_task_rejects_update() {
         let mut ledger = TaskLedger::default();
-        let first = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+        let first = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
         assert!(ledger.expire(A) && !ledger.expire(A));
-        let second = ledger.issue(A, ASSIGNMENT, 1, VERSION);
-        let third = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+        let second = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
+        let third = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
         assert_eq!(
             ledger.close_with_update(A, first.id),
             Err(RejectReason::TaskTimedOut)
@@ -230,8 +235,8 @@ mod tests {
     #[test]
     fn updates_follow_task_order() {
         let mut ledger = TaskLedger::default();
-        let first = ledger.issue(A, ASSIGNMENT, 1, VERSION);
-        let second = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+        let first = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
+        let second = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
         let before = ledger.clone();
         assert_eq!(
             ledger.close_with_update(A, second.id),
@@ -243,7 +248,7 @@ mod tests {
         );
         assert_eq!(ledger, before, "a rejected update changed the ledger");
         assert_eq!(ledger.close_with_update(A, first.id), Ok(first));
-        let third = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+        let third = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
         assert_eq!(
             ledger.close_with_update(A, third.id),
             Err(RejectReason::OutOfOrder)
@@ -260,11 +265,11 @@ mod tests {
     #[test]
     fn ledger_forgets_only_closed_tasks() {
         let mut ledger = TaskLedger::default();
-        let first = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+        let first = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
         ledger.close_with_update(A, first.id).unwrap();
-        let idle = ledger.issue(B, ASSIGNMENT, 1, VERSION);
+        let idle = ledger.issue(B, ASSIGNMENT, size(1), VERSION);
         for _ in 0..3 * CLOSED_TASK_CAPACITY {
-            let task = ledger.issue(A, ASSIGNMENT, 1, VERSION);
+            let task = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
             ledger.close_with_update(A, task.id).unwrap();
         }
         assert!(ledger.newest.len() <= CLOSED_TASK_CAPACITY);

@@ -12,7 +12,7 @@ use crate::momentum::Momentum;
 use crate::optimizer::{FarSignOptions, Rule};
 use crate::random::Stream;
 use crate::schedule::{Decay, StepSize};
-use crate::task::{RejectReason, TaskId};
+use crate::task::{RejectReason, TaskId, TaskSize};
 
 const D: usize = 21;
 
@@ -24,8 +24,8 @@ enum Input {
     },
     Leave(VolunteerId),
     Eject(VolunteerId),
-    NextTask(VolunteerId, u32, Draws),
-    FurtherTask(VolunteerId, u32, Draws),
+    NextTask(VolunteerId, TaskSize, Draws),
+    FurtherTask(VolunteerId, TaskSize, Draws),
     Update {
         volunteer: VolunteerId,
         task: TaskId,
@@ -85,11 +85,11 @@ fn handle(server: &mut TrainingServer, input: &Input) -> Output {
         }
         Input::Leave(volunteer) => server.leave(volunteer),
         Input::Eject(volunteer) => _ = server.eject(volunteer, GoodbyeReason::EjectedByOperator),
-        Input::NextTask(volunteer, images, mut draws) => {
-            issued = server.next_task(volunteer, images, &mut draws);
+        Input::NextTask(volunteer, size, mut draws) => {
+            issued = server.next_task(volunteer, size, &mut draws);
         }
-        Input::FurtherTask(volunteer, images, mut draws) => {
-            issued = server.further_task(volunteer, images, &mut draws);
+        Input::FurtherTask(volunteer, size, mut draws) => {
+            issued = server.further_task(volunteer, size, &mut draws);
         }
         Input::Update {
             volunteer,
@@ -159,11 +159,14 @@ impl Fleet {
             }
             6..=12 => {
                 let volunteer = self.volunteer();
-                let images = 1 + self.stream.below(9) as u32;
+                let size = TaskSize {
+                    images: 1 + self.stream.below(9) as u32,
+                    shards: 1 + self.stream.below(3) as u16,
+                };
                 if self.stream.below(2) == 0 {
-                    Input::NextTask(volunteer, images, self.draws())
+                    Input::NextTask(volunteer, size, self.draws())
                 } else {
-                    Input::FurtherTask(volunteer, images, self.draws())
+                    Input::FurtherTask(volunteer, size, self.draws())
                 }
             }
             _ => {
@@ -221,11 +224,12 @@ fn record(
         let input = fleet.next();
         let output = handle(&mut server, &input);
         if let (
-            Input::NextTask(volunteer, images, _) | Input::FurtherTask(volunteer, images, _),
+            Input::NextTask(volunteer, size, _) | Input::FurtherTask(volunteer, size, _),
             Some(issued),
         ) = (&input, &output.issued)
         {
-            assert_eq!(issued.task.images, *images);
+            let TaskSize { images, shards } = *size;
+            assert_eq!((issued.task.images, issued.task.shards), (images, shards));
             fleet.tasks.push((*volunteer, issued.task.id));
         }
         fleet.observe(&output);

@@ -8,7 +8,7 @@ use crate::momentum::Momentum;
 use crate::optimizer::{ApplyError, SignUpdate};
 use crate::sign::SignBitsError;
 use crate::step::Step;
-use crate::task::{RejectReason, Task, TaskId, VolunteerId};
+use crate::task::{RejectReason, Task, TaskId, TaskSize, VolunteerId};
 use crate::task_sizing::MAX_OPEN_TASKS;
 use crate::verification::{ChainStart, Sampled, VerificationChain, sample_gap};
 use crate::version::Version;
@@ -84,13 +84,13 @@ impl VerificationResult {
 }
 
 impl TrainingServer {
-    /// Issues a task of `images` against the newest version, 1 to 65,536. Open tasks of the volunteer time out.
+    /// Issues a task of this size against the newest version. Open tasks of the volunteer time out.
     ///
     /// `None` if the volunteer is not connected.
     pub fn next_task(
         &mut self,
         volunteer: VolunteerId,
-        images: u32,
+        size: TaskSize,
         draws: &mut Draws,
     ) -> Option<IssuedTask> {
         if self.ledger.expire(volunteer) {
@@ -99,23 +99,23 @@ impl TrainingServer {
                 state.chain = VerificationChain::default();
             }
         }
-        self.issue_task(volunteer, images, draws)
+        self.issue_task(volunteer, size, draws)
     }
 
-    /// Issues a task of `images` as [`TrainingServer::next_task`] does, but open tasks stay open.
+    /// Issues a task of this size as [`TrainingServer::next_task`] does, but open tasks stay open.
     ///
     /// The volunteer sends the updates of its open tasks in their order. `None` if it is not connected, or already has
     /// [`MAX_OPEN_TASKS`] open tasks.
     pub fn further_task(
         &mut self,
         volunteer: VolunteerId,
-        images: u32,
+        size: TaskSize,
         draws: &mut Draws,
     ) -> Option<IssuedTask> {
         if self.ledger.open_tasks(volunteer) >= MAX_OPEN_TASKS {
             return None;
         }
-        self.issue_task(volunteer, images, draws)
+        self.issue_task(volunteer, size, draws)
     }
 
     /// Returns the number of open tasks of a volunteer.
@@ -126,7 +126,7 @@ impl TrainingServer {
     fn issue_task(
         &mut self,
         volunteer: VolunteerId,
-        images: u32,
+        size: TaskSize,
         draws: &mut Draws,
     ) -> Option<IssuedTask> {
         let state = self.volunteers.get_mut(&volunteer)?;
@@ -139,7 +139,7 @@ impl TrainingServer {
         }
         let task = self
             .ledger
-            .issue(volunteer, assignment, images, self.version.hash());
+            .issue(volunteer, assignment, size, self.version.hash());
         let version = Arc::clone(&self.version);
         let mut is_recorded = false;
         if let Some(probability) = self.options.verify_probability {

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::assignment::ResetInterval;
-use crate::dataset::Dataset;
+use crate::dataset::ShardedDataset;
 use crate::momentum::Momentum;
 use crate::sign::SignBits;
 use crate::sign_update::UpdateComputer;
@@ -250,17 +250,17 @@ impl VerificationChain {
 #[derive(Debug)]
 pub struct Recomputer {
     computer: UpdateComputer,
-    data: Arc<Dataset>,
+    data: ShardedDataset,
     /// Parameters of the last task's version, `[d]`, in a buffer that is reused.
     x: Vec<f32>,
 }
 
 impl Recomputer {
     /// Creates a recomputer for a run's settings and training data.
-    pub fn new(settings: RunSettings, data: Arc<Dataset>) -> Self {
+    pub fn new(settings: RunSettings, data: impl Into<ShardedDataset>) -> Self {
         Self {
             computer: UpdateComputer::new(settings),
-            data,
+            data: data.into(),
             x: Vec::new(),
         }
     }
@@ -285,7 +285,11 @@ impl Recomputer {
         self.computer.swap_momentum(momentum);
         let mismatch = updates.iter().position(|update| {
             update.version.copy_parameters(&mut self.x);
-            let computed = self.computer.compute(&update.task, &self.x, &self.data);
+            let images = self
+                .data
+                .first(update.task.shards.into())
+                .expect("verification has the whole training set, and tasks draw from its shards");
+            let computed = self.computer.compute(&update.task, &self.x, images);
             update.signs.is_some() && computed != update.signs.as_ref()
         });
         self.computer.swap_momentum(momentum);

@@ -68,6 +68,7 @@ fn task(n: u64) -> Task {
         direction_seed: 0,
         coin_seed: 0,
         images: 1,
+        shards: 1,
         reset_momentum: n == 1,
     }
 }

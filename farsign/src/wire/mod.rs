@@ -11,12 +11,13 @@
 //!             +--------+------------+----------------+
 //!
 //!   volunteer -> server                         server -> volunteer
-//!   0x01 hello    agent, flags, secret, token   0x81 welcome    volunteer id, run settings
-//!   0x02 update   task id 8, sign bits          0x82 task       id, version, three seeds, images, flags
-//!   0x03 version  task id 8                     0x83 version    number, d, grid, base, differences
-//!        request                                0x84 accepted   task id 8, accepted updates 8
-//!   0x04 rest     milliseconds 4                0x85 rejected   task id 8, reason 1
-//!                                               0x86 goodbye    reason 1, retry after 4
+//!   0x01 hello    agent, shards, flags, secret, 0x81 welcome    volunteer id, run settings
+//!                 token                         0x82 task       id, version, seeds, images, shards, flags
+//!   0x02 update   task id 8, sign bits          0x83 version    number, d, grid, base, differences
+//!   0x03 version  task id 8                     0x84 accepted   task id 8, accepted updates 8
+//!        request                                0x85 rejected   task id 8, reason 1
+//!   0x04 rest     milliseconds 4                0x86 goodbye    reason 1, retry after 4
+//!   0x05 shards   held shards 2
 //! ```
 //!
 //! The length of a record precedes its body, so that a volunteer can skip unknown kinds. The server knows every kind
@@ -68,6 +69,7 @@ mod kind {
     pub const UPDATE: u8 = 0x02;
     pub const VERSION_REQUEST: u8 = 0x03;
     pub const REST: u8 = 0x04;
+    pub const SHARDS: u8 = 0x05;
     pub const WELCOME: u8 = 0x81;
     pub const TASK: u8 = 0x82;
     pub const VERSION: u8 = 0x83;

@@ -3,6 +3,7 @@
 use super::reader::Reader;
 use super::settings::read_settings;
 use super::{Hello, RECORD_HEADER_BYTES, VERSION, WireError, kind};
+use crate::dataset::MAX_SHARDS;
 use crate::fixed_point::FixedPoint;
 use crate::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 use crate::task_sizing::MAX_TASK_IMAGES;
@@ -29,6 +30,11 @@ pub enum ClientRecord<'a> {
     Rest {
         /// The time, in milliseconds; 0 ends an earlier rest.
         ms: u32,
+    },
+    /// The volunteer holds more shards of the training data.
+    Shards {
+        /// Number of held shards. Not validated here.
+        held: u16,
     },
 }
 
@@ -105,6 +111,7 @@ pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
             task: TaskId(body.u64()?),
         },
         kind::REST => ClientRecord::Rest { ms: body.u32()? },
+        kind::SHARDS => ClientRecord::Shards { held: body.u16()? },
         found => return Err(WireError::Kind { offset, found }),
     };
     body.end()?;
@@ -188,6 +195,16 @@ fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
                 return Err(WireError::Range {
                     what: "images of a task",
                     expected: "of 1 to 65536",
+                    found: found.to_string(),
+                });
+            }
+        },
+        shards: match body.u16()? {
+            shards if (1..=MAX_SHARDS).contains(&usize::from(shards)) => shards,
+            found => {
+                return Err(WireError::Range {
+                    what: "shards of a task",
+                    expected: "of 1 to 1024",
                     found: found.to_string(),
                 });
             }

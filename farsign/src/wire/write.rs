@@ -41,10 +41,16 @@ impl ClientFrame {
         start(out);
         record(out, kind::REST, |out| out.extend(ms.to_le_bytes()));
     }
+
+    /// Writes the number of held shards into `out`, which is cleared first.
+    pub fn shards(held: u16, out: &mut Vec<u8>) {
+        start(out);
+        record(out, kind::SHARDS, |out| out.extend(held.to_le_bytes()));
+    }
 }
 
 /// Size of a task's record. Reserved with a large record, so that appending the task does not reallocate.
-const TASK_BYTES: usize = RECORD_HEADER_BYTES + 69;
+const TASK_BYTES: usize = RECORD_HEADER_BYTES + 71;
 
 /// An encoder of one frame of the server, record by record, into a reusable buffer.
 #[derive(Debug)]
@@ -80,6 +86,7 @@ impl<'a> ServerFrame<'a> {
             out.extend(task.version.0);
             seeds.iter().for_each(|seed| out.extend(seed.to_le_bytes()));
             out.extend(task.images.to_le_bytes());
+            out.extend(task.shards.to_le_bytes());
             out.push(task.reset_momentum.into());
         })
     }

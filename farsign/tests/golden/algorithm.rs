@@ -1,5 +1,8 @@
 //! Values drawn by seeds, and results of fixed sequences of operations.
 
+use std::sync::Arc;
+
+use farsign::dataset::{Dataset, DatasetParts, ShardPlan, ShardedDataset};
 use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
 use farsign::minibatch;
 use farsign::model::Architecture;
@@ -68,6 +71,37 @@ fn minibatches() {
             golden.indices(&name, minibatch::indices(seed, count, batch));
         }
     }
+    golden.check();
+}
+
+#[test]
+fn shards() {
+    let mut golden = Golden::new("shards.txt", include_str!("../../testdata/shards.txt"));
+    for seed in SEEDS {
+        for (count, classes, image_bytes) in [(1, 2, 784), (10, 2, 300_000), (30, 3, 250_000)] {
+            let labels: Vec<u8> = (0..count)
+                .map(|image| (image * image % classes) as u8)
+                .collect();
+            let plan = ShardPlan::new(&labels, image_bytes, seed);
+            for shard in 0..plan.shards() {
+                let name =
+                    format!("seed {seed} images {count} of {image_bytes} bytes shard {shard}");
+                let images = plan.images(shard).iter().map(|&image| image as usize);
+                golden.indices(&name, images);
+            }
+        }
+    }
+    let data = Dataset::from_parts(DatasetParts {
+        rows: 1024,
+        cols: 512,
+        images: (0..5 << 19).map(|at| (at % 251) as u8).collect(),
+        labels: vec![0, 1, 0, 1, 2],
+    });
+    let shards = ShardedDataset::cut(Arc::new(data.unwrap()));
+    for (shard, entry) in shards.list().entries().iter().enumerate() {
+        golden.bytes(&format!("digest of shard {shard}"), &entry.digest);
+    }
+    golden.bytes("digest of the training data", &shards.digest());
     golden.check();
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use farsign::dataset::{Dataset, DatasetParts, hexadecimal};
+use farsign::dataset::{Dataset, DatasetParts, ShardedDataset, hexadecimal};
 use farsign::direction::{DirectionFamily, DirectionSpec, Directions};
 use farsign::estimate::Order;
 use farsign::fixed_point::FixedPoint;
@@ -41,6 +41,7 @@ fn task() -> Task {
         direction_seed: DIRECTION_SEED,
         coin_seed: COIN_SEED,
         images: 4,
+        shards: 1,
         reset_momentum: true,
     }
 }
@@ -69,6 +70,11 @@ fn train() -> Dataset {
     .unwrap()
 }
 
+/// The training set as one shard.
+fn train_shards() -> ShardedDataset {
+    ShardedDataset::from(Arc::new(train()))
+}
+
 fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings {
     RunSettings {
         run_id: 0x0123_4567_89ab_cdef,
@@ -78,7 +84,7 @@ fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings 
         batch: 4,
         beta: 0.3,
         task_timeout_ms: 60_000,
-        train_digest: train().digest(),
+        train_digest: train_shards().digest(),
     }
 }
 
@@ -102,7 +108,7 @@ fn joined(values: impl IntoIterator<Item = impl ToString>) -> String {
 /// Returns the events of a volunteer that receives the document's welcome, version and task, and the frame of its
 /// update.
 fn update(settings: &RunSettings) -> (Vec<Event>, Vec<u8>) {
-    let mut volunteer = Volunteer::new(Arc::new(train()));
+    let mut volunteer = Volunteer::new(train_shards());
     let mut events = Vec::new();
     let mut update = Vec::new();
     let whole = EncodedVersion::new(&version(), None);
@@ -136,6 +142,7 @@ fn documented_session_frames() {
     ClientFrame::hello(
         &Hello {
             agent,
+            shards: 7,
             secret,
             token: Some("sesame"),
         },
@@ -147,6 +154,8 @@ fn documented_session_frames() {
     assert_eq!(base, version());
     let mut rest = Vec::new();
     ClientFrame::rest(600, &mut rest);
+    let mut shards = Vec::new();
+    ClientFrame::shards(2, &mut shards);
     let goodbye = |reason, retry_after_ms| {
         server_frame(|frame| {
             _ = frame.goodbye(Goodbye {
@@ -161,6 +170,7 @@ fn documented_session_frames() {
         update,
         request,
         rest,
+        shards,
         server_frame(|frame| _ = frame.welcome(VolunteerId(42), &settings)),
         server_frame(|frame| _ = frame.task(&task())),
         server_frame(|frame| _ = frame.version(&EncodedVersion::new(&base, None))),
@@ -186,10 +196,10 @@ fn reasons_and_limits() {
     for directions in [1, 1112, 1113, 101_770] {
         assert_eq!(
             max_client_frame_bytes(directions),
-            153.max(14 + directions.div_ceil(8))
+            155.max(14 + directions.div_ceil(8))
         );
     }
-    assert_documented("`max(153, 14 + ceil(K / 8))` bytes");
+    assert_documented("`max(155, 14 + ceil(K / 8))` bytes");
     assert_documented("65,536 images");
     assert_eq!(
         (Architecture::MAX_WIDTHS, Architecture::MAX_WIDTH),
@@ -310,7 +320,9 @@ fn directions() {
 #[test]
 fn documented_task() {
     let digest = hexadecimal(train().digest());
-    assert_documented(&format!("Its digest is `{digest}`"));
+    assert_documented(&format!("the digest of this shard is `{digest}`"));
+    let digest = hexadecimal(train_shards().digest());
+    assert_documented(&format!("that of the training data `{digest}`"));
     let drawn = joined(minibatch::indices(MINIBATCH_SEED, 4, 4));
     assert_documented(&format!("the minibatch is images `{drawn}`"));
 

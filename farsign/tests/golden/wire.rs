@@ -81,6 +81,7 @@ fn client_frames() {
     ] {
         let hello = Hello {
             agent: "known",
+            shards: 0x0203,
             secret,
             token,
         };
@@ -160,6 +161,7 @@ fn server_frames() {
             direction_seed: 0x2222_2222_2222_2222,
             coin_seed: u64::MAX,
             images: 128,
+            shards: 1,
             reset_momentum,
         };
         let name = if reset_momentum {
@@ -257,6 +259,7 @@ fn versions_and_combined_frames() {
         direction_seed: 2,
         coin_seed: 3,
         images: 4,
+        shards: 1,
         reset_momentum: false,
     };
     let encoded = EncodedVersion::new(&newer, Some(&base));

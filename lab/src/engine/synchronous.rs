@@ -79,6 +79,7 @@ impl Rounds<'_> {
                     direction_seed: 0,
                     coin_seed: 0,
                     images: pool.batch(),
+                    shards: 1,
                     reset_momentum: round == 0,
                 };
                 if !pool.compute_update(worker, &mut workers[worker], &task, &x) {

@@ -15,7 +15,7 @@ use farsign::momentum::Momentum;
 use farsign::optimizer::{self, FarSign, FarSignOptions};
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
-use farsign::task::{RunSettings, Task, VolunteerId};
+use farsign::task::{RunSettings, Task, TaskSize, VolunteerId};
 use farsign::training_server::{
     Draws, TrainingEvent, TrainingOptions, TrainingServer, VerificationOutcome, VerificationResult,
 };
@@ -367,9 +367,11 @@ impl SimServer for FarSignServer {
         let volunteer = self.workers[worker]
             .volunteer
             .expect("a worker joins before its first task");
-        let images = self.settings.batch;
-        let issued =
-            self.with_draws(|training, draws| training.next_task(volunteer, images, draws));
+        let size = TaskSize {
+            images: self.settings.batch,
+            shards: 1,
+        };
+        let issued = self.with_draws(|training, draws| training.next_task(volunteer, size, draws));
         let issued = issued.expect("a worker that has joined is connected");
         (issued.task, Arc::clone(issued.version.parameters()))
     }

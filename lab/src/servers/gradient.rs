@@ -105,6 +105,7 @@ impl SimServer for GradientServer {
             direction_seed: 0,
             coin_seed: 0,
             images: self.settings.batch,
+            shards: 1,
             reset_momentum: std::mem::take(&mut self.fresh[worker]),
         };
         (task, Arc::clone(&self.snapshot.x))

@@ -257,6 +257,7 @@ impl Admission {
             | GoodbyeReason::Oversize
             | GoodbyeReason::TooManyRejects
             | GoodbyeReason::TooManyPings
+            | GoodbyeReason::InvalidShards
             | GoodbyeReason::FailedVerification
             | GoodbyeReason::Banned
             | GoodbyeReason::InvalidToken

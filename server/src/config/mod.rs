@@ -13,7 +13,7 @@ use std::path::{PathBuf, absolute};
 use std::time::Duration;
 
 use farsign::assignment::{AssignmentOptions, ResetInterval};
-use farsign::dataset::{Dataset, PixelOrder};
+use farsign::dataset::PixelOrder;
 use farsign::fixed_point::FixedPoint;
 use farsign::optimizer::{FarSignOptions, Rule};
 use farsign::schedule::{Decay, StepSize};
@@ -24,6 +24,7 @@ use crate::config::settings::Settings;
 use crate::config::validate::Validator;
 use crate::coordinator::seeds::RunSeeds;
 use crate::coordinator::{CoordinatorOptions, VerificationOptions};
+use crate::data::loader::TrainAndHeldOut;
 use crate::http::RouterOptions;
 use crate::net::listen_address::ListenAddress;
 use crate::net::listener::{ConnectionLimits, ListenerOptions};
@@ -82,14 +83,14 @@ impl Config {
     /// Returns all errors, each with its setting, the expected and the found value.
     pub fn new(
         settings: &Settings,
-        train: &Dataset,
+        data: &TrainAndHeldOut,
         random_seed: u64,
     ) -> Result<Self, ConfigErrors> {
         let mut validator = Validator::default();
         let seed = settings.seed.unwrap_or(random_seed);
         let seeds = RunSeeds::new(seed);
         let order = training::order(settings, &mut validator);
-        let architecture = training::architecture(settings, train, &mut validator);
+        let architecture = training::architecture(settings, &data.train, &mut validator);
         let directions = architecture
             .as_ref()
             .and_then(|a| training::directions(settings, a.parameters(), &mut validator));
@@ -137,7 +138,7 @@ impl Config {
             batch,
             beta,
             task_timeout_ms: limits.task_timeout.as_millis() as u32,
-            train_digest: train.digest(),
+            train_digest: data.shards.data().digest(),
         };
         Ok(Self {
             listen: settings
@@ -260,7 +261,7 @@ mod tests {
     use crate::data::loader;
 
     fn config(settings: &Settings) -> Result<Config, ConfigErrors> {
-        Config::new(settings, &loader::built_in().unwrap().train, 1)
+        Config::new(settings, &loader::built_in().unwrap(), 1)
     }
 
     #[test]

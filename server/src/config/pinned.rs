@@ -148,7 +148,7 @@ mod tests {
     use crate::data::loader;
 
     fn config(settings: &Settings) -> Config {
-        Config::new(settings, &loader::built_in().unwrap().train, u64::MAX).unwrap()
+        Config::new(settings, &loader::built_in().unwrap(), u64::MAX).unwrap()
     }
 
     #[test]
@@ -214,8 +214,8 @@ mod tests {
             minibatch_window: Some(1 << 63),
             ..Settings::default()
         };
-        let train = loader::built_in().unwrap().train;
-        let ConfigErrors(errors) = Config::new(&settings, &train, 1).unwrap_err();
+        let data = loader::built_in().unwrap();
+        let ConfigErrors(errors) = Config::new(&settings, &data, 1).unwrap_err();
         assert_eq!(
             errors,
             ["minibatch-window: expected 1 to 9223372036854775807, found 9223372036854775808"]

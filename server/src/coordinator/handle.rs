@@ -40,6 +40,8 @@ pub struct JoinReply {
 pub struct TaskRequest {
     /// The volunteer's measured pace.
     pub pace: VolunteerPace,
+    /// Number of shards of the training data that it holds, at least 1 and at most all.
+    pub shards: u16,
     /// Largest number of open tasks; 0 if the volunteer is to rest, or its next task is held.
     pub max_open: usize,
     /// Whether open tasks are closed first, because the volunteer does not hold a version.
@@ -47,10 +49,11 @@ pub struct TaskRequest {
 }
 
 impl Default for TaskRequest {
-    /// Requests one task for a volunteer of unknown pace.
+    /// Requests one task for a volunteer of unknown pace, which holds the first shard.
     fn default() -> Self {
         Self {
             pace: VolunteerPace::default(),
+            shards: 1,
             max_open: 1,
             replaces_open: false,
         }

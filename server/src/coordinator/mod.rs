@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use farsign::assignment::{AssignmentOptions, updates_between_snapshots};
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::optimizer::{FarSign, FarSignOptions};
 use farsign::task::RunSettings;
 use farsign::training_server::{TrainingCounters, TrainingOptions, TrainingServer};
@@ -83,7 +83,7 @@ pub struct CoordinatorOptions {
 #[derive(Clone, Debug)]
 pub struct Services {
     /// Training data, for verification.
-    pub train: Arc<Dataset>,
+    pub train: ShardedDataset,
     /// Event counters.
     pub counters: Arc<Counters>,
     /// Bans of volunteers that fail verification.
@@ -154,7 +154,7 @@ impl Coordinator {
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE_CAPACITY);
         let latest = Arc::new(Snapshot::initial(&training));
         let (snapshots, published) = watch::channel(Arc::clone(&latest));
-        let mut pace = ServerPace::new(&run, services.train.len());
+        let mut pace = ServerPace::new(&run, services.train.shared_list());
         if let Some(options) = verification {
             let counters = Arc::clone(&services.counters.verification);
             let accepted = training.optimizer().accepted();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use farsign::dataset::ShardList;
 use farsign::task::RunSettings;
 use farsign::task_sizing::TaskLimits;
 
@@ -25,6 +26,8 @@ const MIN_VERIFICATION_S: f64 = 0.01;
 #[derive(Debug)]
 pub(super) struct ServerPace {
     limits: TaskLimits,
+    /// The shards of the training data.
+    shards: Arc<ShardList>,
     /// Decaying sum of the updates of batches.
     updates: f64,
     /// Decaying sum of the CPU time of batches, in seconds.
@@ -47,11 +50,11 @@ struct VerificationPace {
 }
 
 impl ServerPace {
-    /// Creates the pace of a run with these settings, `training_images` and `accepted` updates so far.
-    pub fn new(run: &RunSettings, training_images: usize) -> Self {
+    /// Creates the pace of a run with these settings and training data.
+    pub fn new(run: &RunSettings, shards: Arc<ShardList>) -> Self {
         let limits = TaskLimits {
             minibatch: run.batch,
-            training_images: u32::try_from(training_images).unwrap_or(u32::MAX),
+            training_images: 0,
             timeout_ms: run.task_timeout_ms,
             active: 0,
             updates_per_s: None,
@@ -61,6 +64,7 @@ impl ServerPace {
         };
         Self {
             limits,
+            shards,
             updates: 0.0,
             busy_s: 0.0,
             verification: None,
@@ -111,11 +115,12 @@ impl ServerPace {
         }
     }
 
-    /// Returns the limits of a task's size with this many active volunteers.
-    pub fn limits(&self, active: usize) -> TaskLimits {
+    /// Returns the limits of a task's size with this many active volunteers, for one with this many shards.
+    pub fn limits(&self, active: usize, shards: u16) -> TaskLimits {
         let is_known = self.updates >= MIN_UPDATES && self.busy_s > 0.0;
         TaskLimits {
             active,
+            training_images: self.shards.images_of_first(shards.into()) as u32,
             updates_per_s: is_known.then(|| self.updates / self.busy_s),
             ..self.limits
         }
@@ -152,6 +157,7 @@ impl VerificationPace {
 
 #[cfg(test)]
 mod tests {
+    use farsign::dataset::ShardEntry;
     use farsign::direction::{DirectionFamily, DirectionSpec};
     use farsign::estimate::Order;
     use farsign::model::Architecture;
@@ -171,20 +177,25 @@ mod tests {
             task_timeout_ms: 60_000,
             train_digest: [0; 32],
         };
-        ServerPace::new(&run, 8_500)
+        let entry = |images| ShardEntry {
+            digest: [0; 32],
+            images,
+        };
+        let shards = ShardList::new(2, 2, 2, vec![entry(1_000), entry(2_000), entry(5_000)]);
+        ServerPace::new(&run, Arc::new(shards.expect("a valid list")))
     }
 
     #[test]
     fn busy_time_gives_update_rate() {
         let mut pace = pace();
-        assert_eq!(pace.limits(7).updates_per_s, None);
+        assert_eq!(pace.limits(7, 2).updates_per_s, None);
         for _ in 0..1000 {
             pace.record_batch(4, Duration::from_millis(2));
             pace.record_batch(0, Duration::from_secs(1)); // a batch without updates
         }
-        let limits = pace.limits(7);
+        let limits = pace.limits(7, 2);
         assert!((limits.updates_per_s.expect("known") - 2000.0).abs() < 1.0);
-        assert_eq!((limits.active, limits.training_images), (7, 8_500));
+        assert_eq!((limits.active, limits.training_images), (7, 3_000));
     }
 
     #[test]
@@ -193,30 +204,30 @@ mod tests {
         let start = Instant::now();
         let mut pace = pace().with_verification(0.25, Arc::clone(&counters), 100, start);
         assert_eq!(
-            pace.limits(1).verifiable_images,
+            pace.limits(1, 2).verifiable_images,
             Some(128.0),
             "at first the minibatch"
         );
         let after = |s| start + Duration::from_secs(s);
         pace.measure_verification(after(1), 200, || 0.1);
         assert_eq!(
-            pace.limits(1).verifiable_images,
+            pace.limits(1, 2).verifiable_images,
             Some(128.0),
             "nothing was verified yet"
         );
         counters.cpu_us.store(500_000, Ordering::Relaxed);
         counters.images.store(100_000, Ordering::Relaxed); // 200,000 a second
         pace.measure_verification(after(2), 300, || 0.1); // 100 updates a second, 10 recomputed
-        let found = pace.limits(1).verifiable_images.expect("a limit");
+        let found = pace.limits(1, 2).verifiable_images.expect("a limit");
         assert!((found - 5_000.0).abs() < 1e-6, "{found}");
         pace.measure_verification(after(2), 900, || 0.5);
         assert_eq!(
-            pace.limits(1).verifiable_images,
+            pace.limits(1, 2).verifiable_images,
             Some(found),
             "once a second"
         );
         (3..20).for_each(|s| pace.measure_verification(after(s), 300, || 0.1));
-        let idle = pace.limits(1).verifiable_images.expect("a limit");
+        let idle = pace.limits(1, 2).verifiable_images.expect("a limit");
         assert!(
             idle > 100.0 * found,
             "fewer updates allow larger tasks: {idle}"

@@ -32,6 +32,8 @@ pub struct JoinRequest {
     pub address: ClientAddr,
     /// Identity, if the volunteer sent a secret.
     pub identity: Option<VolunteerIdentity>,
+    /// Number of shards that the volunteer holds, at least 1 and at most all.
+    pub shards: u16,
 }
 
 /// A volunteer that is connected, or that left while a verification of its updates is running.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use farsign::task::{GoodbyeReason, TaskId, VolunteerId};
+use farsign::task::{GoodbyeReason, TaskId, TaskSize, VolunteerId};
 use farsign::training_server::{
     AcceptedUpdate, Draws, IssuedTask, TrainingEvent, TrainingServer, TrustRecord, UpdateOutcome,
     VerificationResult,
@@ -88,13 +88,17 @@ impl Coordinator {
             return None;
         }
         let volunteer = self.training.join(request.identity);
+        let first = TaskRequest {
+            shards: request.shards,
+            ..TaskRequest::default()
+        };
         self.handle_events();
         let (ejected, ejection) = oneshot::channel();
         let record = self.training.record(volunteer).unwrap_or_default();
         let entry = VolunteerEntry::new(request, self.registry.default_effort, ejected);
         entry.log_joined(volunteer, record);
         self.registry.insert(volunteer, entry);
-        let first = self.next_tasks(volunteer, &TaskRequest::default()).pop();
+        let first = self.next_tasks(volunteer, &first).pop();
         first.map(|first| JoinReply {
             volunteer,
             first,
@@ -116,10 +120,14 @@ impl Coordinator {
             return Vec::new();
         }
         let pace = &request.pace;
-        let images = pace.task_images(&self.pace.limits(optimizer.active()));
+        let images = pace.task_images(&self.pace.limits(optimizer.active(), request.shards));
+        let size = TaskSize {
+            images,
+            shards: request.shards,
+        };
         if request.replaces_open {
             let issued =
-                self.with_draws(|training, draws| training.next_task(volunteer, images, draws));
+                self.with_draws(|training, draws| training.next_task(volunteer, size, draws));
             let issued = issued.map(|issued| self.assign(volunteer, &issued));
             return issued.into_iter().collect();
         }
@@ -127,7 +135,7 @@ impl Coordinator {
         let missing = wanted.saturating_sub(self.training.open_tasks(volunteer));
         let further = |_| {
             let issued =
-                self.with_draws(|training, draws| training.further_task(volunteer, images, draws))?;
+                self.with_draws(|training, draws| training.further_task(volunteer, size, draws))?;
             Some(self.assign(volunteer, &issued))
         };
         (0..missing).map_while(further).collect()

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use cpu_time::ThreadTime;
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::momentum::Momentum;
 use farsign::task::{RunSettings, VolunteerId};
 use farsign::training_server::{VerificationJob, VerificationResult};
@@ -62,7 +62,7 @@ impl Verifier {
     pub fn start(
         options: VerificationOptions,
         run: RunSettings,
-        data: Arc<Dataset>,
+        data: ShardedDataset,
         counters: Arc<VerificationCounters>,
         report: impl Fn(VerificationResult) -> bool + Send + 'static,
     ) -> std::io::Result<Self> {

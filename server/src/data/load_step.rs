@@ -22,7 +22,7 @@ pub enum LoadAction {
     Read,
     /// Unpacks and validates a pair of files, named by the images.
     Unpack,
-    /// Packs a file with gzip for volunteers, because it is not packed on the disk or was changed.
+    /// Packs the shards with gzip for volunteers.
     Pack,
 }
 

@@ -1,20 +1,21 @@
 //! The loader of training data: the built-in digits, or a folder with four IDX files.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use farsign::dataset::{
     Dataset, DatasetError, IdxFile, IdxPair, ImagesShape, MAX_FILE_BYTES, PixelOrder,
+    ShardedDataset,
 };
-use flate2::{Compression, write::GzEncoder};
 
 use crate::data::class_notes::class_notes;
 use crate::data::content::Content;
 use crate::data::file_search::{self, DatasetFiles, SearchError};
 use crate::data::load_step::{LoadAction, LoadStep};
+use crate::data::shard_files::ShardFiles;
 use crate::data::source_error::{self, DatasetSourceError};
 
 pub use crate::data::file_search::FILE_NAMES;
@@ -29,9 +30,6 @@ const BUILT_IN: [&[u8]; 4] = [
 
 /// Bytes at the beginning of a file that have its header, also if it is gzipped.
 const HEAD_BYTES: u64 = 64 * 1024;
-
-/// Bytes that are packed between two reports of progress.
-const PACKED_BYTES: usize = 8 << 20;
 
 /// Size of training data from which on the log warns of it: 128 MiB.
 pub const LARGE_DATA_BYTES: u64 = 128 << 20;
@@ -51,10 +49,10 @@ pub struct DataSource {
     pub pixel_order: Option<PixelOrder>,
 }
 
-/// The data of a run, with the files that volunteers download.
+/// The data of a run, with the shards that volunteers download.
 #[derive(Clone, Debug)]
 pub struct TrainAndHeldOut {
-    /// Training set of the volunteers.
+    /// Training set of the volunteers, in the order of the files.
     pub train: Arc<Dataset>,
     /// Held-out set, which is never sent to volunteers.
     pub held_out: Arc<Dataset>,
@@ -64,22 +62,18 @@ pub struct TrainAndHeldOut {
     pub notes: Vec<String>,
     /// What the images show.
     pub content: Content,
-    /// Gzipped IDX file of the training images.
-    pub train_images_gz: Bytes,
-    /// Gzipped IDX file of the training labels.
-    pub train_labels_gz: Bytes,
+    /// The training set in the shards that volunteers download.
+    pub shards: ShardFiles,
 }
 
 impl TrainAndHeldOut {
-    /// Returns the bytes that a volunteer downloads.
-    pub fn download_bytes(&self) -> u64 {
-        (self.train_images_gz.len() + self.train_labels_gz.len()) as u64
-    }
-
-    /// Returns about how many bytes of memory each worker of a volunteer needs: the downloaded and the unpacked files.
+    /// Returns about how many bytes of memory each worker of a volunteer needs for data: all shards, and one more while
+    /// it is unpacked.
     pub fn worker_memory_bytes(&self) -> u64 {
-        let unpacked = self.train.images().len() + self.train.labels().len();
-        self.download_bytes() + unpacked as u64
+        let list = self.shards.data().list();
+        let largest = list.entries().iter().map(|entry| entry.images).max();
+        let images = list.images() + largest.unwrap_or_default();
+        (images as u64) * (list.pixels() as u64 + 1)
     }
 }
 
@@ -153,14 +147,6 @@ pub fn built_in() -> Result<TrainAndHeldOut, DatasetError> {
     Ok(data)
 }
 
-pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder
-        .write_all(bytes)
-        .and_then(|()| encoder.finish())
-        .expect("writing to a Vec succeeds")
-}
-
 /// Warns of EMNIST, whose files store images column by column.
 fn warn_of_columns(folder: &Path, files: &DatasetFiles) {
     let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
@@ -218,7 +204,7 @@ fn warn_of_size(train: ImagesShape, held_out: ImagesShape) {
             train_images = train.count,
             held_out_images = held_out.count,
             images_bytes,
-            advice = "loading takes a while; files that gzip has packed once load sooner",
+            advice = "loading takes a while, and so does packing it for volunteers",
             "training data is large"
         );
     }
@@ -227,7 +213,7 @@ fn warn_of_size(train: ImagesShape, held_out: ImagesShape) {
 /// Assembles a dataset without a name from files in the order of [`FILE_NAMES`].
 fn assemble(
     names: &[String; 4],
-    mut files: [Bytes; 4],
+    files: [Bytes; 4],
     order: PixelOrder,
     on_step: &mut dyn FnMut(LoadStep),
 ) -> Result<TrainAndHeldOut, DatasetError> {
@@ -240,41 +226,18 @@ fn assemble(
         ));
     };
     unpacking(0, &files[0]);
-    let read = Dataset::read_training(pair(names, &files, 0))?;
-    let train = read.dataset.stored_by(order);
+    let train = Dataset::training(pair(names, &files, 0))?.stored_by(order);
     unpacking(2, &files[2]);
     let held_out = Dataset::held_out(pair(names, &files, 2), &train)?.stored_by(order);
-    // A file that is packed anew is freed before, because the data can be as large as the memory.
-    let mut standard = |index: usize, is_standard: bool| {
-        let file = std::mem::take(&mut files[index]);
-        is_standard.then_some(file)
-    };
-    let images = standard(0, read.is_images_file_standard && order == PixelOrder::Rows);
-    let labels = standard(1, read.is_labels_file_standard);
-    let train_images_gz = images.unwrap_or_else(|| {
-        pack(
-            &names[0],
-            &train.idx_images_header(),
-            train.images(),
-            on_step,
-        )
-    });
-    let train_labels_gz = labels.unwrap_or_else(|| {
-        pack(
-            &names[1],
-            &train.idx_labels_header(),
-            train.labels(),
-            on_step,
-        )
-    });
+    drop(files); // the data can be as large as the memory
+    let train = Arc::new(train);
     Ok(TrainAndHeldOut {
         notes: class_notes(&train, &held_out),
-        train: Arc::new(train),
         held_out: Arc::new(held_out),
         name: String::new(),
         content: Content::Digits,
-        train_images_gz,
-        train_labels_gz,
+        shards: ShardFiles::new(ShardedDataset::cut(Arc::clone(&train))),
+        train,
     })
 }
 
@@ -292,26 +255,6 @@ fn pair<'a, F: AsRef<[u8]>>(
         images: file(images),
         labels: file(images + 1),
     }
-}
-
-/// Packs a file for volunteers.
-fn pack(name: &str, header: &[u8], body: &[u8], on_step: &mut dyn FnMut(LoadStep)) -> Bytes {
-    let total = body.len() as u64;
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    let mut write = |bytes: &[u8]| {
-        encoder.write_all(bytes).expect("writing to a Vec succeeds");
-    };
-    write(header);
-    for (index, part) in body.chunks(PACKED_BYTES).enumerate() {
-        on_step(step(
-            LoadAction::Pack,
-            name,
-            (index * PACKED_BYTES) as u64,
-            total,
-        ));
-        write(part);
-    }
-    encoder.finish().expect("writing to a Vec succeeds").into()
 }
 
 fn step(action: LoadAction, file: &str, done_bytes: u64, total_bytes: u64) -> LoadStep {

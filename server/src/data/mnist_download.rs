@@ -16,7 +16,7 @@ use ureq::Proxy;
 use ureq::tls::TlsConfig;
 
 use crate::data::file_search::{FILE_NAMES, find};
-use crate::data::loader::gzip;
+use crate::data::gzip::gzip;
 use crate::data::unpacked_format::unpacked_format;
 
 pub use crate::data::fetch_error::{AllMirrorsFailed, DownloadError, FetchError};

@@ -2,7 +2,6 @@
 
 pub mod admin;
 pub mod assets;
-mod dataset;
 mod dto;
 pub mod etag;
 pub mod export;
@@ -11,6 +10,7 @@ pub mod leaderboard;
 pub mod metrics;
 pub mod model;
 pub mod security_headers;
+mod shards;
 pub mod status;
 pub mod ttl_cache;
 
@@ -58,14 +58,7 @@ pub fn router(state: Arc<AppState>, options: RouterOptions) -> Router {
             "/api/v1/leaderboard",
             leaderboard::router(options.body_timeout),
         )
-        .route(
-            "/api/v1/dataset/train-images-idx3-ubyte.gz",
-            get(dataset::train_images),
-        )
-        .route(
-            "/api/v1/dataset/train-labels-idx1-ubyte.gz",
-            get(dataset::train_labels),
-        )
+        .nest("/api/v1/data/shards", shards::router())
         .nest("/api/v1/admin", admin::router(options.admin_token))
         .fallback(get(assets::page))
         .layer(CompressionLayer::new().compress_when(compressible))

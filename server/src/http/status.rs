@@ -62,7 +62,7 @@ struct Data {
     size: dto::Data,
     content: Content,
     /// Bytes that a volunteer downloads before it trains.
-    download_bytes: usize,
+    download_bytes: u64,
 }
 
 impl From<&TrainAndHeldOut> for Data {
@@ -70,7 +70,7 @@ impl From<&TrainAndHeldOut> for Data {
         Self {
             size: dto::Data::from(data),
             content: data.content,
-            download_bytes: data.train_images_gz.len() + data.train_labels_gz.len(),
+            download_bytes: data.shards.packed_bytes(),
         }
     }
 }

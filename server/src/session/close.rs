@@ -45,6 +45,7 @@ pub(super) fn close_code_of(reason: GoodbyeReason) -> u16 {
     match reason {
         GoodbyeReason::UnsupportedVersion
         | GoodbyeReason::Malformed
+        | GoodbyeReason::InvalidShards
         | GoodbyeReason::HelloMissing => close_code::PROTOCOL,
         GoodbyeReason::Oversize => close_code::SIZE,
         GoodbyeReason::TooManyRejects

@@ -59,6 +59,8 @@ pub struct SessionContext {
     admission: Arc<Admission>,
     counters: Arc<Counters>,
     run: Arc<RunSettings>,
+    /// Number of shards of the training data.
+    shards: u16,
     limits: SessionLimits,
     shutdown: watch::Receiver<bool>,
 }
@@ -70,6 +72,7 @@ impl FromRef<Arc<AppState>> for SessionContext {
             admission: Arc::clone(&state.admission),
             counters: Arc::clone(&state.counters),
             run: Arc::clone(&state.run),
+            shards: state.data.shards.data().list().shards() as u16,
             limits: state.limits,
             shutdown: state.shutdown.clone(),
         }
@@ -251,11 +254,25 @@ impl Session {
         if self.context.admission.is_banned(self.client, identity) {
             return Err(SessionEnd::Goodbye(GoodbyeReason::Banned));
         }
+        // A volunteer that holds more has other data, as the welcome shows it.
+        let shards = hello.shards.min(self.context.shards);
+        self.take_shards(shards)?;
         Ok(JoinRequest {
             agent: hello.agent.to_owned(),
             address: self.client,
             identity,
+            shards,
         })
+    }
+
+    /// Records the number of shards that the volunteer says it holds.
+    fn take_shards(&mut self, held: u16) -> Result<(), SessionEnd> {
+        if (1..=self.context.shards).contains(&held) {
+            self.pacing.on_shards(held);
+            Ok(())
+        } else {
+            Err(SessionEnd::Goodbye(GoodbyeReason::InvalidShards))
+        }
     }
 
     async fn train(

@@ -35,6 +35,8 @@ struct OpenTask {
 /// The open tasks of a session, and its measured times.
 #[derive(Debug)]
 pub(super) struct Pacing {
+    /// Number of shards that the volunteer holds.
+    shards: u16,
     pace: VolunteerPace,
     open: VecDeque<OpenTask>,
     /// Time of the last update that closed a task.
@@ -50,6 +52,7 @@ pub(super) struct Pacing {
 impl Pacing {
     pub fn new() -> Self {
         Self {
+            shards: 1,
             pace: VolunteerPace::default(),
             open: VecDeque::with_capacity(MAX_OPEN_TASKS),
             updated: None,
@@ -121,6 +124,11 @@ impl Pacing {
         }
     }
 
+    /// Records the number of shards that the volunteer holds. It never falls.
+    pub fn on_shards(&mut self, held: u16) {
+        self.shards = self.shards.max(held);
+    }
+
     /// Records that the volunteer takes no task for this time. A later rest replaces it.
     pub fn on_rest(&mut self, rest: Duration, now: Instant) {
         self.rests_until = Some(now + rest.min(MAX_REST));
@@ -133,6 +141,7 @@ impl Pacing {
         let first = self.open.front().filter(|first| first.id == task);
         TaskRequest {
             pace: first.map_or(self.pace, |first| self.pace_after(first, now)),
+            shards: self.shards,
             max_open: self.max_open(now),
             replaces_open: false,
         }
@@ -142,6 +151,7 @@ impl Pacing {
     pub fn request_after_rest(&self) -> TaskRequest {
         TaskRequest {
             pace: self.pace,
+            shards: self.shards,
             ..TaskRequest::default()
         }
     }

@@ -30,6 +30,10 @@ impl Session {
             }
             ClientRecord::VersionRequest { task } => self.replace_tasks(volunteer, task).await,
             ClientRecord::Rest { ms } => self.handle_rest(ms, now),
+            ClientRecord::Shards { held } => {
+                self.transport.count_control_frame()?;
+                self.take_shards(held)
+            }
             ClientRecord::Hello(_) => Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)),
         }
     }

@@ -1,8 +1,6 @@
 //! A saved run, started or resumed: everything that the coordinator takes over.
 
-use std::sync::Arc;
-
-use farsign::dataset::{Dataset, hexadecimal};
+use farsign::dataset::{ShardedDataset, hexadecimal};
 use farsign::identity::VolunteerIdentity;
 use farsign::optimizer::{FarSign, FarSignOptions};
 
@@ -52,7 +50,7 @@ pub enum ResumeError {
 ///
 /// # Errors
 /// Returns an error if the digests differ.
-pub fn verify_dataset(identity: &RunIdentity, train: &Arc<Dataset>) -> Result<(), ResumeError> {
+pub fn verify_dataset(identity: &RunIdentity, train: &ShardedDataset) -> Result<(), ResumeError> {
     let expected = identity.train_digest;
     let found = train.digest();
     if expected == found {

@@ -6,13 +6,7 @@ use farsign::dataset::{Dataset, DatasetParts, PixelOrder};
 use farsign_server::data::load_step::{LoadAction, LoadStep};
 use farsign_server::data::loader::{self, DataSource, TrainAndHeldOut};
 
-use crate::loader::{as_served, files, small, write_all};
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut encoder, bytes).unwrap();
-    encoder.finish().unwrap()
-}
+use crate::loader::{as_served, files, gzip, rows, small, write_all};
 
 fn load(folder: &Path, pixel_order: PixelOrder) -> TrainAndHeldOut {
     let source = DataSource {
@@ -28,8 +22,8 @@ fn padded_gzip_is_served_clean() {
     let padded = files(&small()).map(|file| [&gzip(&file)[..], &[0; 100]].concat());
     write_all(folder.path(), |name| format!("{name}.gz"), &padded);
     let data = load(folder.path(), PixelOrder::Rows);
-    assert_eq!(as_served(&data), small());
-    for served in [&data.train_images_gz, &data.train_labels_gz] {
+    assert_eq!(as_served(&data), rows(&small()));
+    for served in data.shards.packed() {
         let mut stream = flate2::bufread::GzDecoder::new(&served[..]);
         std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
         assert!(
@@ -59,7 +53,7 @@ fn wide_integers_are_served_as_bytes() {
     );
     let data = load(folder.path(), PixelOrder::Rows);
     assert_eq!(*data.train, small());
-    assert_eq!(as_served(&data), small());
+    assert_eq!(as_served(&data), rows(&small()));
 }
 
 /// Returns two images of 2 x 2 pixels in two classes.
@@ -84,7 +78,7 @@ fn columns_are_served_upright() {
     let data = load(folder.path(), PixelOrder::Columns);
     assert_eq!(*data.train, upright);
     assert_eq!(*data.held_out, upright);
-    assert_eq!(as_served(&data).digest(), upright.digest());
+    assert_eq!(as_served(&data), rows(&upright));
     assert_eq!(*load(folder.path(), PixelOrder::Rows).train, stored);
 }
 
@@ -130,11 +124,32 @@ fn worker_memory_is_below_data_size() {
 }
 
 #[test]
-fn worker_memory_counts_both_forms() {
+fn worker_memory_counts_one_more_shard() {
     let data = loader::built_in().unwrap();
-    let packed = (data.train_images_gz.len() + data.train_labels_gz.len()) as u64;
-    assert_eq!(data.download_bytes(), packed);
-    assert_eq!(data.worker_memory_bytes(), packed + 8_500 * 784 + 8_500);
+    assert_eq!(data.shards.data().list().shards(), 7);
+    let largest = 8_500_u64.div_ceil(7);
+    assert_eq!(data.worker_memory_bytes(), (8_500 + largest) * 785);
+}
+
+#[test]
+fn shards_are_packed_once() {
+    let data = loader::built_in().unwrap();
+    let mut steps = Vec::new();
+    data.shards.pack(&mut |step| steps.push(step));
+    let (first, last) = (steps.first().unwrap(), steps.last().unwrap());
+    assert_eq!((first.done_bytes, last.done_bytes), (0, 8_500 * 784));
+    assert_eq!((last.total_bytes, steps.len()), (8_500 * 784, 8));
+    let files = data.shards.packed().as_ptr();
+    data.clone()
+        .shards
+        .pack(&mut |step| panic!("packed again: {step}"));
+    assert_eq!(data.shards.packed().as_ptr(), files);
+    let entries = data.shards.data().list().entries();
+    let found = entries
+        .iter()
+        .map(|entry| data.shards.find(entry.digest).unwrap());
+    assert_eq!(found.collect::<Vec<_>>(), data.shards.packed());
+    assert_eq!(data.shards.find([0; 32]), None);
 }
 
 #[test]
@@ -231,7 +246,8 @@ fn steps_report_progress() {
         folder: Some(folder.path().to_owned()),
         pixel_order: None,
     };
-    loader::load(&source, &mut |step| steps.push(step)).unwrap();
+    let data = loader::load(&source, &mut |step| steps.push(step)).unwrap();
+    data.shards.pack(&mut |step| steps.push(step));
     let actions: Vec<LoadAction> = steps.iter().map(|step| step.action).collect();
     let expected = [
         [LoadAction::Read; 4].as_slice(),
@@ -241,12 +257,12 @@ fn steps_report_progress() {
     assert_eq!(actions, expected.concat());
     let step = LoadStep {
         action: LoadAction::Pack,
-        file: "train-images-idx3-ubyte".to_owned(),
+        file: "training data".to_owned(),
         done_bytes: 120_000_000,
         total_bytes: 547_000_000,
     };
     assert_eq!(
         step.to_string(),
-        "Packing train-images-idx3-ubyte for volunteers: 120 of 547 MB"
+        "Packing training data for volunteers: 120 of 547 MB"
     );
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use farsign::dataset::{Dataset, DatasetParts, IdxFile, IdxPair};
+use farsign::dataset::{Dataset, DatasetParts, ShardedDataset};
 use farsign_server::data::loader::{self, FILE_NAMES, TrainAndHeldOut};
 use farsign_server::data::source_error::DatasetSourceError;
 
@@ -16,6 +16,12 @@ pub fn small() -> Dataset {
         labels: vec![0, 1, 1, 0],
     };
     Dataset::from_parts(parts).unwrap()
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// Returns the four uncompressed files of a dataset whose held-out set is its training set.
@@ -31,26 +37,26 @@ pub fn write_all(folder: &Path, name: impl Fn(&str) -> String, files: &[Vec<u8>;
     }
 }
 
-/// Decodes the files that volunteers download.
-pub fn as_served(data: &TrainAndHeldOut) -> Dataset {
-    for file in [&data.train_images_gz, &data.train_labels_gz] {
-        assert!(
-            file.starts_with(&[0x1f, 0x8b]),
-            "expected gzip, found {:?}",
-            &file[..2]
-        );
+/// Returns labels and images of the shards that volunteers download, sorted.
+pub fn as_served(data: &TrainAndHeldOut) -> Vec<(u8, Vec<u8>)> {
+    let mut downloaded = ShardedDataset::new(data.shards.data().list().clone());
+    for file in data.shards.packed() {
+        downloaded.push(file).unwrap();
     }
-    Dataset::training(IdxPair {
-        images: IdxFile {
-            name: "images",
-            bytes: &data.train_images_gz,
-        },
-        labels: IdxFile {
-            name: "labels",
-            bytes: &data.train_labels_gz,
-        },
-    })
-    .unwrap()
+    let view = downloaded.all().unwrap();
+    let located = (0..view.len()).map(|index| view.locate(index));
+    sorted(located.map(|(shard, at)| (shard.label(at), shard.image(at).to_vec())))
+}
+
+/// Returns labels and images of a dataset, sorted.
+pub fn rows(data: &Dataset) -> Vec<(u8, Vec<u8>)> {
+    sorted((0..data.len()).map(|at| (data.label(at), data.image(at).to_vec())))
+}
+
+fn sorted(rows: impl Iterator<Item = (u8, Vec<u8>)>) -> Vec<(u8, Vec<u8>)> {
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort();
+    rows
 }
 
 #[test]
@@ -62,7 +68,7 @@ fn built_in_data_has_10000_digits() {
         (data.train.rows(), data.train.cols(), data.train.classes()),
         (28, 28, 10)
     );
-    assert_eq!(as_served(&data), *data.train);
+    assert_eq!(as_served(&data), rows(&data.train));
 }
 
 #[test]
@@ -104,26 +110,26 @@ fn uncompressed_files_are_served_gzipped() {
     let data = loader::from_folder(folder.path()).unwrap();
     assert_eq!(*data.train, small());
     assert_eq!(*data.held_out, small());
-    assert_eq!(as_served(&data), small());
+    assert_eq!(as_served(&data), rows(&small()));
     let own_name = folder.path().file_name().unwrap().to_str().unwrap();
     assert_eq!(data.name, format!("{own_name}, 8 images"));
 }
 
 #[test]
-fn gzipped_files_are_served_unchanged() {
+fn content_decides_over_file_name() {
     let built_in = loader::built_in().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let gzipped = [
-        built_in.train_images_gz.to_vec(),
-        built_in.train_labels_gz.to_vec(),
+        gzip(&built_in.train.to_idx_images()),
+        gzip(&built_in.train.to_idx_labels()),
         built_in.held_out.to_idx_images(),
         built_in.held_out.to_idx_labels(),
     ];
     // The last two are not gzipped despite their names: only the content decides.
     write_all(folder.path(), |name| format!("{name}.gz"), &gzipped);
     let data = loader::from_folder(folder.path()).unwrap();
-    assert_eq!(data.train_images_gz, built_in.train_images_gz);
-    assert_eq!(data.train_labels_gz, built_in.train_labels_gz);
+    assert_eq!(data.train, built_in.train);
+    assert_eq!(data.shards.data().digest(), built_in.shards.data().digest());
     assert_eq!(data.held_out, built_in.held_out);
 }
 

@@ -40,7 +40,7 @@ impl Fixture {
             ..Settings::default()
         };
         let data = built_in().unwrap();
-        let config = Config::new(&settings, &data.train, 5).unwrap();
+        let config = Config::new(&settings, &data, 5).unwrap();
         Self { data, config }
     }
 
@@ -74,7 +74,7 @@ impl Fixture {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(self.config.admission.clone()));
         let services = Services {
-            train: Arc::clone(&self.data.train),
+            train: self.data.shards.data().clone(),
             counters,
             admission,
         };
@@ -173,6 +173,7 @@ pub fn join_request() -> JoinRequest {
         agent: "test".to_owned(),
         address,
         identity: None,
+        shards: 1,
     }
 }
 

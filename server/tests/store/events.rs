@@ -85,6 +85,7 @@ pub fn event(stream: &mut Stream) -> Event {
                 direction_seed: stream.bits(),
                 coin_seed: stream.bits(),
                 images: stream.bits() as u32,
+                shards: 1,
                 reset_momentum: stream.below(2) == 0,
             },
             trust: 0.05 + stream.unit(),

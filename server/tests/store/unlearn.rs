@@ -71,6 +71,7 @@ fn both_methods_remove_attack() {
                 direction_seed: 5,
                 coin_seed: n,
                 images: 1,
+                shards: 1,
                 reset_momentum: false,
             },
             trust,

@@ -1,13 +1,16 @@
 //! Files: training data, saved records, settings.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use farsign::dataset::{Dataset, DatasetParts, IdxFile, IdxPair};
+use farsign::dataset::{Dataset, DatasetParts, IdxFile, IdxPair, ShardedDataset};
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::optimizer::{FarSignOptions, FarSignState, Rule};
 use farsign::schedule::{Decay, StepSize};
 use farsign_server::config::Config;
 use farsign_server::config::settings::Settings;
+use farsign_server::data::content::Content;
+use farsign_server::data::loader::TrainAndHeldOut;
+use farsign_server::data::shard_files::ShardFiles;
 use farsign_server::store::codec::{self, RecordError};
 use farsign_server::store::event::{Checkpoint, LogPosition};
 use farsign_server::store::replay;
@@ -212,9 +215,9 @@ fn check_pinned(config: &Config) {
     );
 }
 
-/// Returns a training set of minimum size.
-fn digits() -> &'static Dataset {
-    static DIGITS: OnceLock<Dataset> = OnceLock::new();
+/// Returns data with a training set of minimum size.
+fn digits() -> &'static TrainAndHeldOut {
+    static DIGITS: OnceLock<TrainAndHeldOut> = OnceLock::new();
     DIGITS.get_or_init(|| {
         let parts = DatasetParts {
             rows: 1,
@@ -222,6 +225,14 @@ fn digits() -> &'static Dataset {
             images: vec![9, 0, 0, 9],
             labels: vec![0, 1],
         };
-        Dataset::from_parts(parts).expect("two images with two labels")
+        let train = Arc::new(Dataset::from_parts(parts).expect("two images with two labels"));
+        TrainAndHeldOut {
+            held_out: Arc::clone(&train),
+            name: String::new(),
+            notes: Vec::new(),
+            content: Content::Images,
+            shards: ShardFiles::new(ShardedDataset::from(Arc::clone(&train))),
+            train,
+        }
     })
 }

@@ -26,6 +26,7 @@ pub fn client_frame(bytes: &[u8]) -> bool {
         }
         ClientRecord::VersionRequest { task } => ClientFrame::version_request(*task, &mut written),
         ClientRecord::Rest { ms } => ClientFrame::rest(*ms, &mut written),
+        ClientRecord::Shards { held } => ClientFrame::shards(*held, &mut written),
     }
     assert!(
         written.len() <= bytes.len(),

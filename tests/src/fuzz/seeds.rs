@@ -221,6 +221,7 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
             direction_seed: 5,
             coin_seed: 11,
             images: 128,
+            shards: 1,
             reset_momentum: true,
         },
         trust: 0.5,

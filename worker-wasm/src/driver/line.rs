@@ -26,6 +26,7 @@ impl Driver {
             driver.line.close();
         }
         driver.report_line();
+        driver.load(this); // the reply may allow the next shard
         match reply {
             _ if !driver.is_started => {}
             Err(refused) if driver.unacknowledged > 0 => driver.line_refused = Some(refused),

@@ -14,27 +14,27 @@
 //! and the momentum.
 
 mod line;
+mod loading;
 mod session;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use farsign::backoff::Backoff;
-use farsign::dataset::Dataset;
+use farsign::dataset::ShardedDataset;
 use farsign::task::Secret;
 use farsign::task_timing::TaskTiming;
 use farsign::volunteer::{Event, MAX_TASK_DELAY_MS, Volunteer};
 use wasm_bindgen::JsValue;
 
-use crate::data::{self, LoadError};
+use crate::data;
 use crate::disconnect::reason_not_opened;
 use crate::events::{Progress, State, WorkerEvent};
 use crate::line::{Refused, WorkerLine};
 use crate::socket::{Socket, Stage};
 use crate::throttle::Throttle;
-use crate::worker_global::{Timer, drop_after_event, now_ms, unix_time_ms};
+use crate::worker_global::{Caches, Timer, drop_after_event, now_ms, unix_time_ms};
 
 /// Minimum time between two progress events. The page redraws less often.
 const PROGRESS_INTERVAL_MS: f64 = 250.0;
@@ -58,10 +58,19 @@ pub struct Driver {
     credentials: Credentials,
     /// Set between start and pause, stop or the end of the session.
     is_started: bool,
+    /// Set while a shard, or their list, is downloaded.
     is_loading: bool,
     /// Set after the data was reloaded because the server trains on other data.
     is_reloaded: bool,
-    data: Option<Arc<Dataset>>,
+    /// The shards that are downloaded. `None` before their list is.
+    data: Option<ShardedDataset>,
+    /// Caches that the next download may use.
+    caches: Caches,
+    /// Size of the last downloaded shard, which the next one probably has too.
+    shard_bytes: u64,
+    load_backoff: Backoff,
+    /// Runs until a download that failed during a session is repeated.
+    load_timer: Option<Timer>,
     volunteer: Option<Volunteer>,
     socket: Option<Socket>,
     stage: Stage,
@@ -116,6 +125,10 @@ impl Driver {
             is_loading: false,
             is_reloaded: false,
             data: None,
+            caches: Caches::Used,
+            shard_bytes: 0,
+            load_backoff: Backoff::default(),
+            load_timer: None,
             volunteer: None,
             socket: None,
             stage: Stage::default(),
@@ -200,44 +213,22 @@ impl Driver {
             return;
         }
         driver.record_idle(now_ms());
-        if driver.is_loading {
-            return driver.send_state(State::LoadingData, None, None);
-        }
         if !driver.may_open_line() {
             return; // the page's reply continues
         }
-        match driver.data {
-            Some(_) if driver.is_rest_due() => driver.rest(this),
-            Some(_) => driver.connect(this),
-            None => driver.load(this),
+        if !driver.has_enough_data() {
+            driver.send_loading_state();
+        } else if driver.is_rest_due() {
+            driver.rest(this);
+        } else {
+            driver.connect(this);
         }
-    }
-
-    fn load(&mut self, this: &SharedDriver) {
-        self.is_loading = true;
-        self.send_state(State::LoadingData, None, None);
-        let this = Rc::clone(this);
-        let url = self.url.clone();
-        wasm_bindgen_futures::spawn_local(async move {
-            let loaded = data::load(&url).await;
-            let mut driver = this.borrow_mut();
-            driver.is_loading = false;
-            match loaded {
-                Ok(data) => driver.data = Some(Arc::new(data)),
-                Err(_) if !driver.is_started => return,
-                Err(LoadError::OutOfMemory) => return driver.finish(State::OutOfMemory, None),
-                Err(LoadError::Failed(reason)) => {
-                    return driver.retry(&this, State::Reconnecting, None, &reason);
-                }
-            }
-            drop(driver);
-            Self::advance(&this);
-        });
+        driver.load(this);
     }
 
     fn connect(&mut self, this: &SharedDriver) {
         let Some(data) = &self.data else { return };
-        self.volunteer = Some(Volunteer::new(Arc::clone(data)));
+        self.volunteer = Some(Volunteer::new(data.clone()));
         self.updates_in_session = 0;
         if self.rest_ends_ms.is_none() {
             self.send_state(State::Connecting, None, None);

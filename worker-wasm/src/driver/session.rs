@@ -12,7 +12,7 @@ use super::{Driver, SharedDriver};
 use crate::disconnect::Disconnect;
 use crate::events::State;
 use crate::socket::{SocketEvent, Stage};
-use crate::worker_global::{Timer, now_ms, unix_time_ms};
+use crate::worker_global::{Caches, Timer, now_ms, unix_time_ms};
 
 const AGENT: &str = concat!("farsign-browser/", env!("CARGO_PKG_VERSION"));
 
@@ -32,6 +32,7 @@ impl Driver {
                 ClientFrame::hello(
                     &Hello {
                         agent: AGENT,
+                        shards: self.held_shards(),
                         secret,
                         token,
                     },
@@ -129,7 +130,8 @@ impl Driver {
         self.events.clear();
         if let Err(error) = volunteer.receive(&self.incoming, &mut self.events) {
             if error == VolunteerError::DatasetMismatch && !self.is_reloaded {
-                (self.data, self.is_reloaded) = (None, true); // reloaded before the next attempt
+                // Reloaded before the next attempt, past a cache that may have returned an old list.
+                (self.data, self.is_reloaded, self.caches) = (None, true, Caches::Bypassed);
                 return Err(Disconnect::Retry(
                     None,
                     "The server has switched to other training data.".to_owned(),
@@ -234,7 +236,7 @@ impl Driver {
     }
 
     /// Sends a frame. A closing connection drops it, and its last frames and its end are events that follow.
-    fn send_frame(&mut self, frame: &[u8]) {
+    pub(super) fn send_frame(&mut self, frame: &[u8]) {
         self.line.sent(unix_time_ms(), frame.len());
         if let Some(socket) = &self.socket {
             socket.send(frame);

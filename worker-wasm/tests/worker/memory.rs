@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use farsign::assignment::{Assigner, AssignmentOptions, VolunteerAssignment};
-use farsign::dataset::{Dataset, DatasetParts};
+use farsign::dataset::{Dataset, DatasetParts, ShardedDataset};
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::model::Architecture;
@@ -55,7 +55,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(train: &Dataset) -> Self {
+    fn new(train: &ShardedDataset) -> Self {
         let architecture = Architecture::new(vec![784, 128, 10]).expect("a valid architecture");
         let d = architecture.parameters();
         let settings = RunSettings {
@@ -116,6 +116,7 @@ impl Server {
             direction_seed: given.direction_seed,
             coin_seed: given.coin_seed,
             images: self.settings.batch,
+            shards: 1,
             reset_momentum: given.reset_momentum,
         };
         self.open = Some(task);
@@ -153,7 +154,7 @@ impl Server {
 
 #[wasm_bindgen_test]
 fn memory_is_flat_after_warmup() {
-    let data = Arc::new(images(600));
+    let data = ShardedDataset::from(Arc::new(images(600)));
     let mut server = Server::new(&data);
     let mut volunteer = Volunteer::new(data);
     let (mut frame, mut update, mut events) = (Vec::new(), Vec::new(), Vec::new());

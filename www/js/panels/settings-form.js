@@ -145,5 +145,5 @@ function describeTraffic(status, cores) {
   const times = cores === 1 ? '' : ', at most once for each core';
   const received = formatBytes((model.parameters * BITS_PER_PARAMETER) / 8);
   const sent = formatBytes(model.parameters / 8);
-  return `downloads ${images} of training images${times}, receives about ${received} and sends up to ${sent} per update`;
+  return `downloads up to ${images} of training images${times}, receives about ${received} and sends up to ${sent} per update`;
 }

@@ -18,7 +18,6 @@ const CRATES: [Layers; 5] = [
         layers: &[
             &[
                 "backoff",
-                "dataset",
                 "line_budget",
                 "math",
                 "momentum",
@@ -28,7 +27,8 @@ const CRATES: [Layers; 5] = [
                 "task_timing",
                 "trust",
             ],
-            &["delta_coding", "minibatch", "model", "schedule", "sign"],
+            &["dataset", "delta_coding", "model", "schedule", "sign"],
+            &["minibatch"],
             &["direction", "kernels"],
             &["estimate", "fixed_point"],
             &["step", "version"],

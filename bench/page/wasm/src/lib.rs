@@ -125,6 +125,7 @@ impl Steps {
             direction_seed: 1,
             coin_seed: 1,
             images: BATCH as u32,
+            shards: 1,
             reset_momentum: false,
         };
         self.computer.compute(&task, &self.x, &self.data).is_some()

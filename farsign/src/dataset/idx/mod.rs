@@ -5,7 +5,7 @@
 //! labels   0: 00 00 08 01   4: count u32   8: count bytes
 //! ```
 //! Numbers are big-endian. In the magic number, 08 means "unsigned bytes" and the last byte is the number of
-//! dimensions. These are the files that volunteers download. Files of other integers (09, 0B and 0C: signed ones of 1, 2
+//! dimensions. A shard that volunteers download is such a pair. Files of other integers (09, 0B and 0C: signed ones of 1, 2
 //! and 4 bytes) are read too if their values are bytes, and so are QMNIST's labels: 0C with the dimensions count and 8,
 //! where the class is the first of 8 numbers.
 //!
@@ -18,7 +18,8 @@ mod source;
 mod values;
 
 use super::{DatasetError, IdxFile};
-use header::{Element, Header};
+use header::Header;
+pub(super) use source::MAX_DEFLATE_RATIO;
 use source::Source;
 
 /// Largest unpacked file: 1 GiB, twenty times the training images of MNIST.
@@ -78,8 +79,6 @@ pub(super) struct Unpacked {
     pub values: Vec<u8>,
     /// Offsets of labels in the file: the first, and the distance between two.
     pub offsets: (u64, u64),
-    /// Whether the file is one gzip stream of what this crate writes for the same values.
-    pub is_standard: bool,
 }
 
 /// Returns the dimensions that the header of a file announces. The rest of the file is not read.
@@ -112,8 +111,5 @@ pub(super) fn unpack(file: IdxFile<'_>, content: Content) -> Result<Unpacked, Da
     Ok(Unpacked {
         values,
         offsets: (header.bytes(), header.columns() * header.element.bytes()),
-        is_standard: source.is_single_gzip_stream()
-            && header.element == Element::U8
-            && header.columns() == 1,
     })
 }

@@ -6,7 +6,7 @@ use crate::dataset::gzip::{BytesAfterGzip, GzipReader, is_gzip};
 use crate::dataset::{DatasetError, IdxFile};
 
 /// Largest ratio of deflate, which encodes 258 bytes in at least two bits.
-const MAX_DEFLATE_RATIO: u64 = 1032;
+pub(crate) const MAX_DEFLATE_RATIO: u64 = 1032;
 
 /// A reader of the unpacked bytes of a file.
 pub(super) struct Source<'a> {
@@ -39,14 +39,6 @@ impl<'a> Source<'a> {
             bytes,
             capacity,
             offset: 0,
-        }
-    }
-
-    /// Returns whether what was read so far is one gzip stream, with nothing after it.
-    pub fn is_single_gzip_stream(&self) -> bool {
-        match &self.bytes {
-            Bytes::Plain(_) => false,
-            Bytes::Gzip(reader) => reader.is_single_stream(),
         }
     }
 

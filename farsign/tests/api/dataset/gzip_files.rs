@@ -67,21 +67,6 @@ fn zeros_after_plain_file_are_rejected() {
     );
 }
 
-#[test]
-fn standard_form_is_reported() {
-    let plain = Files::valid();
-    let packed = plain.gzipped();
-    let padded = Files {
-        images: [&packed.images[..], &[0]].concat(),
-        labels: [gzip(&plain.labels[..5]), gzip(&plain.labels[5..])].concat(),
-    };
-    for (files, is_standard) in [(&plain, false), (&packed, true), (&padded, false)] {
-        let read = Dataset::read_training(files.pair()).unwrap();
-        assert_eq!(read.is_images_file_standard, is_standard);
-        assert_eq!(read.is_labels_file_standard, is_standard);
-    }
-}
-
 proptest! {
     /// The reader returns what was packed, in any number of streams with any number of zeros after them.
     #[test]
@@ -95,7 +80,6 @@ proptest! {
         let mut read = Vec::new();
         reader.read_to_end(&mut read).unwrap();
         prop_assert_eq!(read, parts.concat());
-        prop_assert_eq!(reader.is_single_stream(), parts.len() == 1 && zeros == 0);
     }
 
     #[test]

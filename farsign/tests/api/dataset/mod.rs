@@ -5,6 +5,7 @@ mod errors;
 mod foreign_formats;
 mod gzip_files;
 mod pixel_order;
+mod shards;
 
 use std::io::Write;
 
@@ -58,7 +59,7 @@ impl Files {
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()

@@ -33,6 +33,7 @@ fn task(version: &Version) -> Task {
         direction_seed: 3,
         coin_seed: 4,
         images: 16,
+        shards: 1,
         reset_momentum: false,
     }
 }

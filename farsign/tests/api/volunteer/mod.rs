@@ -2,6 +2,7 @@
 
 mod errors;
 mod server;
+mod shards;
 mod training;
 mod verification;
 

@@ -1,11 +1,12 @@
 //! A server without I/O: optimizer, assignment of tasks, and frames.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use farsign::assignment::{
     Assigner, Assignment, AssignmentOptions, ResetInterval, VolunteerAssignment,
 };
-use farsign::dataset::Dataset;
+use farsign::dataset::{Dataset, ShardedDataset};
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::kernels::{Evaluation, sparse::Kernel};
@@ -34,8 +35,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// The settings in a welcome.
+    /// The settings in the welcome of a run on a training set of one shard.
     pub fn settings(&self, train: &Dataset) -> RunSettings {
+        self.settings_with(ShardedDataset::from(Arc::new(train.clone())).digest())
+    }
+
+    /// The settings in the welcome of a run on training data with this digest.
+    pub fn settings_with(&self, train_digest: [u8; 32]) -> RunSettings {
         let architecture = Architecture::new(self.widths.clone()).unwrap();
         let d = architecture.parameters();
         let count = if self.directions == 0 {
@@ -51,7 +57,7 @@ impl Run {
             batch: 16,
             beta: 0.3,
             task_timeout_ms: 60_000,
-            train_digest: train.digest(),
+            train_digest,
         }
     }
 }
@@ -181,6 +187,7 @@ impl Server {
             direction_seed,
             coin_seed,
             images: self.settings.batch,
+            shards: 1,
             reset_momentum,
         };
         (EncodedVersion::new(&version, None), task)

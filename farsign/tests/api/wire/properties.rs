@@ -92,10 +92,11 @@ fn settings() -> impl Strategy<Value = RunSettings> {
 }
 
 prop_compose! {
-    fn tasks()(id: u64, version: [u8; 32], seeds: [u64; 3], images in 1..=MAX_TASK_IMAGES, reset_momentum: bool) -> Task {
+    fn tasks()(id: u64, version: [u8; 32], seeds: [u64; 3], images in 1..=MAX_TASK_IMAGES, shards in 1..=1024u16,
+        reset_momentum: bool) -> Task {
         let [minibatch_seed, direction_seed, coin_seed] = seeds;
         let version = VersionHash(version);
-        Task { id: TaskId(id), version, minibatch_seed, direction_seed, coin_seed, images, reset_momentum }
+        Task { id: TaskId(id), version, minibatch_seed, direction_seed, coin_seed, images, shards, reset_momentum }
     }
 }
 
@@ -189,15 +190,16 @@ proptest! {
     #[test]
     fn hello_round_trip(
         agent in "\\PC{1,80}",
+        shards: u16,
         secret in any::<Option<[u8; 16]>>(),
         token in prop::option::of("\\PC{1,16}"),
     ) {
         let mut out = Vec::new();
         let secret = secret.map(Secret);
         let token = token.as_deref();
-        ClientFrame::hello(&Hello { agent: &agent, secret, token }, &mut out);
+        ClientFrame::hello(&Hello { agent: &agent, shards, secret, token }, &mut out);
         let Ok(ClientRecord::Hello(hello)) = read_client_frame(&out) else { panic!("{out:?}") };
-        prop_assert_eq!((hello.secret, hello.token), (secret, token));
+        prop_assert_eq!((hello.shards, hello.secret, hello.token), (shards, secret, token));
         let read = hello.agent;
         prop_assert!(agent.starts_with(read));
         prop_assert!(agent == read || (61..=64).contains(&read.len()), "truncated to {} bytes", read.len());
@@ -223,7 +225,7 @@ proptest! {
         ClientFrame::update(TaskId(1), &signs(count, 1), &mut update);
         let long = "x".repeat(64);
         let secret = Some(Secret([7; 16]));
-        let full = Hello { agent: &long, secret, token: Some(&long) };
+        let full = Hello { agent: &long, shards: 1, secret, token: Some(&long) };
         ClientFrame::hello(&full, &mut longest);
         let limit = max_client_frame_bytes(count);
         prop_assert!(hello.len() <= limit && update.len() <= limit);

@@ -88,7 +88,7 @@ mod tests {
             ..settings
         };
         let data = loader::built_in().unwrap();
-        let config = Config::new(&settings, &data.train, 0).unwrap();
+        let config = Config::new(&settings, &data, 0).unwrap();
         serde_json::to_value(Manifest::new(&config.run, &config.public_settings(), &data)).unwrap()
     }
 
@@ -170,7 +170,7 @@ mod tests {
             ..Settings::default()
         };
         let data = loader::built_in().unwrap();
-        let config = Config::new(&settings, &data.train, SEED).unwrap();
+        let config = Config::new(&settings, &data, SEED).unwrap();
         let text = serde_json::to_string(&Manifest::new(
             &config.run,
             &config.public_settings(),

@@ -86,6 +86,7 @@ fn encode_newest(state: &AppState) -> ModelFile {
     let model = TrainedModel {
         run: &state.run,
         data_name: &state.data.name,
+        train_sha256: state.data.train.digest(),
         version: snapshot.version.number(),
         accepted: snapshot.accepted,
         held_out: state

@@ -38,6 +38,8 @@ pub struct TrainedModel<'a> {
     pub run: &'a RunSettings,
     /// Name of the data.
     pub data_name: &'a str,
+    /// [Digest](farsign::dataset::Dataset::digest) of the files of the training data.
+    pub train_sha256: [u8; 32],
     /// Number of the newest version.
     pub version: u64,
     /// Accepted updates in the model.
@@ -116,7 +118,7 @@ impl TrainedModel<'_> {
             ("weight_layout", "[inputs, outputs]".to_owned()),
             ("input_scaling", INPUT_SCALING.to_owned()),
             ("data", self.data_name.to_owned()),
-            ("train_sha256", hexadecimal(run.train_digest)),
+            ("train_sha256", hexadecimal(self.train_sha256)),
             ("snapshot_version", self.version.to_string()),
             ("accepted", self.accepted.to_string()),
         ]);
@@ -245,6 +247,7 @@ mod tests {
         TrainedModel {
             run,
             data_name: "three pixels",
+            train_sha256: [0; 32],
             version: 4,
             accepted: 5,
             held_out: None,

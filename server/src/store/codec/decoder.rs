@@ -51,6 +51,10 @@ impl<'a> Decoder<'a> {
             .map(|bytes| bytes.try_into().expect("as many were taken"))
     }
 
+    pub fn u16(&mut self) -> Result<u16, RecordError> {
+        self.array().map(u16::from_le_bytes)
+    }
+
     pub fn u32(&mut self) -> Result<u32, RecordError> {
         self.array().map(u32::from_le_bytes)
     }
@@ -93,6 +97,7 @@ impl<'a> Decoder<'a> {
             direction_seed: self.u64()?,
             coin_seed: self.u64()?,
             images: self.u32()?,
+            shards: self.u16()?,
             reset_momentum: self.bool()?,
         })
     }

@@ -8,7 +8,7 @@
 //!     2 leave
 //!     3 accepted   ... task | trust 4 | signs
 //!     4 undone     ... direction seed 8 | scale 4 | signs
-//!   task         id 8 | version 8 | seeds of minibatch, directions and coins 8 each | images 4 | reset 1
+//!   task         id 8 | version 32 | seeds of minibatch, directions and coins 8 each | images 4 | shards 2 | reset 1
 //!   signs        count 4 | packed bits, ceil(count / 8)
 //!
 //!   position     sequence 8 | log bytes 8 | joined 8 | issued 8 | version 8 | trust mean 4 | words drawn 16 | window 17
@@ -224,6 +224,7 @@ fn write_task(task: &Task, out: &mut Vec<u8>) {
     out.extend(task.direction_seed.to_le_bytes());
     out.extend(task.coin_seed.to_le_bytes());
     out.extend(task.images.to_le_bytes());
+    out.extend(task.shards.to_le_bytes());
     out.push(task.reset_momentum.into());
 }
 
