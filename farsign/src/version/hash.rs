@@ -1,6 +1,7 @@
 //! Names of versions.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::Grid;
 use crate::dataset::hexadecimal;
@@ -8,6 +9,11 @@ use crate::simd::dispatch;
 
 /// Values that are hashed together.
 const BLOCK: usize = 16_384;
+
+/// An error for text that is not the hash of a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a version hash of 64 hexadecimal digits in lower case, found something else")]
+pub struct ParseVersionHashError;
 
 /// The BLAKE3 hash of a version: of `k` as little-endian integers of 1, 2 or 4 bytes, the fewest that hold every value, then
 /// of a byte of fraction bits and one of the grid's shift.
@@ -66,5 +72,30 @@ impl fmt::Display for VersionHash {
 impl fmt::Debug for VersionHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Reads one form only, so that a version has one address.
+impl FromStr for VersionHash {
+    type Err = ParseVersionHashError;
+
+    fn from_str(text: &str) -> Result<Self, ParseVersionHashError> {
+        let (pairs, rest) = text.as_bytes().as_chunks();
+        let mut hash = [0; 32];
+        if pairs.len() != hash.len() || !rest.is_empty() {
+            return Err(ParseVersionHashError);
+        }
+        for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Ok(Self(hash))
+    }
+}
+
+fn digit(character: u8) -> Result<u8, ParseVersionHashError> {
+    match character {
+        b'0'..=b'9' => Ok(character - b'0'),
+        b'a'..=b'f' => Ok(character - b'a' + 10),
+        _ => Err(ParseVersionHashError),
     }
 }
