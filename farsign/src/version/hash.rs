@@ -86,7 +86,7 @@ impl FromStr for VersionHash {
             return Err(ParseVersionHashError);
         }
         for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
-            *byte = digit(*high)? << 4 | digit(*low)?;
+            *byte = (digit(*high)? << 4) | digit(*low)?;
         }
         Ok(Self(hash))
     }

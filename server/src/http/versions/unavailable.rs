@@ -12,7 +12,6 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// The reason for which a version is not served. Its text is the body of the response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages name the fields")]
 pub enum VersionUnavailable {
     /// A path that names another run, or none.
     #[error("expected the run {expected}, found another")]
