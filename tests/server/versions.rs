@@ -1,5 +1,7 @@
 //! Versions over HTTP: what a relay downloads, keeps and passes on.
 
+use std::collections::VecDeque;
+
 use farsign::sign::SignBits;
 use farsign::task::Task;
 use farsign::version::{Version, VersionHash};
@@ -26,7 +28,8 @@ fn settings() -> Settings {
 struct Publisher<'a> {
     server: &'a TestServer,
     client: RawClient,
-    task: Option<Task>,
+    /// Open tasks in order. A client whose machine is busy looks far away, and may have two.
+    tasks: VecDeque<Task>,
     sign_count: usize,
     updates: u64,
 }
@@ -35,12 +38,13 @@ impl<'a> Publisher<'a> {
     fn join(server: &'a TestServer) -> Self {
         let mut client = RawClient::connect(server);
         client.send_hello(&Hello::default());
-        let Received { welcome, task, .. } = client.recv();
+        let received = client.recv();
+        let welcome = received.welcome.as_ref().expect("a welcome");
         Self {
             server,
             client,
-            task,
-            sign_count: welcome.expect("a welcome").settings.directions.count(),
+            sign_count: welcome.settings.directions.count(),
+            tasks: tasks(&received).collect(),
             updates: 0,
         }
     }
@@ -52,14 +56,18 @@ impl<'a> Publisher<'a> {
             self.updates += 1;
             let mut signs = SignBits::default();
             signs.copy_from(&vec![0.0; self.sign_count], self.updates); // zeros become pseudo-random signs
-            let task = self.task.take().expect("a task");
+            let task = self.tasks.pop_front().expect("a task");
             self.client.send_update(task.id, signs.as_bytes());
             let received = self.client.recv();
             assert!(received.accepted.is_some(), "{received:?}");
-            self.task = received.task;
+            self.tasks.extend(tasks(&received));
         }
         newest(self.server)
     }
+}
+
+fn tasks(received: &Received) -> impl Iterator<Item = Task> {
+    [received.task, received.second].into_iter().flatten()
 }
 
 fn newest(server: &TestServer) -> VersionHash {
