@@ -202,7 +202,7 @@ impl Status {
                 connected,
                 active: snapshot.active.min(connected),
             },
-            accepted: snapshot.accepted,
+            accepted: state.coordinator.accepted(),
             rejected: state.counters.rejected_by_reason(),
             sessions_ended: state.counters.sessions_ended_by_reason(),
             verification: Verification::from(&*state.counters.verification),
