@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   a version is due    after N / 16 updates, once 128 times the CPU time of the last publication has passed
-//!                       after max(16, N / 4) updates at the latest
+//!                       after max(16, N / 4) updates at the latest, a single volunteer's after 8
 //!                       at once when a volunteer joins or leaves, and at the end of the run
 //! ```
 //!
@@ -19,6 +19,9 @@ const INTERVAL_OVER_COST: u32 = 128;
 
 /// Updates between two versions, at most, in a small fleet.
 const MAX_UPDATES: u64 = 16;
+
+/// Updates of each volunteer between two versions, at most.
+const MAX_UPDATES_EACH: u64 = 8;
 
 /// The same in a large fleet, as a multiple of those after which a version may be due.
 const MAX_OVER_MIN_UPDATES: u64 = 4;
@@ -58,7 +61,8 @@ impl PublicationSchedule {
     pub fn on_published(&mut self, accepted: u64, active: usize, now: Instant, cost: Duration) {
         let updates = updates_between_snapshots(active);
         self.due_at = accepted + updates;
-        self.overdue_at = accepted + MAX_UPDATES.max(MAX_OVER_MIN_UPDATES * updates);
+        let small = MAX_UPDATES.min(MAX_UPDATES_EACH * active.max(1) as u64);
+        self.overdue_at = accepted + small.max(MAX_OVER_MIN_UPDATES * updates);
         self.earliest = now + INTERVAL_OVER_COST * cost;
     }
 }
@@ -87,7 +91,7 @@ mod tests {
 
     #[test]
     fn fast_updates_share_version() {
-        for (active, most) in [(1, 16), (64, 16), (65, 20), (1000, 252)] {
+        for (active, most) in [(0, 8), (1, 8), (2, 16), (64, 16), (65, 20), (1000, 252)] {
             let (schedule, now) = published(active);
             assert!(!schedule.is_due(1000 + most - 1, now), "{active} active");
             assert!(schedule.is_due(1000 + most, now), "{active} active");
