@@ -23,7 +23,7 @@ const MAX_UPDATES: u64 = 16;
 /// Updates of each volunteer between two versions, at most.
 const MAX_UPDATES_EACH: u64 = 8;
 
-/// The same in a large fleet, as a multiple of those after which a version may be due.
+/// Updates between two versions, at most, in a large fleet, as a multiple of those after which one may be due.
 const MAX_OVER_MIN_UPDATES: u64 = 4;
 
 /// The schedule of versions.
