@@ -208,7 +208,7 @@ impl Status {
             },
             version: snapshot.version.number(),
             version_hash: snapshot.version.hash().to_string(),
-            accepted: snapshot.accepted,
+            accepted: state.coordinator.accepted(),
             rejected: state.counters.rejected_by_reason(),
             sessions_ended: state.counters.sessions_ended_by_reason(),
             verification: Verification::from(&*state.counters.verification),
