@@ -268,7 +268,8 @@ impl Coordinator {
     /// Makes a snapshot if one is due.
     fn make_snapshot(&mut self) {
         let optimizer = self.training.optimizer();
-        let (accepted, active) = (optimizer.accepted(), optimizer.active());
+        let accepted = optimizer.accepted();
+        let active = optimizer.active();
         let now = Instant::now();
         let is_due = self.publication.is_due(accepted, now) || optimizer.is_finished();
         if !self.has_changed || !is_due {
