@@ -24,8 +24,9 @@ use farsign::verification::Recomputer;
 use crate::data::ExperimentData;
 use crate::metrics::VerificationStats;
 use crate::rng::{RngStream, SimRng};
-use crate::scenario::{FarSignMethod, FarSignRule, OrderConfig};
+use crate::scenario::{FarSignMethod, FarSignRule, OrderConfig, TaskParameters};
 use crate::servers::audit::{Audit, AuditOptions};
+use crate::servers::differences::DifferencesMeter;
 use crate::servers::{InjectedFault, ReceivedUpdate, SimServer, UpdateOutcome};
 
 /// The server-side state of a worker.
@@ -62,6 +63,10 @@ pub struct FarSignServer {
     verification: Option<Verification>,
     audit: Option<Audit>,
     server_momentum: Option<ServerMomentum>,
+    /// The exact parameters that the newest version was rounded from, `[d]`. `None` if workers compute on the version.
+    exact: Option<Arc<[f32]>>,
+    /// `None` if the differences between versions are not measured.
+    differences: Option<DifferencesMeter>,
     /// Accepted updates at which the next snapshot is due.
     snapshot_due_at: u64,
     /// Weight of the attackers' updates, and of all.
@@ -97,6 +102,8 @@ pub struct FarSignRun<'a> {
     pub attackers: &'a [bool],
     /// Seed.
     pub seed: u64,
+    /// Whether to measure the coded differences between versions.
+    pub measure_differences: bool,
     /// Fault to inject.
     pub fault: Option<InjectedFault>,
 }
@@ -115,6 +122,7 @@ impl FarSignServer {
             workers,
             attackers,
             seed,
+            measure_differences,
             fault,
         } = run;
         let mut rng = SimRng::new(seed, RngStream::Server, 0);
@@ -156,7 +164,6 @@ impl FarSignServer {
             is_attacker,
         };
         Ok(Self {
-            training: TrainingServer::new(optimizer, options),
             workers: attackers.iter().map(slot).collect(),
             verification: verify_probability.map(|_| Verification {
                 recomputer: Recomputer::new(settings.clone(), Arc::clone(&data.train)),
@@ -171,7 +178,11 @@ impl FarSignServer {
                 y: vec![0.0; directions.count()],
                 signs: SignBits::default(),
             }),
+            exact: (method.parameters == TaskParameters::Exact)
+                .then(|| optimizer.parameters().into()),
+            differences: measure_differences.then(|| DifferencesMeter::new(workers)),
             settings,
+            training: TrainingServer::new(optimizer, options),
             snapshot_due_at: 0,
             weights: (0.0, 0.0),
             rng,
@@ -222,7 +233,14 @@ impl FarSignServer {
         let optimizer = self.training.optimizer();
         if accepted.update >= self.snapshot_due_at {
             self.snapshot_due_at = accepted.update + updates_between_snapshots(optimizer.active());
-            self.training.publish();
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        self.training.publish();
+        if let Some(exact) = &mut self.exact {
+            *exact = self.training.optimizer().parameters().into();
         }
     }
 
@@ -363,15 +381,19 @@ impl SimServer for FarSignServer {
         }
     }
 
-    fn next_task(&mut self, worker: usize) -> (Task, Arc<[f32]>) {
+    fn next_task(&mut self, worker: usize, images: u32) -> (Task, Arc<[f32]>) {
         let volunteer = self.workers[worker]
             .volunteer
             .expect("a worker joins before its first task");
-        let images = self.settings.batch;
         let issued =
             self.with_draws(|training, draws| training.next_task(volunteer, images, draws));
         let issued = issued.expect("a worker that has joined is connected");
-        (issued.task, Arc::clone(issued.version.parameters()))
+        if let Some(differences) = &mut self.differences {
+            differences.on_task(worker, &issued.version);
+        }
+        let parameters = self.exact.as_ref();
+        let parameters = parameters.unwrap_or_else(|| issued.version.parameters());
+        (issued.task, Arc::clone(parameters))
     }
 
     fn receive(&mut self, worker: usize, update: ReceivedUpdate<'_>) -> UpdateOutcome {
@@ -420,5 +442,11 @@ impl SimServer for FarSignServer {
             .map_or_else(VerificationStats::default, |verification| {
                 verification.stats
             })
+    }
+
+    fn difference_bits(&self) -> Option<f64> {
+        self.differences
+            .as_ref()
+            .and_then(DifferencesMeter::bits_per_parameter)
     }
 }
