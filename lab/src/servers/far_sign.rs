@@ -7,11 +7,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use farsign::assignment::{AssignmentOptions, ResetInterval, updates_between_snapshots};
-use farsign::direction::{DirectionError, DirectionSpec, Directions};
+use farsign::direction::{DirectionError, DirectionSpec};
 use farsign::estimate;
 use farsign::fixed_point::RangeError;
 use farsign::identity::VolunteerIdentity;
-use farsign::momentum::Momentum;
 use farsign::optimizer::{self, FarSign, FarSignOptions};
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
@@ -27,6 +26,7 @@ use crate::rng::{RngStream, SimRng};
 use crate::scenario::{FarSignMethod, FarSignRule, OrderConfig, TaskParameters};
 use crate::servers::audit::{Audit, AuditOptions};
 use crate::servers::differences::DifferencesMeter;
+use crate::servers::server_momentum::ServerMomentum;
 use crate::servers::{InjectedFault, ReceivedUpdate, SimServer, UpdateOutcome};
 
 /// The server-side state of a worker.
@@ -43,16 +43,6 @@ struct WorkerSlot {
 struct Verification {
     recomputer: Recomputer,
     stats: VerificationStats,
-}
-
-/// `server-momentum`: the momenta that the server keeps, and the signs it takes of them.
-struct ServerMomentum {
-    beta: f32,
-    order: OrderConfig,
-    directions: Directions,
-    momenta: Vec<Momentum>,
-    y: Vec<f32>,
-    signs: SignBits,
 }
 
 /// FAR-SIGN's server in the simulator.
@@ -170,14 +160,8 @@ impl FarSignServer {
                 stats: VerificationStats::default(),
             }),
             audit: audit(method.rule, data, directions, workers),
-            server_momentum: keeps_momentum.then(|| ServerMomentum {
-                beta: method.beta,
-                order: method.order,
-                directions: Directions::new(directions, direction_seed),
-                momenta: vec![Momentum::default(); workers],
-                y: vec![0.0; directions.count()],
-                signs: SignBits::default(),
-            }),
+            server_momentum: keeps_momentum
+                .then(|| ServerMomentum::new(method, directions, direction_seed, workers)),
             exact: (method.parameters == TaskParameters::Exact)
                 .then(|| optimizer.parameters().into()),
             differences: measure_differences.then(|| DifferencesMeter::new(workers)),
@@ -336,24 +320,6 @@ fn audit(
     ))
 }
 
-impl ServerMomentum {
-    /// Returns the signs of a worker's momentum after one more estimate.
-    fn signs(&mut self, worker: usize, task: &Task, estimate: &[f32]) -> &SignBits {
-        let momentum = &mut self.momenta[worker];
-        if task.reset_momentum {
-            momentum.reset();
-        }
-        let average = momentum.update(estimate, self.beta);
-        if self.order == OrderConfig::First {
-            self.directions.project(average, &mut self.y);
-            self.signs.copy_from(&self.y, task.coin_seed);
-        } else {
-            self.signs.copy_from(average, task.coin_seed);
-        }
-        &self.signs
-    }
-}
-
 impl SimServer for FarSignServer {
     fn settings(&self) -> &RunSettings {
         &self.settings
@@ -366,7 +332,7 @@ impl SimServer for FarSignServer {
             VolunteerIdentity::from((worker as u128) << 64 | u128::from(slot.generation));
         slot.volunteer = Some(self.training.join(Some(identity)));
         if let Some(server_momentum) = &mut self.server_momentum {
-            server_momentum.momenta[worker] = Momentum::default();
+            server_momentum.reset(worker);
         }
         if let Some(audit) = &mut self.audit
             && !known

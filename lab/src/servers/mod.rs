@@ -5,6 +5,7 @@ mod differences;
 mod far_sign;
 mod fault;
 mod gradient;
+mod server_momentum;
 mod snapshot;
 
 pub use far_sign::{FarSignRun, FarSignServer};

@@ -109,12 +109,13 @@ fn far_sign_metrics(methods: [(&str, &str); 2]) -> Vec<RunMetrics> {
         .replace("workers = 10\n", "workers = 10\ntask_s = 0.02\n")
         .replace("seeds = [1]\n", "seeds = [1]\nmeasure_differences = true\n")
         .replace("latency_s = 0.1\n", "latency_s = 0.05\nspread = 0.0\n");
-    for (name, settings) in methods {
-        scenario += &format!(
+    let method = |(name, settings)| {
+        format!(
             "[[methods]]\nname = \"{name}\"\nlearning_rate = 2e-3\nbatch = 16\n\
              kind.far-sign = {{ rule = \"plain\", {settings} }}\n"
-        );
-    }
+        )
+    };
+    scenario.push_str(&methods.map(method).concat());
     metrics(&scenario, &methods.map(|(name, _)| name), "none")
 }
 
