@@ -68,6 +68,12 @@ pub struct RunMetrics {
     pub honest_ejected: u64,
     /// Counts of the server's verification.
     pub verification: VerificationStats,
+    /// Mean bits a parameter of the differences between two versions that a worker received, if measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference_bits: Option<f64>,
+    /// Mean images of an update, if tasks are sized to their workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_images: Option<f64>,
     /// Whether the parameters became infinite or NaN.
     pub diverged: bool,
     /// Accuracy curve.
@@ -196,6 +202,16 @@ impl<'a> MetricsRecorder<'a> {
         self.metrics.weight = weights.map(|(_, all)| all);
         let fraction = |(byzantine, all): (f64, f64)| if all > 0.0 { byzantine / all } else { 0.0 };
         self.metrics.byzantine_weight = weights.map(fraction);
+    }
+
+    /// Records the mean bits a parameter of the differences between versions.
+    pub fn on_difference_bits(&mut self, bits: Option<f64>) {
+        self.metrics.difference_bits = bits;
+    }
+
+    /// Records the mean images of an update of sized tasks.
+    pub fn on_task_images(&mut self, images: Option<f64>) {
+        self.metrics.task_images = images;
     }
 
     /// Returns the metrics.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use farsign::task::{Task, TaskId};
 
 use crate::engine::fleet::US_PER_S;
+use crate::engine::task_sizing::{TaskSizing, UpdateTimes};
 use crate::engine::worker_pool::{Worker, WorkerPool};
 use crate::metrics::MetricsRecorder;
 use crate::rng::{RngStream, SimRng};
@@ -42,6 +43,9 @@ struct InFlightTask {
     x: Arc<[f32]>,
     /// Updates of the server in `x`.
     updates: u64,
+    sent_us: u64,
+    /// Time of its frames on the line so far.
+    line_us: u64,
 }
 
 /// The network and the workers around a server.
@@ -51,6 +55,8 @@ pub struct Simulation<'a> {
     workers: Vec<Worker>,
     in_flight: Vec<Option<InFlightTask>>,
     network: NetworkModel,
+    /// `None` if all tasks have as many images.
+    sizing: Option<TaskSizing>,
     /// Additional delay of stale updates.
     late_us: f64,
     rngs: Vec<SimRng>,
@@ -78,11 +84,17 @@ impl<'a> Simulation<'a> {
                 .collect(),
             workers,
             network,
+            sizing: None,
             late_us: STALE_TASKS * task_s * US_PER_S,
             now_us: 0,
             scheduled: 0,
             events: BinaryHeap::new(),
         }
+    }
+
+    /// Sizes tasks to their workers, or not.
+    pub fn with_task_sizing(self, sizing: Option<TaskSizing>) -> Self {
+        Self { sizing, ..self }
     }
 
     /// Runs until the server has received `updates` updates or is finished, or no worker is left.
@@ -116,6 +128,8 @@ impl<'a> Simulation<'a> {
         }
         recorder.end(self.now_us, &self.server.parameters());
         recorder.on_server_stats(self.server.verification(), self.server.weights());
+        recorder.on_difference_bits(self.server.difference_bits());
+        recorder.on_task_images(self.sizing.as_ref().map(TaskSizing::mean_images));
     }
 
     fn schedule(&mut self, after_us: u64, event: Event) {
@@ -140,18 +154,29 @@ impl<'a> Simulation<'a> {
 
     fn on_join(&mut self, worker: usize, known: bool) {
         self.server.join(worker, known);
+        if let Some(sizing) = &mut self.sizing {
+            sizing.on_join(worker);
+        }
         self.issue(worker);
     }
 
     fn issue(&mut self, worker: usize) {
-        let (task, x) = self.server.next_task(worker);
-        let updates = self.server.snapshot_updates();
-        self.in_flight[worker] = Some(InFlightTask { task, x, updates });
-        let task_us = self
-            .latency_us(worker)
-            .saturating_add(self.workers[worker].timing.sample_task_us());
+        let minibatch = self.pool.batch();
+        let sizing = self.sizing.as_ref();
+        let images = sizing.map_or(minibatch, |sizing| sizing.next_images(worker));
+        let (task, x) = self.server.next_task(worker, images);
+        let line_us = self.latency_us(worker);
+        let minibatch_us = self.workers[worker].timing.sample_task_us();
+        let computing_us = minibatch_us.saturating_mul(images.into()) / u64::from(minibatch);
+        self.in_flight[worker] = Some(InFlightTask {
+            task,
+            x,
+            updates: self.server.snapshot_updates(),
+            sent_us: self.now_us,
+            line_us,
+        });
         self.schedule(
-            task_us,
+            line_us.saturating_add(computing_us),
             Event::Computed {
                 worker,
                 task: task.id,
@@ -194,8 +219,14 @@ impl<'a> Simulation<'a> {
         } else {
             0
         };
-        let latency_us = self.latency_us(worker).saturating_add(late_us);
-        self.schedule(latency_us, Event::Arrived { worker, task });
+        let latency_us = self.latency_us(worker);
+        if let Some(in_flight) = &mut self.in_flight[worker] {
+            in_flight.line_us = in_flight.line_us.saturating_add(latency_us);
+        }
+        self.schedule(
+            latency_us.saturating_add(late_us),
+            Event::Arrived { worker, task },
+        );
         if self.rngs[worker].bernoulli(duplication) {
             let latency_us = self.latency_us(worker).saturating_add(late_us);
             self.schedule(latency_us, Event::Arrived { worker, task });
@@ -222,6 +253,14 @@ impl<'a> Simulation<'a> {
         };
         let outcome = self.server.receive(worker, update);
         recorder.on_update(self.workers[worker].is_byzantine(), staleness);
+        if let Some(sizing) = &mut self.sizing {
+            let seconds = |us: u64| us as f64 / US_PER_S;
+            let times = UpdateTimes {
+                round_trip_s: seconds(in_flight.line_us),
+                since_sent_s: seconds(self.now_us - in_flight.sent_us),
+            };
+            sizing.on_update(worker, in_flight.task.images, times);
+        }
         if recorder.is_due() {
             recorder.point_if_due(self.now_us, &self.server.parameters());
         }

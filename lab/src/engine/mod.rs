@@ -4,6 +4,7 @@ mod centralized;
 mod event_driven;
 pub(crate) mod fleet;
 mod synchronous;
+mod task_sizing;
 mod worker_pool;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::engine::centralized::CentralizedRun;
 use crate::engine::event_driven::Simulation;
 use crate::engine::fleet::{expected_attacker_updates, spawn_fleet};
 use crate::engine::synchronous::Rounds;
+use crate::engine::task_sizing::TaskSizing;
 use crate::engine::worker_pool::{Worker, WorkerPool};
 use crate::metrics::{EvalSplit, MetricsRecorder, RunMetrics};
 use crate::rng::{RngStream, SimRng};
@@ -168,6 +170,7 @@ impl RunContext<'_> {
             workers: workers.len(),
             attackers: &attackers,
             seed,
+            measure_differences: self.scenario.run.measure_differences,
             fault,
         };
         Box::new(FarSignServer::new(run, self.data).expect("the scenario is valid"))
@@ -223,8 +226,19 @@ impl RunContext<'_> {
         );
         let task_s = self.scenario.fleet.task_s;
         let network = self.scenario.network;
+        let sizing = self.task_sizing(workers.len());
         let simulation = Simulation::new(server, pool, workers, network, task_s, self.spec.seed);
-        simulation.run(self.spec.updates, recorder);
+        simulation
+            .with_task_sizing(sizing)
+            .run(self.spec.updates, recorder);
+    }
+
+    /// Returns `None` if all tasks have as many images.
+    fn task_sizing(&self, workers: usize) -> Option<TaskSizing> {
+        let method = self.spec.method;
+        let is_sized =
+            matches!(&method.kind, MethodKind::FarSign(far_sign) if far_sign.sized_tasks);
+        is_sized.then(|| TaskSizing::new(workers, method.batch, self.data.train.len()))
     }
 
     fn run_rounds(&self, synchronous: &Synchronous, recorder: &mut MetricsRecorder<'_>) {

@@ -24,6 +24,11 @@ pub fn accuracy(value: MeanStd) -> String {
     format!("{:.1} ± {:.1}", 100.0 * value.mean, 100.0 * value.deviation)
 }
 
+/// Returns mean and deviation of a fraction, in percent with two decimals.
+pub fn accuracy_in_hundredths(value: MeanStd) -> String {
+    format!("{:.2} ± {:.2}", 100.0 * value.mean, 100.0 * value.deviation)
+}
+
 /// Returns mean and deviation of a quantity, without decimals from 100.
 pub fn quantity(value: MeanStd) -> String {
     let digits = usize::from(value.mean.abs() < 100.0);

@@ -38,7 +38,9 @@ pub fn report(results: &SuiteResults, stem: &str) -> Vec<File> {
     document.write("## Overview\n\n");
     document.write(OVERVIEW);
     document.write(&tables::overview(&labelled));
-    document.plot("fraction", FRACTION_CAPTION, over_fraction(&labelled));
+    if !results.scenario.attacks.is_empty() {
+        document.plot("fraction", FRACTION_CAPTION, over_fraction(&labelled));
+    }
     for &fraction in results
         .scenario
         .run
@@ -59,9 +61,9 @@ pub fn report(results: &SuiteResults, stem: &str) -> Vec<File> {
     document.write(&tables::speed(results));
     document.plot("updates", UPDATES_CAPTION, over_updates(&labelled, None));
     document.plot("time", TIME_CAPTION, over_time(&labelled, None));
-    document.write("## Verification\n\n");
-    document.write(VERIFICATION);
-    document.write(&tables::verification(results));
+    document.section("Verification", VERIFICATION, tables::verification(results));
+    document.section("Versions", VERSIONS, tables::versions(results));
+    document.section("Task sizes", TASK_SIZES, tables::task_sizes(results));
     document.write("## Learning rates\n\n");
     document.write(LEARNING_RATES);
     document.write(&tables::learning_rates(results));
@@ -109,6 +111,13 @@ const SPEED: &str = "Without an attack: mean ± standard deviation over seeds. A
 const VERIFICATION: &str = "Updates that the server recomputed to verify them, as a fraction of all updates; under attack, \
     the mean over all attacks. Ejected attackers are the mean over all attacked runs, counted by identity, so an attacker \
     that rejoins counts again. Ejected honest workers are the sum over all runs.\n\n";
+
+const VERSIONS: &str = "Without an attack: mean ± standard deviation over seeds. *Published*: workers compute on versions that \
+    are rounded to the grid, as in the product. *Exact*: they compute on the parameters that the versions were rounded from. \
+    *Bits* are those of the coded differences from the version that a worker holds to that of its next task, a parameter.\n\n";
+
+const TASK_SIZES: &str = "Images of an update where tasks are sized to their workers, as in the product: mean ± standard \
+    deviation over seeds; under attack, the mean over all attacks. Without sized tasks, all have as many.\n\n";
 
 const LEARNING_RATES: &str = "Initial learning rates that tuning chose, and their factors on the scenario's values. *Edge* \
     marks the smallest and the largest factor of the grid: a better one may be beyond it.\n\n";
@@ -159,6 +168,13 @@ impl<'a> Document<'a> {
 
     fn write(&mut self, text: &str) {
         self.text.push_str(text);
+    }
+
+    /// Writes a section with a table, if there is one.
+    fn section(&mut self, title: &str, introduction: &str, table: Option<String>) {
+        if let Some(table) = table {
+            self.write(&format!("## {title}\n\n{introduction}{table}"));
+        }
     }
 
     fn plot(&mut self, name: &str, caption: &str, svg: String) {

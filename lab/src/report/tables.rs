@@ -3,9 +3,10 @@
 use farsign_attacks::Attack;
 
 use crate::report::markdown::{
-    MISSING, accuracy, cells, optional_quantity, percent, quantity, table,
+    MISSING, accuracy, accuracy_in_hundredths, cells, optional_quantity, percent, quantity, table,
 };
 use crate::report::plot::suite::LabelledResults;
+use crate::scenario::TaskParameters;
 use crate::suite::results::SuiteResults;
 use crate::suite::summary::{ConditionSummary, MethodSummary};
 
@@ -121,8 +122,8 @@ pub fn speed(results: &SuiteResults) -> String {
     )
 }
 
-/// Returns costs and ejections of methods with verification, and the reference.
-pub fn verification(results: &SuiteResults) -> String {
+/// Returns costs and ejections of methods with verification, and the reference; `None` if there are none.
+pub fn verification(results: &SuiteResults) -> Option<String> {
     let fractions: Vec<f64> = fractions(results).collect();
     let mut head = cells(["method", "accuracy, no attack", "recomputed, no attack"]);
     head.extend(
@@ -169,16 +170,50 @@ pub fn verification(results: &SuiteResults) -> String {
         row.push(format!("{}", honest + method.clean.honest_ejected));
         row
     };
-    table(
-        &head,
-        &results
-            .summary
-            .methods
-            .iter()
-            .filter(is_shown)
-            .map(row)
-            .collect::<Vec<_>>(),
-    )
+    let shown = results.summary.methods.iter().filter(is_shown);
+    let rows: Vec<Vec<String>> = shown.map(row).collect();
+    (!rows.is_empty()).then(|| table(&head, &rows))
+}
+
+/// Returns the bits of versions beside the parameters that workers compute on; `None` if they were not measured.
+pub fn versions(results: &SuiteResults) -> Option<String> {
+    let head = cells(["method", "parameters", "accuracy", "bits"]);
+    let row = |method: &MethodSummary| {
+        let bits = method.clean.difference_bits?;
+        let parameters = match results.task_parameters(&method.name)? {
+            TaskParameters::Published => "published",
+            TaskParameters::Exact => "exact",
+        };
+        Some(vec![
+            method.name.clone(),
+            parameters.to_owned(),
+            accuracy_in_hundredths(method.clean.accuracy),
+            format!("{:.2} ± {:.2}", bits.mean, bits.deviation),
+        ])
+    };
+    let rows: Vec<Vec<String>> = results.summary.methods.iter().filter_map(row).collect();
+    (!rows.is_empty()).then(|| table(&head, &rows))
+}
+
+/// Returns the images of an update of methods with sized tasks; `None` if there are none.
+pub fn task_sizes(results: &SuiteResults) -> Option<String> {
+    let fractions: Vec<f64> = fractions(results).collect();
+    let mut head = cells(["method", "no attack"]);
+    let columns = fractions
+        .iter()
+        .map(|fraction| format!("at {}", percent(*fraction)));
+    head.extend(columns);
+    let row = |method: &MethodSummary| {
+        let mut row = vec![method.name.clone(), quantity(method.clean.task_images?)];
+        row.extend(fractions.iter().map(|fraction| {
+            let images = |c: &ConditionSummary| c.task_images.map_or(0.0, |images| images.mean);
+            mean(method, |c| c.byzantine_fraction == *fraction, images)
+                .map_or_else(missing, |images| format!("{images:.0}"))
+        }));
+        Some(row)
+    };
+    let rows: Vec<Vec<String>> = results.summary.methods.iter().filter_map(row).collect();
+    (!rows.is_empty()).then(|| table(&head, &rows))
 }
 
 /// Returns the learning rates that tuning chose.

@@ -44,9 +44,13 @@ kind = "random-sign"
 "#;
 
 fn results(dir: &std::path::Path) -> SuiteResults {
+    results_of(SCENARIO, dir)
+}
+
+fn results_of(scenario: &str, dir: &std::path::Path) -> SuiteResults {
     let (train, test) = digits();
     let options = SuiteOptions {
-        scenario: SCENARIO.to_owned(),
+        scenario: scenario.to_owned(),
         seeds: None,
         threads: Some(2),
         fault: None,
@@ -133,6 +137,50 @@ fn report_tables_match_results() {
         tables[4].iter().all(|row| row[0] != "plain"),
         "plain has no verification"
     );
+}
+
+#[test]
+fn versions_and_task_sizes_have_tables() {
+    let (world, _) = SCENARIO.split_once("[[methods]]").unwrap();
+    let scenario = world.replace("[fleet]", "measure_differences = true\n[fleet]")
+        + r#"
+        [[methods]]
+        name = "exact"
+        learning_rate = 5e-3
+        batch = 16
+        kind.far-sign = { rule = "plain", parameters = "exact" }
+        [[methods]]
+        name = "sized"
+        learning_rate = 5e-3
+        batch = 16
+        kind.far-sign = { rule = "plain", sized_tasks = true }
+        "#;
+    let dir = tempfile::tempdir().unwrap();
+    let results = results_of(&scenario, dir.path());
+    let text = &report(&results, "out")[0].text;
+    let tables = parsed_tables(text);
+    let [_, _, _, _, versions, sizes, _] = &tables[..] else {
+        panic!("overview, two fractions, speed, versions, task sizes, learning rates: {text}")
+    };
+    let column = |n: usize| {
+        versions[1..]
+            .iter()
+            .map(|row| row[n].as_str())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(column(0), ["exact", "sized"]);
+    assert_eq!(column(1), ["exact", "published"]);
+    let bits = results
+        .summary
+        .method("sized")
+        .unwrap()
+        .clean
+        .difference_bits
+        .unwrap();
+    assert!(versions[2][3].starts_with(&format!("{:.2} ±", bits.mean)));
+    // A minibatch takes longer than two round trips, and there are no attacks.
+    assert_eq!(sizes[1], ["sized", "16.0 ± 0.0", "–", "–"]);
+    assert!(!text.contains("out-fraction.svg"), "a plot without attacks");
 }
 
 #[test]

@@ -69,6 +69,12 @@ pub struct FarSignMethod {
     /// The total weight is slightly below the number of updates, and lower still where newcomers have little weight.
     #[serde(default = "default_horizon")]
     pub horizon: f64,
+    /// Parameters that workers compute on.
+    #[serde(default)]
+    pub parameters: TaskParameters,
+    /// Whether tasks are sized to their workers, as in the product. If not, all have as many images as the minibatch.
+    #[serde(default)]
+    pub sized_tasks: bool,
 }
 
 impl FarSignMethod {
@@ -125,6 +131,17 @@ pub enum OrderConfig {
         /// Finite-difference radius, above 0.
         delta: f32,
     },
+}
+
+/// The parameters that workers compute on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskParameters {
+    /// The published version, rounded to the grid: as in the product.
+    #[default]
+    Published,
+    /// The exact parameters that the version was rounded from, to measure what rounding costs.
+    Exact,
 }
 
 /// Families of directions.

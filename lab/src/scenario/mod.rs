@@ -15,7 +15,7 @@ pub(crate) use fleet::count_of_fraction;
 pub use fleet::{Dropout, Fleet, NetworkModel, STALE_TASKS, Stragglers};
 pub use method::{
     Asynchronous, Centralized, DirectionsConfig, FarSignMethod, FarSignRule, Method, MethodKind,
-    OrderConfig, Synchronous, Wait,
+    OrderConfig, Synchronous, TaskParameters, Wait,
 };
 pub use parse::ScenarioError;
 pub use rules::{AggregatorConfig, AsyncRuleConfig};
@@ -63,6 +63,9 @@ pub struct RunConfig {
     pub byzantine_fractions: Vec<f64>,
     /// Largest loss of accuracy under the worst attack at which a method tolerates a fraction, 0 to 1.
     pub breaking_distance: f64,
+    /// Whether to measure the coded differences between the versions that workers receive.
+    #[serde(default)]
+    pub measure_differences: bool,
 }
 
 fn default_curve_images() -> usize {

@@ -6,7 +6,7 @@ use farsign_attacks::Attack;
 
 use crate::scenario::{
     Assertion, Bound, DataSplit, FarSignMethod, FarSignRule, Method, MethodKind, OrderConfig,
-    Scenario, TuningCase, Wait, count_of_fraction,
+    Scenario, TaskParameters, TuningCase, Wait, count_of_fraction,
 };
 
 /// Returns all mistakes. References by name are checked only in a `complete` scenario, as one mistake would cause others.
@@ -303,6 +303,12 @@ impl Validator<'_> {
                     format!(
                         "methods.{name}: expected data that the server has (split = \"shared\"), found shards, whose \
                          updates the server cannot recompute"
+                    )
+                });
+                self.expect(method.parameters == TaskParameters::Published, || {
+                    format!(
+                        "methods.{name}: expected published parameters, from which the server recomputes updates, found \
+                         exact ones"
                     )
                 });
             }

@@ -7,11 +7,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use farsign::assignment::{AssignmentOptions, ResetInterval, updates_between_snapshots};
-use farsign::direction::{DirectionError, DirectionSpec, Directions};
+use farsign::direction::{DirectionError, DirectionSpec};
 use farsign::estimate;
 use farsign::fixed_point::RangeError;
 use farsign::identity::VolunteerIdentity;
-use farsign::momentum::Momentum;
 use farsign::optimizer::{self, FarSign, FarSignOptions};
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
@@ -24,8 +23,10 @@ use farsign::verification::Recomputer;
 use crate::data::ExperimentData;
 use crate::metrics::VerificationStats;
 use crate::rng::{RngStream, SimRng};
-use crate::scenario::{FarSignMethod, FarSignRule, OrderConfig};
+use crate::scenario::{FarSignMethod, FarSignRule, OrderConfig, TaskParameters};
 use crate::servers::audit::{Audit, AuditOptions};
+use crate::servers::differences::DifferencesMeter;
+use crate::servers::server_momentum::ServerMomentum;
 use crate::servers::{InjectedFault, ReceivedUpdate, SimServer, UpdateOutcome};
 
 /// The server-side state of a worker.
@@ -44,16 +45,6 @@ struct Verification {
     stats: VerificationStats,
 }
 
-/// `server-momentum`: the momenta that the server keeps, and the signs it takes of them.
-struct ServerMomentum {
-    beta: f32,
-    order: OrderConfig,
-    directions: Directions,
-    momenta: Vec<Momentum>,
-    y: Vec<f32>,
-    signs: SignBits,
-}
-
 /// FAR-SIGN's server in the simulator.
 pub struct FarSignServer {
     settings: RunSettings,
@@ -62,6 +53,10 @@ pub struct FarSignServer {
     verification: Option<Verification>,
     audit: Option<Audit>,
     server_momentum: Option<ServerMomentum>,
+    /// The exact parameters that the newest version was rounded from, `[d]`. `None` if workers compute on the version.
+    exact: Option<Arc<[f32]>>,
+    /// `None` if the differences between versions are not measured.
+    differences: Option<DifferencesMeter>,
     /// Accepted updates at which the next snapshot is due.
     snapshot_due_at: u64,
     /// Weight of the attackers' updates, and of all.
@@ -97,6 +92,8 @@ pub struct FarSignRun<'a> {
     pub attackers: &'a [bool],
     /// Seed.
     pub seed: u64,
+    /// Whether to measure the coded differences between versions.
+    pub measure_differences: bool,
     /// Fault to inject.
     pub fault: Option<InjectedFault>,
 }
@@ -115,6 +112,7 @@ impl FarSignServer {
             workers,
             attackers,
             seed,
+            measure_differences,
             fault,
         } = run;
         let mut rng = SimRng::new(seed, RngStream::Server, 0);
@@ -156,22 +154,19 @@ impl FarSignServer {
             is_attacker,
         };
         Ok(Self {
-            training: TrainingServer::new(optimizer, options),
             workers: attackers.iter().map(slot).collect(),
             verification: verify_probability.map(|_| Verification {
                 recomputer: Recomputer::new(settings.clone(), Arc::clone(&data.train)),
                 stats: VerificationStats::default(),
             }),
             audit: audit(method.rule, data, directions, workers),
-            server_momentum: keeps_momentum.then(|| ServerMomentum {
-                beta: method.beta,
-                order: method.order,
-                directions: Directions::new(directions, direction_seed),
-                momenta: vec![Momentum::default(); workers],
-                y: vec![0.0; directions.count()],
-                signs: SignBits::default(),
-            }),
+            server_momentum: keeps_momentum
+                .then(|| ServerMomentum::new(method, directions, direction_seed, workers)),
+            exact: (method.parameters == TaskParameters::Exact)
+                .then(|| optimizer.parameters().into()),
+            differences: measure_differences.then(|| DifferencesMeter::new(workers)),
             settings,
+            training: TrainingServer::new(optimizer, options),
             snapshot_due_at: 0,
             weights: (0.0, 0.0),
             rng,
@@ -222,7 +217,14 @@ impl FarSignServer {
         let optimizer = self.training.optimizer();
         if accepted.update >= self.snapshot_due_at {
             self.snapshot_due_at = accepted.update + updates_between_snapshots(optimizer.active());
-            self.training.publish();
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        self.training.publish();
+        if let Some(exact) = &mut self.exact {
+            *exact = self.training.optimizer().parameters().into();
         }
     }
 
@@ -318,24 +320,6 @@ fn audit(
     ))
 }
 
-impl ServerMomentum {
-    /// Returns the signs of a worker's momentum after one more estimate.
-    fn signs(&mut self, worker: usize, task: &Task, estimate: &[f32]) -> &SignBits {
-        let momentum = &mut self.momenta[worker];
-        if task.reset_momentum {
-            momentum.reset();
-        }
-        let average = momentum.update(estimate, self.beta);
-        if self.order == OrderConfig::First {
-            self.directions.project(average, &mut self.y);
-            self.signs.copy_from(&self.y, task.coin_seed);
-        } else {
-            self.signs.copy_from(average, task.coin_seed);
-        }
-        &self.signs
-    }
-}
-
 impl SimServer for FarSignServer {
     fn settings(&self) -> &RunSettings {
         &self.settings
@@ -348,7 +332,7 @@ impl SimServer for FarSignServer {
             VolunteerIdentity::from((worker as u128) << 64 | u128::from(slot.generation));
         slot.volunteer = Some(self.training.join(Some(identity)));
         if let Some(server_momentum) = &mut self.server_momentum {
-            server_momentum.momenta[worker] = Momentum::default();
+            server_momentum.reset(worker);
         }
         if let Some(audit) = &mut self.audit
             && !known
@@ -363,17 +347,19 @@ impl SimServer for FarSignServer {
         }
     }
 
-    fn next_task(&mut self, worker: usize) -> (Task, Arc<[f32]>) {
+    fn next_task(&mut self, worker: usize, images: u32) -> (Task, Arc<[f32]>) {
         let volunteer = self.workers[worker]
             .volunteer
             .expect("a worker joins before its first task");
-        let size = TaskSize {
-            images: self.settings.batch,
-            shards: 1,
-        };
+        let size = TaskSize { images, shards: 1 };
         let issued = self.with_draws(|training, draws| training.next_task(volunteer, size, draws));
         let issued = issued.expect("a worker that has joined is connected");
-        (issued.task, Arc::clone(issued.version.parameters()))
+        if let Some(differences) = &mut self.differences {
+            differences.on_task(worker, &issued.version);
+        }
+        let parameters = self.exact.as_ref();
+        let parameters = parameters.unwrap_or_else(|| issued.version.parameters());
+        (issued.task, Arc::clone(parameters))
     }
 
     fn receive(&mut self, worker: usize, update: ReceivedUpdate<'_>) -> UpdateOutcome {
@@ -422,5 +408,11 @@ impl SimServer for FarSignServer {
             .map_or_else(VerificationStats::default, |verification| {
                 verification.stats
             })
+    }
+
+    fn difference_bits(&self) -> Option<f64> {
+        self.differences
+            .as_ref()
+            .and_then(DifferencesMeter::bits_per_parameter)
     }
 }

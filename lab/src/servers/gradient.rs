@@ -96,7 +96,7 @@ impl SimServer for GradientServer {
         self.present[worker] = false;
     }
 
-    fn next_task(&mut self, worker: usize) -> (Task, Arc<[f32]>) {
+    fn next_task(&mut self, worker: usize, images: u32) -> (Task, Arc<[f32]>) {
         self.issued += 1;
         let task = Task {
             id: TaskId(self.issued),
@@ -104,7 +104,7 @@ impl SimServer for GradientServer {
             minibatch_seed: self.rng.next_u64(),
             direction_seed: 0,
             coin_seed: 0,
-            images: self.settings.batch,
+            images,
             shards: 1,
             reset_momentum: std::mem::take(&mut self.fresh[worker]),
         };

@@ -1,9 +1,11 @@
 //! Simulated servers that process each update on arrival.
 
 mod audit;
+mod differences;
 mod far_sign;
 mod fault;
 mod gradient;
+mod server_momentum;
 mod snapshot;
 
 pub use far_sign::{FarSignRun, FarSignServer};
@@ -57,8 +59,8 @@ pub trait SimServer {
     /// Removes a worker, which may rejoin.
     fn leave(&mut self, worker: usize);
 
-    /// Returns the next task of a worker, and its parameters, `[d]`.
-    fn next_task(&mut self, worker: usize) -> (Task, Arc<[f32]>);
+    /// Returns the next task of a worker, of `images`, and its parameters, `[d]`.
+    fn next_task(&mut self, worker: usize, images: u32) -> (Task, Arc<[f32]>);
 
     /// Processes an update of a worker.
     fn receive(&mut self, worker: usize, update: ReceivedUpdate<'_>) -> UpdateOutcome;
@@ -81,5 +83,11 @@ pub trait SimServer {
     /// Returns the counts of the server's verification.
     fn verification(&self) -> VerificationStats {
         VerificationStats::default()
+    }
+
+    /// Returns the mean bits a parameter of the differences between two versions that a worker received. `None` if they
+    /// were not measured.
+    fn difference_bits(&self) -> Option<f64> {
+        None
     }
 }

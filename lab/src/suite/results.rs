@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::metrics::{CurvePoint, RunMetrics, TARGET_ACCURACY};
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{MethodKind, Scenario, ScenarioError, TaskParameters};
 use crate::stats::MeanStd;
 use crate::suite::output_dir::{Manifest, OutputDir, OutputDirError};
 use crate::suite::plan::{self, Condition};
@@ -129,6 +129,15 @@ impl SuiteResults {
         let runs = self.runs(method, key);
         let updates: Vec<f64> = runs.iter().map(first).collect::<Option<_>>()?;
         (!updates.is_empty()).then(|| MeanStd::new(updates.into_iter()))
+    }
+
+    /// Returns the parameters on which the workers of a FAR-SIGN method compute; `None` for other methods.
+    pub fn task_parameters(&self, method: &str) -> Option<TaskParameters> {
+        let method = self.scenario.methods.iter().find(|m| m.name == method)?;
+        match &method.kind {
+            MethodKind::FarSign(far_sign) => Some(far_sign.parameters),
+            _ => None,
+        }
     }
 
     /// Returns whether this method is centralized training.

@@ -63,6 +63,12 @@ pub struct ConditionSummary {
     pub time_s: MeanStd,
     /// Updates of the server between issuing a task's parameters and receiving its update.
     pub staleness: MeanStd,
+    /// Bits a parameter of the differences between two versions that a worker received, if measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference_bits: Option<MeanStd>,
+    /// Mean images of an update, if tasks are sized to their workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_images: Option<MeanStd>,
     /// Recomputed updates, as a fraction of all updates.
     pub recomputed: MeanStd,
     /// Ejected attackers, counted by identity.
@@ -107,6 +113,8 @@ impl ConditionSummary {
             target_s: if_all(|run| run.target_s),
             time_s: over_seeds(|run| run.time_s),
             staleness: over_seeds(|run| run.staleness),
+            difference_bits: if_all(|run| run.difference_bits),
+            task_images: if_all(|run| run.task_images),
             recomputed: over_seeds(|run| {
                 run.verification.recomputed as f64 / run.updates.max(1) as f64
             }),

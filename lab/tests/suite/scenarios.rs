@@ -21,8 +21,11 @@ fn bundled_scenarios_are_valid() {
         "mlp-verified",
         "noniid",
         "quick",
+        "sized",
         "softmax",
         "verified",
+        "versions-1000",
+        "versions-64",
         "zeroth",
     ];
     assert_eq!(names, expected);
@@ -180,6 +183,21 @@ fn verified_requires_shared_data() {
     let error = Scenario::from_toml(&text).unwrap_err().to_string();
     assert!(
         error.contains("methods.verified: expected data that the server has"),
+        "{error}"
+    );
+}
+
+#[test]
+fn verified_requires_published_parameters() {
+    let probability = "verified = { verify_probability = 0.1 } }";
+    assert!(SMALL.contains(probability));
+    let text = SMALL.replace(
+        probability,
+        &format!("{probability}, parameters = \"exact\""),
+    );
+    let error = Scenario::from_toml(&text).unwrap_err().to_string();
+    assert!(
+        error.contains("methods.verified: expected published parameters"),
         "{error}"
     );
 }

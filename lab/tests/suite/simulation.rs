@@ -101,3 +101,52 @@ fn duplicates_ignored_losses_tolerated() {
     );
     assert_eq!((reliable.duplicates, reliable.updates), (0, 200));
 }
+
+/// Returns the metrics of FAR-SIGN methods, each a name and further settings, on a line of 100 ms without variation.
+fn far_sign_metrics(methods: [(&str, &str); 2]) -> Vec<RunMetrics> {
+    let (head, _) = SCENARIO.split_once("[[methods]]").unwrap();
+    let mut scenario = head
+        .replace("workers = 10\n", "workers = 10\ntask_s = 0.02\n")
+        .replace("seeds = [1]\n", "seeds = [1]\nmeasure_differences = true\n")
+        .replace("latency_s = 0.1\n", "latency_s = 0.05\nspread = 0.0\n");
+    let method = |(name, settings)| {
+        format!(
+            "[[methods]]\nname = \"{name}\"\nlearning_rate = 2e-3\nbatch = 16\n\
+             kind.far-sign = {{ rule = \"plain\", {settings} }}\n"
+        )
+    };
+    scenario.push_str(&methods.map(method).concat());
+    metrics(&scenario, &methods.map(|(name, _)| name), "none")
+}
+
+#[test]
+fn rounding_costs_little_accuracy() {
+    let methods = [
+        ("exact", "parameters = \"exact\""),
+        ("published", "parameters = \"published\""),
+    ];
+    let [exact, published] = &far_sign_metrics(methods)[..] else {
+        panic!("two methods")
+    };
+    assert!(exact.curve != published.curve, "rounding has an effect");
+    let cost = exact.accuracy - published.accuracy;
+    assert!(cost.abs() < 0.05, "{cost}");
+    let bits = published.difference_bits.unwrap();
+    assert!((0.3..6.0).contains(&bits), "{bits} bits a parameter");
+}
+
+#[test]
+fn sized_tasks_fill_the_line() {
+    let methods = [
+        ("fixed", "sized_tasks = false"),
+        ("sized", "sized_tasks = true"),
+    ];
+    let [fixed, sized] = &far_sign_metrics(methods)[..] else {
+        panic!("two methods")
+    };
+    assert_eq!(fixed.task_images, None);
+    // 16 images take 20 ms, and two round trips 200 ms; a session's first tasks have 16.
+    let images = sized.task_images.unwrap();
+    assert!((60.0..160.0).contains(&images), "{images} images");
+    assert!(sized.time_s > fixed.time_s, "larger tasks take longer");
+}

@@ -9,7 +9,10 @@ use crate::build;
 use crate::shell::{self, Shell};
 
 /// The scenarios that run if none is named, shorter ones first.
-const SCENARIOS: [&str; 9] = [
+const SCENARIOS: [&str; 12] = [
+    "versions-64",
+    "versions-1000",
+    "sized",
     "noniid",
     "batch",
     "verified",

@@ -113,8 +113,8 @@ impl SimServer for InstrumentedServer {
         self.server.leave(worker);
     }
 
-    fn next_task(&mut self, worker: usize) -> (Task, Arc<[f32]>) {
-        self.server.next_task(worker)
+    fn next_task(&mut self, worker: usize, images: u32) -> (Task, Arc<[f32]>) {
+        self.server.next_task(worker, images)
     }
 
     fn receive(&mut self, worker: usize, update: ReceivedUpdate<'_>) -> UpdateOutcome {
