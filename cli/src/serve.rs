@@ -260,7 +260,7 @@ async fn serve(prepared: Prepared, log_format: LogFormat, started: Instant) -> a
         .context("the server failed")?;
     tracing::info!(
         event = "stopped",
-        accepted = state.coordinator.snapshot().accepted,
+        accepted = state.coordinator.accepted(),
         "server stopped"
     );
     if let Some(status_task) = status_task {
@@ -305,7 +305,7 @@ fn log_started(state: &AppState, addresses: &[SocketAddr], took: Duration, data_
         .map(SocketAddr::to_string)
         .collect::<Vec<_>>()
         .join(", ");
-    let accepted = state.coordinator.snapshot().accepted;
+    let accepted = state.coordinator.accepted();
     let took_ms = took.as_millis() as u64;
     let run = format!("{:016x}", state.run.run_id);
     tracing::info!(

@@ -159,6 +159,8 @@ struct Session {
     version_requests: u32,
     /// Parameters of the last task's version, `[d]`, in a buffer that is reused.
     x: Vec<f32>,
+    /// Name of that version. `None` before the first task.
+    x_version: Option<VersionHash>,
 }
 
 impl Volunteer {
@@ -297,6 +299,7 @@ impl Session {
     fn new(settings: RunSettings) -> Self {
         Self {
             x: Vec::with_capacity(settings.directions.parameters()),
+            x_version: None,
             computer: UpdateComputer::new(settings),
             versions: VecDeque::with_capacity(VERSION_CAPACITY),
             open: VecDeque::with_capacity(MAX_OPEN_TASKS),
@@ -355,7 +358,9 @@ impl Session {
         let found = task.version;
         let version =
             held(&self.versions, found).ok_or(VolunteerError::UnknownVersion { found })?;
-        version.copy_parameters(&mut self.x);
+        if self.x_version.replace(found) != Some(found) {
+            version.copy_parameters(&mut self.x);
+        }
         let images = data.first(task.shards.into());
         let images = images.ok_or_else(|| VolunteerError::MissingShards {
             held: data.held(),

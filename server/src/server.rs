@@ -204,7 +204,7 @@ async fn sample_throughput(state: Arc<AppState>) {
         let now = second.tick().await;
         state
             .throughput
-            .sample(now.into_std(), state.coordinator.snapshot().accepted);
+            .sample(now.into_std(), state.coordinator.accepted());
         state.admission.egress().sample(now.into_std());
     }
 }

@@ -24,4 +24,5 @@ mod tls;
 mod training;
 mod training_data;
 mod verification;
+mod versions;
 mod volunteers;

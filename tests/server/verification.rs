@@ -213,6 +213,7 @@ fn assert_attackers_are_rolled_back(
         attacker.send_hello(&hello);
         let task = attacker.recv().task.expect("a task");
         attacker.send_update(task.id, &negative_signs(before.len()));
+        assert!(attacker.recv().accepted.is_some());
         let _rejoined = leave(&server, attacker, &hello);
         server.wait_until("the verification", |status| {
             verifications(status, "failed") == round

@@ -1,13 +1,19 @@
 //! Names of versions.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::Grid;
-use crate::dataset::hexadecimal;
+use crate::dataset::{hexadecimal, parse_hexadecimal};
 use crate::simd::dispatch;
 
 /// Values that are hashed together.
 const BLOCK: usize = 16_384;
+
+/// An error for text that is not the hash of a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a version hash of 64 hexadecimal digits in lower case, found something else")]
+pub struct ParseVersionHashError;
 
 /// The BLAKE3 hash of a version: of `k` as little-endian integers of 1, 2 or 4 bytes, the fewest that hold every value, then
 /// of a byte of fraction bits and one of the grid's shift.
@@ -66,5 +72,16 @@ impl fmt::Display for VersionHash {
 impl fmt::Debug for VersionHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Reads one form only, so that a version has one address.
+impl FromStr for VersionHash {
+    type Err = ParseVersionHashError;
+
+    fn from_str(text: &str) -> Result<Self, ParseVersionHashError> {
+        parse_hexadecimal(text)
+            .map(Self)
+            .ok_or(ParseVersionHashError)
     }
 }

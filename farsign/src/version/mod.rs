@@ -19,7 +19,7 @@ mod hash;
 
 pub use grid::Grid;
 pub use grid_schedule::GridSchedule;
-pub use hash::VersionHash;
+pub use hash::{ParseVersionHashError, VersionHash};
 
 use std::sync::{Arc, OnceLock};
 

@@ -37,6 +37,37 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn printed_hash_is_read_back(bytes: [u8; 32], text in "[0-9a-fA-F+]{62,66}") {
+        let hash = VersionHash(bytes);
+        prop_assert_eq!(hash.to_string().parse(), Ok(hash));
+        if let Ok(hash) = text.parse::<VersionHash>() {
+            prop_assert_eq!(hash.to_string(), text);
+        }
+    }
+}
+
+#[test]
+fn other_text_is_no_hash() {
+    let hash = version(&[1, 2], 0).hash().to_string();
+    let (umlaut, upper) = ("ü".repeat(32), "A".repeat(64));
+    for text in [
+        "",
+        &hash[1..],
+        &hash[2..],
+        &format!("{hash}00"),
+        &umlaut,
+        &upper,
+    ] {
+        assert_eq!(
+            text.parse::<VersionHash>(),
+            Err(ParseVersionHashError),
+            "{text:?}"
+        );
+    }
+}
+
 #[test]
 fn hash_names_bits_and_grid() {
     let hashes = [

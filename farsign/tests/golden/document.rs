@@ -1,4 +1,4 @@
-//! The examples and check values of docs/protocol.md match this crate.
+//! The examples and check values of the documents match this crate.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use farsign::version::{Grid, Version};
 use farsign::volunteer::{Event, Volunteer};
 use farsign::wire::{ClientFrame, EncodedVersion, Hello, max_client_frame_bytes};
 
-use crate::examples::{self, DOCUMENT};
+use crate::examples;
 use crate::wire::{example_versions, server_frame};
 
 #[cfg(target_family = "wasm")]
@@ -92,8 +92,10 @@ fn settings(order: Order, family: DirectionFamily, count: usize) -> RunSettings 
 #[track_caller]
 fn assert_documented(text: &str) {
     assert!(
-        DOCUMENT.contains(text),
-        "docs/protocol.md does not contain {text:?}"
+        examples::texts()
+            .iter()
+            .any(|document| document.contains(text)),
+        "the documents do not contain {text:?}"
     );
 }
 
@@ -363,8 +365,9 @@ fn zeroth_order_settings() -> RunSettings {
 /// Asserts that the numbers documented after `before` equal `found` to the documented digits.
 #[track_caller]
 fn assert_close(before: &str, found: &[f32]) {
-    let (_, after) = DOCUMENT
-        .split_once(before)
+    let mut texts = examples::texts().into_iter();
+    let (_, after) = texts
+        .find_map(|document| document.split_once(before))
         .unwrap_or_else(|| panic!("no {before:?}"));
     let words = after
         .split([' ', '`', ';', '\n'])

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The values are in farsign/testdata/ as text. After a change that is intended to change them, `FARSIGN_WRITE_GOLDEN=1
-//! cargo test -p farsign --test golden` rewrites the files, and the examples of docs/protocol.md. A change of the bytes on
+//! cargo test -p farsign --test golden` rewrites the files, and the examples of the documents. A change of the bytes on
 //! the wire, or of the values drawn by a seed, also requires a new protocol version.
 
 mod algorithm;

@@ -78,7 +78,7 @@ impl Coordinator {
     fn handle_command(&mut self, command: Command) -> Option<Request> {
         match command {
             Command::Join { request, reply } => {
-                self.snapshot_due_at = 0;
+                self.publication.expedite();
                 return Some(Request::Join(request, reply));
             }
             Command::Update {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Bytes;
 use farsign::identity::VolunteerIdentity;
@@ -124,6 +125,7 @@ pub(super) enum Command {
 pub struct CoordinatorHandle {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(super) accepted: Arc<AtomicU64>,
 }
 
 /// The error of every request after the coordinator has stopped.
@@ -239,6 +241,11 @@ impl CoordinatorHandle {
         _ = self.commands.send(Command::Stop).await; // fails if it has stopped already
         let mut snapshots = self.snapshots.clone();
         while snapshots.changed().await.is_ok() {}
+    }
+
+    /// Returns the number of accepted updates. The newest snapshot can lack some of them.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Acquire)
     }
 
     /// Returns the newest snapshot.

@@ -17,6 +17,7 @@ mod batch;
 mod handle;
 mod journal;
 mod pacing;
+mod publication;
 mod registry;
 pub mod seeds;
 mod snapshot;
@@ -34,9 +35,11 @@ pub use telemetry::{Ejection, VolunteerListing, VolunteerSummary};
 pub use verifier::{VerificationOptions, VerifierStopped};
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use farsign::assignment::{AssignmentOptions, updates_between_snapshots};
+use cpu_time::ThreadTime;
+use farsign::assignment::AssignmentOptions;
 use farsign::dataset::ShardedDataset;
 use farsign::optimizer::{FarSign, FarSignOptions};
 use farsign::task::RunSettings;
@@ -54,6 +57,7 @@ use batch::PreparedReply;
 use handle::Command;
 use journal::Journal;
 use pacing::ServerPace;
+use publication::PublicationSchedule;
 use registry::VolunteerRegistry;
 use telemetry::Telemetry;
 use verifier::Verifier;
@@ -108,8 +112,9 @@ pub struct Coordinator {
     latest: Arc<Snapshot>,
     /// Whether the model has changed since the newest snapshot.
     has_changed: bool,
-    /// Accepted updates at which the next snapshot is due; 0 if it is due as soon as the model has changed.
-    snapshot_due_at: u64,
+    publication: PublicationSchedule,
+    /// Accepted updates that are durable, for readers.
+    accepted: Arc<AtomicU64>,
     journal: Journal,
     counters: Arc<Counters>,
     pace: ServerPace,
@@ -154,6 +159,7 @@ impl Coordinator {
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE_CAPACITY);
         let latest = Arc::new(Snapshot::initial(&training));
         let (snapshots, published) = watch::channel(Arc::clone(&latest));
+        let accepted = Arc::new(AtomicU64::new(latest.accepted));
         let mut pace = ServerPace::new(&run, services.train.shared_list());
         if let Some(options) = verification {
             let counters = Arc::clone(&services.counters.verification);
@@ -185,7 +191,8 @@ impl Coordinator {
             snapshots,
             latest,
             has_changed: false,
-            snapshot_due_at: 0,
+            publication: PublicationSchedule::new(Instant::now()),
+            accepted: Arc::clone(&accepted),
             journal,
             counters: services.counters,
             pace,
@@ -196,6 +203,7 @@ impl Coordinator {
             CoordinatorHandle {
                 commands,
                 snapshots: published,
+                accepted,
             },
         ))
     }
@@ -261,22 +269,28 @@ impl Coordinator {
     fn make_snapshot(&mut self) {
         let optimizer = self.training.optimizer();
         let accepted = optimizer.accepted();
-        let due = accepted >= self.snapshot_due_at || optimizer.is_finished();
-        if !self.has_changed || !due {
+        let active = optimizer.active();
+        let now = Instant::now();
+        let is_due = self.publication.is_due(accepted, now) || optimizer.is_finished();
+        if !self.has_changed || !is_due {
             return;
         }
-        self.snapshot_due_at = accepted + updates_between_snapshots(optimizer.active());
         self.has_changed = false;
+        let start = ThreadTime::now();
         self.training.publish();
         let tolerance = self.telemetry.tolerance();
         self.latest = Arc::new(self.latest.advance(&self.training, tolerance));
+        self.publication
+            .on_published(accepted, active, now, start.elapsed());
         if self.latest.is_finished() {
             tracing::info!(event = "finished", accepted, "training finished");
         }
     }
 
-    /// Publishes the newest snapshot to its readers, once it is durable.
+    /// Publishes the number of accepted updates and the newest snapshot to their readers, once they are durable.
     fn announce(&mut self) {
+        let accepted = self.training.optimizer().accepted();
+        self.accepted.store(accepted, Ordering::Release);
         if !Arc::ptr_eq(&*self.snapshots.borrow(), &self.latest) {
             self.snapshots.send_replace(Arc::clone(&self.latest));
         }

@@ -91,6 +91,14 @@ impl Snapshot {
             .clone()
     }
 
+    /// Returns the version of this name: the newest, or one of the earlier versions that are kept. Of equal ones, the newer.
+    pub fn held(&self, hash: VersionHash) -> Option<&Arc<Version>> {
+        let earlier = self.bases.iter().rev();
+        std::iter::once(&self.version)
+            .chain(earlier)
+            .find(|version| version.hash() == hash)
+    }
+
     /// Returns the exact parameters, `[d]`.
     pub fn parameters(&self) -> &[f32] {
         let fixed_point = self.version.grid().fixed_point;

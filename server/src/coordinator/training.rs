@@ -159,7 +159,7 @@ impl Coordinator {
     }
 
     pub(super) fn handle_leave(&mut self, volunteer: VolunteerId) {
-        self.snapshot_due_at = 0; // it may have been the last volunteer
+        self.publication.expedite(); // it may have been the last volunteer
         self.training.leave(volunteer);
         self.handle_events();
         self.registry
@@ -259,7 +259,7 @@ impl Coordinator {
 
     /// Records an ejection and notifies the session, which may have ended already.
     fn on_ejected(&mut self, volunteer: VolunteerId, reason: GoodbyeReason, record: TrustRecord) {
-        self.snapshot_due_at = 0;
+        self.publication.expedite();
         let is_departed = self.training.is_departed(volunteer);
         let Some(entry) = self.registry.get_or_departed_mut(volunteer) else {
             return;

@@ -73,7 +73,8 @@ fn pack(data: &ShardedDataset, on_step: &mut dyn FnMut(LoadStep)) -> Vec<Bytes> 
     let (sender, packed) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..cores.min(files.len()) {
-            let (sender, next) = (sender.clone(), &next);
+            let sender = sender.clone();
+            let next = &next;
             scope.spawn(move || {
                 loop {
                     let shard = next.fetch_add(1, Ordering::Relaxed);

@@ -29,19 +29,33 @@ pub fn tag_of(content: &[u8]) -> String {
 
 /// Responds with the body, or with 304 if the client has it. Tags are weak, because the body may be compressed.
 pub fn respond(headers: &HeaderMap, cacheable: CacheableBody) -> Response {
+    let tag = format!("W/\"{}\"", cacheable.tag);
+    respond_with(headers, cacheable, tag)
+}
+
+/// Responds as [`respond`] does, with a strong tag: for bodies that are never compressed and whose tag changes with
+/// every byte.
+pub fn respond_strong(headers: &HeaderMap, cacheable: CacheableBody) -> Response {
+    let tag = format!("\"{}\"", cacheable.tag);
+    respond_with(headers, cacheable, tag)
+}
+
+fn respond_with(headers: &HeaderMap, cacheable: CacheableBody, tag: String) -> Response {
     let CacheableBody {
-        tag,
         content_type,
         cache_control,
         body,
+        ..
     } = cacheable;
-    let tag = format!("W/\"{tag}\"");
+    // The comparison is weak for strong tags too: a proxy that compresses makes them weak.
+    let opaque = tag.trim_start_matches("W/");
     let is_current = headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
-        .any(|known| known.trim() == tag || known.trim() == "*");
+        .map(str::trim)
+        .any(|known| known == "*" || known.trim_start_matches("W/") == opaque);
     let tag = HeaderValue::try_from(tag).expect("tags are letters, digits and hyphens");
     let always = [(header::ETAG, tag), (header::CACHE_CONTROL, cache_control)];
     if is_current {
@@ -54,7 +68,9 @@ pub fn respond(headers: &HeaderMap, cacheable: CacheableBody) -> Response {
 mod tests {
     use super::*;
 
-    fn status(known: &[&str]) -> StatusCode {
+    type Respond = fn(&HeaderMap, CacheableBody) -> Response;
+
+    fn status_of(respond: Respond, known: &[&str]) -> StatusCode {
         let mut headers = HeaderMap::new();
         for line in known {
             headers.append(header::IF_NONE_MATCH, HeaderValue::try_from(*line).unwrap());
@@ -68,10 +84,17 @@ mod tests {
         respond(&headers, body).status()
     }
 
+    fn status(known: &[&str]) -> StatusCode {
+        let weak = status_of(respond, known);
+        assert_eq!(status_of(respond_strong, known), weak, "{known:?}");
+        weak
+    }
+
     #[test]
     fn matching_etag_returns_304() {
         for known in [
             &["W/\"run-7\""][..],
+            &["\"run-7\""],
             &["*"],
             &["W/\"run-6\", W/\"run-7\""],
             &["W/\"a\"", "W/\"run-7\""],

@@ -13,6 +13,7 @@ pub mod security_headers;
 mod shards;
 pub mod status;
 pub mod ttl_cache;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,7 @@ pub fn router(state: Arc<AppState>, options: RouterOptions) -> Router {
         .route("/api/v1/snapshot", get(model::snapshot))
         .nest("/api/v1/model", model::router())
         .merge(export::router())
+        .nest("/api/v1/runs", versions::router())
         .nest(
             "/api/v1/leaderboard",
             leaderboard::router(options.body_timeout),

@@ -27,6 +27,10 @@ pub struct Status {
     model: Model,
     data: Data,
     pub(super) volunteers: Volunteers,
+    /// Number of the newest version.
+    pub version: u64,
+    /// Hash of the newest version, under which it can be requested.
+    pub version_hash: String,
     /// Accepted updates.
     pub accepted: u64,
     /// Rejected updates by reason.
@@ -202,7 +206,9 @@ impl Status {
                 connected,
                 active: snapshot.active.min(connected),
             },
-            accepted: snapshot.accepted,
+            version: snapshot.version.number(),
+            version_hash: snapshot.version.hash().to_string(),
+            accepted: state.coordinator.accepted(),
             rejected: state.counters.rejected_by_reason(),
             sessions_ended: state.counters.sessions_ended_by_reason(),
             verification: Verification::from(&*state.counters.verification),

@@ -102,16 +102,16 @@ struct Received {
     accepted: u64,
     tasks: Vec<Task>,
     volunteers: Vec<VolunteerId>,
-    /// Parameters by number of the version.
-    models: HashMap<u64, Vec<u32>>,
+    /// Parameters by number of the version and accepted updates. A rollback publishes a version.
+    models: HashMap<(u64, u64), Vec<u32>>,
 }
 
 impl Received {
     fn task(&mut self, next: &TaskAssignment) -> Task {
         let snapshot = &next.snapshot;
         let bits = snapshot.parameters().iter().map(|value| value.to_bits());
-        self.models
-            .insert(snapshot.version.number(), bits.collect());
+        let key = (snapshot.version.number(), snapshot.accepted);
+        self.models.insert(key, bits.collect());
         self.tasks.push(next.task);
         next.task
     }
@@ -181,6 +181,7 @@ pub fn join_request() -> JoinRequest {
 async fn acknowledged_updates_survive_disk_failure() {
     // Random updates fail verification, so this also covers rollback.
     let fixture = Fixture::new(RuleKind::Verified);
+    let mut compared = 0;
     for operations in (20..900).step_by(37) {
         let disk = Disk::default();
         let saved = fixture.begin(&disk).unwrap();
@@ -209,7 +210,7 @@ async fn acknowledged_updates_survive_disk_failure() {
             "{accepted} of {} after {operations} operations",
             received.accepted
         );
-        if let Some(x) = received.models.get(&resumed.counters.version) {
+        if let Some(x) = received.models.get(&(resumed.counters.version, accepted)) {
             let found: Vec<u32> = resumed
                 .optimizer
                 .parameters()
@@ -220,6 +221,7 @@ async fn acknowledged_updates_survive_disk_failure() {
                 found == *x,
                 "a different model after {operations} operations"
             );
+            compared += 1;
         }
 
         let (running, handle) = fixture.start(resumed);
@@ -242,6 +244,7 @@ async fn acknowledged_updates_survive_disk_failure() {
                 .all(|volunteer| !received.volunteers.contains(volunteer))
         );
     }
+    assert!(compared > 0, "no model was published last");
 }
 
 #[tokio::test]

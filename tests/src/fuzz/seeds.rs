@@ -158,7 +158,7 @@ fn coded_differences() -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Returns the four images of docs/protocol.md, section 10, plain and gzipped, and in other types of integers.
+/// Returns the four images of docs/check-values.md, plain and gzipped, and in other types of integers.
 fn idx() -> BTreeMap<String, Vec<u8>> {
     let images = [
         0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 255, 0, 255, 255, 0x33, 0x66,

@@ -242,7 +242,9 @@ fn unpack(packed: &[u8], list: &ShardList, shard: usize) -> Result<Dataset, Shar
             found,
         });
     }
-    let (rows, cols, classes) = (list.rows(), list.cols(), list.classes());
+    let rows = list.rows();
+    let cols = list.cols();
+    let classes = list.classes();
     let labels = unpacked.split_off(IMAGES_HEADER_BYTES + pixels);
     let labels = labels.strip_prefix(&labels_header(entry.images)[..]);
     let has_images_header = unpacked.starts_with(&images_header(entry.images, rows, cols));

@@ -38,11 +38,12 @@ fn truncated_frames_rejected() {
     );
     assert_eq!(client(&frame(0x02, &[0; 7])), truncated(6, 8, 7));
     assert_eq!(client(&frame(0x01, &[3, b'a'])), truncated(7, 3, 1));
+    assert_eq!(client(&frame(0x01, &[1, b'a', 1])), truncated(8, 2, 1));
     assert_eq!(server_error(&[]), truncated(0, 1, 0));
     assert_eq!(server_error(&frame(0x82, &[0; 64])), truncated(70, 4, 0));
     assert_eq!(
-        server_error(&frame(0x82, &task_body(1)[..68])),
-        truncated(74, 1, 0)
+        server_error(&frame(0x82, &task_body(1, 1)[..70])),
+        truncated(76, 1, 0)
     );
     assert_eq!(server_error(&frame(0x84, &[0; 15])), truncated(14, 8, 7));
     assert_eq!(server_error(&frame(0x83, &[0; 14])), truncated(20, 1, 0));
@@ -52,10 +53,11 @@ fn truncated_frames_rejected() {
     assert_eq!(client(&frame(0x03, &[0; 7])), truncated(6, 8, 7));
 }
 
-/// The body of a task of `images`.
-fn task_body(images: u32) -> Vec<u8> {
-    let mut body = vec![0; 69];
+/// The body of a task of `images` from `shards`.
+fn task_body(images: u32, shards: u16) -> Vec<u8> {
+    let mut body = vec![0; 71];
     body[64..68].copy_from_slice(&images.to_le_bytes());
+    body[68..70].copy_from_slice(&shards.to_le_bytes());
     body
 }
 
@@ -63,11 +65,11 @@ fn task_body(images: u32) -> Vec<u8> {
 fn trailing_bytes_rejected() {
     let trailing = |offset, found| WireError::Trailing { offset, found };
     assert_eq!(
-        read_client_frame(&frame(0x01, &[1, b'a', 0, b'b'])),
-        Err(trailing(9, 1))
+        read_client_frame(&frame(0x01, &[1, b'a', 1, 0, 0, b'b'])),
+        Err(trailing(11, 1))
     );
-    let longer = [&task_body(1)[..], &[0; 2]].concat();
-    assert_eq!(server_error(&frame(0x82, &longer)), trailing(75, 2));
+    let longer = [&task_body(1, 1)[..], &[0; 2]].concat();
+    assert_eq!(server_error(&frame(0x82, &longer)), trailing(77, 2));
     assert_eq!(
         server_error(&frame(0x85, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 9])),
         trailing(15, 1)
@@ -89,7 +91,7 @@ fn trailing_bytes_rejected() {
 
 #[test]
 fn unknown_client_kind_rejected() {
-    for found in [0x00, 0x05, 0x81, 0xff] {
+    for found in [0x00, 0x06, 0x81, 0xff] {
         assert_eq!(
             read_client_frame(&frame(found, &[0; 8])),
             Err(WireError::Kind { offset: 1, found })
@@ -115,6 +117,23 @@ fn rest_has_exact_length() {
 }
 
 #[test]
+fn shards_have_exact_length() {
+    let read = |body: &[u8]| read_client_frame(&frame(0x05, body)).map(|_| ());
+    assert_eq!(read(&[0; 2]), Ok(()));
+    let short = WireError::Truncated {
+        offset: 6,
+        expected: 2,
+        found: 1,
+    };
+    assert_eq!(read(&[0; 1]), Err(short));
+    let long = WireError::Trailing {
+        offset: 8,
+        found: 1,
+    };
+    assert_eq!(read(&[0; 3]), Err(long));
+}
+
+#[test]
 fn empty_frame_rejected() {
     assert_eq!(read_client_frame(&[VERSION]), Err(WireError::Empty));
     assert_eq!(read_all(&[VERSION]), Ok(vec![]));
@@ -122,7 +141,7 @@ fn empty_frame_rejected() {
 
 #[test]
 fn invalid_agents_are_rejected() {
-    let hello = |agent: &[u8]| frame(0x01, &[&[agent.len() as u8], agent].concat());
+    let hello = |agent: &[u8]| frame(0x01, &[&[agent.len() as u8], agent, &[1, 0]].concat());
     for agent in [&b""[..], &[b'x'; 65], &[b'x'; 255], &[0xff], &[b'a', 0xc3]] {
         assert_eq!(
             read_client_frame(&hello(agent)),
@@ -135,24 +154,24 @@ fn invalid_agents_are_rejected() {
 
 #[test]
 fn malformed_secrets_and_tokens_are_rejected() {
-    let hello = |rest: &[u8]| frame(0x01, &[&[1, b'a'], rest].concat());
+    let hello = |rest: &[u8]| frame(0x01, &[&[1, b'a', 1, 0], rest].concat());
     let truncated = |offset, expected, found| WireError::Truncated {
         offset,
         expected,
         found,
     };
     let error = |rest: &[u8]| read_client_frame(&hello(rest)).unwrap_err();
-    assert_eq!(error(&[1]), truncated(9, 16, 0));
-    assert_eq!(error(&[&[1][..], &[0; 15]].concat()), truncated(9, 16, 15));
+    assert_eq!(error(&[1]), truncated(11, 16, 0));
+    assert_eq!(error(&[&[1][..], &[0; 15]].concat()), truncated(11, 16, 15));
     assert_eq!(
         error(&[&[1][..], &[0; 17]].concat()),
         WireError::Trailing {
-            offset: 25,
+            offset: 27,
             found: 1
         }
     );
-    assert_eq!(error(&[2]), truncated(9, 1, 0));
-    assert_eq!(error(&[2, 2, b'x']), truncated(10, 2, 1));
+    assert_eq!(error(&[2]), truncated(11, 1, 0));
+    assert_eq!(error(&[2, 2, b'x']), truncated(12, 2, 1));
     for token in [&[0][..], &[1, 0xff], &[&[65][..], &[b'x'; 65]].concat()] {
         assert_eq!(error(&[&[2], token].concat()), WireError::Token);
     }
@@ -167,8 +186,8 @@ fn unknown_codes_are_rejected() {
         body
     };
     for flags in [2u8, 3, 0xff] {
-        let mut body = task_body(1);
-        body[68] = flags;
+        let mut body = task_body(1, 1);
+        body[70] = flags;
         assert_eq!(
             server_error(&frame(0x82, &body)),
             code("task flags", flags.into())
@@ -184,7 +203,7 @@ fn unknown_codes_are_rejected() {
             code("reject reason", reason.into())
         );
     }
-    for reason in [0u8, 20, 0xff] {
+    for reason in [0u8, 21, 0xff] {
         assert_eq!(
             server_error(&frame(0x86, &with(5, 0, reason))),
             code("goodbye reason", reason.into())
@@ -242,8 +261,14 @@ fn values_out_of_range_are_rejected() {
     batch(65_537, "65537");
     for images in [0, 65_537, u32::MAX] {
         assert_eq!(
-            server_error(&frame(0x82, &task_body(images))),
+            server_error(&frame(0x82, &task_body(images, 1))),
             range("images of a task", "of 1 to 65536", &images.to_string())
+        );
+    }
+    for shards in [0, 1025, u16::MAX] {
+        assert_eq!(
+            server_error(&frame(0x82, &task_body(1, shards))),
+            range("shards of a task", "of 1 to 1024", &shards.to_string())
         );
     }
     for (beta, found) in [(0.0, "0"), (-0.1, "-0.1"), (1.5, "1.5")] {
