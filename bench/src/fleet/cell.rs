@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use farsign::dataset::ShardedDataset;
 use farsign_tests::server_process::ServerProcess;
 use farsign_tests::wait::{POLL_INTERVAL, TEST_TIMEOUT};
 use tokio::time::sleep;
 
 use super::Timing;
+use super::data::FleetData;
 use super::line::{Line, LineOptions};
 use super::real::RealFleet;
 use super::session::{ComputingTime, Session};
@@ -129,15 +129,16 @@ struct Sample {
 pub async fn measure(
     cell: &Cell,
     timing: Timing,
-    data: &ShardedDataset,
+    data: &FleetData,
 ) -> Result<(TableRow, ComputingTime)> {
     let mut settings = settings(cell.rule, cell.volunteers, false);
+    settings.extend(data.settings.iter().cloned());
     if cell.simulated() > 0 && cell.rule == "verified" {
         // Simulated updates would fail verification.
         settings.extend(["--verify-probability", "1e-12"].map(str::to_owned));
     }
     let server = start_server(&settings);
-    let alone = Session::join(server.address(), data.clone(), u64::MAX).await?;
+    let alone = Session::join(server.address(), data.shards.clone(), u64::MAX).await?;
     let time = alone.measure_computing()?;
     let line = LineOptions {
         round_trip: Duration::from_millis(cell.round_trip_ms),
@@ -152,7 +153,7 @@ pub async fn measure(
     let pace = Pace::Computing { time, rest };
     let fleet = Fleet {
         real: RealFleet::start(lines[0].address(), COMPUTING, delay)?,
-        simulated: SimulatedFleet::start(lines[1].address(), data, cell.simulated(), pace),
+        simulated: SimulatedFleet::start(lines[1].address(), &data.shards, cell.simulated(), pace),
         lines,
         server,
     };

@@ -7,6 +7,7 @@ use farsign_tests::wait::{POLL_INTERVAL, TEST_TIMEOUT};
 use tokio::time::sleep;
 
 use super::cell::{accepted, settings, start_server};
+use super::data::FleetData;
 use super::line::{Line, LineOptions};
 use crate::browser::Page;
 use crate::machine::Machine;
@@ -23,27 +24,18 @@ const COUNT_INTERVAL: Duration = Duration::from_millis(10);
 /// # Errors
 ///
 /// Returns an error if the browser or its page fails, or makes no update in time.
-pub async fn measure(machine: &Machine, samples: usize) -> Result<Option<Row>> {
+pub async fn measure(machine: &Machine, samples: usize, data: &FleetData) -> Result<Option<Row>> {
     if machine.paths.chromium.is_none() {
         return Ok(None);
     }
     let mut settings = settings("verified", 1, true);
-    let folder = machine.paths.data.as_ref().map(|folder| folder.display());
-    settings.extend(
-        folder
-            .iter()
-            .flat_map(|folder| ["--data".to_owned(), folder.to_string()]),
-    );
+    settings.extend(data.settings.iter().cloned());
     let mut times = Vec::new();
     for _ in 0..samples {
         times.push(first_update(machine, &settings).await?.as_secs_f64());
     }
-    let data = if folder.is_some() {
-        "all of MNIST"
-    } else {
-        "built-in digits"
-    };
-    let what = format!("first update of a browser after Start, {data}, 10 Mbit/s");
+    let name = data.name;
+    let what = format!("first update of a browser after Start, {name}, 10 Mbit/s");
     Ok(Some(Row::new(what, "s", &times)))
 }
 

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use farsign::dataset::ShardedDataset;
 use farsign_server::net::fd_limit::raise_nofile_limit;
 use farsign_tests::server_process::ServerProcess;
 use tokio::time::sleep;
 
 use super::Timing;
 use super::cell::{settings, start_server};
+use super::data::FleetData;
 use super::simulated::{Pace, SimulatedFleet};
 use super::work::Work;
 use crate::process::{Usage, available_memory_bytes, usage};
@@ -62,12 +62,14 @@ struct Sample {
 pub async fn measure(
     volunteers: usize,
     timing: Timing,
-    data: &ShardedDataset,
+    data: &FleetData,
 ) -> Result<(TableRow, Option<String>)> {
     raise_nofile_limit(volunteers)?;
-    let server = start_server(&settings("plain", volunteers, false));
+    let mut settings = settings("plain", volunteers, false);
+    settings.extend(data.settings.iter().cloned());
+    let server = start_server(&settings);
     let pace = Pace::Interval(INTERVAL);
-    let fleet = SimulatedFleet::start(server.address(), data, volunteers, pace);
+    let fleet = SimulatedFleet::start(server.address(), &data.shards, volunteers, pace);
     let (joining_s, limit) = wait_for_joins(&fleet, volunteers).await?;
     sleep(timing.warm_up).await;
     let before = sample(&fleet, &server)?;

@@ -1,6 +1,7 @@
 //! Section `fleet`: volunteers behind a line, next to those of an earlier protocol, and thousands of simulated ones.
 
 mod cell;
+mod data;
 mod first_update;
 mod line;
 mod many;
@@ -14,11 +15,11 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use farsign::dataset::ShardedDataset;
 use farsign::wire::VERSION;
 use serde_json::Value;
 
 use cell::Cell;
+use data::FleetData;
 
 use crate::machine::Machine;
 use crate::report::{Ratio, Section};
@@ -50,13 +51,13 @@ const COMPARED: [(&str, bool); 4] = [
 ];
 
 const ABOUT: &str = "\
-`farsign serve` with the default network, 784-128-10, on the built-in digits, in a run that does not end and is not \
+`farsign serve` with the default network, 784-128-10, in a run that does not end and is not \
 evaluated. Four volunteers compute, as `farsign volunteer` does. The other 60 are simulated: they receive and decode \
 like those, but wait instead of computing, for as long as computing took alone on this machine before, and send \
 pseudorandom signs. All are behind a TCP proxy that delays each direction by half of the round trip and limits no \
 bandwidth. Busy is the fraction of the time besides rests in which a volunteer computes; otherwise it waits for the \
 line or the server. Bytes are those of the TCP connections of the volunteers that compute, requests and headers of \
-WebSockets included. Each row is one window of 8 s, after 3 s in which the fleet settles. Under `verified` with \
+WebSockets included. Each row is one window of 8 s, after 10 s in which tasks grow and volunteers download their data. Under `verified` with \
 simulated volunteers no update is sampled for verification, which would fail; with four volunteers, all compute, and \
 verification has its default settings.
 
@@ -98,7 +99,7 @@ impl Extent {
         } else {
             Self {
                 timing: Timing {
-                    warm_up: ms(3000),
+                    warm_up: ms(10_000),
                     window: ms(8000),
                 },
                 many: &MANY,
@@ -145,14 +146,11 @@ async fn stop_signal() -> io::Result<()> {
 
 async fn measure(machine: &Machine) -> Result<Section> {
     let extent = Extent::of(machine);
-    let data = farsign_server::data::loader::built_in()?
-        .shards
-        .data()
-        .clone();
+    let data = FleetData::load(machine)?;
     let (cells, computing) = measure_cells(extent.timing, &data).await?;
     let (many, ends) = measure_many(&extent, &data).await?;
     eprintln!("  first update of a browser");
-    let first = first_update::measure(machine, extent.browsers).await?;
+    let first = first_update::measure(machine, extent.browsers, &data).await?;
     let mut tables = vec![cells, many];
     let recorded = recorded()?;
     let earlier = recorded
@@ -161,7 +159,8 @@ async fn measure(machine: &Machine) -> Result<Section> {
     let earlier: Vec<Table> = earlier.cloned().collect();
     let ratios = earlier.first().map(|earlier| compare(&tables[0], earlier));
     tables.extend(earlier);
-    let mut about = vec![ABOUT.to_owned(), computing];
+    let about_data = format!("The training data are {}.", data.name);
+    let mut about = vec![ABOUT.to_owned(), about_data, computing];
     about.extend(ends);
     Ok(Section {
         name: NAME,
@@ -174,7 +173,7 @@ async fn measure(machine: &Machine) -> Result<Section> {
 }
 
 /// Measures all combinations, and describes the time of computing of each rule.
-async fn measure_cells(timing: Timing, data: &ShardedDataset) -> Result<(Table, String)> {
+async fn measure_cells(timing: Timing, data: &FleetData) -> Result<(Table, String)> {
     let title = format!("Volunteers behind a line, protocol version {VERSION}");
     let mut table = Table::new(title, &cell::COLUMNS);
     let mut computing: BTreeMap<(&str, u32), Vec<Duration>> = BTreeMap::new();
@@ -216,7 +215,7 @@ fn cells() -> impl Iterator<Item = Cell> {
 }
 
 /// Measures large fleets, and describes the ends of those that were not served.
-async fn measure_many(extent: &Extent, data: &ShardedDataset) -> Result<(Table, Vec<String>)> {
+async fn measure_many(extent: &Extent, data: &FleetData) -> Result<(Table, Vec<String>)> {
     let title =
         format!("Simulated volunteers with one update a second, protocol version {VERSION}");
     let mut table = Table::new(title, &many::COLUMNS);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   a version is due    after N / 16 updates, once 128 times the CPU time of the last publication has passed
-//!                       after max(16, N / 4) updates at the latest, a single volunteer's after 8
+//!                       after max(8, N / 4) updates at the latest, a single volunteer's after 4
 //!                       at once when a volunteer joins or leaves, and at the end of the run
 //! ```
 //!
@@ -18,10 +18,10 @@ use farsign::assignment::updates_between_snapshots;
 const INTERVAL_OVER_COST: u32 = 128;
 
 /// Updates between two versions, at most, in a small fleet.
-const MAX_UPDATES: u64 = 16;
+const MAX_UPDATES: u64 = 8;
 
 /// Updates of each volunteer between two versions, at most.
-const MAX_UPDATES_EACH: u64 = 8;
+const MAX_UPDATES_EACH: u64 = 4;
 
 /// Updates between two versions, at most, in a large fleet, as a multiple of those after which one may be due.
 const MAX_OVER_MIN_UPDATES: u64 = 4;
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn fast_updates_share_version() {
-        for (active, most) in [(0, 8), (1, 8), (2, 16), (64, 16), (65, 20), (1000, 252)] {
+        for (active, most) in [(0, 4), (1, 4), (2, 8), (64, 16), (65, 20), (1000, 252)] {
             let (schedule, now) = published(active);
             assert!(!schedule.is_due(1000 + most - 1, now), "{active} active");
             assert!(schedule.is_due(1000 + most, now), "{active} active");
