@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use farsign_tests::reverse_proxy::{ReverseProxy, ReverseProxyOptions};
+use farsign_tests::server_process::ServerProcess;
 use serde_json::Value;
 
 use crate::cores::{choose_cores, set_cores, wait_for_cores};
@@ -21,6 +22,15 @@ async fn wait_for_updates(page: &Page, updates: f64) {
         state.count("own-accepted") >= before + updates
     })
     .await;
+}
+
+/// Waits until as many shards were requested as there are, and returns their number.
+async fn wait_for_shards(page: &Page, server: &ServerProcess, proxy: &ReverseProxy) -> usize {
+    let list = server.get_json("/api/v1/data/shards", "");
+    let shards = list["shards"].as_array().map_or(0, Vec::len);
+    page.wait_until("all shards", |_| proxy.requests(SHARDS).len() >= shards)
+        .await;
+    shards
 }
 
 /// Expects no shard to be requested twice.
@@ -44,10 +54,7 @@ fn cores_download_each_shard_once() {
             choose_cores(page, 3).await;
             page.start_at_full_effort().await;
             wait_for_cores(server, 3);
-            let shards = server.get_json("/api/v1/data/shards", "")["shards"].clone();
-            let shards = shards.as_array().map_or(0, Vec::len);
-            page.wait_until("all shards", |_| proxy.requests(SHARDS).len() == shards)
-                .await;
+            let shards = wait_for_shards(page, server, &proxy).await;
             set_cores(page, 4).await;
             wait_for_cores(server, 4);
             wait_for_updates(page, 100.0).await;
@@ -136,7 +143,7 @@ fn failed_data_worker_ends_training() {
     assert!(others.is_empty(), "{others:#?}");
 }
 
-/// Writes the built-in digits into a folder, with the files that `swap` names exchanged.
+/// Writes the built-in digits into a folder, with training and held-out ones exchanged on request.
 fn write_digits(folder: &Path, is_swapped: bool) {
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mnist-10k");
     for (kind, other) in [("train", "t10k"), ("t10k", "train")] {
@@ -171,6 +178,8 @@ fn changed_data_is_reloaded_once() {
         choose_cores(page, 3).await;
         page.start_at_full_effort().await;
         wait_for_cores(server, 3);
+        wait_for_shards(page, server, &proxy).await;
+        wait_for_updates(page, 20.0).await;
         assert_eq!(proxy.requests(LIST).len(), 1);
         server.kill();
         write_digits(folder.path(), true);

@@ -119,14 +119,14 @@ impl PartQueue {
 
     /// Takes the images of a request. Returns whether its part is wanted: its session and its task are open.
     pub fn receive(&mut self, id: u32, bytes: Option<Uint8Array>) -> bool {
-        match self.parts.iter_mut().find(|part| part.id == id) {
-            Some(part) => part.bytes = bytes,
-            None => {
-                bytes.iter().for_each(|bytes| self.reuse(bytes));
-                return false;
-            }
+        let wanted = self.parts.iter_mut().find(|part| part.id == id);
+        let is_wanted = wanted.is_some();
+        if let Some(part) = wanted {
+            part.bytes = bytes;
+        } else if let Some(bytes) = bytes {
+            self.reuse(&bytes);
         }
-        true
+        is_wanted
     }
 
     /// Copies the next part of a task into `block`, and returns its number of images; `None` before they arrive.
