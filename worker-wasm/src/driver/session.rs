@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use farsign::task::Task;
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::{ClientFrame, Hello};
+use farsign::wire::{ClientFrame, Hello, ServerRecord, read_server_frame};
 use js_sys::Uint8Array;
 
 use super::{Driver, SharedDriver};
@@ -128,6 +128,7 @@ impl Driver {
         frame.copy_to(&mut self.incoming);
         self.progress.bytes_received += length as f64;
         self.line.received(unix_time_ms(), length);
+        self.request_images_of_frame();
         let Some(volunteer) = &mut self.volunteer else {
             return Ok(());
         };
@@ -165,7 +166,6 @@ impl Driver {
                     }
                     (has_task, self.is_rest_announced) = (true, false);
                     self.expect_held_shards(&task)?;
-                    self.request_images(task);
                 }
                 Event::VersionMissing(task) => {
                     self.drop_images();
@@ -180,6 +180,18 @@ impl Driver {
         }
         self.send_progress(false);
         Ok(())
+    }
+
+    /// Requests the images of the tasks in the frame. The data worker draws them while the version is decoded.
+    fn request_images_of_frame(&mut self) {
+        // A malformed frame is reported when the volunteer reads it.
+        let records = read_server_frame(&self.incoming).into_iter().flatten();
+        for record in records {
+            if let Ok(ServerRecord::Task(task)) = record {
+                self.parts.add(task);
+            }
+        }
+        self.request_parts();
     }
 
     fn expect_held_shards(&self, task: &Task) -> Result<(), VolunteerError> {

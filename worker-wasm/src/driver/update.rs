@@ -8,8 +8,9 @@ use crate::disconnect::Disconnect;
 use crate::events::State;
 use crate::worker_global::now_ms;
 
-/// CPU time of the browser for the images of a part, outside this worker, with the time of the data worker.
-pub(super) const IMAGES_OVERHEAD_MS: f64 = 0.2;
+/// CPU time of the browser and of the data worker for the images of a part, outside this worker; measured with /proc for
+/// the default model.
+pub(super) const IMAGES_OVERHEAD_MS: f64 = 0.5;
 
 /// The update that is computed, part by part.
 #[derive(Debug)]
@@ -21,13 +22,8 @@ pub(super) struct BegunUpdate {
 }
 
 impl Driver {
-    /// Requests the images of a task, after those of the tasks before it.
-    pub(super) fn request_images(&mut self, task: Task) {
-        self.parts.add(task);
-        self.request_parts();
-    }
-
-    fn request_parts(&mut self) {
+    /// Requests the next parts of the open tasks.
+    pub(super) fn request_parts(&mut self) {
         while let Some(request) = self.parts.next_request() {
             self.request_data(&request);
         }
