@@ -3,7 +3,7 @@
 //! Four of five pixels of a digit are zero, and a zero adds nothing to any sum. A minibatch therefore stores only the
 //! nonzero pixels of each image.
 
-use crate::dataset::{Dataset, DatasetView, PixelIndex};
+use crate::dataset::{Dataset, DatasetView, DrawnImages, PixelIndex};
 use crate::random::Stream;
 
 /// A sparse matrix in compressed rows: for each row, the nonzero columns in rising order and their values.
@@ -121,28 +121,49 @@ impl Minibatch {
 
     /// Fills the minibatch with the images of these indices, in order.
     pub fn fill(&mut self, data: DatasetView<'_>, indices: impl Iterator<Item = usize>) {
+        self.clear();
+        self.extend(data, indices);
+    }
+
+    /// Removes all images. The buffers are kept.
+    pub fn clear(&mut self) {
         self.inputs.clear();
         self.labels.clear();
+    }
+
+    /// Adds the images of these indices, in order. The minibatch was cleared once.
+    pub fn extend(&mut self, data: DatasetView<'_>, indices: impl Iterator<Item = usize>) {
         match data.indexed() {
-            Some((data, index)) => self.fill_from(index, data, indices),
+            Some((data, index)) => self.extend_from(index, data, indices),
             None => {
                 for index in indices {
                     let (data, position) = data.locate(index);
-                    for (pixel, &byte) in data.image(position).iter().enumerate() {
-                        if byte != 0 {
-                            self.inputs.push(pixel, scaled(byte));
-                        }
-                    }
-                    self.inputs.end_row();
-                    self.labels.push(data.label(position));
+                    self.push(data.image(position), data.label(position));
                 }
             }
         }
     }
 
-    /// Fills the minibatch from the index: copies first and then converts. Images are scattered in memory, and a
-    /// processor prefetches the next ones while it copies, but not while it converts.
-    fn fill_from(
+    /// Adds images that were drawn elsewhere, in order. The minibatch was cleared once.
+    pub fn extend_with(&mut self, drawn: DrawnImages<'_>) {
+        for (image, label) in drawn.iter() {
+            self.push(image, label);
+        }
+    }
+
+    fn push(&mut self, image: &[u8], label: u8) {
+        for (pixel, &byte) in image.iter().enumerate() {
+            if byte != 0 {
+                self.inputs.push(pixel, scaled(byte));
+            }
+        }
+        self.inputs.end_row();
+        self.labels.push(label);
+    }
+
+    /// Adds images from the index: copies first and then converts. Images are scattered in memory, and a processor
+    /// prefetches the next ones while it copies, but not while it converts.
+    fn extend_from(
         &mut self,
         pixel_index: &PixelIndex,
         data: &Dataset,
@@ -150,11 +171,13 @@ impl Minibatch {
     ) {
         self.pixels.clear();
         self.bytes.clear();
+        let before = self.inputs.columns.len();
         for index in indices {
             let (pixels, bytes) = pixel_index.image(index);
             self.pixels.extend_from_slice(pixels);
             self.bytes.extend_from_slice(bytes);
-            self.inputs.starts.push(self.pixels.len() as u32);
+            let end = before + self.pixels.len();
+            self.inputs.starts.push(end as u32);
             self.labels.push(data.label(index));
         }
         self.inputs
@@ -177,7 +200,7 @@ mod tests {
     use crate::dataset::DatasetParts;
 
     #[test]
-    fn pixel_index_preserves_minibatches() {
+    fn all_sources_fill_same_minibatch() {
         let mut stream = Stream::new(3);
         let images = (0..40 * 6)
             .map(|_| (stream.below(2) * stream.below(256)) as u8)
@@ -190,16 +213,28 @@ mod tests {
             labels,
         })
         .unwrap();
+        let indexed_data = data.clone().indexed();
         let mut plain = Minibatch::default();
-        let mut indexed = Minibatch::default();
+        let mut others = [(); 3].map(|()| Minibatch::default());
+        let mut bytes = Vec::new();
         for seed in 0..20 {
             plain.draw(&data, seed, 9);
-            indexed.draw(&data.clone().indexed(), seed, 9);
-            assert_eq!(
-                (&plain.inputs, &plain.labels),
-                (&indexed.inputs, &indexed.labels),
-                "seed {seed}"
-            );
+            let [indexed, in_parts, drawn] = &mut others;
+            indexed.draw(&indexed_data, seed, 9);
+            in_parts.clear();
+            drawn.clear();
+            let mut drawn_indices = indices(seed, data.len(), 9);
+            while drawn_indices.len() > 0 {
+                let part: Vec<_> = drawn_indices.by_ref().take(4).collect();
+                in_parts.extend((&indexed_data).into(), part.iter().copied());
+                DrawnImages::write((&data).into(), part.iter().copied(), &mut bytes);
+                let images = DrawnImages::read(&bytes, part.len(), data.pixels(), data.classes());
+                drawn.extend_with(images.expect("the images that were written"));
+            }
+            for other in &others {
+                let found = (&other.inputs, &other.labels);
+                assert_eq!(found, (&plain.inputs, &plain.labels), "seed {seed}");
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 //! An update is a pure function of its task, the task's version and the tasks since the last momentum reset, and every
 //! target computes the same bits. Updates can therefore be verified.
 
-use crate::dataset::DatasetView;
+use crate::dataset::{DatasetView, DrawnImages};
 use crate::direction::Directions;
 use crate::estimate::{Order, zeroth_order};
 use crate::kernels::sparse::Kernel;
@@ -26,7 +26,10 @@ pub struct UpdateComputer {
     kernel: Kernel,
     directions: Directions,
     momentum: Momentum,
+    /// The images of the current part; in zeroth order, all so far.
     batch: Minibatch,
+    /// First order: sum of the losses of the images so far; `None` before the first.
+    loss_sum: Option<f32>,
     /// The estimate: a gradient, `[d]`, or `[K]` in zeroth order.
     estimate: Vec<f32>,
     /// First order: projections of the momentum, `[K]`.
@@ -51,6 +54,7 @@ impl UpdateComputer {
             directions: Directions::new(settings.directions, 0),
             momentum: Momentum::default(),
             batch: Minibatch::default(),
+            loss_sum: None,
             estimate: vec![0.0; estimates],
             projections: vec![0.0; count],
             shifted: Vec::new(),
@@ -75,12 +79,38 @@ impl UpdateComputer {
     ) -> Option<&SignBits> {
         let data = data.into();
         let images = task.images as usize;
-        let drawn = minibatch::indices(task.minibatch_seed, data.len(), images);
+        let mut drawn = minibatch::indices(task.minibatch_seed, data.len(), images);
+        self.begin();
+        while drawn.len() > 0 {
+            self.begin_part();
+            self.batch.extend(data, drawn.by_ref().take(PART_IMAGES));
+            self.add_part(task, x);
+        }
+        self.finish(task, x)
+    }
+
+    /// Begins an update whose images were drawn elsewhere. An update that is not finished is dropped.
+    pub fn begin(&mut self) {
+        self.loss_sum = None;
+        self.batch.clear();
+    }
+
+    /// Adds the next images that the task draws, at the parameters `x`, `[d]`. Parts of any size lead to the same bits.
+    pub fn add_images(&mut self, task: &Task, x: &[f32], images: DrawnImages<'_>) {
+        self.begin_part();
+        self.batch.extend_with(images);
+        self.add_part(task, x);
+    }
+
+    /// Returns the update, `[K]`, after all images of its task.
+    ///
+    /// `None` if the estimate is not finite: no honest update exists then.
+    pub fn finish(&mut self, task: &Task, x: &[f32]) -> Option<&SignBits> {
         self.directions.reseed(task.direction_seed);
         if task.reset_momentum {
             self.momentum.reset();
         }
-        if !self.estimate(x, data, drawn) {
+        if !self.finish_estimate(task, x) {
             return None;
         }
         let momentum = self.momentum.update(&self.estimate, self.settings.beta);
@@ -103,27 +133,31 @@ impl UpdateComputer {
         std::mem::swap(&mut self.momentum, momentum);
     }
 
-    /// Computes the estimate on the images that were drawn, and returns whether all of it is finite.
-    fn estimate(
-        &mut self,
-        x: &[f32],
-        data: DatasetView<'_>,
-        mut drawn: impl ExactSizeIterator<Item = usize>,
-    ) -> bool {
+    /// Drops the images of the last part, whose gradient is added. Losses need all images at once.
+    fn begin_part(&mut self) {
+        if self.settings.order == Order::First {
+            self.batch.clear();
+        }
+    }
+
+    /// Adds the gradient of the images of a part.
+    fn add_part(&mut self, task: &Task, x: &[f32]) {
+        if self.settings.order == Order::First {
+            let images = task.images as usize;
+            let sum = &mut self.loss_sum;
+            self.kernel
+                .add_part(x, &self.batch, images, sum, &mut self.estimate);
+        }
+    }
+
+    /// Completes the estimate on the images that were added, and returns whether all of it is finite.
+    fn finish_estimate(&mut self, task: &Task, x: &[f32]) -> bool {
         let finite = match self.settings.order {
-            Order::First => {
-                let images = drawn.len();
-                let mut sum = None;
-                while drawn.len() > 0 {
-                    self.batch.fill(data, drawn.by_ref().take(PART_IMAGES));
-                    self.kernel
-                        .add_part(x, &self.batch, images, &mut sum, &mut self.estimate);
-                }
-                // An infinite loss can have a finite gradient.
-                sum.is_some_and(|sum| (sum * (1.0 / images as f32)).is_finite())
-            }
+            // An infinite loss can have a finite gradient.
+            Order::First => self
+                .loss_sum
+                .is_some_and(|sum| (sum * (1.0 / task.images as f32)).is_finite()),
             Order::Zeroth { delta } => {
-                self.batch.fill(data, drawn);
                 let kernel = &mut self.kernel;
                 let batch = &self.batch;
                 let g = &mut self.estimate;

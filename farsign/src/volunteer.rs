@@ -60,7 +60,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::dataset::ShardedDataset;
+use crate::dataset::{DrawnImages, ShardedDataset};
 use crate::sign::SignBits;
 use crate::sign_update::UpdateComputer;
 use crate::task::{Goodbye, RejectReason, RunSettings, Task, TaskId};
@@ -252,6 +252,41 @@ impl Volunteer {
         Ok(())
     }
 
+    /// Begins the update of a task whose images were drawn elsewhere: [`Volunteer::add_images`] adds all of them, in order.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the volunteer does not hold the task's version.
+    pub fn begin_update(&mut self, task: &Task) -> Result<(), VolunteerError> {
+        self.session()?.begin_update(task)
+    }
+
+    /// Adds the next images of the task whose update was begun last.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error before the welcome.
+    pub fn add_images(
+        &mut self,
+        task: &Task,
+        images: DrawnImages<'_>,
+    ) -> Result<(), VolunteerError> {
+        let session = self.session()?;
+        session.computer.add_images(task, &session.x, images);
+        Ok(())
+    }
+
+    /// Writes the frame of the update that was begun last into `out`, which is cleared first. All its images were added.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the estimate is not finite.
+    pub fn finish_update(&mut self, task: &Task, out: &mut Vec<u8>) -> Result<(), VolunteerError> {
+        let signs = self.session()?.finish_update(task)?;
+        ClientFrame::update(task.id, signs, out);
+        Ok(())
+    }
+
     /// Ends the session. Returns whether one was open.
     pub fn leave(&mut self) -> bool {
         self.session.take().is_some()
@@ -354,20 +389,41 @@ impl Session {
         task: &Task,
         data: &ShardedDataset,
     ) -> Result<&SignBits, VolunteerError> {
+        self.copy_parameters(task)?;
+        let images = data.first(task.shards.into());
+        let images = images.ok_or_else(|| VolunteerError::MissingShards {
+            held: data.held(),
+            expected: task.shards,
+        })?;
         self.open.retain(|open| open.id != task.id);
+        let signs = self.computer.compute(task, &self.x, images);
+        signs.ok_or(VolunteerError::NonFinite {
+            version: task.version,
+        })
+    }
+
+    fn begin_update(&mut self, task: &Task) -> Result<(), VolunteerError> {
+        self.copy_parameters(task)?;
+        self.computer.begin();
+        Ok(())
+    }
+
+    fn finish_update(&mut self, task: &Task) -> Result<&SignBits, VolunteerError> {
+        self.open.retain(|open| open.id != task.id);
+        let signs = self.computer.finish(task, &self.x);
+        signs.ok_or(VolunteerError::NonFinite {
+            version: task.version,
+        })
+    }
+
+    fn copy_parameters(&mut self, task: &Task) -> Result<(), VolunteerError> {
         let found = task.version;
         let version =
             held(&self.versions, found).ok_or(VolunteerError::UnknownVersion { found })?;
         if self.x_version.replace(found) != Some(found) {
             version.copy_parameters(&mut self.x);
         }
-        let images = data.first(task.shards.into());
-        let images = images.ok_or_else(|| VolunteerError::MissingShards {
-            held: data.held(),
-            expected: task.shards,
-        })?;
-        let signs = self.computer.compute(task, &self.x, images);
-        signs.ok_or(VolunteerError::NonFinite { version: found })
+        Ok(())
     }
 }
 

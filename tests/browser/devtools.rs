@@ -1,4 +1,4 @@
-//! Access to the page's Web Worker through the DevTools protocol, and to the driver.
+//! Access to the page's Web Workers through the DevTools protocol, and to the driver.
 
 use std::fs;
 use std::path::Path;
@@ -24,17 +24,37 @@ pub struct Memory {
     pub heap_bytes: u64,
 }
 
-/// A DevTools connection to the worker of the only page.
+/// The script of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// The worker that holds the training images.
+    Data,
+    /// A worker that trains.
+    Training,
+}
+
+impl Script {
+    fn of(url: &str) -> Option<Self> {
+        let (_, name) = url.rsplit_once('/')?;
+        match name {
+            "data-worker.js" => Some(Self::Data),
+            "volunteer-worker.js" => Some(Self::Training),
+            _ => None,
+        }
+    }
+}
+
+/// A DevTools connection to the workers of the only page.
 pub struct DevTools {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     calls: u64,
-    /// The worker's session.
-    worker: Value,
+    /// The sessions of the workers.
+    workers: Vec<(Script, Value)>,
 }
 
 impl DevTools {
-    /// Connects to the worker in the browser with this profile.
-    pub async fn connect(profile: &Path) -> Self {
+    /// Connects to the data worker and to `training` other workers in the browser with this profile.
+    pub async fn connect(profile: &Path, training: usize) -> Self {
         let file =
             fs::read_to_string(profile.join("DevToolsActivePort")).expect("the browser's address");
         let (port, path) = file.trim().split_once('\n').expect("a port and a path");
@@ -44,7 +64,7 @@ impl DevTools {
         let mut devtools = Self {
             socket,
             calls: 0,
-            worker: Value::Null,
+            workers: Vec::new(),
         };
         let targets = devtools
             .call(&Value::Null, "Target.getTargets", json!({}))
@@ -65,15 +85,37 @@ impl DevTools {
         devtools
             .call(&page["sessionId"], "Target.setAutoAttach", follow)
             .await;
-        while devtools.worker.is_null() {
+        while devtools.workers.len() < training + 1 {
             _ = devtools.next().await;
         }
         devtools
     }
 
-    /// Returns the worker's memory use between two tasks, after a garbage collection.
-    pub async fn memory(&mut self) -> Memory {
-        let worker = self.worker.clone();
+    /// Returns the memory use of each worker with this script between two tasks, after a garbage collection.
+    pub async fn memory(&mut self, script: Script) -> Vec<Memory> {
+        let workers = self.workers(script);
+        let mut memory = Vec::new();
+        for worker in workers {
+            memory.push(self.memory_of(worker).await);
+        }
+        memory
+    }
+
+    /// Throws an exception in the data worker.
+    pub async fn fail_data_worker(&mut self) {
+        let throw = "setTimeout(() => { throw new Error('a failure of the test') })";
+        for worker in self.workers(Script::Data) {
+            self.call(&worker, "Runtime.evaluate", json!({ "expression": throw }))
+                .await;
+        }
+    }
+
+    fn workers(&self, script: Script) -> Vec<Value> {
+        let workers = self.workers.iter().filter(|(found, _)| *found == script);
+        workers.map(|(_, session)| session.clone()).collect()
+    }
+
+    async fn memory_of(&mut self, worker: Value) -> Memory {
         self.call(&worker, "HeapProfiler.collectGarbage", json!({}))
             .await;
         let heap = self.call(&worker, "Runtime.getHeapUsage", json!({})).await;
@@ -116,10 +158,11 @@ impl DevTools {
             .expect("a message")
             .expect("a DevTools connection");
         let message: Value = serde_json::from_str(message.to_text().unwrap_or("{}")).expect("JSON");
-        if message["method"] == "Target.attachedToTarget"
-            && message["params"]["targetInfo"]["type"] == "worker"
-        {
-            self.worker = message["params"]["sessionId"].clone();
+        if message["method"] == "Target.attachedToTarget" {
+            let params = &message["params"];
+            let script = params["targetInfo"]["url"].as_str().and_then(Script::of);
+            let worker = script.map(|script| (script, params["sessionId"].clone()));
+            self.workers.extend(worker);
         }
         message
     }

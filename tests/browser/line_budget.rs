@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::cores::choose_cores;
 use crate::page::{PRELOADED, Page, needs_chromium, test_page};
 
 const MEGABYTE: f64 = 1e6;
@@ -110,13 +111,8 @@ fn cores_share_budget() {
         return;
     }
     test_page(&ENDLESS, async |page, server| {
-        page.wait_for("idle").await;
-        page.reload_with(
-            "Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 4 })",
-        )
-        .await;
+        choose_cores(page, 3).await;
         use_line(page, 80).await;
-        page.set("cores", "value = '3'", "change").await;
         page.start_at_full_effort().await;
         page.wait_until("a rest of every core", |state| {
             state.name() == "line-budget-used" && state.count("own-accepted") > 10.0

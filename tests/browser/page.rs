@@ -236,9 +236,9 @@ impl Page {
         }
     }
 
-    /// Connects to the DevTools of the worker, which exists after the page has loaded.
-    pub async fn devtools(&self) -> DevTools {
-        DevTools::connect(&self.profile).await
+    /// Connects to the DevTools of the data worker and of `training` others. One of each exists after loading.
+    pub async fn devtools(&self, training: usize) -> DevTools {
+        DevTools::connect(&self.profile, training).await
     }
 
     /// Runs a script in the page, and returns its result.

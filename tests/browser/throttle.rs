@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::cores::{choose_cores, set_cores};
 use crate::page::{PRELOADED, Page, needs_chromium, test_page};
 
 /// Waits for a hundred updates and for a processor use of at most `max` cores, and returns the use. After a moment in
@@ -107,12 +108,7 @@ fn cores_are_volunteers_and_settings_persist() {
     test_page(
         &["--model", "softmax", "--schedule", "constant"],
         async |page, server| {
-            page.wait_for("idle").await;
-            page.reload_with(
-                "Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 4 })",
-            )
-            .await;
-            page.set("cores", "value = '3'", "change").await;
+            choose_cores(page, 3).await;
             page.set_effort(20).await;
             page.press("start").await;
             server.wait_until("three volunteers", |status| {
@@ -122,7 +118,7 @@ fn cores_are_volunteers_and_settings_persist() {
                 state.text("detail").starts_with("3 cores")
             })
             .await;
-            page.set("cores", "value = '1'", "change").await;
+            set_cores(page, 1).await;
             server.wait_until("one volunteer", |status| {
                 status["volunteers"]["connected"] == 1
             });
@@ -130,7 +126,7 @@ fn cores_are_volunteers_and_settings_persist() {
                 page.wait_for("working").await.text("detail"),
                 "Your device is improving the shared model."
             );
-            page.set("cores", "value = '2'", "change").await;
+            set_cores(page, 2).await;
             server.wait_until("two volunteers", |status| {
                 status["volunteers"]["connected"] == 2
             });

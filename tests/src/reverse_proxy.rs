@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::http_tunnel::{forward, header, listen, read_head, write_head};
 
@@ -23,6 +24,8 @@ pub struct ReverseProxyOptions {
 pub struct ReverseProxy {
     address: SocketAddr,
     prefix: &'static str,
+    /// First lines of the requests so far.
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl ReverseProxy {
@@ -32,16 +35,27 @@ impl ReverseProxy {
     /// Returns an error if the system has no free port.
     pub fn to(server: SocketAddr, options: ReverseProxyOptions) -> io::Result<Self> {
         let address = options.address.unwrap_or(Ipv4Addr::LOCALHOST.into());
-        let address = listen(address, move |client| serve(client, server, options))?;
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let list = Arc::clone(&requests);
+        let address = listen(address, move |client| serve(client, server, options, &list))?;
         Ok(Self {
             address,
             prefix: options.prefix,
+            requests,
         })
     }
 
     /// Returns the address of the proxy.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the requests so far whose first line contains `text`, such as a path.
+    pub fn requests(&self, text: &str) -> Vec<String> {
+        let requests = self.requests.lock();
+        let requests = requests.unwrap_or_else(PoisonError::into_inner);
+        let found = requests.iter().filter(|line| line.contains(text));
+        found.cloned().collect()
     }
 
     /// Returns the URL of a path below the prefix.
@@ -54,8 +68,12 @@ fn serve(
     mut client: TcpStream,
     server: SocketAddr,
     options: ReverseProxyOptions,
+    requests: &Mutex<Vec<String>>,
 ) -> io::Result<()> {
     let mut head = read_head(&mut client)?;
+    let mut lines = requests.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.push(head[0].clone());
+    drop(lines);
     let is_admitted = options
         .authorization
         .is_none_or(|expected| header(&head, "authorization") == Some(expected));

@@ -46,18 +46,25 @@ impl From<ShardError> for LoadError {
     }
 }
 
-/// Downloads the list of shards of the server with this WebSocket address.
+/// Downloads the list of shards of the server with this WebSocket address, as [`read_list`] reads it.
 ///
 /// # Errors
-/// Returns an error if the download fails or the list is invalid.
-pub async fn load_list(socket_url: &str, caches: Caches) -> Result<ShardedDataset, LoadError> {
+/// Returns an error if the download fails or the list is no JSON.
+pub async fn load_list(socket_url: &str, caches: Caches) -> Result<JsValue, LoadError> {
     let url = format!("{}api/v1/data/shards", http_url(socket_url));
     let response = request(&url, caches).await?;
     let no_list = |_| content("the server's list of shards is no JSON");
-    let json = JsFuture::from(response.json().map_err(no_list)?)
+    JsFuture::from(response.json().map_err(no_list)?)
         .await
-        .map_err(no_list)?;
-    let list: List = serde_wasm_bindgen::from_value(json).map_err(content)?;
+        .map_err(no_list)
+}
+
+/// Reads a list of shards, and returns the data without any of them.
+///
+/// # Errors
+/// Returns an error if the list is invalid.
+pub fn read_list(list: JsValue) -> Result<ShardedDataset, LoadError> {
+    let list: List = serde_wasm_bindgen::from_value(list).map_err(content)?;
     let entry = |shard: &Shard| {
         Some(ShardEntry {
             digest: parse_hexadecimal(&shard.digest)?,

@@ -2,22 +2,28 @@
 //!
 //! ```text
 //!   page  <--postMessage-->  volunteer-worker.js  <-->  Volunteer (here)  <--WebSocket-->  server
-//!                                                             |
-//!                                                             v
-//!                                                   farsign::volunteer: the algorithm
+//!     |                                                    |      |
+//!     |                             MessageChannel: images |      v
+//!     |                                                    v     farsign::volunteer: the algorithm
+//!     +-----postMessage-->   data-worker.js    <-->  DataWorker (here)  <--fetch-->  server
 //! ```
 //!
-//! The page recognizes drawings in a second worker, with [`Classifier`] and the server's current parameters.
+//! A tab has one worker with a [`Volunteer`] for each core, and one with the [`DataWorker`], which downloads and holds the
+//! training data for all of them. The page recognizes drawings in another worker, with [`Classifier`] and the server's
+//! current parameters.
 //!
 //! This crate only converts: browser events into calls of the shared crate, and its results into events for the page.
-//! The socket, the data and all computation stay in the worker, so the page never blocks.
+//! The socket, the data and all computation stay in workers, so the page never blocks.
 
 mod data;
+mod data_messages;
+mod data_worker;
 mod disconnect;
 mod driver;
 mod events;
 mod inference;
 mod line;
+mod port;
 mod preprocess;
 mod socket;
 mod throttle;
@@ -31,6 +37,7 @@ use wasm_bindgen::prelude::*;
 
 use driver::{Credentials, Driver};
 
+pub use data_worker::DataWorker;
 pub use inference::{Classifier, normalize_drawing};
 
 /// A volunteer. The callback of the constructor receives messages of type `state`, `progress` and `line` for the page.
@@ -40,11 +47,11 @@ pub struct Volunteer(Rc<RefCell<Driver>>);
 
 #[wasm_bindgen]
 impl Volunteer {
-    /// Creates an idle volunteer.
+    /// Creates an idle volunteer, with a channel to the tab's data worker.
     #[wasm_bindgen(constructor)]
-    pub fn new(on_event: js_sys::Function) -> Self {
+    pub fn new(on_event: js_sys::Function, data: web_sys::MessagePort) -> Self {
         throw_panics();
-        Self(Driver::new(on_event))
+        Self(Driver::new(on_event, data))
     }
 
     /// Starts to train for the server with this WebSocket address.

@@ -26,6 +26,7 @@
 //! ```
 
 mod digest;
+mod drawn;
 mod error;
 mod foreign;
 mod gzip;
@@ -40,6 +41,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 pub use digest::{hexadecimal, parse_hexadecimal};
+pub use drawn::DrawnImages;
 pub use error::DatasetError;
 pub use foreign::{ForeignFormat, foreign_format};
 pub use gzip::{BytesAfterGzip, GzipReader, is_gzip};

@@ -1,5 +1,6 @@
 //! The line budget in the life cycle of the driver: permission before a session and before each task.
 
+use super::session::BROWSER_OVERHEAD_MS;
 use super::{Driver, SharedDriver};
 use crate::events::{State, WorkerEvent};
 use crate::line::{Permission, Refused};
@@ -26,7 +27,7 @@ impl Driver {
             driver.line.close();
         }
         driver.report_line();
-        driver.load(this); // the reply may allow the next shard
+        driver.load(); // the reply may allow the next shard
         match reply {
             _ if !driver.is_started => {}
             Err(refused) if driver.unacknowledged > 0 => driver.line_refused = Some(refused),
@@ -35,7 +36,7 @@ impl Driver {
                 let started_ms = now_ms();
                 driver.record_idle(started_ms);
                 let result = driver.work_or_wait(this, started_ms);
-                driver.on_idle(this, started_ms, result);
+                driver.on_idle(this, started_ms, BROWSER_OVERHEAD_MS, result);
             }
             Ok(()) => {
                 drop(driver);

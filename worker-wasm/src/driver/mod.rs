@@ -1,4 +1,4 @@
-//! Drives a volunteer: loads data, connects, trains, throttles and reconnects.
+//! Drives a volunteer: asks for data, connects, trains, throttles and reconnects.
 //!
 //! ```text
 //!   idle --start--> loading data --> connecting --> working --pause--> paused --start--> connecting
@@ -15,26 +15,33 @@
 
 mod line;
 mod loading;
+mod parts;
 mod session;
+mod update;
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use farsign::backoff::Backoff;
-use farsign::dataset::ShardedDataset;
 use farsign::task::Secret;
 use farsign::task_timing::TaskTiming;
 use farsign::volunteer::{Event, MAX_TASK_DELAY_MS, Volunteer};
 use wasm_bindgen::JsValue;
+use web_sys::MessagePort;
+
+use loading::HeldData;
+use parts::PartQueue;
+use update::BegunUpdate;
 
 use crate::data;
 use crate::disconnect::reason_not_opened;
 use crate::events::{Progress, State, WorkerEvent};
 use crate::line::{Refused, WorkerLine};
+use crate::port::Port;
 use crate::socket::{Socket, Stage};
 use crate::throttle::Throttle;
-use crate::worker_global::{Caches, Timer, drop_after_event, now_ms, unix_time_ms};
+use crate::worker_global::{Timer, drop_after_event, now_ms, unix_time_ms};
 
 /// Minimum time between two progress events. The page redraws less often.
 const PROGRESS_INTERVAL_MS: f64 = 250.0;
@@ -58,20 +65,23 @@ pub struct Driver {
     credentials: Credentials,
     /// Set between start and pause, stop or the end of the session.
     is_started: bool,
-    /// Set while a shard, or their list, is downloaded.
+    /// The channel to the data worker.
+    port: Port,
+    /// Set while the data worker owes a reply to a request for a shard.
     is_loading: bool,
     /// Set after the data was reloaded because the server trains on other data.
     is_reloaded: bool,
-    /// The shards that are downloaded. `None` before their list is.
-    data: Option<ShardedDataset>,
-    /// Caches that the next download may use.
-    caches: Caches,
-    /// Size of the last downloaded shard, which the next one probably has too.
-    shard_bytes: u64,
+    /// What the data worker holds. `None` before the first shard.
+    data: Option<HeldData>,
     load_backoff: Backoff,
     /// Runs until a download that failed during a session is repeated.
     load_timer: Option<Timer>,
     volunteer: Option<Volunteer>,
+    /// The images of the volunteer's tasks.
+    parts: PartQueue,
+    begun: Option<BegunUpdate>,
+    /// Whether the begun update continues when its next images arrive.
+    awaits_images: bool,
     socket: Option<Socket>,
     stage: Stage,
     backoff: Backoff,
@@ -101,6 +111,7 @@ pub struct Driver {
     /// Buffers that every frame reuses.
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
+    block: Vec<u8>,
     events: Vec<Event>,
 }
 
@@ -116,20 +127,35 @@ pub struct Credentials {
 type SharedDriver = Rc<RefCell<Driver>>;
 
 impl Driver {
-    pub fn new(on_event: js_sys::Function) -> SharedDriver {
-        Rc::new(RefCell::new(Self {
+    /// Creates a driver that sends its events to a function, and trains on the images of the data worker at a port.
+    pub fn new(on_event: js_sys::Function, port: MessagePort) -> SharedDriver {
+        Rc::new_cyclic(|this| {
+            let this = Weak::clone(this);
+            let on_message = move |message| {
+                if let Some(this) = this.upgrade() {
+                    Self::on_data_message(&this, message);
+                }
+            };
+            RefCell::new(Self::with_port(on_event, Port::open(port, on_message)))
+        })
+    }
+
+    fn with_port(on_event: js_sys::Function, port: Port) -> Self {
+        Self {
             on_event,
+            port,
             url: String::new(),
             credentials: Credentials::default(),
             is_started: false,
             is_loading: false,
             is_reloaded: false,
             data: None,
-            caches: Caches::Used,
-            shard_bytes: 0,
             load_backoff: Backoff::default(),
             load_timer: None,
             volunteer: None,
+            parts: PartQueue::default(),
+            begun: None,
+            awaits_images: false,
             socket: None,
             stage: Stage::default(),
             backoff: Backoff::default(),
@@ -150,8 +176,9 @@ impl Driver {
             last_progress_ms: f64::NEG_INFINITY,
             incoming: Vec::new(),
             outgoing: Vec::new(),
+            block: Vec::new(),
             events: Vec::new(),
-        }))
+        }
     }
 
     pub fn start(this: &SharedDriver, url: String, credentials: Credentials) {
@@ -217,18 +244,19 @@ impl Driver {
             return; // the page's reply continues
         }
         if !driver.has_enough_data() {
-            driver.send_loading_state();
+            driver.send_state(State::LoadingData, None, None);
         } else if driver.is_rest_due() {
             driver.rest(this);
         } else {
             driver.connect(this);
         }
-        driver.load(this);
+        driver.load();
     }
 
     fn connect(&mut self, this: &SharedDriver) {
         let Some(data) = &self.data else { return };
-        self.volunteer = Some(Volunteer::new(data.clone()));
+        self.volunteer = Some(Volunteer::new(data.list.clone()));
+        self.parts.begin_session(data.generation, data.list.list());
         self.updates_in_session = 0;
         if self.rest_ends_ms.is_none() {
             self.send_state(State::Connecting, None, None);
@@ -353,6 +381,7 @@ impl Driver {
         self.set_wait(None);
         drop_after_event(self.socket.take());
         (self.volunteer, self.stage) = (None, Stage::Closed);
+        self.drop_images();
         (self.rest_ends_ms, self.is_rest_announced) = (None, false);
         (self.unacknowledged, self.line_refused) = (0, None);
         self.line.close();

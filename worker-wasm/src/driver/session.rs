@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use farsign::task::Task;
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
-use farsign::wire::{ClientFrame, Hello};
+use farsign::wire::{ClientFrame, Hello, ServerRecord, read_server_frame};
 use js_sys::Uint8Array;
 
 use super::{Driver, SharedDriver};
 use crate::disconnect::Disconnect;
 use crate::events::State;
 use crate::socket::{SocketEvent, Stage};
-use crate::worker_global::{Caches, Timer, now_ms, unix_time_ms};
+use crate::worker_global::{Timer, now_ms, unix_time_ms};
 
 const AGENT: &str = concat!("farsign-browser/", env!("CARGO_PKG_VERSION"));
 
 /// CPU time of the browser for a task and its update, outside this worker; measured with /proc for the default model.
-const BROWSER_OVERHEAD_MS: f64 = 0.6;
+pub(super) const BROWSER_OVERHEAD_MS: f64 = 0.6;
 
 impl Driver {
     pub(super) fn on_event(&mut self, this: &SharedDriver, event: SocketEvent) {
@@ -46,7 +46,7 @@ impl Driver {
             SocketEvent::Closed(code) => Err(Disconnect::from_close_code(code)),
         };
         let result = result.and_then(|()| self.work_or_wait(this, received_ms));
-        self.on_idle(this, received_ms, result);
+        self.on_idle(this, received_ms, BROWSER_OVERHEAD_MS, result);
     }
 
     /// Works on the first task that the volunteer holds, if there is one.
@@ -56,19 +56,20 @@ impl Driver {
         let started_ms = now_ms();
         driver.record_idle(started_ms);
         let result = driver.compute_update(this, started_ms);
-        driver.on_idle(this, started_ms, result);
+        driver.on_idle(this, started_ms, BROWSER_OVERHEAD_MS, result);
     }
 
-    /// Records the work since `started_ms`, and handles the end of the session.
+    /// Records the work since `started_ms` and outside this worker, and handles the end of the session.
     pub(super) fn on_idle(
         &mut self,
         this: &SharedDriver,
         started_ms: f64,
+        overhead_ms: f64,
         result: Result<(), Disconnect>,
     ) {
         self.idle_since_ms = now_ms();
         self.throttle
-            .record_work(self.idle_since_ms - started_ms + BROWSER_OVERHEAD_MS);
+            .record_work(self.idle_since_ms - started_ms + overhead_ms);
         match result {
             Ok(()) => {}
             Err(Disconnect::Retry(delay_ms, reason)) => {
@@ -92,6 +93,9 @@ impl Driver {
         this: &SharedDriver,
         started_ms: f64,
     ) -> Result<(), Disconnect> {
+        if self.begun.is_some() {
+            return Ok(()); // its images are on the way
+        }
         if self.unacknowledged == 0
             && let Some(refused) = self.line_refused.take()
         {
@@ -112,7 +116,7 @@ impl Driver {
     }
 
     /// Works on the next task after a delay.
-    fn work_after(&mut self, this: &SharedDriver, ms: f64) {
+    pub(super) fn work_after(&mut self, this: &SharedDriver, ms: f64) {
         let this = Rc::clone(this);
         let delay = Duration::from_secs_f64(ms / 1000.0);
         self.set_wait(Some(Timer::set_timeout(delay, move || Self::work(&this))));
@@ -124,18 +128,14 @@ impl Driver {
         frame.copy_to(&mut self.incoming);
         self.progress.bytes_received += length as f64;
         self.line.received(unix_time_ms(), length);
+        self.request_images_of_frame();
         let Some(volunteer) = &mut self.volunteer else {
             return Ok(());
         };
         self.events.clear();
         if let Err(error) = volunteer.receive(&self.incoming, &mut self.events) {
             if error == VolunteerError::DatasetMismatch && !self.is_reloaded {
-                // Reloaded before the next attempt, past a cache that may have returned an old list.
-                (self.data, self.is_reloaded, self.caches) = (None, true, Caches::Bypassed);
-                return Err(Disconnect::Retry(
-                    None,
-                    "The server has switched to other training data.".to_owned(),
-                ));
+                return Err(self.on_other_data());
             }
             return Err(error.into());
         }
@@ -160,17 +160,20 @@ impl Driver {
                     self.unacknowledged = self.unacknowledged.saturating_sub(1);
                     self.progress.rejected += 1.0;
                 }
-                Event::Task(_) => {
+                Event::Task(task) => {
                     if !has_task {
                         self.line.record_task();
                     }
                     (has_task, self.is_rest_announced) = (true, false);
+                    self.expect_held_shards(&task)?;
                 }
                 Event::VersionMissing(task) => {
+                    self.drop_images();
                     ClientFrame::version_request(task, &mut self.outgoing);
                     self.send();
                 }
                 Event::Goodbye(goodbye) => {
+                    self.record_unfinished_update();
                     return Err(Disconnect::from_goodbye(goodbye, &mut self.timing));
                 }
             }
@@ -179,37 +182,31 @@ impl Driver {
         Ok(())
     }
 
-    /// Computes the update of the next task, if there is one. This work began at `started_ms`.
-    fn compute_update(&mut self, this: &SharedDriver, started_ms: f64) -> Result<(), Disconnect> {
-        if self.next_task().is_none() || self.line_refused.is_some() || !self.may_compute_on_line()
-        {
-            return Ok(());
+    /// Requests the images of the tasks in the frame. The data worker draws them while the version is decoded.
+    fn request_images_of_frame(&mut self) {
+        // A malformed frame is reported when the volunteer reads it.
+        let records = read_server_frame(&self.incoming).into_iter().flatten();
+        for record in records {
+            if let Ok(ServerRecord::Task(task)) = record {
+                self.parts.add(task);
+            }
         }
-        let (Some(task), Some(volunteer)) = (self.next_task(), &mut self.volunteer) else {
-            return Ok(());
-        };
-        let began_ms = now_ms();
-        volunteer.write_update(&task, &mut self.outgoing)?;
-        self.progress.version = volunteer.version().unwrap_or_default() as f64;
-        let ended_ms = now_ms();
-        let compute_ms = ended_ms - began_ms;
-        self.timing.record_update(compute_ms);
-        self.updates_in_session += 1;
-        self.unacknowledged += 1;
-        self.progress.record_update(self.outgoing.len(), compute_ms);
-        self.last_transfer_ms = ended_ms;
-        self.announce_rest(ended_ms - started_ms + BROWSER_OVERHEAD_MS);
-        self.send();
-        if self.next_task().is_some() {
-            // After other events, such as a pause.
-            let rest_ms = self.throttle.delay_after_ms(ended_ms - started_ms);
-            self.work_after(this, rest_ms.unwrap_or_default());
+        self.request_parts();
+    }
+
+    fn expect_held_shards(&self, task: &Task) -> Result<(), VolunteerError> {
+        let held = self.held_shards();
+        if task.shards > held {
+            return Err(VolunteerError::MissingShards {
+                held: held.into(),
+                expected: task.shards,
+            });
         }
         Ok(())
     }
 
     /// Announces the rest after work of `worked_ms`, if it is long enough for a timer.
-    fn announce_rest(&mut self, worked_ms: f64) {
+    pub(super) fn announce_rest(&mut self, worked_ms: f64) {
         let Some(ms) = self.throttle.delay_after_ms(worked_ms) else {
             return;
         };
@@ -229,7 +226,7 @@ impl Driver {
     }
 
     /// Sends the frame in preparation.
-    fn send(&mut self) {
+    pub(super) fn send(&mut self) {
         let frame = std::mem::take(&mut self.outgoing);
         self.send_frame(&frame);
         self.outgoing = frame; // its memory is reused

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use farsign_worker::Volunteer;
+use farsign_worker::{DataWorker, Volunteer};
 use js_sys::{Function, JSON, Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
+use web_sys::MessageChannel;
 
 /// Browsers refuse to connect to the port of the discard service, so no server ever responds.
 const UNREACHABLE_URL: &str = "ws://127.0.0.1:9/ws";
@@ -28,6 +29,7 @@ extern "C" {
 /// A volunteer that records its events.
 struct RecordedVolunteer {
     volunteer: Volunteer,
+    _data: DataWorker,
     events: Rc<RefCell<Vec<JsValue>>>,
     /// Resolves the promise of the next event.
     wake: Rc<RefCell<Option<Function>>>,
@@ -46,9 +48,16 @@ impl RecordedVolunteer {
                     .expect("a promise's resolver does not throw");
             }
         });
-        let volunteer = Volunteer::new(on_event.as_ref().clone().unchecked_into());
+        let (channel, data) = (
+            MessageChannel::new().expect("a worker has channels"),
+            DataWorker::new(),
+        );
+        data.connect(1, channel.port1());
+        let on_message = on_event.as_ref().clone().unchecked_into();
+        let volunteer = Volunteer::new(on_message, channel.port2());
         Self {
             volunteer,
+            _data: data,
             events,
             wake,
             _on_event: on_event,

@@ -91,7 +91,7 @@ export class SettingsForm {
     const processor = `${formatCount(effort * 100)}\u00a0% of ${cores === 1 ? 'one core' : `${cores} cores`}`;
     setText(
       ui.summary,
-      `Nothing runs until you press Start. Then training ${describeTraffic(status, cores)}, ${describeBudget(lineBudget)}, and uses ${processor}.`,
+      `Nothing runs until you press Start. Then training ${describeTraffic(status)}, ${describeBudget(lineBudget)}, and uses ${processor}.`,
     );
   }
 
@@ -136,14 +136,12 @@ function describeBudget(lineBudget) {
 /**
  * Describes what travels after Start: the training images once, then models and updates.
  * @param {import('../api/status-client.js').Status | null} status
- * @param {number} cores
  */
-function describeTraffic(status, cores) {
+function describeTraffic(status) {
   if (status === null) return 'downloads the training images, receives models and sends updates';
   const { data, model } = status;
   const images = formatBytes(data.download_bytes);
-  const times = cores === 1 ? '' : ', at most once for each core';
   const received = formatBytes((model.parameters * BITS_PER_PARAMETER) / 8);
   const sent = formatBytes(model.parameters / 8);
-  return `downloads up to ${images} of training images${times}, receives about ${received} and sends up to ${sent} per update`;
+  return `downloads up to ${images} of training images, receives about ${received} and sends up to ${sent} per update`;
 }

@@ -7,7 +7,7 @@ import { isOutOfMemory } from './out-of-memory.js';
 
 /**
  * @typedef {{ type: string, url: string, secret?: Uint8Array, token?: string, effort: number,
- *   bytesPerHour: number | null, slots: Float64Array }} Command
+ *   bytesPerHour: number | null, slots: Float64Array, port: MessagePort }} Command
  */
 
 /** @type {Record<string, (volunteer: Volunteer, command: Command) => void>} */
@@ -21,15 +21,25 @@ const actions = {
   wake: (volunteer) => volunteer.wake(),
 };
 
-/** @type {Volunteer | null} */
+/** @type {Volunteer | null} Created by the first command, `connect`, with the channel to the data worker. */
 let volunteer = null;
-/** @type {Command[]} Commands that arrive before the Wasm module is ready. */
-const queue = [];
+/** @type {Command[] | null} Commands that arrive before the Wasm module is ready; `null` afterwards. */
+let queue = [];
 
 self.onmessage = ({ data }) => {
-  if (volunteer) actions[data.type](volunteer, data);
-  else queue.push(data);
+  if (queue) queue.push(data);
+  else execute(data);
 };
+
+/** @param {Command} command */
+function execute(command) {
+  if (volunteer) {
+    actions[command.type](volunteer, command);
+    return;
+  }
+  volunteer = new Volunteer((/** @type {unknown} */ event) => postMessage(event), command.port);
+  postMessage({ type: 'ready', version: version() });
+}
 
 // A rejected promise does not reach the page's error handler; an exception does.
 self.addEventListener('unhandledrejection', ({ reason }) => {
@@ -39,6 +49,6 @@ self.addEventListener('unhandledrejection', ({ reason }) => {
 
 measureTransfers((bytes) => postMessage({ type: 'transferred', bytes }));
 await init();
-volunteer = new Volunteer((/** @type {unknown} */ event) => postMessage(event));
-postMessage({ type: 'ready', version: version() });
-for (const command of queue.splice(0)) actions[command.type](volunteer, command);
+const early = queue;
+queue = null;
+early.forEach(execute);

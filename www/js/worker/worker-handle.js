@@ -29,6 +29,7 @@ const ENDED_STATES = new Set(['stopped', 'finished', 'ejected', 'out-of-memory',
  * @typedef {{ type: 'ready', version: string } | StateMessage | { type: 'progress' } & Progress
  *   | { type: 'transferred', bytes: number } | { type: 'line' } & LineReport} WorkerMessage
  */
+/** @typedef {import('./data-worker-handle.js').DataWorkerHandle} DataWorkerHandle */
 /** @typedef {{ effort: number, lineBudget: number | null }} Limits A fraction of a core, and bytes an hour. */
 
 /**
@@ -48,7 +49,10 @@ export class WorkerHandle {
   #isReady = false;
   /** @type {number | null} */
   #stopTimer = null;
+  /** The number of the connection to the data worker. */
+  #dataId = 0;
   #socketUrl;
+  #dataWorker;
   #limits;
   #listeners;
 
@@ -57,11 +61,13 @@ export class WorkerHandle {
 
   /**
    * @param {string} socketUrl
+   * @param {DataWorkerHandle} dataWorker
    * @param {Limits} limits
    * @param {WorkerListeners} listeners
    */
-  constructor(socketUrl, limits, listeners) {
+  constructor(socketUrl, dataWorker, limits, listeners) {
     this.#socketUrl = socketUrl;
+    this.#dataWorker = dataWorker;
     this.#limits = limits;
     this.#listeners = listeners;
   }
@@ -130,6 +136,9 @@ export class WorkerHandle {
     worker.onmessageerror = () => this.#fail(worker, 'The page received an unreadable message.');
     worker.onerror = (event) => this.#fail(worker, event.message);
     this.#worker = worker;
+    const { id, port } = this.#dataWorker.connect();
+    this.#dataId = id;
+    worker.postMessage({ type: 'connect', port }, [port]);
     this.#postLimits();
     return worker;
   }
@@ -161,6 +170,14 @@ export class WorkerHandle {
   }
 
   /**
+   * Ends training, because the data worker stopped.
+   * @param {string} detail The text of its error, or ''.
+   */
+  onDataFailure(detail) {
+    if (this.#worker !== null) this.#fail(this.#worker, detail);
+  }
+
+  /**
    * @param {Worker} worker
    * @param {string} detail
    */
@@ -178,6 +195,7 @@ export class WorkerHandle {
     this.#stopTimer = null;
     this.#worker?.terminate();
     this.#worker = null;
+    this.#dataWorker.disconnect(this.#dataId);
     this.#listeners.onTerminated(this);
   }
 

@@ -1,10 +1,11 @@
 // @ts-check
 // The training workers of this tab, one for each core, controlled as one: commands go to all workers, and their states
-// are combined into one state.
+// are combined into one state. They share one data worker.
 //
 //   goal: stop --start()--> work --pause()--> pause --start()--> work      stop(), or all workers ended: stop
 //   a hold (battery, hidden tab, ...) pauses all workers while the goal is work, and its end resumes them
 
+import { DataWorkerHandle } from './data-worker-handle.js';
 import { WorkerHandle } from './worker-handle.js';
 
 /** @typedef {import('./worker-handle.js').StateName} StateName */
@@ -71,7 +72,11 @@ export class WorkerPool {
     this.#credentials = credentials;
     this.#onState = onState;
     const listeners = { onState: () => this.#combineStates(), ...others };
-    this.#createWorker = () => new WorkerHandle(socketUrl, this.#limits, listeners);
+    const dataWorker = new DataWorkerHandle({
+      onTransfer: others.onTransfer,
+      onFailure: (detail) => this.#onDataFailure(detail),
+    });
+    this.#createWorker = () => new WorkerHandle(socketUrl, dataWorker, this.#limits, listeners);
   }
 
   /** Loads the training code in one worker. The other workers are created when they are needed. */
@@ -152,6 +157,11 @@ export class WorkerPool {
     // The goal may have changed in the meantime.
     const isWanted = this.#workers.includes(worker) && this.#goal === 'work' && this.#holdReason === '';
     if (isWanted) worker.start(credentials);
+  }
+
+  /** @param {string} detail */
+  #onDataFailure(detail) {
+    for (const worker of this.#workers) worker.onDataFailure(detail);
   }
 
   #combineStates() {

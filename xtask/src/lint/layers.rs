@@ -82,10 +82,18 @@ const CRATES: [Layers; 5] = [
     Layers {
         source: "worker-wasm/src/",
         layers: &[
-            &["line", "preprocess", "socket", "throttle", "worker_global"],
+            &[
+                "data_messages",
+                "line",
+                "port",
+                "preprocess",
+                "socket",
+                "throttle",
+                "worker_global",
+            ],
             &["events"],
             &["data", "disconnect", "inference"],
-            &["driver"],
+            &["data_worker", "driver"],
         ],
     },
 ];
