@@ -37,7 +37,11 @@ pub struct Volunteer {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: u16,
 
-    /// Delay before each update in ms, to limit CPU use
+    /// Percentage of its time for which each worker computes; it rests after each update
+    #[arg(long, default_value_t = 100, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100))]
+    effort: u32,
+
+    /// Further rest after each update, in ms
     #[arg(long, default_value_t = 0, value_name = "MS")]
     delay_ms: u32,
 
@@ -80,6 +84,7 @@ impl Volunteer {
             attack: self.attack,
             honest_updates: self.honest_updates,
             rejoin: self.rejoin,
+            effort_percent: self.effort,
             delay: Duration::from_millis(self.delay_ms.into()),
             secret: self.identity.as_deref().map(load_or_create).transpose()?,
             token: self.join_token.as_deref().map(join_token).transpose()?,

@@ -54,8 +54,10 @@ pub struct FleetOptions {
     pub honest_updates: u64,
     /// Whether a worker that failed verification rejoins at once under a new identity.
     pub rejoin: bool,
-    /// Delay before each update is sent, to limit CPU use. A delay for which the server's tasks leave too little time is
-    /// completed without a session.
+    /// Percentage of its time for which a worker computes, 1 to 100. It rests after each update, in proportion to the time
+    /// that the update took.
+    pub effort_percent: u32,
+    /// Further rest after each update. A rest for which the server's tasks leave too little time is taken without a session.
     pub delay: Duration,
     /// Bytes that all workers may send and receive in an hour; `None` without a budget.
     pub max_bytes_per_hour: Option<u64>,
@@ -74,11 +76,18 @@ impl FleetOptions {
             attack: Attack::None,
             honest_updates: 0,
             rejoin: false,
+            effort_percent: 100,
             delay: Duration::ZERO,
             max_bytes_per_hour: None,
             secret: None,
             token: None,
         }
+    }
+
+    /// Returns the rest after an update that was computed in this time.
+    fn rest_after(&self, computing: Duration) -> Duration {
+        let effort = self.effort_percent.clamp(1, 100);
+        self.delay + computing * (100 - effort) / effort
     }
 }
 
@@ -298,4 +307,23 @@ fn first_download(
             _ = stop.wait_for(|stop| *stop) => Ok(None),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rest_follows_effort_and_delay() {
+        let ms = Duration::from_millis;
+        let server = "http://127.0.0.1:1".parse().unwrap();
+        let mut options = FleetOptions::new(server, 1);
+        assert_eq!(options.rest_after(ms(40)), Duration::ZERO);
+        options.effort_percent = 25;
+        assert_eq!(options.rest_after(ms(40)), ms(120));
+        options.delay = ms(7);
+        assert_eq!(options.rest_after(ms(40)), ms(127));
+        options.effort_percent = 0; // the least is 1 %
+        assert_eq!(options.rest_after(ms(1)), ms(99 + 7));
+    }
 }

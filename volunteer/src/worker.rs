@@ -65,6 +65,8 @@ struct Worker<'a> {
     frame: Vec<u8>,
     backoff: Backoff,
     timing: TaskTiming,
+    /// Time in which the last update was computed.
+    computing: Duration,
     line: WorkerLine<'a>,
     /// Updates without a reply.
     unacknowledged: u32,
@@ -107,6 +109,7 @@ pub fn run(
         frame: Vec::new(),
         backoff: Backoff::default(),
         timing: TaskTiming::default(),
+        computing: Duration::ZERO,
         line: WorkerLine::new(&stats.line, options.max_bytes_per_hour),
         unacknowledged: 0,
         long_rest: None,
@@ -304,7 +307,7 @@ impl Worker<'_> {
     /// Announces the delay, if there is one, as a rest before the next task: the server sends that task when the rest is
     /// over. The worker takes a long one without a session.
     async fn announce_rest(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
-        let delay = self.options.delay;
+        let delay = self.options.rest_after(self.computing);
         if delay.is_zero() {
             return Ok(());
         }
@@ -427,6 +430,7 @@ impl Worker<'_> {
             &mut self.frame,
         );
         let time = started.elapsed();
+        self.computing = time;
         self.timing.record_update(time.as_secs_f64() * 1000.0);
         self.stats.record_update(task.images, time);
         Ok(())

@@ -149,10 +149,9 @@ pub async fn measure(
         Line::start(server.address(), line).await?,
     ];
     let rest = cell.rest();
-    let delay = time.measured().0.mul_f64(rest);
     let pace = Pace::Computing { time, rest };
     let fleet = Fleet {
-        real: RealFleet::start(lines[0].address(), COMPUTING, delay)?,
+        real: RealFleet::start(lines[0].address(), COMPUTING, cell.effort)?,
         simulated: SimulatedFleet::start(lines[1].address(), &data.shards, cell.simulated(), pace),
         lines,
         server,

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::Result;
 use farsign_volunteer::{FleetError, FleetOptions, FleetStats, ServerUrl, WorkerExit, run_fleet};
@@ -21,15 +20,15 @@ pub struct RealFleet {
 }
 
 impl RealFleet {
-    /// Starts volunteers that rest for this time with each update.
+    /// Starts volunteers with this effort, in percent.
     ///
     /// # Errors
     ///
     /// Returns an error if the address cannot be that of a server.
-    pub fn start(address: SocketAddr, volunteers: usize, rest: Duration) -> Result<Self> {
+    pub fn start(address: SocketAddr, volunteers: usize, effort: u32) -> Result<Self> {
         let server = format!("http://{address}").parse::<ServerUrl>()?;
         let options = FleetOptions {
-            delay: rest,
+            effort_percent: effort,
             ..FleetOptions::new(server, volunteers)
         };
         let stats = Arc::new(FleetStats::default());
@@ -87,14 +86,13 @@ mod tests {
             horizon: Some(1e8),
             ..Settings::default()
         });
-        let rest = Duration::from_millis(3);
-        let fleet = RealFleet::start(server.address(), 2, rest).unwrap();
+        let fleet = RealFleet::start(server.address(), 2, 50).unwrap();
         let work = wait_for_some("ten updates", || {
             Some(fleet.work()).filter(|work| work.accepted >= 10)
         });
         assert_eq!(fleet.connected(), 2);
         assert!(!work.computing.is_zero(), "{work:?}");
-        assert!(work.resting >= 10 * rest, "{work:?}");
+        assert!(!work.resting.is_zero(), "{work:?}");
         // The minibatch of the rule; an update of each volunteer may be half counted.
         assert!(
             work.images.abs_diff(work.computed * 512) <= 2 * 512,

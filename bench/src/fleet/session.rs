@@ -154,6 +154,16 @@ impl Session {
         std::mem::take(&mut self.accepted)
     }
 
+    /// Announces a rest with the next update: the server sends the next task when it is over.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection is lost.
+    pub async fn announce_rest(&mut self, rest: Duration) -> Result<()> {
+        ClientFrame::rest(rest.as_millis() as u32, &mut self.frame);
+        self.send_frame().await
+    }
+
     /// Sends pseudorandom signs as the update of a task.
     ///
     /// # Errors

@@ -155,7 +155,11 @@ async fn live(
                     .wait(&mut session, computing, &counts.computing_us)
                     .await?;
                 let rest = computing.mul_f64(rest);
-                clock.wait(&mut session, rest, &counts.resting_us).await?;
+                if !rest.is_zero() {
+                    session.announce_rest(rest).await?;
+                    let us = rest.as_micros() as u64;
+                    counts.resting_us.fetch_add(us, Ordering::Relaxed);
+                }
             }
             Pace::Interval(interval) => {
                 let rest = clock.until_next(interval);
