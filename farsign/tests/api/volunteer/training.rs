@@ -85,7 +85,7 @@ fn without_images(data: Arc<Dataset>) -> Volunteer {
 fn compute_in_parts(volunteer: &mut Volunteer, task: &Task, data: &Dataset, update: &mut Vec<u8>) {
     let count = task.images as usize;
     let drawn: Vec<_> = minibatch::indices(task.minibatch_seed, data.len(), count).collect();
-    let mut add = |volunteer: &mut Volunteer, part: &[usize]| {
+    let add = |volunteer: &mut Volunteer, part: &[usize]| {
         let mut bytes = Vec::new();
         DrawnImages::write(data.into(), part.iter().copied(), &mut bytes);
         let images = DrawnImages::read(&bytes, part.len(), data.pixels(), data.classes());
