@@ -152,7 +152,7 @@ impl Minibatch {
     }
 
     fn push(&mut self, image: &[u8], label: u8) {
-        // Most pixels are zero and lie together, so eight are skipped at once.
+        // Most pixels are zero, many of them side by side: eight are skipped at once.
         let (words, rest) = image.as_chunks::<8>();
         for (word, bytes) in words.iter().enumerate() {
             if u64::from_ne_bytes(*bytes) != 0 {

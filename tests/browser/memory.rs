@@ -100,10 +100,7 @@ fn only_data_worker_holds_images() {
         let training = devtools.memory(Script::Training).await;
         assert_eq!(training.len(), 3);
         for memory in training {
-            assert!(
-                memory.wasm_bytes < pixels / 2,
-                "{memory:?} of {pixels} bytes"
-            );
+            assert!(memory.wasm_bytes < pixels, "{memory:?} of {pixels} bytes");
         }
     });
 }
