@@ -67,7 +67,8 @@ pub fn header<'a>(head: &'a [String], name: &str) -> Option<&'a str> {
 /// # Errors
 /// Returns an error if a connection cannot be shared between threads.
 pub fn forward(client: &TcpStream, server: &TcpStream) -> io::Result<()> {
-    let (from_server, to_client) = (server.try_clone()?, client.try_clone()?);
+    let from_server = server.try_clone()?;
+    let to_client = client.try_clone()?;
     let back = std::thread::spawn(move || copy(from_server, to_client));
     copy(client.try_clone()?, server.try_clone()?);
     _ = back.join();

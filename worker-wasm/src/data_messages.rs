@@ -83,7 +83,8 @@ const IMAGES: u32 = 6;
 impl PartRequest {
     /// Returns the positions of the images among the `count` images of the task's shards.
     pub fn indices(self, count: usize) -> impl Iterator<Item = usize> {
-        let (first, images) = (self.first as usize, self.count as usize);
+        let first = self.first as usize;
+        let images = self.count as usize;
         minibatch::indices(self.minibatch_seed, count, first + images).skip(first)
     }
 }

@@ -157,7 +157,8 @@ mod tests {
     fn samples_estimate_the_mean() {
         let d = 3000;
         let x = |n: u64| -> Vec<i32> { (0..d).map(|i| i * (n as i32) % 5 - 2).collect() };
-        let (mut all, mut samples) = (meter(4), DifferencesMeter::new(4));
+        let mut all = meter(4);
+        let mut samples = DifferencesMeter::new(4);
         for n in 0..200 {
             let version = version(n, &x(n));
             for meter in [&mut all, &mut samples] {
