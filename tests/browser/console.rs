@@ -36,6 +36,8 @@ fn page_and_worker_errors_are_recorded() {
                  if (data.type === 'ready') worker.postMessage({ type: 'nonsense' });
                };
                worker.onerror = () => done();
+               const { port1 } = new MessageChannel(); // there is no data worker
+               worker.postMessage({ type: 'connect', port: port1 }, [port1]);
              })",
         )
         .await;

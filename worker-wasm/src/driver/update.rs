@@ -8,8 +8,7 @@ use crate::disconnect::Disconnect;
 use crate::events::State;
 use crate::worker_global::now_ms;
 
-/// CPU time of the browser and of the data worker for the images of a part, outside this worker; measured with /proc for
-/// the default model.
+/// Estimate of the CPU time of the browser and of the data worker for the images of a part, outside this worker.
 pub(super) const IMAGES_OVERHEAD_MS: f64 = 0.5;
 
 /// The update that is computed, part by part.
