@@ -56,7 +56,10 @@ fn page_and_worker_errors_are_recorded() {
     });
     // Firefox reports synchronous exceptions of workers only to the page.
     let of_chromium = [
-        ("SEVERE", "TypeError: actions[command.type] is not a function"),
+        (
+            "SEVERE",
+            "TypeError: actions[command.type] is not a function",
+        ),
         ("SEVERE", "Error: worker exception"),
     ];
     let of_both = [
