@@ -51,7 +51,7 @@ impl ResetInterval {
 /// than with a version per update, but a large fleet does not copy the parameters for each one.
 const SNAPSHOT_FRACTION_DENOMINATOR: usize = 16;
 
-/// Returns the number of updates between two versions, for a number of active volunteers.
+/// Returns the least number of updates between two versions, for a number of active volunteers.
 pub fn updates_between_snapshots(active: usize) -> u64 {
     active.div_ceil(SNAPSHOT_FRACTION_DENOMINATOR) as u64
 }

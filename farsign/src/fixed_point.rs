@@ -20,6 +20,7 @@
 //! ```
 
 use crate::direction::DirectionSpec;
+use crate::math::larger;
 use crate::schedule::{Decay, StepSize, WEIGHT_CAP};
 
 /// Steps of full size that a run without a horizon can take in one direction before a parameter leaves its range.
@@ -163,10 +164,6 @@ impl FixedPoint {
         let scaled = f64::from(scale) * exp2(self.fraction_bits);
         (scaled / f64::from(nonzeros as u32).sqrt()).round_ties_even() as i32
     }
-}
-
-fn larger(a: f64, b: f64) -> f64 {
-    if b > a { b } else { a }
 }
 
 fn exp2(bits: u8) -> f64 {

@@ -22,3 +22,13 @@ pub fn cos(v: f64) -> f64 {
 pub fn pow(base: f64, exponent: f64) -> f64 {
     libm::pow(base, exponent)
 }
+
+/// Returns the smaller number; `a` if one is not a number.
+pub(crate) fn smaller(a: f64, b: f64) -> f64 {
+    if b < a { b } else { a }
+}
+
+/// Returns the larger number; `a` if one is not a number.
+pub(crate) fn larger(a: f64, b: f64) -> f64 {
+    if b > a { b } else { a }
+}

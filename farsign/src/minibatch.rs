@@ -3,6 +3,8 @@
 //! Four of five pixels of a digit are zero, and a zero adds nothing to any sum. A minibatch therefore stores only the
 //! nonzero pixels of each image.
 
+use std::ops::Range;
+
 use crate::dataset::{Dataset, DatasetView, DrawnImages, PixelIndex};
 use crate::random::Stream;
 
@@ -102,8 +104,17 @@ pub struct Minibatch {
 
 /// Returns the indices that `seed` draws from `count` images: uniform, with replacement. `count` is at least 1.
 pub fn indices(seed: u64, count: usize, batch: usize) -> impl ExactSizeIterator<Item = usize> {
-    let mut stream = Stream::new(seed);
-    (0..batch).map(move |_| stream.below(count as u64) as usize)
+    indices_in(seed, count, 0..batch)
+}
+
+/// Returns the indices at these positions of those that `seed` draws from `count` images.
+pub fn indices_in(
+    seed: u64,
+    count: usize,
+    positions: Range<usize>,
+) -> impl ExactSizeIterator<Item = usize> {
+    let mut stream = Stream::after(seed, positions.start as u64);
+    positions.map(move |_| stream.below(count as u64) as usize)
 }
 
 impl Minibatch {
@@ -115,12 +126,12 @@ impl Minibatch {
     }
 
     /// Fills the minibatch with the images of `range`, in order.
-    pub fn slice(&mut self, data: &Dataset, range: std::ops::Range<usize>) {
+    pub fn slice(&mut self, data: &Dataset, range: Range<usize>) {
         self.fill(data.into(), range);
     }
 
     /// Fills the minibatch with the images of these indices, in order.
-    pub fn fill(&mut self, data: DatasetView<'_>, indices: impl Iterator<Item = usize>) {
+    fn fill(&mut self, data: DatasetView<'_>, indices: impl Iterator<Item = usize>) {
         self.clear();
         self.extend(data, indices);
     }
@@ -246,6 +257,16 @@ mod tests {
             for other in &others {
                 let found = (&other.inputs, &other.labels);
                 assert_eq!(found, (&plain.inputs, &plain.labels), "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn positions_are_drawn_alone() {
+        for (start, end) in [(0, 0), (0, 9), (4, 9), (9, 9), (1000, 1003)] {
+            for seed in [0, 42, u64::MAX] {
+                let all = indices(seed, 77, end).skip(start);
+                assert!(all.eq(indices_in(seed, 77, start..end)), "{start}..{end}");
             }
         }
     }

@@ -7,6 +7,9 @@
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::SplitMix64;
 
+/// Difference of the states of two successive values.
+const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// A stream of 64-bit values determined by a seed.
 #[derive(Clone, Debug)]
 pub struct Stream(SplitMix64);
@@ -15,6 +18,11 @@ impl Stream {
     /// Creates the stream of `seed`. Every seed is valid, including zero.
     pub fn new(seed: u64) -> Self {
         Self(SplitMix64::seed_from_u64(seed))
+    }
+
+    /// Creates the stream of `seed` without its first `skipped` values.
+    pub fn after(seed: u64, skipped: u64) -> Self {
+        Self::new(seed.wrapping_add(skipped.wrapping_mul(GAMMA)))
     }
 
     /// Returns the next 64 bits.

@@ -46,7 +46,7 @@ pub struct RunSettings {
     pub beta: f32,
     /// Time before an open task times out and its session ends, in milliseconds.
     pub task_timeout_ms: u32,
-    /// SHA-256 of the unpacked training files, images then labels.
+    /// Digest of the training data: that of the list of its shards.
     pub train_digest: [u8; 32],
 }
 

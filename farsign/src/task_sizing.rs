@@ -22,6 +22,8 @@
 //! farther away, up to the 250 ms. A volunteer that computes nothing looks fast, and its tasks reach the largest size
 //! after some doublings. It gains nothing: the weight of an update does not depend on its images.
 
+use crate::math::{larger, smaller};
+
 /// Round trips whose shortest counts. Tasks do not grow before as many were measured.
 const ROUND_TRIPS: usize = 8;
 
@@ -79,12 +81,12 @@ pub struct VolunteerPace {
     last: u32,
 }
 
-/// The limits of a task's size, equal for all volunteers of a run at one time.
+/// The limits of the size of a volunteer's task at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TaskLimits {
     /// Images of the configured minibatch, at least 1.
     pub minibatch: u32,
-    /// Images of the training set.
+    /// Images of the shards that the volunteer holds.
     pub training_images: u32,
     /// Time before an open task times out, in milliseconds.
     pub timeout_ms: u32,
@@ -103,7 +105,7 @@ pub struct TaskLimits {
 impl VolunteerPace {
     /// Records a round trip, in seconds.
     pub fn record_round_trip(&mut self, seconds: f64) {
-        self.round_trips[self.measured % ROUND_TRIPS] = at_least(seconds, 0.0);
+        self.round_trips[self.measured % ROUND_TRIPS] = larger(0.0, seconds);
         self.measured += 1;
     }
 
@@ -113,14 +115,14 @@ impl VolunteerPace {
         if let Some(newest) = newest
             && seconds < self.shortest_round_trip_s()
         {
-            self.round_trips[newest % ROUND_TRIPS] = at_least(seconds, 0.0);
+            self.round_trips[newest % ROUND_TRIPS] = larger(0.0, seconds);
         }
     }
 
     /// Returns the round trip in seconds; `None` before enough were measured.
     pub fn round_trip_s(&self) -> Option<f64> {
         (self.measured >= ROUND_TRIPS)
-            .then(|| at_most(self.shortest_round_trip_s(), MAX_ROUND_TRIP_S))
+            .then(|| smaller(MAX_ROUND_TRIP_S, self.shortest_round_trip_s()))
     }
 
     fn shortest_round_trip_s(&self) -> f64 {
@@ -145,8 +147,8 @@ impl VolunteerPace {
         let expected = self
             .images_per_s()
             .map_or(f64::INFINITY, |speed| f64::from(images) / speed);
-        let longest = at_most(MAX_SLOWDOWN * expected, MAX_TASK_S);
-        let seconds = at_most(at_least(computing, MIN_TASK_S), longest);
+        let longest = smaller(MAX_TASK_S, MAX_SLOWDOWN * expected);
+        let seconds = smaller(longest, larger(MIN_TASK_S, computing));
         self.images = DECAY * self.images + f64::from(images);
         self.seconds = DECAY * self.seconds + seconds;
         self.last = images;
@@ -197,7 +199,7 @@ impl VolunteerPace {
 
     /// Returns the time that the next task is to take, in seconds, except for that of the minibatch.
     fn wanted_s(&self, limits: &TaskLimits) -> f64 {
-        let line_s = at_most(2.0 * self.line_s(), MAX_LINE_TASK_S);
+        let line_s = smaller(MAX_LINE_TASK_S, 2.0 * self.line_s());
         let active = limits.active as f64;
         let server_s = limits.updates_per_s.map(|rate| active / rate);
         let budget_s = limits.line_bytes_per_s.map(|rate| limits.task_bytes / rate);
@@ -215,24 +217,4 @@ impl VolunteerPace {
             .filter(|s| *s >= MIN_ROUND_TRIP_S)
             .unwrap_or(0.0)
     }
-}
-
-/// Returns `value`, or `min` if it is less or not a number.
-fn at_least(value: f64, min: f64) -> f64 {
-    if value >= min { value } else { min }
-}
-
-/// Returns `value`, or `max` if it is more or not a number.
-fn at_most(value: f64, max: f64) -> f64 {
-    if value <= max { value } else { max }
-}
-
-/// Returns the smaller number; `a` if one is not a number.
-fn smaller(a: f64, b: f64) -> f64 {
-    if b < a { b } else { a }
-}
-
-/// Returns the larger number; `a` if one is not a number.
-fn larger(a: f64, b: f64) -> f64 {
-    if b > a { b } else { a }
 }

@@ -39,8 +39,7 @@ impl TaskTiming {
 
     /// Returns the longest rest within a session, in ms: half of the timeout, less twice the time of an update.
     ///
-    /// A rest comes before a task is taken. But a server that does not know rests may send the task at once and count
-    /// from that moment, so the other half is for transfers. A longer rest is taken without a session.
+    /// A longer rest is taken without a session.
     pub fn max_rest_ms(&self) -> f64 {
         let spare = |timeout: f64| timeout / 2.0 - 2.0 * self.update_ms;
         match self.timeout_ms.map(spare) {

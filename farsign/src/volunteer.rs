@@ -224,8 +224,8 @@ impl Volunteer {
     ///
     /// Returns an error if the volunteer does not hold the task's version, or the estimate is not finite.
     pub fn compute_update(&mut self, task: &Task) -> Result<&SignBits, VolunteerError> {
-        let data = self.data.clone();
-        self.compute_update_on(task, &data)
+        let session = self.session.as_mut().ok_or(VolunteerError::NoWelcome)?;
+        session.compute_update(task, &self.data)
     }
 
     /// Computes the update of a task with other data than the session's, as a data-poisoning attacker does.

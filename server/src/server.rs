@@ -52,7 +52,7 @@ impl Server {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(config.admission.clone()));
         let journal = saved.as_ref().map(|saved| saved.writer.counters());
-        data.shards.pack(&mut |_| {});
+        data.shards.packed();
         let services = Services {
             train: data.shards.data().clone(),
             counters: Arc::clone(&counters),

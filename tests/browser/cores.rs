@@ -24,3 +24,12 @@ pub fn wait_for_cores(server: &ServerProcess, cores: u64) {
         status["volunteers"]["active"] == cores
     });
 }
+
+/// Waits until the server has accepted this many further updates of the cores.
+pub async fn wait_for_updates(page: &Page, updates: f64) {
+    let before = page.state().await.count("own-accepted");
+    page.wait_until("updates", |state| {
+        state.count("own-accepted") >= before + updates
+    })
+    .await;
+}

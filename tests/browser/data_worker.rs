@@ -1,14 +1,13 @@
 //! The data worker of a page: it downloads and holds the training images for all cores.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
+use farsign_server::data::loader;
+use farsign_tests::dataset_folder::write_dataset;
 use farsign_tests::reverse_proxy::{ReverseProxy, ReverseProxyOptions};
 use farsign_tests::server_process::ServerProcess;
-use serde_json::Value;
 
-use crate::cores::{choose_cores, set_cores, wait_for_cores};
+use crate::cores::{choose_cores, set_cores, wait_for_cores, wait_for_updates};
 use crate::page::{EMULATION, PRELOADED, Page, console_messages_during, needs_chromium, test_page};
 
 /// Requests for the list of shards.
@@ -16,12 +15,15 @@ const LIST: &str = "GET /api/v1/data/shards ";
 /// Requests for any shard.
 const SHARDS: &str = "GET /api/v1/data/shards/";
 
-async fn wait_for_updates(page: &Page, updates: f64) {
-    let before = page.state().await.count("own-accepted");
-    page.wait_until("updates", |state| {
-        state.count("own-accepted") >= before + updates
-    })
-    .await;
+/// Starts three cores of the page behind a proxy.
+async fn start_behind_proxy(page: &Page, server: &ServerProcess) -> ReverseProxy {
+    let proxy = ReverseProxy::to(server.address(), ReverseProxyOptions::default());
+    let proxy = proxy.expect("a proxy");
+    page.go_to(&proxy.url("/")).await;
+    choose_cores(page, 3).await;
+    page.start_at_full_effort().await;
+    wait_for_cores(server, 3);
+    proxy
 }
 
 /// Waits until as many shards were requested as there are, and returns their number.
@@ -48,12 +50,7 @@ fn cores_download_each_shard_once() {
     test_page(
         &["--model", "softmax", "--schedule", "constant"],
         async |page, server| {
-            let proxy = ReverseProxy::to(server.address(), ReverseProxyOptions::default());
-            let proxy = proxy.expect("a proxy");
-            page.go_to(&proxy.url("/")).await;
-            choose_cores(page, 3).await;
-            page.start_at_full_effort().await;
-            wait_for_cores(server, 3);
+            let proxy = start_behind_proxy(page, server).await;
             let shards = wait_for_shards(page, server, &proxy).await;
             set_cores(page, 4).await;
             wait_for_cores(server, 4);
@@ -85,30 +82,8 @@ fn updates_of_cores_pass_verification() {
         page.set_effort(50).await;
         page.press("start").await;
         wait_for_cores(server, 3);
-        let passed = |status: &Value| status["verification"]["passed"].as_f64() >= Some(60.0);
-        let status = server.wait_until("verifications", passed);
-        assert_eq!(status["verification"]["failed"], 0, "{status:#}");
+        let status = server.wait_for_verifications(60.0);
         assert_eq!(status["volunteers"]["connected"], 3);
-    });
-}
-
-#[test]
-fn large_tasks_pass_verification() {
-    // Each is computed in several parts.
-    let arguments = [
-        "--batch",
-        "3000",
-        "--verify-probability",
-        "1",
-        "--verify-cpu-fraction",
-        "1",
-    ];
-    test_page(&arguments, async |page, server| {
-        page.start_at_full_effort().await;
-        let passed = |status: &Value| status["verification"]["passed"].as_f64() >= Some(10.0);
-        let status = server.wait_until("verifications", passed);
-        assert_eq!(status["verification"]["failed"], 0, "{status:#}");
-        assert_eq!(page.state().await.name(), "working");
     });
 }
 
@@ -143,25 +118,14 @@ fn failed_data_worker_ends_training() {
     assert!(others.is_empty(), "{others:#?}");
 }
 
-/// Writes the built-in digits into a folder, with training and held-out ones exchanged on request.
-fn write_digits(folder: &Path, is_swapped: bool) {
-    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mnist-10k");
-    for (kind, other) in [("train", "t10k"), ("t10k", "train")] {
-        for file in ["images-idx3-ubyte.gz", "labels-idx1-ubyte.gz"] {
-            let source = if is_swapped { other } else { kind };
-            let source = built_in.join(format!("{source}-{file}"));
-            fs::copy(source, folder.join(format!("{kind}-{file}"))).expect("a copy");
-        }
-    }
-}
-
 #[test]
 fn changed_data_is_reloaded_once() {
     if needs_chromium(PRELOADED) {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder for the data");
-    write_digits(folder.path(), false);
+    let digits = loader::built_in().expect("the built-in digits");
+    write_dataset(folder.path(), &digits.train, &digits.held_out).expect("a write");
     let data = folder.path().display().to_string();
     let arguments = [
         "--model",
@@ -172,17 +136,12 @@ fn changed_data_is_reloaded_once() {
         &data,
     ];
     let messages = console_messages_during(&arguments, async |page, server| {
-        let proxy = ReverseProxy::to(server.address(), ReverseProxyOptions::default());
-        let proxy = proxy.expect("a proxy");
-        page.go_to(&proxy.url("/")).await;
-        choose_cores(page, 3).await;
-        page.start_at_full_effort().await;
-        wait_for_cores(server, 3);
+        let proxy = start_behind_proxy(page, server).await;
         wait_for_shards(page, server, &proxy).await;
         wait_for_updates(page, 20.0).await;
         assert_eq!(proxy.requests(LIST).len(), 1);
         server.kill();
-        write_digits(folder.path(), true);
+        write_dataset(folder.path(), &digits.held_out, &digits.train).expect("a write");
         server.restart();
         wait_for_cores(server, 3);
         wait_for_updates(page, 50.0).await;

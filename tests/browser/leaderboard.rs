@@ -30,7 +30,6 @@ async fn submit_name(page: &Page, name: &str) {
         .await;
 }
 
-/// Returns the keys that the browser stores for the page.
 /// Returns the names of stored values, without the use of the line, which is counted anew at once.
 async fn stored_keys(page: &Page) -> Vec<String> {
     let keys = page

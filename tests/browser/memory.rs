@@ -3,9 +3,8 @@
 use std::time::Instant;
 
 use farsign_tests::wait::{POLL_INTERVAL, TEST_TIMEOUT};
-use serde_json::Value;
 
-use crate::cores::choose_cores;
+use crate::cores::{choose_cores, wait_for_cores, wait_for_updates};
 use crate::devtools::{DevTools, Memory, Script};
 use crate::page::{PRELOADED, console_messages_in_chromium_with, needs_chromium, test_page};
 
@@ -56,11 +55,7 @@ fn worker_memory_is_flat() {
                 measured.len() < MAX_MEASUREMENTS,
                 "the memory grows: {measured:#?}"
             );
-            let before = page.state().await.count("own-accepted");
-            page.wait_until("thousands of tasks", |state| {
-                state.count("own-accepted") >= before + TASKS
-            })
-            .await;
+            wait_for_updates(page, TASKS).await;
             measured.push(memory_of_all(&mut devtools).await);
         }
     });
@@ -76,13 +71,9 @@ fn only_data_worker_holds_images() {
         choose_cores(page, 3).await;
         page.set("line-budget", "selectedIndex = 8", "change").await;
         page.start_at_full_effort().await;
-        server.wait_until("three cores", |status| status["volunteers"]["active"] == 3);
+        wait_for_cores(server, 3);
         let list = server.get_json("/api/v1/data/shards", "");
-        let sum = |values: &Value| -> u64 {
-            let shards = values.as_array().into_iter().flatten();
-            shards.filter_map(|shard| shard["images"].as_u64()).sum()
-        };
-        let pixels = sum(&list["shards"]) * 28 * 28;
+        let pixels = list["images"].as_u64().expect("a number of images") * 28 * 28;
         let mut devtools = page.devtools(3).await;
         let started = Instant::now();
         while devtools.memory(Script::Data).await[0].wasm_bytes < pixels {
@@ -92,11 +83,7 @@ fn only_data_worker_holds_images() {
             );
             tokio::time::sleep(POLL_INTERVAL).await;
         }
-        let before = page.state().await.count("own-accepted");
-        page.wait_until("updates", |state| {
-            state.count("own-accepted") > before + 300.0
-        })
-        .await;
+        wait_for_updates(page, 301.0).await;
         let training = devtools.memory(Script::Training).await;
         assert_eq!(training.len(), 3);
         for memory in training {

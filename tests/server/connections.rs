@@ -3,7 +3,6 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use farsign::dataset::hexadecimal;
 use farsign::task::TaskId;
 use farsign::wire::{ClientFrame, Hello};
 use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
@@ -171,8 +170,8 @@ fn slow_http_reader_is_disconnected() {
     let server = start_server(settings);
     let mut greedy = connect(&server);
     // Responses larger than the socket buffers of both sides.
-    let shard = hexadecimal(server.state().data.shards.data().list().entries()[0].digest);
-    let request = format!("GET /api/v1/data/shards/{shard} HTTP/1.1\r\nHost: test\r\n\r\n");
+    let shard = &server.shard_paths()[0];
+    let request = format!("GET {shard} HTTP/1.1\r\nHost: test\r\n\r\n");
     // The server may close the connection while the client writes.
     let _sent: Result<(), _> = (0..100).try_for_each(|_| greedy.write_all(request.as_bytes()));
     connect_served(&server);

@@ -69,8 +69,7 @@ impl Follower {
             self.differences += usize::from(self.last.is_difference);
             self.wholes += usize::from(!self.last.is_difference);
         }
-        let tasks = [self.last.task, self.last.second].into_iter().flatten();
-        for task in tasks {
+        for task in self.last.tasks() {
             assert_eq!(task.version, self.held, "the task is for another version");
             self.tasks.push_back(task);
         }

@@ -1,6 +1,5 @@
 //! Volunteers on long lines: larger tasks, two open ones, and rests that hide the round trip.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use farsign::task::{GoodbyeReason, RejectReason, Secret, Task};
@@ -11,8 +10,7 @@ use farsign_server::config::settings::{ModelKind, RuleKind, ScheduleKind, Settin
 use farsign_tests::delaying_proxy::DelayingProxy;
 use farsign_tests::raw_client::RawClient;
 use farsign_tests::test_server::TestServer;
-use farsign_volunteer::{FleetOptions, FleetStats, WorkerExit, run_fleet};
-use tokio::sync::watch;
+use farsign_volunteer::{FleetOptions, WorkerExit};
 
 /// Delay of a byte in one direction.
 const DELAY: Duration = Duration::from_millis(20);
@@ -254,9 +252,7 @@ fn distant_fleet_passes_verification() {
     let proxy = DelayingProxy::to(server.address(), DELAY).expect("a free port");
     let url = format!("http://{}", proxy.address());
     let fleet = FleetOptions::new(url.parse().expect("a server URL"), 4);
-    let (_stop, stopping) = watch::channel(false);
-    let stats = Arc::new(FleetStats::default());
-    let exits = run_fleet(&fleet, &stats, &stopping, |_, _| {}).expect("a fleet");
+    let exits = server.train_with(&[fleet]);
     assert_eq!(exits, vec![WorkerExit::Finished; 4]);
     let status = server.status();
     assert_eq!(status["verification"]["failed"], 0, "{status:#}");

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use farsign::dataset::hexadecimal;
 use farsign::sign::SignBits;
 use farsign::task::GoodbyeReason;
 use farsign_server::config::settings::{ModelKind, RuleKind, ScheduleKind, Settings};
@@ -40,8 +39,7 @@ fn send_updates(volunteer: &mut RawClient, first: farsign::task::Task, count: us
             let received = volunteer.recv();
             assert_eq!((received.rejected, received.goodbye), (None, None));
             is_accepted |= received.accepted.is_some();
-            tasks.extend(received.task);
-            tasks.extend(received.second);
+            tasks.extend(received.tasks());
         }
         accepted += usize::from(is_accepted);
     }
@@ -116,12 +114,8 @@ fn downloads_keep_to_egress_limit() {
         ..Settings::default()
     });
     let started = Instant::now();
-    let shards = server.state().data.shards.data().list().entries();
-    let size = |digest| server.get(&format!("/api/v1/data/shards/{digest}")).len();
-    let bytes: usize = shards
-        .iter()
-        .map(|shard| size(hexadecimal(shard.digest)))
-        .sum();
+    let paths = server.shard_paths();
+    let bytes: usize = paths.iter().map(|path| server.get(path).len()).sum();
     let seconds = started.elapsed().as_secs_f64();
     let least = bytes as f64 / 1e6 - 0.3;
     assert!(seconds >= least, "{bytes} bytes in {seconds} s");

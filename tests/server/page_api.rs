@@ -1,6 +1,5 @@
 //! Requests of the page: the published model, conditional requests, and names on the leaderboard.
 
-use farsign::dataset::hexadecimal;
 use farsign::task::Secret;
 use farsign::wire::Hello;
 use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
@@ -15,11 +14,6 @@ fn start_server() -> TestServer {
         rule: Some(RuleKind::Plain),
         ..Settings::default()
     })
-}
-
-fn shard_path(server: &TestServer) -> String {
-    let entries = server.state().data.shards.data().list().entries();
-    format!("/api/v1/data/shards/{}", hexadecimal(entries[0].digest))
 }
 
 /// Sends accepted updates of a volunteer.
@@ -119,7 +113,7 @@ fn etag_returns_304() {
         "/",
         "/js/main.js",
         "/api/v1/data/shards",
-        &shard_path(&server),
+        &server.shard_paths()[0],
     ] {
         let first = ureq::get(server.url(path)).call().expect("a response");
         let tag = first.headers()["etag"].clone();

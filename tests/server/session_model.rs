@@ -240,11 +240,7 @@ impl Client {
             model.closed = model.open.or(model.closed);
             model.open = model.second.take();
         }
-        let sent: Vec<TaskId> = [received.task, received.second]
-            .into_iter()
-            .flatten()
-            .map(|task| task.id)
-            .collect();
+        let sent: Vec<TaskId> = received.tasks().map(|task| task.id).collect();
         assert!(is_task_sent || sent.is_empty(), "{received:?}");
         for next in sent {
             let newest = model.second.or(model.open).or(model.closed);

@@ -7,9 +7,6 @@ use farsign::wire::{ClientFrame, Hello};
 use farsign_server::config::settings::{ModelKind, Settings};
 use farsign_tests::raw_client::RawClient;
 use farsign_tests::test_server::TestServer;
-use flate2::Compression;
-use flate2::read::GzEncoder;
-use std::io::Read;
 
 /// Starts a server that recomputes every update.
 fn verifying_server() -> TestServer {
@@ -53,29 +50,17 @@ impl<'a> Client<'a> {
     }
 
     fn hold(&mut self, shards: usize) {
+        let packed = self.server.state().data.shards.packed();
         while self.data.held() < shards {
-            let whole = self.server.state().data.shards.data();
-            let shard = whole.unpacked_shard(self.data.held()).expect("a shard");
-            let mut packed = Vec::new();
-            let mut packer = GzEncoder::new(&shard[..], Compression::fast());
-            packer
-                .read_to_end(&mut packed)
-                .expect("reading from memory");
-            self.data.push(&packed).expect("the next shard");
+            let next = self.data.held();
+            self.data.push(&packed[next]).expect("the next shard");
         }
         self.volunteer.grow(&self.data);
     }
 
     /// Receives frames until the volunteer has a task.
     fn task(&mut self) -> Task {
-        loop {
-            if let Some(task) = self.volunteer.next_task() {
-                return task;
-            }
-            let frame = self.connection.recv_frame();
-            let received = self.volunteer.receive(&frame, &mut Vec::new());
-            received.expect("a valid frame");
-        }
+        self.connection.next_task(&mut self.volunteer)
     }
 
     /// Computes and sends the update of a task, or of a changed one under its id.

@@ -125,14 +125,7 @@ fn assert_every_update_passes(settings: Settings) {
     let mut frame = Vec::new();
     for count in 1..=UPDATES {
         // The wait for a verification looks like a long line, after which two tasks may be open.
-        let task = loop {
-            match volunteer.next_task() {
-                Some(task) => break task,
-                None => volunteer
-                    .receive(&connection.recv_frame(), &mut Vec::new())
-                    .expect("a valid frame"),
-            }
-        };
+        let task = connection.next_task(&mut volunteer);
         volunteer
             .write_update(&task, &mut frame)
             .expect("an update");

@@ -7,7 +7,7 @@ use farsign::task::Task;
 use farsign::version::{Version, VersionHash};
 use farsign::wire::{Hello, ServerFrame, ServerRecord, read_server_frame};
 use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
-use farsign_tests::raw_client::{RawClient, Received, whole_version};
+use farsign_tests::raw_client::{RawClient, whole_version};
 use farsign_tests::test_server::TestServer;
 use farsign_volunteer::Attack;
 use ureq::Body;
@@ -44,7 +44,7 @@ impl<'a> Publisher<'a> {
             server,
             client,
             sign_count: welcome.settings.directions.count(),
-            tasks: tasks(&received).collect(),
+            tasks: received.tasks().collect(),
             updates: 0,
         }
     }
@@ -60,14 +60,10 @@ impl<'a> Publisher<'a> {
             self.client.send_update(task.id, signs.as_bytes());
             let received = self.client.recv();
             assert!(received.accepted.is_some(), "{received:?}");
-            self.tasks.extend(tasks(&received));
+            self.tasks.extend(received.tasks());
         }
         newest(self.server)
     }
-}
-
-fn tasks(received: &Received) -> impl Iterator<Item = Task> {
-    [received.task, received.second].into_iter().flatten()
 }
 
 fn newest(server: &TestServer) -> VersionHash {

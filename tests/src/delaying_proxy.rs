@@ -1,9 +1,11 @@
 //! A TCP proxy that delays every byte, as a long line does.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
+
+use crate::http_tunnel::listen;
 
 /// Chunks on the way in one direction of a connection.
 const MAX_CHUNKS: usize = 4096;
@@ -20,13 +22,10 @@ impl DelayingProxy {
     /// # Errors
     /// Returns an error if the system has no free port.
     pub fn to(server: SocketAddr, delay: Duration) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                _ = connect(client, server, delay); // the client is dropped if there is no server
-            }
-        });
+        // The client is dropped if there is no server.
+        let address = listen(Ipv4Addr::LOCALHOST.into(), move |client| {
+            connect(client, server, delay)
+        })?;
         Ok(Self { address })
     }
 

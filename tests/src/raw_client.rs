@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use farsign::task::{Goodbye, RejectReason, Task, TaskId};
 use farsign::version::Version;
+use farsign::volunteer::Volunteer;
 use farsign::wire::{
     ClientFrame, Hello, ServerRecord, VERSION, VersionBody, Welcome, read_server_frame,
 };
@@ -49,6 +50,13 @@ pub struct Received {
     pub rejected: Option<(TaskId, RejectReason)>,
     /// The goodbye.
     pub goodbye: Option<Goodbye>,
+}
+
+impl Received {
+    /// Returns the tasks in order.
+    pub fn tasks(&self) -> impl Iterator<Item = Task> {
+        [self.task, self.second].into_iter().flatten()
+    }
 }
 
 impl RawClient {
@@ -163,6 +171,20 @@ impl RawClient {
             }
         }
         received
+    }
+
+    /// Receives frames until the volunteer has a task, and returns it.
+    ///
+    /// # Panics
+    /// Panics if the session ends, or a frame is invalid.
+    pub fn next_task(&mut self, volunteer: &mut Volunteer) -> Task {
+        loop {
+            if let Some(task) = volunteer.next_task() {
+                return task;
+            }
+            let received = volunteer.receive(&self.recv_frame(), &mut Vec::new());
+            received.expect("a valid frame");
+        }
     }
 
     /// Receives the next frame.

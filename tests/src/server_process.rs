@@ -125,6 +125,15 @@ impl ServerProcess {
         serde_json::from_str(&text).expect("valid JSON")
     }
 
+    /// Waits until this many verifications have passed, asserts that none has failed, and returns the status.
+    pub fn wait_for_verifications(&self, passed: f64) -> Value {
+        let status = self.wait_until("verifications", |status| {
+            status["verification"]["passed"].as_f64() >= Some(passed)
+        });
+        assert_eq!(status["verification"]["failed"], 0, "{status:#}");
+        status
+    }
+
     /// Polls the status until it meets a condition, and returns it.
     pub fn wait_until(&self, what: &str, is_met: impl Fn(&Value) -> bool) -> Value {
         wait::wait_for(|| self.status(), what, is_met)

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
+use farsign::dataset::hexadecimal;
 use farsign_server::data::loader::{self, DataSource, TrainAndHeldOut};
 use farsign_server::net::listen_sockets;
 use farsign_server::state::AppState;
@@ -71,6 +72,13 @@ impl TestServer {
     /// Returns the internal state of the server.
     pub fn state(&self) -> &AppState {
         &self.state
+    }
+
+    /// Returns the paths of the shards of the training data, in order.
+    pub fn shard_paths(&self) -> Vec<String> {
+        let entries = self.state().data.shards.data().list().entries();
+        let path = |digest| format!("/api/v1/data/shards/{}", hexadecimal(digest));
+        entries.iter().map(|entry| path(entry.digest)).collect()
     }
 
     /// Returns the body of a path.

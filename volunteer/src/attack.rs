@@ -195,7 +195,7 @@ mod tests {
             .poisoned(&data)
             .unwrap();
         let labels_and_images = |data: &ShardedDataset| {
-            let images = data.all().unwrap();
+            let images = data.first(data.held()).unwrap();
             let located = (0..images.len()).map(|index| images.locate(index));
             let both = located.map(|(data, at)| (data.label(at), data.image(at).to_vec()));
             both.unzip::<_, _, Vec<_>, Vec<_>>()

@@ -66,8 +66,15 @@ impl TrainingData {
         }
     }
 
+    /// Returns the newest data if it has more shards than `known`, of the same list; else `None`.
+    pub fn grown(&self, known: &ShardedDataset) -> Option<ShardedDataset> {
+        let newest = self.newest.borrow();
+        let newest = newest.as_ref()?;
+        (newest.digest() == known.digest() && newest.held() > known.held()).then(|| newest.clone())
+    }
+
     /// Returns the newest data, with the shards that are downloaded; `None` before the list of its shards.
-    pub fn newest(&self) -> Option<ShardedDataset> {
+    fn newest(&self) -> Option<ShardedDataset> {
         self.newest.borrow().clone()
     }
 
@@ -155,10 +162,11 @@ impl TrainingData {
                 }
                 Err(error) => error,
             };
-            if error.is_of_content() {
+            let reaction = failures.record(&error, data.as_ref());
+            if failures.contents > 0 {
                 self.is_bypassing.store(true, Ordering::Relaxed);
             }
-            match failures.record(&error, data.as_ref()) {
+            match reaction {
                 Reaction::Wait => {
                     let delay_ms = backoff.next_ms(rand::random());
                     wait(delay_ms, error.to_string());

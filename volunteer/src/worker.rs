@@ -14,8 +14,8 @@ use farsign::wire::{ClientFrame, Hello};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::attack::AttackState;
 use crate::disconnect::{Disconnect, closed, dismissed};
@@ -62,11 +62,8 @@ struct Worker<'a> {
     /// Malicious updates sent under the current identity.
     malicious_updates: u64,
     events: Vec<Event>,
-    frame: Vec<u8>,
     backoff: Backoff,
     timing: TaskTiming,
-    /// Time in which the last update was computed.
-    computing: Duration,
     line: WorkerLine<'a>,
     /// Updates without a reply.
     unacknowledged: u32,
@@ -106,10 +103,8 @@ pub fn run(
         data,
         is_reloaded: false,
         events: Vec::new(),
-        frame: Vec::new(),
         backoff: Backoff::default(),
         timing: TaskTiming::default(),
-        computing: Duration::ZERO,
         line: WorkerLine::new(&stats.line, options.max_bytes_per_hour),
         unacknowledged: 0,
         long_rest: None,
@@ -241,8 +236,9 @@ impl Worker<'_> {
             secret: Some(self.secret),
             token: self.options.token.as_deref(),
         };
-        ClientFrame::hello(&hello, &mut self.frame);
-        self.send(socket).await?;
+        let mut frame = Vec::new();
+        ClientFrame::hello(&hello, &mut frame);
+        self.send(socket, frame).await?;
         loop {
             let message = timeout(IDLE_TIMEOUT, socket.next()).await;
             match message.map_err(|_| Disconnect::Lost("the server timed out".to_owned()))? {
@@ -267,8 +263,9 @@ impl Worker<'_> {
     /// Requests the version of a task that the volunteer does not hold.
     async fn request_version(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
         if let Some(task) = self.missing_version.take() {
-            ClientFrame::version_request(task, &mut self.frame);
-            self.send(socket).await?;
+            let mut frame = Vec::new();
+            ClientFrame::version_request(task, &mut frame);
+            self.send(socket, frame).await?;
         }
         Ok(())
     }
@@ -280,11 +277,10 @@ impl Worker<'_> {
         {
             self.line_rest = self.line.take_task().err();
             if self.line_rest.is_none() {
-                self.compute_update(&task)?;
-                let update = std::mem::take(&mut self.frame);
-                self.announce_rest(socket).await?;
-                self.frame = update;
-                self.send(socket).await?;
+                let mut update = Vec::new();
+                let computing = self.compute_update(&task, &mut update)?;
+                self.announce_rest(socket, computing).await?;
+                self.send(socket, update).await?;
                 self.unacknowledged += 1;
             }
         }
@@ -304,10 +300,14 @@ impl Worker<'_> {
             .map_or(Ok(()), |rest| Err(Disconnect::Rest(rest)))
     }
 
-    /// Announces the delay, if there is one, as a rest before the next task: the server sends that task when the rest is
-    /// over. The worker takes a long one without a session.
-    async fn announce_rest(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
-        let delay = self.options.rest_after(self.computing);
+    /// Announces the rest after an update that was computed in this time, if there is one: the server sends the next task
+    /// when it is over. The worker takes a long one without a session.
+    async fn announce_rest(
+        &mut self,
+        socket: &mut Socket,
+        computing: Duration,
+    ) -> Result<(), Disconnect> {
+        let delay = self.options.rest_after(computing);
         if delay.is_zero() {
             return Ok(());
         }
@@ -318,8 +318,9 @@ impl Worker<'_> {
         if self.long_rest.is_none() {
             self.stats.record_rest(rest);
         }
-        ClientFrame::rest(rest.as_millis() as u32, &mut self.frame);
-        self.send(socket).await
+        let mut frame = Vec::new();
+        ClientFrame::rest(rest.as_millis() as u32, &mut frame);
+        self.send(socket, frame).await
     }
 
     async fn rest(&self, time: Duration) {
@@ -328,11 +329,10 @@ impl Worker<'_> {
         self.stats.record_rest(started.elapsed());
     }
 
-    /// Sends the prepared frame. If the connection is lost, reads what arrived before.
-    async fn send(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
-        self.line.sent(self.frame.len());
-        let frame = Bytes::copy_from_slice(&self.frame);
-        if let Err(error) = socket.send(Message::Binary(frame)).await {
+    /// Sends a frame. If the connection is lost, reads what arrived before.
+    async fn send(&mut self, socket: &mut Socket, frame: Vec<u8>) -> Result<(), Disconnect> {
+        self.line.sent(frame.len());
+        if let Err(error) = socket.send(Message::Binary(frame.into())).await {
             self.drain(socket).await?;
             return Err(error.into());
         }
@@ -391,14 +391,7 @@ impl Worker<'_> {
 
     /// Takes the shards that were downloaded since the last call, and returns whether there are any.
     fn take_shards(&mut self) -> bool {
-        if self.data.is_complete() {
-            return false;
-        }
-        let newest = self.source.newest();
-        let grown = |data: &ShardedDataset| {
-            data.digest() == self.data.digest() && data.held() > self.data.held()
-        };
-        let Some(data) = newest.filter(grown) else {
+        let Some(data) = self.source.grown(&self.data) else {
             return false;
         };
         self.poisoned = self.attack.poisoned(&data);
@@ -410,13 +403,15 @@ impl Worker<'_> {
     /// Reports the number of held shards to the server, if it has changed.
     async fn announce_shards(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
         if self.take_shards() {
-            ClientFrame::shards(self.data.held() as u16, &mut self.frame);
-            self.send(socket).await?;
+            let mut frame = Vec::new();
+            ClientFrame::shards(self.data.held() as u16, &mut frame);
+            self.send(socket, frame).await?;
         }
         Ok(())
     }
 
-    fn compute_update(&mut self, task: &Task) -> Result<(), Disconnect> {
+    /// Computes the update of a task, writes its frame into `out`, and returns the time that it took.
+    fn compute_update(&mut self, task: &Task, out: &mut Vec<u8>) -> Result<Duration, Disconnect> {
         let started = Instant::now();
         let signs = match &self.poisoned {
             None => self.volunteer.compute_update(task)?,
@@ -424,15 +419,10 @@ impl Worker<'_> {
         };
         let malicious = self.attack.malicious_update(signs);
         self.malicious_updates += u64::from(self.poisoned.is_some() || malicious.is_some());
-        ClientFrame::update(
-            task.id,
-            malicious.as_ref().unwrap_or(signs),
-            &mut self.frame,
-        );
+        ClientFrame::update(task.id, malicious.as_ref().unwrap_or(signs), out);
         let time = started.elapsed();
-        self.computing = time;
         self.timing.record_update(time.as_secs_f64() * 1000.0);
         self.stats.record_update(task.images, time);
-        Ok(())
+        Ok(time)
     }
 }

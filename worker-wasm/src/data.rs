@@ -1,8 +1,6 @@
 //! Downloads of the training data, shard by shard.
 
-use farsign::dataset::{
-    ShardEntry, ShardError, ShardList, ShardedDataset, hexadecimal, parse_hexadecimal,
-};
+use farsign::dataset::{ShardError, ShardList, ShardedDataset, hexadecimal};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -65,16 +63,12 @@ pub async fn load_list(socket_url: &str, caches: Caches) -> Result<JsValue, Load
 /// Returns an error if the list is invalid.
 pub fn read_list(list: JsValue) -> Result<ShardedDataset, LoadError> {
     let list: List = serde_wasm_bindgen::from_value(list).map_err(content)?;
-    let entry = |shard: &Shard| {
-        Some(ShardEntry {
-            digest: parse_hexadecimal(&shard.digest)?,
-            images: shard.images,
-        })
-    };
-    let entries: Option<_> = list.shards.iter().map(entry).collect();
-    let entries = entries.ok_or_else(|| content("a digest is not 64 hexadecimal digits"))?;
-    let list = ShardList::new(list.rows, list.cols, list.classes, entries).map_err(content)?;
-    Ok(ShardedDataset::new(list))
+    let shards = list
+        .shards
+        .iter()
+        .map(|shard| (&*shard.digest, shard.images));
+    let list = ShardList::from_hexadecimal(list.rows, list.cols, list.classes, shards);
+    Ok(ShardedDataset::new(list.map_err(content)?))
 }
 
 /// Downloads the next shard of data of the server with this WebSocket address, and returns the data with it, and its

@@ -10,8 +10,8 @@
 //!     | <- images ---------------------------------- |  in the order of the requests; `null` if the data was dropped
 //! ```
 //!
-//! Each list of shards that is loaded has a *generation*. A message about an earlier one has no effect.
-
+//! Each list of shards that is loaded has a *generation*. A message about an earlier one has no effect. A training
+//! worker that knows of fewer shards than are held gets the reply to `more` at once.
 //!
 //! A message is an array: its kind, then its fields.
 
@@ -84,8 +84,8 @@ impl PartRequest {
     /// Returns the positions of the images among the `count` images of the task's shards.
     pub fn indices(self, count: usize) -> impl Iterator<Item = usize> {
         let first = self.first as usize;
-        let images = self.count as usize;
-        minibatch::indices(self.minibatch_seed, count, first + images).skip(first)
+        let end = first + self.count as usize;
+        minibatch::indices_in(self.minibatch_seed, count, first..end)
     }
 }
 

@@ -211,16 +211,12 @@ impl Holder {
                 None
             }
             LoadError::Failed(reason) => Some(reason),
-            LoadError::Content(reason) => {
-                self.caches = Caches::Bypassed;
-                Some(reason)
-            }
-            LoadError::Missing(reason) if is_ready => {
-                self.caches = Caches::Bypassed;
-                Some(reason)
-            }
-            LoadError::Missing(reason) => {
+            LoadError::Missing(reason) if !is_ready => {
                 self.drop_data(); // the list is downloaded again
+                Some(reason)
+            }
+            LoadError::Content(reason) | LoadError::Missing(reason) => {
+                self.caches = Caches::Bypassed;
                 Some(reason)
             }
         };

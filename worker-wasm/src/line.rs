@@ -17,7 +17,7 @@ use farsign::line_budget::{
 use serde::Serialize;
 
 /// Bytes for the page to count. Whole numbers are floats because JavaScript has no other numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LineReport {
     /// The current minute, since the epoch.
     pub minute: f64,
@@ -142,10 +142,7 @@ impl WorkerLine {
         let leased = Leased::at(now_ms as u64, lease_request(limit, needed));
         self.requested = Some(Request { needed, leased });
         self.close();
-        Permission::Requested(LineReport {
-            lease: leased.bytes as f64,
-            ..self.take_report(now_ms).unwrap_or_default()
-        })
+        Permission::Requested(self.report(now_ms, leased.bytes))
     }
 
     /// Handles the page's reply to a request: the bytes of all tabs, as pairs of a minute and its bytes, this request
@@ -195,14 +192,19 @@ impl WorkerLine {
 
     /// Returns the bytes that the page has not counted; `None` if there are none.
     pub fn take_report(&mut self, now_ms: f64) -> Option<LineReport> {
+        (self.transfer != Transfer::default()).then(|| self.report(now_ms, 0))
+    }
+
+    /// Returns the bytes that the page has not counted, and those of a new lease.
+    fn report(&mut self, now_ms: f64, leased_bytes: u64) -> LineReport {
         let transfer = std::mem::take(&mut self.transfer);
-        (transfer != Transfer::default()).then(|| LineReport {
+        LineReport {
             minute: slot_of(now_ms as u64) as f64,
             spent: transfer.uncounted as f64,
-            lease: 0.0,
+            lease: leased_bytes as f64,
             returned: transfer.returned.bytes as f64,
             leased_minute: transfer.returned.slot as f64,
-        })
+        }
     }
 }
 
@@ -219,11 +221,15 @@ mod tests {
 
     impl Page {
         fn add(&mut self, report: LineReport) {
+            assert_eq!(report.minute, minute(), "{report:?}");
+            if report.returned > 0.0 {
+                assert_eq!(report.leased_minute, minute(), "{report:?}");
+            }
             self.0 += report.spent + report.lease - report.returned;
         }
 
         fn slots(&self) -> [f64; 2] {
-            [(NOW_MS / 60_000.0).floor(), self.0]
+            [minute(), self.0]
         }
 
         /// Counts a request and replies, as the page does.
@@ -236,6 +242,10 @@ mod tests {
             let reply = line.receive_usage(&self.slots(), NOW_MS);
             reply.expect("a request")
         }
+    }
+
+    fn minute() -> f64 {
+        (NOW_MS / 60_000.0).floor()
     }
 
     fn limited() -> WorkerLine {
@@ -310,7 +320,7 @@ mod tests {
         let mut line = limited();
         assert!(matches!(line.may_open(NOW_MS), Permission::Requested(_)));
         assert_eq!(line.may_open(NOW_MS), Permission::Pending);
-        let used = [(NOW_MS / 60_000.0).floor(), f64::MAX];
+        let used = [minute(), f64::MAX];
         let refused = line.receive_usage(&used, NOW_MS).expect("a request");
         assert!(refused.is_err());
         assert_eq!(line.receive_usage(&[], NOW_MS), None);
@@ -321,16 +331,10 @@ mod tests {
         let mut line = limited();
         assert!(!line.may_download(NOW_MS, 200_000), "usage is unknown");
         for (used, is_allowed) in [(0.0, true), (0.79e6, true), (0.81e6, false)] {
-            let requested = line.may_open(NOW_MS);
-            assert!(
-                matches!(requested, Permission::Requested(_)),
-                "{requested:?}"
-            );
-            let minute = (NOW_MS / 60_000.0).floor();
-            let Permission::Requested(report) = requested else {
-                unreachable!()
+            let Permission::Requested(report) = line.may_open(NOW_MS) else {
+                panic!("a session without a lease");
             };
-            _ = line.receive_usage(&[minute, used + report.lease], NOW_MS);
+            _ = line.receive_usage(&[minute(), used + report.lease], NOW_MS);
             line.close();
             let leased = line.usage.clone().expect("a reply").used(NOW_MS as u64) as f64 - used;
             assert!(leased < 0.01 * LIMIT, "{leased}");

@@ -49,7 +49,7 @@ impl Throttle {
 
     /// Records computing time.
     pub fn record_work(&mut self, ms: f64) {
-        self.owed_ms += ms * (1.0 / self.effort - 1.0);
+        self.owed_ms += self.rest_ms(ms);
         self.worked_ms += ms;
     }
 
@@ -75,8 +75,13 @@ impl Throttle {
 
     /// Returns the delay after further work of `ms`, which is not recorded yet. `None` if it is too short for a timer.
     pub fn delay_after_ms(&self, ms: f64) -> Option<f64> {
-        let owed_ms = self.owed_ms + ms * (1.0 / self.effort - 1.0);
+        let owed_ms = self.owed_ms + self.rest_ms(ms);
         (owed_ms >= MIN_DELAY_MS).then_some(owed_ms)
+    }
+
+    /// Returns the rest that work of this time leads to.
+    fn rest_ms(&self, worked_ms: f64) -> f64 {
+        worked_ms * (1.0 / self.effort - 1.0)
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! This file has everything of the load that depends on the protocol's version.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,8 +20,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-/// Size of the largest snapshot with the records around it, as of the native volunteer.
-const MAX_FRAME_BYTES: usize = 4 * Architecture::MAX_PARAMETERS as usize + 4096;
+/// Size of the largest whole version with the records around it, as of the native volunteer.
+const MAX_FRAME_BYTES: usize = 5 * Architecture::MAX_PARAMETERS as usize;
 
 /// The library's read buffer, small because there may be thousands of sessions.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -54,12 +53,8 @@ impl ComputingTime {
 #[derive(Debug)]
 pub struct Session {
     socket: WebSocketStream<TcpStream>,
-    /// Shards of the training data that the volunteer holds.
-    shards: u16,
     volunteer: Volunteer,
     events: Vec<Event>,
-    /// Received tasks without an update, the oldest first.
-    tasks: VecDeque<Task>,
     /// Updates that were accepted since [`Session::take_accepted`].
     accepted: u64,
     random: Stream,
@@ -90,10 +85,8 @@ impl Session {
             .context("opening a WebSocket")?;
         let mut session = Self {
             socket,
-            shards: data.held() as u16,
             volunteer: Volunteer::new(data),
             events: Vec::new(),
-            tasks: VecDeque::new(),
             accepted: 0,
             random: Stream::new(seed),
             signs: SignBits::default(),
@@ -101,9 +94,7 @@ impl Session {
             frame: Vec::new(),
         };
         session.greet().await?;
-        while session.tasks.is_empty() {
-            session.receive().await?;
-        }
+        session.next_task().await?;
         Ok(session)
     }
 
@@ -112,7 +103,7 @@ impl Session {
         secret.fill_with(|| self.random.below(256) as u8);
         let hello = Hello {
             agent: "farsign-bench",
-            shards: self.shards,
+            shards: self.volunteer.held_shards() as u16,
             secret: Some(Secret(secret)),
             token: None,
         };
@@ -127,7 +118,7 @@ impl Session {
     /// Returns an error if the session ends or an update is rejected.
     pub async fn next_task(&mut self) -> Result<Task> {
         loop {
-            if let Some(task) = self.tasks.pop_front() {
+            if let Some(task) = self.volunteer.next_task() {
                 return Ok(task);
             }
             self.receive().await?;
@@ -194,7 +185,7 @@ impl Session {
     ///
     /// Returns an error if there is no task, or the estimate is not finite.
     pub fn measure_computing(mut self) -> Result<ComputingTime> {
-        let task = self.tasks.pop_front().context("no task")?;
+        let task = self.volunteer.next_task().context("no task")?;
         let mut times = Vec::new();
         for _ in 0..MEASURED_UPDATES {
             let started = Instant::now();
@@ -226,10 +217,9 @@ impl Session {
         self.volunteer.receive(&frame, &mut self.events)?;
         for event in self.events.drain(..) {
             match event {
-                Event::Joined => {}
+                Event::Joined | Event::Task(_) => {}
                 Event::Accepted(_) => self.accepted += 1,
                 Event::Rejected(reason) => bail!("an update was rejected: {reason}"),
-                Event::Task(task) => self.tasks.push_back(task),
                 Event::VersionMissing(task) => bail!("the version of task {} is missing", task.0),
                 Event::Goodbye(goodbye) => bail!("the server ended a session: {}", goodbye.reason),
             }

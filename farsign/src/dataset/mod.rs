@@ -45,8 +45,8 @@ pub use drawn::DrawnImages;
 pub use error::DatasetError;
 pub use foreign::{ForeignFormat, foreign_format};
 pub use gzip::{BytesAfterGzip, GzipReader, is_gzip};
-use idx::Content;
 pub use idx::MAX_FILE_BYTES;
+use idx::{images_header, labels_header};
 pub use index::PixelIndex;
 pub use pair::{IdxFile, IdxPair, ImagesShape};
 pub use pixel_order::PixelOrder;
@@ -241,34 +241,31 @@ impl Dataset {
 
     /// Returns the images as an IDX file, not gzipped.
     pub fn to_idx_images(&self) -> Vec<u8> {
-        let mut file = self.idx_images_header();
+        let mut file = self.images_header();
         file.extend_from_slice(&self.images);
         file
     }
 
     /// Returns the labels as an IDX file, not gzipped.
     pub fn to_idx_labels(&self) -> Vec<u8> {
-        let mut file = self.idx_labels_header();
+        let mut file = self.labels_header();
         file.extend_from_slice(&self.labels);
         file
     }
 
-    /// Returns the header of [`to_idx_images`](Self::to_idx_images).
-    pub fn idx_images_header(&self) -> Vec<u8> {
-        // The dimensions fit u32: their product is not zero and at most MAX_FILE_BYTES.
-        Content::Images.header(&[self.len() as u32, self.rows as u32, self.cols as u32])
+    fn images_header(&self) -> Vec<u8> {
+        images_header(self.len(), self.rows, self.cols)
     }
 
-    /// Returns the header of [`to_idx_labels`](Self::to_idx_labels).
-    pub fn idx_labels_header(&self) -> Vec<u8> {
-        Content::Labels.header(&[self.len() as u32])
+    fn labels_header(&self) -> Vec<u8> {
+        labels_header(self.len())
     }
 
     fn compute_digest(&self) -> [u8; 32] {
         Sha256::new()
-            .chain_update(self.idx_images_header())
+            .chain_update(self.images_header())
             .chain_update(&self.images)
-            .chain_update(self.idx_labels_header())
+            .chain_update(self.labels_header())
             .chain_update(&self.labels)
             .finalize()
             .into()

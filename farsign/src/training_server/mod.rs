@@ -15,8 +15,8 @@
 //! inside: unpredictable words come with an input ([`Draws`]), and a lack of memory or of queue capacity is reported with
 //! an input. The server of the product and the simulator run the same state machine.
 //!
-//! Versions of the model are published with [`TrainingServer::publish`]. The caller decides when, by the number of accepted
-//! updates since the last ([`crate::assignment::updates_between_snapshots`]).
+//! Versions of the model are published with [`TrainingServer::publish`]. The caller decides when: after
+//! [`crate::assignment::updates_between_snapshots`] accepted updates since the last at the earliest.
 
 mod draws;
 mod event;

@@ -53,12 +53,14 @@ pub fn sample_gap(probability: f64, bits: u64) -> Option<u32> {
 /// An update is recomputed if it or a later one before the next reset is sampled.
 pub fn recomputed_fraction(probability: f64) -> f64 {
     let ResetInterval { min, max } = ResetInterval::VERIFIED;
-    let (mut tasks, mut recomputed) = (0.0, 0.0);
-    for length in min..=max {
-        for left in 1..=length {
-            tasks += 1.0;
-            recomputed += 1.0 - libm::pow(1.0 - probability, f64::from(left));
-        }
+    let mut tasks = 0.0;
+    let mut recomputed = 0.0;
+    let mut missed = 1.0; // probability that neither an update nor any of those left after it is sampled
+    for left in 1..=max {
+        missed *= 1.0 - probability;
+        let lengths = f64::from(max + 1 - left.max(min)); // intervals with such an update
+        tasks += lengths;
+        recomputed += lengths * (1.0 - missed);
     }
     recomputed / tasks
 }

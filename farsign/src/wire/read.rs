@@ -1,7 +1,7 @@
 //! Decoding of frames into records.
 
 use super::reader::Reader;
-use super::settings::read_settings;
+use super::settings::{range, read_settings};
 use super::{Hello, RECORD_HEADER_BYTES, VERSION, WireError, kind};
 use crate::dataset::MAX_SHARDS;
 use crate::fixed_point::FixedPoint;
@@ -191,23 +191,11 @@ fn read_task(body: &mut Reader<'_>) -> Result<Task, WireError> {
         coin_seed: body.u64()?,
         images: match body.u32()? {
             images @ 1..=MAX_TASK_IMAGES => images,
-            found => {
-                return Err(WireError::Range {
-                    what: "images of a task",
-                    expected: "of 1 to 65536",
-                    found: found.to_string(),
-                });
-            }
+            found => return Err(range("images of a task", "of 1 to 65536", found)),
         },
         shards: match body.u16()? {
             shards if (1..=MAX_SHARDS).contains(&usize::from(shards)) => shards,
-            found => {
-                return Err(WireError::Range {
-                    what: "shards of a task",
-                    expected: "of 1 to 1024",
-                    found: found.to_string(),
-                });
-            }
+            found => return Err(range("shards of a task", "of 1 to 1024", found)),
         },
         reset_momentum: match body.u8()? {
             0 => false,
@@ -243,10 +231,13 @@ fn read_version<'a>(body: &mut Reader<'a>) -> Result<VersionBody<'a>, WireError>
     Ok(VersionBody {
         number,
         parameters,
-        grid: grid.ok_or_else(|| WireError::Range {
-            what: "fraction bits and the shift of a grid",
-            expected: "of at most 30",
-            found: format!("{bits} and {shift}"),
+        grid: grid.ok_or_else(|| {
+            let found = format!("{bits} and {shift}");
+            range(
+                "fraction bits and the shift of a grid",
+                "of at most 30",
+                found,
+            )
         })?,
         base,
         differences: body.rest(),

@@ -104,7 +104,8 @@ fn invalid(error: impl std::error::Error) -> WireError {
     WireError::Settings(error.to_string())
 }
 
-fn range(what: &'static str, expected: &'static str, found: impl ToString) -> WireError {
+/// Returns the error of a number outside its range.
+pub(super) fn range(what: &'static str, expected: &'static str, found: impl ToString) -> WireError {
     WireError::Range {
         what,
         expected,

@@ -101,7 +101,7 @@ impl WorkerPool {
         }
     }
 
-    /// Returns the number of images of every task.
+    /// Returns the number of images of the smallest task.
     pub fn batch(&self) -> u32 {
         self.computer.settings().batch
     }

@@ -7,11 +7,11 @@
 //!                               Snapshot (immutable, published)      durable? then replies
 //! ```
 //!
-//! Sessions send commands through a bounded queue; everything else reads the immutable [`Snapshot`]. The coordinator takes
-//! all queued commands as one batch. It feeds updates, leaves and verification results to the [`TrainingServer`] in
-//! order of arrival, makes a snapshot, and then adds volunteers that join and issues the next tasks against it. If the run
-//! is saved, it then waits until the batch is durable, while further commands queue up. Only then does it publish the
-//! snapshot and send the replies to joins and updates.
+//! Sessions send commands through a bounded queue; everything else reads the immutable [`Snapshot`], and the number of
+//! accepted updates. The coordinator takes all queued commands as one batch. It feeds updates, leaves and verification
+//! results to the [`TrainingServer`] in order of arrival, makes a snapshot if one is due, and then adds volunteers that
+//! join and issues the next tasks against it. If the run is saved, it then waits until the batch is durable, while further
+//! commands queue up. Only then does it publish the snapshot and send the replies to joins and updates.
 
 mod batch;
 mod handle;
@@ -160,7 +160,7 @@ impl Coordinator {
         let latest = Arc::new(Snapshot::initial(&training));
         let (snapshots, published) = watch::channel(Arc::clone(&latest));
         let accepted = Arc::new(AtomicU64::new(latest.accepted));
-        let mut pace = ServerPace::new(&run, services.train.shared_list());
+        let mut pace = ServerPace::new(&run, Arc::clone(services.train.list()));
         if let Some(options) = verification {
             let counters = Arc::clone(&services.counters.verification);
             let accepted = training.optimizer().accepted();

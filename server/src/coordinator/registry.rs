@@ -69,14 +69,15 @@ impl VolunteerEntry {
         self.open.push_back((task, accepted));
     }
 
-    /// Records that the first open task was closed.
-    pub fn on_task_closed(&mut self, task: TaskId) {
+    /// Records that an open task was closed, and with it those before it. Returns the accepted updates in its snapshot;
+    /// `None` if it was not open.
+    pub fn on_task_closed(&mut self, task: TaskId) -> Option<u64> {
         while let Some((closed, accepted)) = self.open.pop_front() {
             if closed == task {
-                self.stats.set_task_base(accepted);
-                return;
+                return Some(accepted);
             }
         }
+        None
     }
 
     pub fn log_joined(&self, volunteer: VolunteerId, record: TrustRecord) {

@@ -40,13 +40,10 @@ impl Coordinator {
         let outcome = self.with_draws(|training, draws| {
             training.handle_update(volunteer, task, bits, 1.0, draws)
         });
-        if outcome.closed
-            && let Some(entry) = self.registry.get_mut(volunteer)
-        {
-            entry.on_task_closed(task);
-        }
+        let entry = self.registry.get_mut(volunteer).filter(|_| outcome.closed);
+        let base = entry.and_then(|entry| entry.on_task_closed(task));
         match outcome.verdict {
-            Ok(accepted) => self.on_accepted(volunteer, accepted),
+            Ok(accepted) => self.on_accepted(volunteer, accepted, base.unwrap_or_default()),
             Err(reason) => {
                 self.counters.update_rejected(reason);
                 let reason = reason.name();
@@ -64,12 +61,13 @@ impl Coordinator {
         outcome
     }
 
-    fn on_accepted(&mut self, volunteer: VolunteerId, accepted: AcceptedUpdate) {
+    /// Records an accepted update to a task whose snapshot has `base` accepted updates.
+    fn on_accepted(&mut self, volunteer: VolunteerId, accepted: AcceptedUpdate, base: u64) {
         self.has_changed = true;
         let signs = self.training.last_signs();
         if let Some(entry) = self.registry.get_mut(volunteer) {
             self.telemetry
-                .on_update(volunteer, &mut entry.stats, accepted, signs);
+                .on_update(volunteer, &mut entry.stats, accepted, base, signs);
         }
         let AcceptedUpdate { trust, task, .. } = accepted;
         self.journal.record(|| {
@@ -125,20 +123,23 @@ impl Coordinator {
             images,
             shards: request.shards,
         };
-        if request.replaces_open {
-            let issued =
-                self.with_draws(|training, draws| training.next_task(volunteer, size, draws));
-            let issued = issued.map(|issued| self.assign(volunteer, &issued));
-            return issued.into_iter().collect();
-        }
-        let wanted = pace.open_tasks(images).min(request.max_open);
-        let missing = wanted.saturating_sub(self.training.open_tasks(volunteer));
-        let further = |_| {
-            let issued =
-                self.with_draws(|training, draws| training.further_task(volunteer, size, draws))?;
+        let missing = if request.replaces_open {
+            1
+        } else {
+            let wanted = pace.open_tasks(images).min(request.max_open);
+            wanted.saturating_sub(self.training.open_tasks(volunteer))
+        };
+        let issue = |_| {
+            let issued = self.with_draws(|training, draws| {
+                if request.replaces_open {
+                    training.next_task(volunteer, size, draws)
+                } else {
+                    training.further_task(volunteer, size, draws)
+                }
+            })?;
             Some(self.assign(volunteer, &issued))
         };
-        (0..missing).map_while(further).collect()
+        (0..missing).map_while(issue).collect()
     }
 
     /// Records a task, and reserves memory for its verification.

@@ -118,7 +118,7 @@ pub fn load(
     let order = source.pixel_order.unwrap_or_default();
     let mut data = assemble(&names, contents, order, on_step)?;
     data.name = title(folder, &files.prefix, &data);
-    data.content = Content::of(&data.train, || Ok(built_in()?.train))?;
+    data.content = Content::of(&data.train, built_in_training)?;
     Ok(data)
 }
 
@@ -139,12 +139,22 @@ pub fn from_folder(folder: &Path) -> Result<TrainAndHeldOut, DatasetSourceError>
 /// # Errors
 /// Returns an error if the program was built with invalid files.
 pub fn built_in() -> Result<TrainAndHeldOut, DatasetError> {
-    let names = FILE_NAMES.map(|name| format!("built-in {name}.gz"));
+    let names = built_in_names();
     let files = BUILT_IN.map(Bytes::from_static);
     let mut data = assemble(&names, files, PixelOrder::Rows, &mut |_| {})?;
     let images = data.train.len() + data.held_out.len();
     data.name = format!("MNIST, {} digits (built in)", thousands(images));
     Ok(data)
+}
+
+/// Loads the training set of the built-in digits.
+fn built_in_training() -> Result<Arc<Dataset>, DatasetError> {
+    let names = built_in_names();
+    Dataset::training(pair(&names, &BUILT_IN, 0)).map(Arc::new)
+}
+
+fn built_in_names() -> [String; 4] {
+    FILE_NAMES.map(|name| format!("built-in {name}.gz"))
 }
 
 /// Warns of EMNIST, whose files store images column by column.

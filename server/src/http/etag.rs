@@ -9,6 +9,16 @@ use sha2::{Digest, Sha256};
 /// Lets clients cache the response, and makes them revalidate it each time.
 pub const CACHE_CONTROL_NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
+/// Lets caches keep a response whose address names its content, for a year, the longest time that they honour. On a server
+/// that requires a join token, only the client's own cache may.
+pub fn cache_control_immutable(needs_token: bool) -> HeaderValue {
+    HeaderValue::from_static(if needs_token {
+        "private, max-age=31536000, immutable"
+    } else {
+        "public, max-age=31536000, immutable"
+    })
+}
+
 /// A response body with its tag.
 #[derive(Clone, Debug)]
 pub struct CacheableBody {

@@ -15,14 +15,6 @@ use crate::data::shard_files::ShardFiles;
 use crate::http::etag::{self, CacheableBody};
 use crate::state::AppState;
 
-/// Lets every cache keep a shard, whose address names its content.
-const CACHE_CONTROL_PUBLIC: HeaderValue =
-    HeaderValue::from_static("public, max-age=31536000, immutable");
-
-/// Lets a volunteer's own cache keep a shard, for servers that require a join token.
-const CACHE_CONTROL_PRIVATE: HeaderValue =
-    HeaderValue::from_static("private, max-age=31536000, immutable");
-
 /// Routes `/api/v1/data/shards`.
 pub(super) fn router() -> Router<Arc<AppState>> {
     Router::new()
@@ -121,11 +113,7 @@ async fn shard(
     let shard = CacheableBody {
         tag: digest,
         content_type: HeaderValue::from_static("application/gzip"),
-        cache_control: if state.admission.needs_token() {
-            CACHE_CONTROL_PRIVATE
-        } else {
-            CACHE_CONTROL_PUBLIC
-        },
+        cache_control: etag::cache_control_immutable(state.admission.needs_token()),
         body: body.ok_or(ShardNotFound::Digest)?,
     };
     Ok(etag::respond(&headers, shard))

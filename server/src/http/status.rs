@@ -65,7 +65,7 @@ struct Data {
     #[serde(flatten)]
     size: dto::Data,
     content: Content,
-    /// Bytes that a volunteer downloads before it trains.
+    /// Size of all shards, which a volunteer downloads.
     download_bytes: u64,
 }
 

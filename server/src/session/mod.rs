@@ -176,7 +176,7 @@ struct Session {
     has_accepted: bool,
     /// Name of the version that was sent last.
     sent_version: Option<VersionHash>,
-    /// Size of the last frame with a task, but the first: the expected size of the next.
+    /// Size of the last frame with tasks after the first update: the expected size of the next.
     task_bytes: u64,
     /// Open tasks and measured times.
     pacing: Pacing,

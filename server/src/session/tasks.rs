@@ -44,8 +44,7 @@ impl Session {
         self.pacing.on_rest(Duration::from_millis(ms.into()), now);
         if self.pacing.is_idle() {
             let (effort, worked) = self.last_work;
-            self.transport
-                .set_deadline(self.pacing.resumes(now, effort, worked));
+            self.delay_next_task(now, effort, worked);
         }
         Ok(())
     }
@@ -93,13 +92,8 @@ impl Session {
         let reply = reply.map_err(|_| SessionEnd::Goodbye(GoodbyeReason::ShuttingDown))?;
         if reply.closed {
             let worked = self.pacing.on_task_closed(received);
-            match (
-                reply.rest,
-                self.pacing.times_out(self.context.limits.task_timeout),
-            ) {
-                (Some(effort), _) => self.delay_next_task(received, effort, worked),
-                (None, Some(deadline)) => self.transport.set_deadline(deadline),
-                (None, None) => {}
+            if let Some(effort) = reply.rest {
+                self.delay_next_task(received, effort, worked);
             }
         }
         self.send_reply(task, &reply).await
@@ -142,7 +136,7 @@ impl Session {
         self.send_with_tasks(&next).await
     }
 
-    /// Adds tasks to the frame in preparation, and sends it. The timeout of the first begins if no other task is open.
+    /// Adds tasks to the frame in preparation, and sends it. The next deadline is the timeout of the first open task.
     pub(super) async fn send_with_tasks(
         &mut self,
         next: &[TaskAssignment],
@@ -154,14 +148,12 @@ impl Session {
         if !next.is_empty() && self.pacing.has_closed_task() {
             self.task_bytes = self.transport.frame.len() as u64;
         }
-        let was_idle = self.pacing.is_idle();
         self.transport.send().await?;
         let sent = Instant::now();
         for TaskAssignment { task, .. } in next {
             self.pacing.on_task_sent(task.id, task.images, sent);
         }
-        if was_idle && let Some(deadline) = self.pacing.times_out(self.context.limits.task_timeout)
-        {
+        if let Some(deadline) = self.pacing.times_out(self.context.limits.task_timeout) {
             self.transport.set_deadline(deadline);
         }
         Ok(())

@@ -18,7 +18,7 @@ use crate::session::close::{SessionEnd, classify_error, close_code_of, is_timeou
 use crate::shutdown::cancelled;
 use crate::state::SessionLimits;
 
-/// Pings, pongs and rests between two updates. A volunteer responds to one ping every half minute, for as long as a task takes.
+/// Pings, pongs, rests and reports of shards between two updates. A volunteer responds to one ping every half minute, for as long as a task takes.
 const MAX_CONTROL_FRAMES: u32 = 256;
 
 /// Time for a pong, after which another ping measures the round trip.
@@ -37,7 +37,7 @@ pub(super) struct Transport {
     pings: Interval,
     /// Deadline of the next message.
     deadline: Pin<Box<Sleep>>,
-    /// Pings, pongs and rests since the last update.
+    /// Pings, pongs, rests and reports of shards since the last update, without the pongs that measure the round trip.
     control_frames: u32,
     /// The ping that measures the round trip.
     measuring: Option<MeasuringPing>,
@@ -170,7 +170,7 @@ impl Transport {
         self.round_trip.take()
     }
 
-    /// Limits pings, which cost their sender next to nothing and the server a response.
+    /// Limits pings, rests and reports of shards, which cost their sender next to nothing.
     ///
     /// # Errors
     /// Returns the end of the session if there were too many since the last update.
@@ -182,7 +182,7 @@ impl Transport {
         Ok(())
     }
 
-    /// Allows as many pings and pongs as before the first update.
+    /// Allows as many control frames as before the first update.
     pub(super) fn reset_control_frames(&mut self) {
         self.control_frames = 0;
     }

@@ -43,7 +43,7 @@ pub fn as_served(data: &TrainAndHeldOut) -> Vec<(u8, Vec<u8>)> {
     for file in data.shards.packed() {
         downloaded.push(file).unwrap();
     }
-    let view = downloaded.all().unwrap();
+    let view = downloaded.first(downloaded.held()).unwrap();
     let located = (0..view.len()).map(|index| view.locate(index));
     sorted(located.map(|(shard, at)| (shard.label(at), shard.image(at).to_vec())))
 }

@@ -36,13 +36,6 @@ pub enum DownloadError {
     Shard(#[from] ShardError),
 }
 
-impl DownloadError {
-    /// Returns whether the response has other content than expected.
-    pub fn is_of_content(&self) -> bool {
-        matches!(self, Self::List(_) | Self::Shard(_))
-    }
-}
-
 /// Downloads from one server, which share a connection where they can.
 #[derive(Clone, Debug)]
 pub struct Downloads {

@@ -1,6 +1,6 @@
 //! The list of shards as the server sends it: JSON.
 
-use farsign::dataset::{ShardEntry, ShardList, ShardListError, parse_hexadecimal};
+use farsign::dataset::{ShardList, ShardListError};
 use serde::Deserialize;
 
 /// An invalid list of shards.
@@ -9,8 +9,6 @@ use serde::Deserialize;
 pub enum ListError {
     #[error("expected the JSON of /api/v1/data/shards, found other content: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("shard {shard}: expected a digest of 64 hexadecimal digits, found other text")]
-    Digest { shard: usize },
     #[error(transparent)]
     Shards(#[from] ShardListError),
 }
@@ -35,20 +33,18 @@ struct Shard {
 /// Returns an error if the text is not a list that a training set can have.
 pub fn parse(json: &[u8]) -> Result<ShardList, ListError> {
     let list: List = serde_json::from_slice(json)?;
-    let entry = |(shard, entry): (usize, &Shard)| match parse_hexadecimal(&entry.digest) {
-        Some(digest) => Ok(ShardEntry {
-            digest,
-            images: entry.images,
-        }),
-        None => Err(ListError::Digest { shard }),
-    };
-    let entries = list.shards.iter().enumerate().map(entry);
-    let entries = entries.collect::<Result<_, _>>()?;
-    Ok(ShardList::new(list.rows, list.cols, list.classes, entries)?)
+    let shards = list
+        .shards
+        .iter()
+        .map(|shard| (&*shard.digest, shard.images));
+    let list = ShardList::from_hexadecimal(list.rows, list.cols, list.classes, shards);
+    Ok(list?)
 }
 
 #[cfg(test)]
 mod tests {
+    use farsign::dataset::ShardEntry;
+
     use super::*;
 
     fn json(digest: &str, images: u64) -> String {

@@ -80,8 +80,6 @@ pub struct Driver {
     /// The images of the volunteer's tasks.
     parts: PartQueue,
     begun: Option<BegunUpdate>,
-    /// Whether the begun update continues when its next images arrive.
-    awaits_images: bool,
     socket: Option<Socket>,
     stage: Stage,
     backoff: Backoff,
@@ -155,7 +153,6 @@ impl Driver {
             volunteer: None,
             parts: PartQueue::default(),
             begun: None,
-            awaits_images: false,
             socket: None,
             stage: Stage::default(),
             backoff: Backoff::default(),

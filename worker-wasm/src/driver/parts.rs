@@ -11,6 +11,7 @@ use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::JsCast;
 
 use crate::data_messages::{PartRequest, Request};
+use crate::port::Port;
 
 /// Most images of a part.
 const MAX_PART_IMAGES: usize = 1024;
@@ -87,8 +88,15 @@ impl PartQueue {
         self.parts.clear();
     }
 
+    /// Requests the next parts from the data worker at the other end of this port, until enough are ahead.
+    pub fn request(&mut self, port: &Port) {
+        while let Some(request) = self.next_request() {
+            port.post(&request.to_js(), &request.transferred());
+        }
+    }
+
     /// Returns the next part to request; `None` while enough parts are ahead.
-    pub fn next_request(&mut self) -> Option<Request> {
+    fn next_request(&mut self) -> Option<Request> {
         if self.parts.len() >= PARTS_AHEAD {
             return None;
         }

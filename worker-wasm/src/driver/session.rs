@@ -191,7 +191,7 @@ impl Driver {
                 self.parts.add(task);
             }
         }
-        self.request_parts();
+        self.parts.request(&self.port);
     }
 
     fn expect_held_shards(&self, task: &Task) -> Result<(), VolunteerError> {

@@ -21,17 +21,10 @@ pub(super) struct BegunUpdate {
 }
 
 impl Driver {
-    /// Requests the next parts of the open tasks.
-    pub(super) fn request_parts(&mut self) {
-        while let Some(request) = self.parts.next_request() {
-            self.request_data(&request);
-        }
-    }
-
     /// Drops the images of all tasks, and the update that is computed.
     pub(super) fn drop_images(&mut self) {
         self.parts.clear();
-        (self.begun, self.awaits_images) = (None, false);
+        self.begun = None;
     }
 
     /// Takes images of the data worker, `None` if it has dropped the data, and continues the update that needs them.
@@ -45,7 +38,7 @@ impl Driver {
         let is_dropped = bytes.is_none();
         match self.parts.receive(id, bytes) {
             true if is_dropped => Err(self.on_other_data()),
-            true if self.awaits_images => self.compute_update(this, started_ms),
+            true if self.begun.is_some() => self.compute_update(this, started_ms),
             _ => Ok(()),
         }
     }
@@ -57,7 +50,6 @@ impl Driver {
         this: &SharedDriver,
         started_ms: f64,
     ) -> Result<(), Disconnect> {
-        self.awaits_images = false;
         let Some(task) = self.next_task() else {
             return Ok(());
         };
@@ -73,7 +65,6 @@ impl Driver {
         };
         if !is_complete {
             begun.compute_ms += now_ms() - began_ms;
-            self.awaits_images = true;
             return Ok(());
         }
         volunteer.finish_update(&task, &mut self.outgoing)?;
@@ -103,9 +94,7 @@ impl Driver {
         };
         while let Some(count) = self.parts.take(task.id, &mut self.block) {
             // The data worker draws the next ones meanwhile.
-            while let Some(request) = self.parts.next_request() {
-                self.port.post(&request.to_js(), &request.transferred());
-            }
+            self.parts.request(&self.port);
             let Some(images) = self.parts.read(&self.block, count) else {
                 let reason = format!("Expected {count} images of the data worker, found others.");
                 return Err(Disconnect::End(State::Failed, reason));

@@ -28,6 +28,20 @@ pub const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Size of the header of images.
 pub(super) const IMAGES_HEADER_BYTES: u64 = 16;
 
+/// Size of the header of labels.
+pub(super) const LABELS_HEADER_BYTES: u64 = 8;
+
+/// Returns the header of a file of images. The dimensions fit u32: their product is not zero and at most
+/// [`MAX_FILE_BYTES`].
+pub(super) fn images_header(count: usize, rows: usize, cols: usize) -> Vec<u8> {
+    Content::Images.header(&[count as u32, rows as u32, cols as u32])
+}
+
+/// Returns the header of a file of labels, whose count fits u32.
+pub(super) fn labels_header(count: usize) -> Vec<u8> {
+    Content::Labels.header(&[count as u32])
+}
+
 /// A content of an IDX file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {

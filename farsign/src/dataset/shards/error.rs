@@ -11,6 +11,9 @@ pub enum ShardListError {
     /// A list without a shard, or with too many.
     #[error("expected 1 to {limit} shards, found {found}")]
     Count { limit: usize, found: usize },
+    /// A digest in another form.
+    #[error("shard {shard}: expected a digest of 64 hexadecimal digits, found other text")]
+    Digest { shard: usize },
     /// A shard without images.
     #[error("expected at least one image in shard {shard}, found 0")]
     NoImages { shard: usize },

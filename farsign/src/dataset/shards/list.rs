@@ -3,13 +3,14 @@
 use sha2::{Digest, Sha256};
 
 use super::error::ShardListError;
-use crate::dataset::MAX_FILE_BYTES;
+use crate::dataset::idx::{IMAGES_HEADER_BYTES, LABELS_HEADER_BYTES};
+use crate::dataset::{MAX_FILE_BYTES, parse_hexadecimal};
 
 /// Largest number of shards of a training set: its largest size divided by [`SHARD_BYTES`](super::SHARD_BYTES).
 pub const MAX_SHARDS: usize = 1024;
 
 /// Size of the headers of the two files in an unpacked shard.
-const HEADERS_BYTES: u64 = 16 + 8;
+const HEADERS_BYTES: u64 = IMAGES_HEADER_BYTES + LABELS_HEADER_BYTES;
 
 /// A shard in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,25 @@ impl ShardList {
             });
         }
         Ok(Self::assemble(rows, cols, classes, entries))
+    }
+
+    /// Creates a list as [`ShardList::new`] does, of shards with their digests in hexadecimal, as servers send it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a digest is not 64 hexadecimal digits, or no training set has such shards.
+    pub fn from_hexadecimal<'a>(
+        rows: usize,
+        cols: usize,
+        classes: usize,
+        shards: impl IntoIterator<Item = (&'a str, usize)>,
+    ) -> Result<Self, ShardListError> {
+        let entry = |(shard, (digest, images))| match parse_hexadecimal(digest) {
+            Some(digest) => Ok(ShardEntry { digest, images }),
+            None => Err(ShardListError::Digest { shard }),
+        };
+        let entries = shards.into_iter().enumerate().map(entry);
+        Self::new(rows, cols, classes, entries.collect::<Result<_, _>>()?)
     }
 
     /// Creates a list from valid parts.

@@ -10,14 +10,8 @@ use super::error::ShardError;
 use super::list::{ShardEntry, ShardList};
 use super::plan::ShardPlan;
 use super::view::DatasetView;
-use crate::dataset::idx::{Content, MAX_DEFLATE_RATIO};
+use crate::dataset::idx::{IMAGES_HEADER_BYTES, MAX_DEFLATE_RATIO, images_header, labels_header};
 use crate::dataset::{Dataset, DatasetParts, GzipReader};
-
-/// Size of the header of the images in an unpacked shard.
-const IMAGES_HEADER_BYTES: usize = 16;
-
-/// Size of the header of the labels in an unpacked shard.
-const LABELS_HEADER_BYTES: usize = 8;
 
 /// A training set in shards: the whole set at the server, or the first shards, which grow at a volunteer.
 ///
@@ -30,10 +24,10 @@ pub struct ShardedDataset {
 
 #[derive(Clone)]
 enum Images {
-    /// The whole set. Without an order, it is one shard.
+    /// The whole set, with the position of each image in it, shard by shard.
     Whole {
         data: Arc<Dataset>,
-        order: Option<Arc<[u32]>>,
+        order: Arc<[u32]>,
     },
     /// The first shards.
     Held(Vec<Arc<Dataset>>),
@@ -49,7 +43,7 @@ impl ShardedDataset {
         let plan = ShardPlan::new(data.labels(), data.pixels(), seed);
         let entries = (0..plan.shards())
             .map(|shard| ShardEntry {
-                digest: Sha256::digest(unpacked_shard(&data, plan.images(shard))).into(),
+                digest: digest_of(&data, plan.images(shard)),
                 images: plan.images(shard).len(),
             })
             .collect();
@@ -58,26 +52,21 @@ impl ShardedDataset {
             list: Arc::new(list),
             images: Images::Whole {
                 data,
-                order: Some(plan.into_order().into()),
+                order: plan.into_order().into(),
             },
         }
     }
 
     /// Creates the data of a volunteer, which holds none of the shards yet.
-    pub fn new(list: ShardList) -> Self {
+    pub fn new(list: impl Into<Arc<ShardList>>) -> Self {
         Self {
-            list: Arc::new(list),
+            list: list.into(),
             images: Images::Held(Vec::new()),
         }
     }
 
-    /// Returns the list of all shards, to share it.
-    pub fn shared_list(&self) -> Arc<ShardList> {
-        Arc::clone(&self.list)
-    }
-
     /// Returns the list of all shards.
-    pub fn list(&self) -> &ShardList {
+    pub fn list(&self) -> &Arc<ShardList> {
         &self.list
     }
 
@@ -108,24 +97,15 @@ impl ShardedDataset {
     pub fn first(&self, shards: usize) -> Option<DatasetView<'_>> {
         let last = shards.checked_sub(1)?;
         match &self.images {
-            Images::Whole { data, order: None } => (last == 0).then(|| DatasetView::from(data)),
-            Images::Whole {
-                data,
-                order: Some(order),
-            } => {
+            Images::Whole { data, order } => {
                 let len = *self.list.ends().get(last)?;
                 Some(DatasetView::ordered(data, order, len))
             }
-            Images::Held(held) => {
-                let held = held.get(..shards)?;
-                Some(DatasetView::shards(held, &self.list.ends()[..shards]))
-            }
+            Images::Held(held) => Some(match held.get(..shards)? {
+                [only] => DatasetView::from(only),
+                held => DatasetView::shards(held, &self.list.ends()[..shards]),
+            }),
         }
-    }
-
-    /// Returns the images of all shards that are held; `None` if there are none.
-    pub fn all(&self) -> Option<DatasetView<'_>> {
-        self.first(self.held())
     }
 
     /// Returns a shard, unpacked: an IDX file of its images, then one of its labels. `None` if it is not held.
@@ -133,13 +113,9 @@ impl ShardedDataset {
         let end = *self.list.ends().get(shard)?;
         let start = end - self.list.entries()[shard].images;
         Some(match &self.images {
-            Images::Whole { data, order: None } => {
-                [data.to_idx_images(), data.to_idx_labels()].concat()
+            Images::Whole { data, order } => {
+                unpacked_shard(data, &order[start..end], self.list.unpacked_bytes(shard))
             }
-            Images::Whole {
-                data,
-                order: Some(order),
-            } => unpacked_shard(data, &order[start..end]),
             Images::Held(held) => {
                 let data = held.get(shard)?;
                 [data.to_idx_images(), data.to_idx_labels()].concat()
@@ -195,7 +171,7 @@ impl From<Arc<Dataset>> for ShardedDataset {
         let list = ShardList::assemble(data.rows(), data.cols(), data.classes(), vec![entry]);
         Self {
             list: Arc::new(list),
-            images: Images::Whole { data, order: None },
+            images: Images::Held(vec![data]),
         }
     }
 }
@@ -211,28 +187,36 @@ impl fmt::Debug for ShardedDataset {
     }
 }
 
-/// Returns the unpacked shard of the images at these positions of a dataset.
-fn unpacked_shard(data: &Dataset, positions: &[u32]) -> Vec<u8> {
-    let headers = IMAGES_HEADER_BYTES + LABELS_HEADER_BYTES;
-    let mut shard = Vec::with_capacity(headers + positions.len() * (data.pixels() + 1));
-    shard.extend(images_header(positions.len(), data.rows(), data.cols()));
+/// Passes the unpacked shard of the images at these positions of a dataset to `write`, part by part.
+fn write_shard(data: &Dataset, positions: &[u32], mut write: impl FnMut(&[u8])) {
+    write(&images_header(positions.len(), data.rows(), data.cols()));
     for &position in positions {
-        shard.extend_from_slice(data.image(position as usize));
+        write(data.image(position as usize));
     }
-    shard.extend(labels_header(positions.len()));
-    shard.extend(
-        positions
-            .iter()
-            .map(|&position| data.label(position as usize)),
-    );
+    write(&labels_header(positions.len()));
+    for &position in positions {
+        write(&[data.label(position as usize)]);
+    }
+}
+
+fn digest_of(data: &Dataset, positions: &[u32]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    write_shard(data, positions, |bytes| digest.update(bytes));
+    digest.finalize().into()
+}
+
+/// Returns the unpacked shard of the images at these positions of a dataset, which has `bytes` bytes.
+fn unpacked_shard(data: &Dataset, positions: &[u32], bytes: u64) -> Vec<u8> {
+    let mut shard = Vec::with_capacity(bytes as usize);
+    write_shard(data, positions, |part| shard.extend_from_slice(part));
     shard
 }
 
 /// Unpacks the shard with this position in a list.
 fn unpack(packed: &[u8], list: &ShardList, shard: usize) -> Result<Dataset, ShardError> {
     let entry = list.entries()[shard];
-    let pixels = entry.images * list.pixels();
-    let expected = IMAGES_HEADER_BYTES + pixels + LABELS_HEADER_BYTES + entry.images;
+    let images_bytes = IMAGES_HEADER_BYTES as usize + entry.images * list.pixels();
+    let expected = list.unpacked_bytes(shard) as usize;
     let mut unpacked = unpack_gzip(packed, expected, shard)?;
     let found = Sha256::digest(&unpacked).into();
     if found != entry.digest {
@@ -245,7 +229,7 @@ fn unpack(packed: &[u8], list: &ShardList, shard: usize) -> Result<Dataset, Shar
     let rows = list.rows();
     let cols = list.cols();
     let classes = list.classes();
-    let labels = unpacked.split_off(IMAGES_HEADER_BYTES + pixels);
+    let labels = unpacked.split_off(images_bytes);
     let labels = labels.strip_prefix(&labels_header(entry.images)[..]);
     let has_images_header = unpacked.starts_with(&images_header(entry.images, rows, cols));
     let Some(labels) = labels.filter(|_| has_images_header) else {
@@ -263,7 +247,7 @@ fn unpack(packed: &[u8], list: &ShardList, shard: usize) -> Result<Dataset, Shar
             found,
         });
     }
-    unpacked.drain(..IMAGES_HEADER_BYTES);
+    unpacked.drain(..IMAGES_HEADER_BYTES as usize);
     let parts = DatasetParts {
         rows,
         cols,
@@ -306,13 +290,4 @@ fn unpack_gzip(packed: &[u8], expected: usize, shard: usize) -> Result<Vec<u8>, 
         0 => Ok(unpacked),
         _ => Err(size("more".to_owned())),
     }
-}
-
-fn images_header(images: usize, rows: usize, cols: usize) -> Vec<u8> {
-    // The dimensions fit u32: their product is not zero and at most MAX_FILE_BYTES.
-    Content::Images.header(&[images as u32, rows as u32, cols as u32])
-}
-
-fn labels_header(images: usize) -> Vec<u8> {
-    Content::Labels.header(&[images as u32])
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use farsign::dataset::{Dataset, DatasetParts};
-use farsign::direction::DirectionFamily;
 use farsign::estimate::Order;
-use farsign::optimizer::Rule;
 use farsign::task::{Goodbye, GoodbyeReason, RejectReason, RunSettings, Task, TaskId, VolunteerId};
 use farsign::version::{Version, VersionHash};
 use farsign::volunteer::{Event, Volunteer, VolunteerError};
@@ -39,16 +37,7 @@ fn task(version: &Version) -> Task {
 }
 
 fn run(order: Order) -> Run {
-    Run {
-        widths: vec![16, 3],
-        order,
-        rule: Rule::Plain,
-        family: DirectionFamily::Coordinate,
-        directions: 0,
-        alpha: 0.1,
-        horizon: 1.0,
-        resets: None,
-    }
+    Run::plain(vec![16, 3], order)
 }
 
 fn settings(order: Order, train: &Dataset) -> RunSettings {
@@ -119,16 +108,7 @@ fn model_must_match_images() {
         (vec![3, 4], false),
         (vec![2, 3], false),
     ] {
-        let run = Run {
-            widths,
-            order: Order::First,
-            rule: Rule::Plain,
-            family: DirectionFamily::Coordinate,
-            directions: 0,
-            alpha: 0.1,
-            horizon: 1.0,
-            resets: None,
-        };
+        let run = Run::plain(widths, Order::First);
         let welcome = frame(|frame| _ = frame.welcome(VolunteerId(1), &run.settings(&data)));
         let received = receive(&mut Volunteer::new(Arc::new(data.clone())), &welcome);
         let expected = if fits {

@@ -35,6 +35,20 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run under `plain` with one direction for each parameter.
+    pub fn plain(widths: Vec<usize>, order: Order) -> Self {
+        Self {
+            widths,
+            order,
+            rule: Rule::Plain,
+            family: DirectionFamily::Coordinate,
+            directions: 0,
+            alpha: 0.1,
+            horizon: 1.0,
+            resets: None,
+        }
+    }
+
     /// The settings in the welcome of a run on a training set of one shard.
     pub fn settings(&self, train: &Dataset) -> RunSettings {
         self.settings_with(ShardedDataset::from(Arc::new(train.clone())).digest())

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use farsign::dataset::{Dataset, DatasetParts, ShardedDataset};
-use farsign::direction::DirectionFamily;
 use farsign::estimate::Order;
-use farsign::optimizer::Rule;
 use farsign::sign_update::UpdateComputer;
 use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
 use farsign::version::Version;
@@ -30,16 +28,7 @@ fn training_set() -> ShardedDataset {
 }
 
 fn settings(data: &ShardedDataset) -> RunSettings {
-    let run = Run {
-        widths: vec![1024, 2],
-        order: Order::First,
-        rule: Rule::Plain,
-        family: DirectionFamily::Coordinate,
-        directions: 0,
-        alpha: 0.1,
-        horizon: 1.0,
-        resets: None,
-    };
+    let run = Run::plain(vec![1024, 2], Order::First);
     run.settings_with(data.digest())
 }
 

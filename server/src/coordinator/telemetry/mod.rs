@@ -38,23 +38,23 @@ impl Telemetry {
         }
     }
 
-    /// Records an accepted update of a volunteer.
+    /// Records an accepted update of a volunteer, to a task whose version has `base` accepted updates.
     pub fn on_update(
         &mut self,
         volunteer: VolunteerId,
         stats: &mut VolunteerStats,
         AcceptedUpdate { update, weight, .. }: AcceptedUpdate,
+        base: u64,
         signs: &SignBits,
     ) {
         let now = Instant::now();
-        let agreement = self
-            .agreement
-            .observe(volunteer, update, stats.task_base(), signs);
+        let agreement = self.agreement.observe(volunteer, update, base, signs);
         self.weight.add(now, f64::from(weight));
         stats.on_update(
             now,
             UpdateStats {
                 update,
+                base,
                 weight,
                 agreement,
             },

@@ -69,6 +69,8 @@ impl RunningMean {
 pub struct UpdateStats {
     /// Number among accepted updates.
     pub update: u64,
+    /// Accepted updates in the version of its task.
+    pub base: u64,
     /// Weight.
     pub weight: f32,
     /// Fraction of signs equal to a simultaneous update of another volunteer, 0 to 1. `None` if unknown.
@@ -83,8 +85,6 @@ pub struct VolunteerStats {
     staleness: RunningMean,
     agreement: RunningMean,
     last: Instant,
-    /// Accepted updates in the version of the task that it closed last.
-    task_base: u64,
 }
 
 impl VolunteerStats {
@@ -96,18 +96,7 @@ impl VolunteerStats {
             staleness: RunningMean::default(),
             agreement: RunningMean::default(),
             last: now,
-            task_base: 0,
         }
-    }
-
-    /// Sets the accepted updates in the version of the task whose update comes next.
-    pub fn set_task_base(&mut self, accepted: u64) {
-        self.task_base = accepted;
-    }
-
-    /// Returns the accepted updates in the version of the task that it closed last.
-    pub fn task_base(&self) -> u64 {
-        self.task_base
     }
 
     /// Records an accepted update.
@@ -116,14 +105,14 @@ impl VolunteerStats {
         now: Instant,
         UpdateStats {
             update,
+            base,
             weight,
             agreement,
         }: UpdateStats,
     ) {
         self.updates.add(now, 1.0);
         self.weight.add(now, f64::from(weight));
-        self.staleness
-            .push(update.saturating_sub(self.task_base + 1) as f64);
+        self.staleness.push(update.saturating_sub(base + 1) as f64);
         if let Some(agreement) = agreement {
             self.agreement.push(agreement);
         }
@@ -200,17 +189,16 @@ mod tests {
         let start = Instant::now();
         let mut stats = VolunteerStats::new(start);
         assert_eq!((stats.staleness(), stats.agreement()), (None, None));
-        let accepted = |update| UpdateStats {
+        let accepted = |base, update| UpdateStats {
             update,
+            base,
             weight: 1.0,
             agreement: Some(0.75),
         };
-        stats.set_task_base(10);
-        stats.on_update(after(start, 1.0), accepted(11)); // no update of others in between
+        stats.on_update(after(start, 1.0), accepted(10, 11)); // no update of others in between
         assert_eq!(stats.staleness(), Some(0.0));
         for _ in 0..100 {
-            stats.set_task_base(20);
-            stats.on_update(after(start, 2.0), accepted(25));
+            stats.on_update(after(start, 2.0), accepted(20, 25));
         }
         assert!(
             (stats.staleness().unwrap() - 4.0).abs() < 0.1,

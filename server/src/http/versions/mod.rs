@@ -27,14 +27,6 @@ use encoder::Encoder;
 use pair::VersionPair;
 use unavailable::VersionUnavailable;
 
-/// Lets every cache keep a response for a year, the longest time that caches honour.
-const CACHE_CONTROL_IMMUTABLE: HeaderValue =
-    HeaderValue::from_static("public, max-age=31536000, immutable");
-
-/// Lets only the client keep a response: a server with a join token may be closed to the public.
-const CACHE_CONTROL_PRIVATE: HeaderValue =
-    HeaderValue::from_static("private, max-age=31536000, immutable");
-
 /// Routes the paths below `/api/v1/runs`, with their cache.
 pub(super) fn router() -> Router<Arc<AppState>> {
     Router::new()
@@ -88,15 +80,10 @@ async fn respond(
     // Reads the snapshot when its turn comes, so that requests in the queue keep no old snapshot in memory.
     let encode = move || pair.encode(&coordinator.snapshot());
     let frame = encoder.frame(pair, encode).await?;
-    let cache_control = if state.admission.needs_token() {
-        CACHE_CONTROL_PRIVATE
-    } else {
-        CACHE_CONTROL_IMMUTABLE
-    };
     let body = CacheableBody {
         tag: frame.tag,
         content_type: HeaderValue::from_static("application/octet-stream"),
-        cache_control,
+        cache_control: etag::cache_control_immutable(state.admission.needs_token()),
         body: frame.bytes,
     };
     Ok(etag::respond_strong(headers, body))
