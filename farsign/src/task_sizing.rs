@@ -7,7 +7,7 @@
 //!   T = max(time of the configured minibatch,
 //!           min(2 round trips, 250 ms),
 //!           active volunteers / updates that the server takes a second,
-//!           bytes of a task / bytes a second that the line may carry)
+//!           bytes of a task / bytes that a second of computing may cost the volunteer's line)
 //!
 //!   images = T * images a second        at least the minibatch; at most the training set, a quarter of the timeout,
 //!                                       twice the last task, and what verification can afford
@@ -20,7 +20,8 @@
 //!
 //! A volunteer can send an update or a pong later, never earlier. A late update makes it look slower, and a late pong
 //! farther away, up to the 250 ms. A volunteer that computes nothing looks fast, and its tasks reach the largest size
-//! after some doublings. It gains nothing: the weight of an update does not depend on its images.
+//! after some doublings, as they do for one that states a low rate of its line. It gains nothing: the weight of an update
+//! does not depend on its images.
 
 use crate::math::{larger, smaller};
 
@@ -66,7 +67,8 @@ pub const MAX_TASK_IMAGES: u32 = 65_536;
 /// Open tasks of a volunteer.
 pub const MAX_OPEN_TASKS: usize = 2;
 
-/// The measured pace of one volunteer: its round trip and its speed. The caller measures the times.
+/// The measured pace of one volunteer: its round trip, its speed, and what its tasks cost its line. The caller measures
+/// the times.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct VolunteerPace {
     /// The newest round trips, in seconds.
@@ -79,6 +81,10 @@ pub struct VolunteerPace {
     seconds: f64,
     /// Images of the last task that was recorded.
     last: u32,
+    /// Bytes of a task and its update, averaged. `None` before the first.
+    task_bytes: Option<f64>,
+    /// Bytes that a second of computing may cost, as the volunteer has stated. `None` without a limit.
+    line_bytes_per_s: Option<f64>,
 }
 
 /// The limits of the size of a volunteer's task at one time.
@@ -94,10 +100,6 @@ pub struct TaskLimits {
     pub active: usize,
     /// Updates that the server can take a second. `None` if that is unknown.
     pub updates_per_s: Option<f64>,
-    /// Bytes that a task costs the line, in both directions.
-    pub task_bytes: f64,
-    /// Bytes a second that the line may carry. `None` without a limit.
-    pub line_bytes_per_s: Option<f64>,
     /// Images of an average task that verification can afford. `None` without a limit.
     pub verifiable_images: Option<f64>,
 }
@@ -154,6 +156,18 @@ impl VolunteerPace {
         self.last = images;
     }
 
+    /// Records the bytes of a task and its update, in both directions.
+    pub fn record_task_bytes(&mut self, bytes: u64) {
+        let bytes = bytes as f64;
+        let mean = self.task_bytes.unwrap_or(bytes);
+        self.task_bytes = Some(DECAY * mean + (1.0 - DECAY) * bytes);
+    }
+
+    /// Sets the bytes that a second of computing may cost the line; 0 without a limit.
+    pub fn set_line_rate(&mut self, bytes_per_s: u32) {
+        self.line_bytes_per_s = (bytes_per_s > 0).then(|| bytes_per_s.into());
+    }
+
     /// Returns the speed in images a second; `None` before the first task that was recorded.
     pub fn images_per_s(&self) -> Option<f64> {
         (self.seconds > 0.0).then(|| self.images / self.seconds)
@@ -202,7 +216,8 @@ impl VolunteerPace {
         let line_s = smaller(MAX_LINE_TASK_S, 2.0 * self.line_s());
         let active = limits.active as f64;
         let server_s = limits.updates_per_s.map(|rate| active / rate);
-        let budget_s = limits.line_bytes_per_s.map(|rate| limits.task_bytes / rate);
+        let line = self.task_bytes.zip(self.line_bytes_per_s);
+        let budget_s = line.map(|(bytes, rate)| bytes / rate);
         let finite = |seconds: Option<f64>| seconds.filter(|s| s.is_finite()).unwrap_or(0.0);
         larger(larger(line_s, finite(server_s)), finite(budget_s))
     }

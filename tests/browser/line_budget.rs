@@ -87,6 +87,24 @@ fn used_line_rests_before_task() {
 }
 
 #[test]
+fn used_half_enlarges_tasks() {
+    if needs_chromium(PRELOADED) {
+        return;
+    }
+    test_page(&ENDLESS, async |page, _| {
+        page.wait_for("idle").await;
+        page.start_at_full_effort().await;
+        let state = page.wait_until("updates", |state| state.count("own-accepted") > 50.0);
+        let minibatch_ms = state.await.count("own-compute");
+        use_line(page, 60).await;
+        page.wait_until("longer tasks", |state| {
+            state.count("own-compute") > 4.0 * minibatch_ms
+        })
+        .await;
+    });
+}
+
+#[test]
 fn tabs_and_reloads_share_budget() {
     test_page(&ENDLESS, async |page, server| {
         page.wait_for("idle").await;

@@ -96,6 +96,12 @@ impl Client {
         self.connection.send_frame(frame);
     }
 
+    fn state_line_rate(&mut self, bytes_per_s: u32) {
+        let mut frame = Vec::new();
+        ClientFrame::line_rate(bytes_per_s, &mut frame);
+        self.connection.send_frame(frame);
+    }
+
     /// Trains until this many tasks are received, or until two are open.
     fn train(&mut self, tasks: usize, until_two_open: bool) {
         while self.tasks.len() < tasks {
@@ -151,6 +157,20 @@ fn near_volunteer_keeps_minibatch() {
     client.train(UPDATES, true);
     assert!(client.tasks.iter().all(|task| task.images == 512));
     assert_eq!(client.tasks.len(), UPDATES, "two tasks were open");
+}
+
+#[test]
+fn line_rate_enlarges_tasks() {
+    let server = TestServer::start(plain());
+    let mut client = Client::join(&server, RawClient::connect(&server));
+    client.state_line_rate(1_000);
+    client.train(UPDATES, false);
+    let last = |client: &Client| client.tasks.last().expect("tasks").images;
+    let held = server.state().data.shards.data().list().images() as u32;
+    assert_eq!(last(&client), held, "{:?}", client.tasks);
+    client.state_line_rate(0);
+    client.train(UPDATES + 8, false);
+    assert!(last(&client) < held / 8, "{:?}", client.tasks);
 }
 
 #[test]

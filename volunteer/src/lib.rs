@@ -86,8 +86,17 @@ impl FleetOptions {
 
     /// Returns the rest after an update that was computed in this time.
     fn rest_after(&self, computing: Duration) -> Duration {
-        let effort = self.effort_percent.clamp(1, 100);
+        let effort = self.effort();
         self.delay + computing * (100 - effort) / effort
+    }
+
+    fn effort(&self) -> u32 {
+        self.effort_percent.clamp(1, 100)
+    }
+
+    /// Returns the cores on which the workers compute: their number times the fraction of a core that each uses.
+    fn cores(&self) -> f64 {
+        self.workers.max(1) as f64 * f64::from(self.effort()) / 100.0
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use farsign::line_budget::{
-    BudgetUsed, LineAllowance, LineUsage, OPENING_BYTES, Transfer, download_at_ms, lease,
-    websocket_frame_bytes,
+    BudgetUsed, LineAllowance, LineUsage, OPENING_BYTES, StatedRate, Transfer, download_at_ms,
+    lease, line_rate, websocket_frame_bytes,
 };
 
 /// The bytes that a fleet sends and receives.
@@ -79,14 +79,19 @@ pub(crate) struct WorkerLine<'a> {
     /// Bytes an hour; `None` without a budget.
     limit: Option<u64>,
     allowance: LineAllowance,
+    /// Cores on which all workers compute: their number times the fraction of a core that each uses.
+    cores: f64,
+    stated_rate: StatedRate,
 }
 
 impl<'a> WorkerLine<'a> {
-    pub fn new(line: &'a Line, limit: Option<u64>) -> Self {
+    pub fn new(line: &'a Line, limit: Option<u64>, cores: f64) -> Self {
         Self {
             line,
             limit,
             allowance: LineAllowance::default(),
+            cores,
+            stated_rate: StatedRate::default(),
         }
     }
 
@@ -97,6 +102,7 @@ impl<'a> WorkerLine<'a> {
     pub fn open(&mut self) -> Result<(), Duration> {
         self.lease(self.allowance.needed_to_open())?;
         self.allowance.begin_session();
+        self.stated_rate.begin_session();
         self.transfer(OPENING_BYTES);
         Ok(())
     }
@@ -134,6 +140,15 @@ impl<'a> WorkerLine<'a> {
         self.lease(self.allowance.needed_for_task())
     }
 
+    /// Returns the rate to state to the server, in bytes a second of computing; `None` if the stated one still holds.
+    pub fn restate_rate(&mut self) -> Option<u32> {
+        let limit = self.limit;
+        let rate = self
+            .line
+            .with_traffic(|traffic, now_ms| line_rate(&mut traffic.usage, now_ms, limit));
+        self.stated_rate.restate(rate, self.cores)
+    }
+
     /// Gives back what is left of the lease after a session.
     pub fn close(&mut self) {
         let left = self.allowance.end_lease();
@@ -164,7 +179,7 @@ mod tests {
     fn workers_share_budget() {
         let line = Line::default();
         let limit = 2_000_000;
-        let mut workers = [(); 3].map(|()| WorkerLine::new(&line, Some(limit)));
+        let mut workers = [(); 3].map(|()| WorkerLine::new(&line, Some(limit), 3.0));
         let mut tasks = 0;
         for worker in &mut workers {
             worker.open().expect("a full bucket");
@@ -187,7 +202,7 @@ mod tests {
     #[test]
     fn closed_session_returns_its_lease() {
         let line = Line::default();
-        let mut worker = WorkerLine::new(&line, Some(100_000_000));
+        let mut worker = WorkerLine::new(&line, Some(100_000_000), 1.0);
         worker.open().expect("a full bucket");
         worker.sent(94);
         worker.close();
@@ -198,11 +213,31 @@ mod tests {
     #[test]
     fn no_budget_counts_all_bytes() {
         let line = Line::default();
-        let mut worker = WorkerLine::new(&line, None);
+        let mut worker = WorkerLine::new(&line, None, 1.0);
         worker.open().expect("no budget");
         worker.received(1 << 30);
         worker.take_task().expect("no budget");
+        assert_eq!(worker.restate_rate(), None);
         assert!(line.used_bytes() > 1 << 30);
         assert_eq!(line.used_bytes(), line.total_bytes());
+    }
+
+    #[test]
+    fn second_half_states_rate() {
+        let line = Line::default();
+        let mut worker = WorkerLine::new(&line, Some(36_000_000), 2.0);
+        worker.open().expect("a full bucket");
+        assert_eq!(worker.restate_rate(), None);
+        worker.received(18_000_000);
+        let rate = worker.restate_rate().expect("a limit");
+        assert!((4_980..=5_000).contains(&rate), "{rate}");
+        worker.received(1_000_000);
+        assert_eq!(worker.restate_rate(), None, "about the same");
+        worker.received(13_000_000);
+        let rate = worker.restate_rate().expect("another limit");
+        assert!((1_080..=1_112).contains(&rate), "{rate}");
+        worker.close();
+        worker.open().expect("a part of the bucket");
+        assert!(worker.restate_rate().is_some(), "another session");
     }
 }

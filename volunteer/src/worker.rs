@@ -105,7 +105,7 @@ pub fn run(
         events: Vec::new(),
         backoff: Backoff::default(),
         timing: TaskTiming::default(),
-        line: WorkerLine::new(&stats.line, options.max_bytes_per_hour),
+        line: WorkerLine::new(&stats.line, options.max_bytes_per_hour, options.cores()),
         unacknowledged: 0,
         long_rest: None,
         line_rest: None,
@@ -247,6 +247,7 @@ impl Worker<'_> {
                     self.handle_frame(&frame)?;
                     self.request_version(socket).await?;
                     self.announce_shards(socket).await?;
+                    self.announce_line_rate(socket).await?;
                     self.compute_tasks(socket).await?;
                     self.leave_for_rest()?;
                 }
@@ -405,6 +406,16 @@ impl Worker<'_> {
         if self.take_shards() {
             let mut frame = Vec::new();
             ClientFrame::shards(self.data.held() as u16, &mut frame);
+            self.send(socket, frame).await?;
+        }
+        Ok(())
+    }
+
+    /// States what a second of computing may cost the line, if it has changed.
+    async fn announce_line_rate(&mut self, socket: &mut Socket) -> Result<(), Disconnect> {
+        if let Some(rate) = self.line.restate_rate() {
+            let mut frame = Vec::new();
+            ClientFrame::line_rate(rate, &mut frame);
             self.send(socket, frame).await?;
         }
         Ok(())

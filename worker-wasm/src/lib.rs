@@ -68,11 +68,11 @@ impl Volunteer {
         Driver::set_effort(&self.0, effort);
     }
 
-    /// Sets the bytes that all tabs of the browser may send and receive in an hour. Initially, and without a number, there
-    /// is no budget.
+    /// Sets the bytes that all tabs of the browser may send and receive in an hour, and the number of workers of this tab.
+    /// Initially, and without a number of bytes, there is no budget.
     #[wasm_bindgen(js_name = setLineBudget)]
-    pub fn set_line_budget(&self, bytes_per_hour: Option<f64>) {
-        Driver::set_line_budget(&self.0, bytes_per_hour);
+    pub fn set_line_budget(&self, bytes_per_hour: Option<f64>, workers: u32) {
+        Driver::set_line_budget(&self.0, bytes_per_hour, workers);
     }
 
     /// Receives the bytes that all tabs have sent and received in the last hour, as pairs of a minute since the epoch and

@@ -11,8 +11,8 @@
 //! sees the lease of the other.
 
 use farsign::line_budget::{
-    BudgetUsed, Leased, LineAllowance, LineUsage, OPENING_BYTES, Transfer, download_at_ms, lease,
-    lease_request, slot_of, websocket_frame_bytes,
+    BudgetUsed, Leased, LineAllowance, LineUsage, OPENING_BYTES, StatedRate, Transfer,
+    download_at_ms, lease, lease_request, line_rate, slot_of, websocket_frame_bytes,
 };
 use serde::Serialize;
 
@@ -59,6 +59,9 @@ pub struct WorkerLine {
     /// What the page has not counted.
     transfer: Transfer,
     requested: Option<Request>,
+    /// Number of workers of the tab; 0 counts as 1.
+    workers: u32,
+    stated_rate: StatedRate,
     /// Whether the received task is the first of its session, for which the session was opened.
     is_first_task: bool,
 }
@@ -72,8 +75,10 @@ struct Request {
 }
 
 impl WorkerLine {
-    /// Sets the budget in bytes an hour; `None` without a budget. Returns whether it changed.
-    pub fn set_limit(&mut self, limit: Option<f64>) -> bool {
+    /// Sets the budget in bytes an hour, `None` without a budget, and the number of workers that share it. Returns whether
+    /// the budget changed.
+    pub fn set_limit(&mut self, limit: Option<f64>, workers: u32) -> bool {
+        self.workers = workers;
         let limit = limit.map(|bytes| bytes as u64);
         std::mem::replace(&mut self.limit, limit) != limit
     }
@@ -81,6 +86,7 @@ impl WorkerLine {
     /// Counts the opening of a session.
     pub fn open(&mut self, now_ms: f64) {
         self.allowance.begin_session();
+        self.stated_rate.begin_session();
         self.transfer(now_ms, OPENING_BYTES);
     }
 
@@ -184,6 +190,15 @@ impl WorkerLine {
         }
     }
 
+    /// Returns the rate to state to the server, in bytes a second of computing on this fraction of a core; `None` if the
+    /// stated one still holds.
+    pub fn restate_rate(&mut self, now_ms: f64, effort: f64) -> Option<u32> {
+        let usage = self.usage.as_mut();
+        let rate = usage.and_then(|usage| line_rate(usage, now_ms as u64, self.limit));
+        let cores = f64::from(self.workers.max(1)) * effort;
+        self.stated_rate.restate(rate, cores)
+    }
+
     /// Gives the rest of the lease back.
     pub fn close(&mut self) {
         let left = self.allowance.end_lease();
@@ -250,7 +265,7 @@ mod tests {
 
     fn limited() -> WorkerLine {
         let mut line = WorkerLine::default();
-        assert!(line.set_limit(Some(LIMIT)));
+        assert!(line.set_limit(Some(LIMIT), 1));
         line
     }
 
@@ -340,7 +355,7 @@ mod tests {
             assert!(leased < 0.01 * LIMIT, "{leased}");
             assert_eq!(line.may_download(NOW_MS, 190_000), is_allowed, "{used}");
         }
-        _ = line.set_limit(None);
+        _ = line.set_limit(None, 1);
         assert!(line.may_download(NOW_MS, u64::MAX), "no budget");
     }
 

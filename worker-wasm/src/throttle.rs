@@ -30,6 +30,11 @@ impl Default for Throttle {
 }
 
 impl Throttle {
+    /// Returns the fraction of a core.
+    pub fn effort(&self) -> f64 {
+        self.effort
+    }
+
     /// Sets the fraction of a core, clamped to 0.05 to 1 (NaN becomes 0.05). A change drops the owed delay. Returns
     /// whether the fraction changed.
     pub fn set_effort(&mut self, effort: f64) -> bool {

@@ -9,6 +9,7 @@
 //!      ^  |
 //!      |  v lease
 //!   LineAllowance  what one connection may transfer without asking again                 one for each connection
+//!   StatedRate     what a second of its computing may cost, as the server knows it       one for each connection
 //! ```
 //!
 //! A connection leases bytes before it takes a task, and a lease counts as transferred at once. So connections that act
@@ -19,9 +20,11 @@
 //! Times are in milliseconds since any fixed moment, and are passed in.
 
 mod allowance;
+mod rate;
 mod usage;
 
 pub use allowance::{LineAllowance, OPENING_BYTES, Transfer, websocket_frame_bytes};
+pub use rate::{StatedRate, line_rate};
 pub use usage::{Leased, LineUsage, slot_of};
 
 /// Smallest budget, in bytes an hour. A smaller one could not carry a task of an ordinary model.

@@ -238,3 +238,52 @@ fn frame_size_includes_header() {
         assert_eq!(websocket_frame_bytes(payload, masked), bytes, "{payload}");
     }
 }
+
+/// Three hours of two connections on a quarter of a core each, whose tasks grow as far as the stated rate asks for.
+#[test]
+fn spread_half_is_seldom_used() {
+    const TASK_BYTES: u64 = 33_000;
+    const MINIBATCH_S: f64 = 0.005;
+    const EFFORT: f64 = 0.25;
+    let mut fleet = Fleet::new(2, 100_000_000);
+    let mut stated = [StatedRate::default(); 2];
+    let mut rates = [0; 2];
+    let mut ready_ms = [0.0_f64; 2];
+    let mut statements = 0;
+    while let Some(connection) = (0..2)
+        .min_by(|a, b| ready_ms[*a].total_cmp(&ready_ms[*b]))
+        .filter(|next| ready_ms[*next] < 3.0 * WINDOW_MS as f64)
+    {
+        let now = ready_ms[connection] as u64;
+        assert!(fleet.try_task(connection, now, now, TASK_BYTES), "{now} ms");
+        let rate = line_rate(&mut fleet.usage, now, Some(fleet.limit));
+        if let Some(rate) = stated[connection].restate(rate, 2.0 * EFFORT) {
+            rates[connection] = rate;
+            statements += 1;
+        }
+        let computing_s = match rates[connection] {
+            0 => MINIBATCH_S,
+            rate => crate::math::larger(MINIBATCH_S, TASK_BYTES as f64 / f64::from(rate)),
+        };
+        ready_ms[connection] += 1000.0 * computing_s / EFFORT;
+    }
+    assert!(fleet.max_in_an_hour() <= fleet.limit + 2 * TASK_BYTES);
+    let total: u64 = fleet.transfers.iter().map(|(_, bytes)| bytes).sum();
+    assert!(total > 9 * fleet.limit / 4, "{total} bytes in three hours");
+    assert!(statements < 150, "{statements} statements");
+}
+
+#[test]
+fn rate_is_stated_once() {
+    let mut stated = StatedRate::default();
+    assert_eq!(stated.restate(None, 0.25), None, "no limit yet");
+    assert_eq!(stated.restate(Some(10_000.0), 0.25), Some(40_000));
+    assert_eq!(stated.restate(Some(9_000.0), 0.25), None, "about the same");
+    assert_eq!(stated.restate(Some(9_000.0), 0.5), Some(18_000));
+    assert_eq!(stated.restate(Some(0.0), 0.5), Some(1), "nothing is left");
+    assert_eq!(stated.restate(None, 0.5), Some(0));
+    assert_eq!(stated.restate(None, 0.5), None);
+    assert_eq!(stated.restate(Some(1e300), 0.5), Some(u32::MAX));
+    stated.begin_session();
+    assert_eq!(stated.restate(Some(1e300), 0.5), Some(u32::MAX));
+}

@@ -18,6 +18,8 @@
 //!        request                                0x85 rejected   task id 8, reason 1
 //!   0x04 rest     milliseconds 4                0x86 goodbye    reason 1, retry after 4
 //!   0x05 shards   held shards 2
+//!   0x06 line     bytes a second 4
+//!        rate
 //! ```
 //!
 //! The length of a record precedes its body, so that a volunteer can skip unknown kinds. The server knows every kind
@@ -70,6 +72,7 @@ mod kind {
     pub const VERSION_REQUEST: u8 = 0x03;
     pub const REST: u8 = 0x04;
     pub const SHARDS: u8 = 0x05;
+    pub const LINE_RATE: u8 = 0x06;
     pub const WELCOME: u8 = 0x81;
     pub const TASK: u8 = 0x82;
     pub const VERSION: u8 = 0x83;

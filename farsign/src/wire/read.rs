@@ -36,6 +36,11 @@ pub enum ClientRecord<'a> {
         /// Number of held shards. Not validated here.
         held: u16,
     },
+    /// The volunteer saves its line.
+    LineRate {
+        /// Bytes in both directions that a second of its computing may cost; 0 without a limit.
+        bytes_per_s: u32,
+    },
 }
 
 /// A record from the server.
@@ -112,6 +117,9 @@ pub fn read_client_frame(frame: &[u8]) -> Result<ClientRecord<'_>, WireError> {
         },
         kind::REST => ClientRecord::Rest { ms: body.u32()? },
         kind::SHARDS => ClientRecord::Shards { held: body.u16()? },
+        kind::LINE_RATE => ClientRecord::LineRate {
+            bytes_per_s: body.u32()?,
+        },
         found => return Err(WireError::Kind { offset, found }),
     };
     body.end()?;

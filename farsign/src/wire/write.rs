@@ -47,6 +47,15 @@ impl ClientFrame {
         start(out);
         record(out, kind::SHARDS, |out| out.extend(held.to_le_bytes()));
     }
+
+    /// Writes a line rate into `out`, which is cleared first: the bytes that a second of computing may cost; 0 without a
+    /// limit.
+    pub fn line_rate(bytes_per_s: u32, out: &mut Vec<u8>) {
+        start(out);
+        record(out, kind::LINE_RATE, |out| {
+            out.extend(bytes_per_s.to_le_bytes());
+        });
+    }
 }
 
 /// Size of a task's record. Reserved with a large record, so that appending the task does not reallocate.

@@ -17,8 +17,6 @@ const LIMITS: TaskLimits = TaskLimits {
     timeout_ms: 120_000,
     active: 1,
     updates_per_s: None,
-    task_bytes: 1e5,
-    line_bytes_per_s: None,
     verifiable_images: None,
 };
 
@@ -133,6 +131,23 @@ fn silent_volunteer_keeps_the_minibatch() {
 }
 
 #[test]
+fn line_rate_sets_size() {
+    let mut volunteer = Simulated::new(180_000.0, 0.0001, 0.0, 1);
+    volunteer.pace.record_task_bytes(90_000);
+    (0..50).for_each(|_| volunteer.pace.record_task_bytes(110_000));
+    volunteer.pace.record_task_bytes(20_000); // a frame without a version
+    assert_eq!(volunteer.run(60, &LIMITS).last(), Some(&128));
+    volunteer.pace.set_line_rate(1_000_000);
+    let saving = *volunteer.run(60, &LIMITS).last().unwrap();
+    assert!((17_000..=19_000).contains(&saving), "{saving}");
+    volunteer.pace.set_line_rate(1);
+    let largest = *volunteer.run(60, &LIMITS).last().unwrap();
+    assert_eq!(largest, MAX_TASK_IMAGES);
+    volunteer.pace.set_line_rate(0);
+    assert_eq!(volunteer.run(60, &LIMITS).last(), Some(&128));
+}
+
+#[test]
 fn each_bound_limits_the_size() {
     let volunteer = |limits: TaskLimits| {
         let mut volunteer = Simulated::new(180_000.0, 0.1, 0.0, 1);
@@ -181,16 +196,10 @@ fn each_bound_limits_the_size() {
         ..LIMITS
     });
     assert!((8_500..=9_500).contains(&busy), "{busy}");
-    let budget = near(TaskLimits {
-        line_bytes_per_s: Some(1e6),
-        ..LIMITS
-    });
-    assert!((17_000..=19_000).contains(&budget), "{budget}");
     // Measured values that are not numbers, or infinite, limit nothing.
     for invalid in [f64::NAN, 0.0, -1.0] {
         let limits = TaskLimits {
             updates_per_s: Some(invalid),
-            line_bytes_per_s: Some(invalid),
             verifiable_images: Some(f64::NAN),
             ..LIMITS
         };

@@ -158,6 +158,8 @@ fn documented_session_frames() {
     ClientFrame::rest(600, &mut rest);
     let mut shards = Vec::new();
     ClientFrame::shards(2, &mut shards);
+    let mut line_rate = Vec::new();
+    ClientFrame::line_rate(28_000, &mut line_rate);
     let goodbye = |reason, retry_after_ms| {
         server_frame(|frame| {
             _ = frame.goodbye(Goodbye {
@@ -173,6 +175,7 @@ fn documented_session_frames() {
         request,
         rest,
         shards,
+        line_rate,
         server_frame(|frame| _ = frame.welcome(VolunteerId(42), &settings)),
         server_frame(|frame| _ = frame.task(&task())),
         server_frame(|frame| _ = frame.version(&EncodedVersion::new(&base, None))),

@@ -116,6 +116,12 @@ fn client_frames() {
         golden.bytes(&format!("rest of {ms} ms"), &frame);
         assert_eq!(read_client_frame(&frame), Ok(ClientRecord::Rest { ms }));
     }
+    for bytes_per_s in [0, 28_000, u32::MAX] {
+        ClientFrame::line_rate(bytes_per_s, &mut frame);
+        golden.bytes(&format!("line rate of {bytes_per_s} bytes/s"), &frame);
+        let rate = ClientRecord::LineRate { bytes_per_s };
+        assert_eq!(read_client_frame(&frame), Ok(rate));
+    }
     golden.check();
 }
 

@@ -38,8 +38,6 @@ impl TaskSizing {
                 timeout_ms: TASK_TIMEOUT_MS,
                 active: 0,
                 updates_per_s: None,
-                task_bytes: 0.0,
-                line_bytes_per_s: None,
                 verifiable_images: None,
             },
             images: 0,

@@ -58,8 +58,6 @@ impl ServerPace {
             timeout_ms: run.task_timeout_ms,
             active: 0,
             updates_per_s: None,
-            task_bytes: 0.0,
-            line_bytes_per_s: None,
             verifiable_images: None,
         };
         Self {

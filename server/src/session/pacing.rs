@@ -129,6 +129,16 @@ impl Pacing {
         self.shards = self.shards.max(held);
     }
 
+    /// Records what a second of the volunteer's computing may cost its line, in bytes; 0 without a limit.
+    pub fn on_line_rate(&mut self, bytes_per_s: u32) {
+        self.pace.set_line_rate(bytes_per_s);
+    }
+
+    /// Records the bytes of a task and its update.
+    pub fn on_task_bytes(&mut self, bytes: u64) {
+        self.pace.record_task_bytes(bytes);
+    }
+
     /// Records that the volunteer takes no task for this time. A later rest replaces it.
     pub fn on_rest(&mut self, rest: Duration, now: Instant) {
         self.rests_until = Some(now + rest.min(MAX_REST));

@@ -34,6 +34,11 @@ impl Session {
                 self.transport.count_control_frame()?;
                 self.take_shards(held)
             }
+            ClientRecord::LineRate { bytes_per_s } => {
+                self.transport.count_control_frame()?;
+                self.pacing.on_line_rate(bytes_per_s);
+                Ok(())
+            }
             ClientRecord::Hello(_) => Err(SessionEnd::Goodbye(GoodbyeReason::Malformed)),
         }
     }
@@ -86,6 +91,10 @@ impl Session {
         received: Instant,
     ) -> Result<(), SessionEnd> {
         self.reserve_next_task(received);
+        if self.task_bytes > 0 && self.pacing.is_open(task) {
+            self.pacing
+                .on_task_bytes(self.task_bytes + bits.len() as u64);
+        }
         let request = self.pacing.request(task, received);
         let coordinator = &self.context.coordinator;
         let reply = coordinator.update(volunteer, task, bits, request).await;

@@ -27,6 +27,9 @@ pub fn client_frame(bytes: &[u8]) -> bool {
         ClientRecord::VersionRequest { task } => ClientFrame::version_request(*task, &mut written),
         ClientRecord::Rest { ms } => ClientFrame::rest(*ms, &mut written),
         ClientRecord::Shards { held } => ClientFrame::shards(*held, &mut written),
+        ClientRecord::LineRate { bytes_per_s } => {
+            ClientFrame::line_rate(*bytes_per_s, &mut written);
+        }
     }
     assert!(
         written.len() <= bytes.len(),

@@ -1,5 +1,7 @@
 //! The line budget in the life cycle of the driver: permission before a session and before each task.
 
+use farsign::wire::ClientFrame;
+
 use super::session::BROWSER_OVERHEAD_MS;
 use super::{Driver, SharedDriver};
 use crate::events::{State, WorkerEvent};
@@ -7,11 +9,12 @@ use crate::line::{Permission, Refused};
 use crate::worker_global::{now_ms, unix_time_ms};
 
 impl Driver {
-    /// Sets the line budget in bytes an hour; `None` without a budget. A change ends the rest for the old one.
-    pub fn set_line_budget(this: &SharedDriver, limit: Option<f64>) {
+    /// Sets the line budget in bytes an hour, `None` without a budget, and the number of workers that share it. Another
+    /// budget ends the rest for the old one.
+    pub fn set_line_budget(this: &SharedDriver, limit: Option<f64>, workers: u32) {
         let mut driver = this.borrow_mut();
         let is_resting = driver.rest_ends_ms.is_some();
-        if driver.line.set_limit(limit) && is_resting {
+        if driver.line.set_limit(limit, workers) && is_resting {
             drop(driver);
             Self::advance(this);
         }
@@ -55,6 +58,15 @@ impl Driver {
     pub(super) fn may_compute_on_line(&mut self) -> bool {
         let permission = self.line.may_compute(unix_time_ms());
         self.request(permission)
+    }
+
+    /// States what a second of computing may cost the line, if it has changed.
+    pub(super) fn announce_line_rate(&mut self) {
+        let effort = self.throttle.effort();
+        if let Some(rate) = self.line.restate_rate(unix_time_ms(), effort) {
+            ClientFrame::line_rate(rate, &mut self.outgoing);
+            self.send();
+        }
     }
 
     fn request(&self, permission: Permission) -> bool {

@@ -178,6 +178,9 @@ impl Driver {
                 }
             }
         }
+        if has_task {
+            self.announce_line_rate();
+        }
         self.send_progress(false);
         Ok(())
     }

@@ -7,7 +7,7 @@ import { isOutOfMemory } from './out-of-memory.js';
 
 /**
  * @typedef {{ type: string, url: string, secret?: Uint8Array, token?: string, effort: number,
- *   bytesPerHour: number | null, slots: Float64Array, port: MessagePort }} Command
+ *   bytesPerHour: number | null, cores: number, slots: Float64Array, port: MessagePort }} Command
  */
 
 /** @type {Record<string, (volunteer: Volunteer, command: Command) => void>} */
@@ -16,7 +16,7 @@ const actions = {
   pause: (volunteer) => volunteer.pause(),
   stop: (volunteer) => volunteer.stop(),
   effort: (volunteer, { effort }) => volunteer.setEffort(effort),
-  'line-budget': (volunteer, { bytesPerHour }) => volunteer.setLineBudget(bytesPerHour ?? undefined),
+  'line-budget': (volunteer, { bytesPerHour, cores }) => volunteer.setLineBudget(bytesPerHour ?? undefined, cores),
   'line-usage': (volunteer, { slots }) => volunteer.receiveLineUsage(slots),
   wake: (volunteer) => volunteer.wake(),
 };

@@ -30,7 +30,8 @@ const ENDED_STATES = new Set(['stopped', 'finished', 'ejected', 'out-of-memory',
  *   | { type: 'transferred', bytes: number } | { type: 'line' } & LineReport} WorkerMessage
  */
 /** @typedef {import('./data-worker-handle.js').DataWorkerHandle} DataWorkerHandle */
-/** @typedef {{ effort: number, lineBudget: number | null }} Limits A fraction of a core, and bytes an hour. */
+/** @typedef {{ effort: number, lineBudget: number | null, cores: number }} Limits A fraction of a core for each of the
+ *   `cores`, and bytes an hour for all. */
 
 /**
  * @typedef {object} WorkerListeners
@@ -104,8 +105,9 @@ export class WorkerHandle {
   }
 
   #postLimits() {
-    this.#worker?.postMessage({ type: 'effort', effort: this.#limits.effort });
-    this.#worker?.postMessage({ type: 'line-budget', bytesPerHour: this.#limits.lineBudget });
+    const { effort, lineBudget, cores } = this.#limits;
+    this.#worker?.postMessage({ type: 'effort', effort });
+    this.#worker?.postMessage({ type: 'line-budget', bytesPerHour: lineBudget, cores });
   }
 
   /**

@@ -62,7 +62,7 @@ export class WorkerPool {
 
   /**
    * @param {string} socketUrl
-   * @param {{ cores: number } & Limits} settings
+   * @param {Limits} settings
    * @param {(index: number) => Promise<Credentials>} credentials Returns the credentials of worker number `index`.
    * @param {WorkerListeners} listeners
    */
