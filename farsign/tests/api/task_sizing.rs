@@ -142,7 +142,7 @@ fn line_rate_sets_size() {
     assert!((17_000..=19_000).contains(&saving), "{saving}");
     volunteer.pace.set_line_rate(1);
     let largest = *volunteer.run(60, &LIMITS).last().unwrap();
-    assert_eq!(largest, MAX_TASK_IMAGES);
+    assert_eq!(largest, LIMITS.training_images);
     volunteer.pace.set_line_rate(0);
     assert_eq!(volunteer.run(60, &LIMITS).last(), Some(&128));
 }

@@ -91,7 +91,7 @@ fn trailing_bytes_rejected() {
 
 #[test]
 fn unknown_client_kind_rejected() {
-    for found in [0x00, 0x06, 0x81, 0xff] {
+    for found in [0x00, 0x07, 0x81, 0xff] {
         assert_eq!(
             read_client_frame(&frame(found, &[0; 8])),
             Err(WireError::Kind { offset: 1, found })
@@ -100,37 +100,23 @@ fn unknown_client_kind_rejected() {
 }
 
 #[test]
-fn rest_has_exact_length() {
-    let read = |body: &[u8]| read_client_frame(&frame(0x04, body)).map(|_| ());
-    assert_eq!(read(&[0; 4]), Ok(()));
-    let short = WireError::Truncated {
-        offset: 6,
-        expected: 4,
-        found: 3,
-    };
-    assert_eq!(read(&[0; 3]), Err(short));
-    let long = WireError::Trailing {
-        offset: 10,
-        found: 1,
-    };
-    assert_eq!(read(&[0; 5]), Err(long));
-}
-
-#[test]
-fn shards_have_exact_length() {
-    let read = |body: &[u8]| read_client_frame(&frame(0x05, body)).map(|_| ());
-    assert_eq!(read(&[0; 2]), Ok(()));
-    let short = WireError::Truncated {
-        offset: 6,
-        expected: 2,
-        found: 1,
-    };
-    assert_eq!(read(&[0; 1]), Err(short));
-    let long = WireError::Trailing {
-        offset: 8,
-        found: 1,
-    };
-    assert_eq!(read(&[0; 3]), Err(long));
+fn numbers_have_exact_length() {
+    // The rest, the shards and the line rate.
+    for (kind, length) in [(0x04, 4), (0x05, 2), (0x06, 4)] {
+        let read = |bytes| read_client_frame(&frame(kind, &vec![0; bytes])).map(|_| ());
+        assert_eq!(read(length), Ok(()));
+        let short = WireError::Truncated {
+            offset: 6,
+            expected: length,
+            found: length - 1,
+        };
+        assert_eq!(read(length - 1), Err(short));
+        let long = WireError::Trailing {
+            offset: 6 + length,
+            found: 1,
+        };
+        assert_eq!(read(length + 1), Err(long));
+    }
 }
 
 #[test]
