@@ -34,7 +34,7 @@ pub static BOUNDS: [Bound; 12] = [
         "`FarSign::apply`, rule `plain`",
         COPY,
         3.0,
-        4.0,
+        5.0,
         calls::apply_plain,
     ),
     kernel(
@@ -44,7 +44,7 @@ pub static BOUNDS: [Bound; 12] = [
         15.0,
         calls::apply_vote,
     ),
-    kernel("`Step::take`", COPY, 2.5, 4.0, calls::take_step),
+    kernel("`Step::take`", COPY, 2.5, 5.0, calls::take_step),
     kernel("`SignBits::copy_from`", COPY, 5.0, 8.0, calls::pack_signs),
     kernel(
         "`Kernel::loss_and_gradient`",
