@@ -101,39 +101,25 @@ fn hadamard_directions_train() {
     });
 }
 
-#[test]
-fn browser_updates_pass_verification() {
-    let arguments = [
-        "--model",
-        "softmax",
-        "--verify-probability",
-        "1",
-        "--verify-cpu-fraction",
-        "1",
-    ];
+/// Asserts that this many updates of a page pass verification, which recomputes every update, and none fails.
+fn assert_updates_pass(setting: [&str; 2], updates: f64) {
+    let verification = ["--verify-probability", "1", "--verify-cpu-fraction", "1"];
+    let arguments = [&setting[..], &verification].concat();
     test_page(&arguments, async |page, server| {
         page.start_at_full_effort().await;
-        server.wait_for_verifications(40.0);
+        server.wait_for_verifications(updates);
         assert_eq!(page.state().await.name(), "working");
     });
 }
 
 #[test]
+fn browser_updates_pass_verification() {
+    assert_updates_pass(["--model", "softmax"], 40.0);
+}
+
+#[test]
 fn large_tasks_pass_verification() {
-    // Each is computed in several parts.
-    let arguments = [
-        "--batch",
-        "3000",
-        "--verify-probability",
-        "1",
-        "--verify-cpu-fraction",
-        "1",
-    ];
-    test_page(&arguments, async |page, server| {
-        page.start_at_full_effort().await;
-        server.wait_for_verifications(10.0);
-        assert_eq!(page.state().await.name(), "working");
-    });
+    assert_updates_pass(["--batch", "3000"], 10.0); // each is computed in several parts
 }
 
 #[test]

@@ -90,7 +90,6 @@ function usedLineFraction() {
 function applySettings() {
   stats.resetRates();
   pool.setLimits(settings);
-  pool.setCores(settings.cores);
   pauseConditions.choose(settings);
   show();
 }

@@ -48,7 +48,6 @@ export class WorkerPool {
   #onState;
   /** @type {WorkerHandle[]} */
   #workers = [];
-  #cores;
   /** @type {Limits} */
   #limits;
   /** @type {'stop' | 'work' | 'pause'} */
@@ -62,13 +61,12 @@ export class WorkerPool {
 
   /**
    * @param {string} socketUrl
-   * @param {Limits} settings
+   * @param {Limits} limits
    * @param {(index: number) => Promise<Credentials>} credentials Returns the credentials of worker number `index`.
    * @param {WorkerListeners} listeners
    */
-  constructor(socketUrl, settings, credentials, { onState, ...others }) {
-    this.#cores = settings.cores;
-    this.#limits = settings;
+  constructor(socketUrl, limits, credentials, { onState, ...others }) {
+    this.#limits = limits;
     this.#credentials = credentials;
     this.#onState = onState;
     const listeners = { onState: () => this.#combineStates(), ...others };
@@ -114,13 +112,8 @@ export class WorkerPool {
   /** @param {Limits} limits */
   setLimits(limits) {
     this.#limits = limits;
+    for (const worker of this.#workers.splice(limits.cores)) worker.stop();
     for (const worker of this.#workers) worker.setLimits(limits);
-  }
-
-  /** @param {number} cores */
-  setCores(cores) {
-    this.#cores = cores;
-    for (const worker of this.#workers.splice(cores)) worker.stop();
     this.#applyGoal({ restartEnded: false });
     this.#combineStates();
   }
@@ -137,7 +130,7 @@ export class WorkerPool {
   /** @param {{ restartEnded: boolean }} options Whether to start ejected and failed workers again. */
   #applyGoal({ restartEnded }) {
     if (this.#goal !== 'work') return;
-    while (this.#workers.length < this.#cores) this.#workers.push(this.#createWorker());
+    while (this.#workers.length < this.#limits.cores) this.#workers.push(this.#createWorker());
     this.#workers.forEach((worker, index) => {
       const { name } = worker.state;
       if (this.#holdReason !== '') {
