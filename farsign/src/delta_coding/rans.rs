@@ -78,6 +78,8 @@ impl EncoderTable {
 pub(super) struct RansEncoder {
     states: [u32; LANES],
     words: Vec<u16>,
+    /// Words of a block, of which the first count.
+    block: [u16; 256],
 }
 
 impl Default for RansEncoder {
@@ -85,6 +87,7 @@ impl Default for RansEncoder {
         Self {
             states: [FIRST_STATE; LANES],
             words: Vec::new(),
+            block: [0; 256],
         }
     }
 }
@@ -93,7 +96,7 @@ impl RansEncoder {
     /// Encodes the pairs of a block, whose number is a multiple of `LANES`.
     #[inline(always)]
     pub fn encode(&mut self, table: &EncoderTable, pairs: &[u8]) {
-        let mut words = [0u16; 256];
+        let words = &mut self.block;
         let mut count = 0u8; // at most one word for each pair
         let mut states = self.states;
         for (index, pair) in pairs.iter().enumerate().rev() {

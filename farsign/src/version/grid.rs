@@ -24,17 +24,13 @@ pub(super) fn round(x: &[i32], shift: u8) -> Vec<i32> {
         return x.to_vec();
     };
     let max = i32::MAX >> shift;
-    let mut k = vec![0; x.len()];
-    let out = &mut k[..];
     dispatch(
         #[inline(always)]
         move || {
-            for (k, x) in out.iter_mut().zip(x) {
-                *k = ((x >> shift) + (x >> below & 1)).min(max);
-            }
+            let rounded = x.iter().map(|x| ((x >> shift) + (x >> below & 1)).min(max));
+            rounded.collect()
         },
-    );
-    k
+    )
 }
 
 /// Returns `k - base` in steps of the finer of their grids, modulo `2^32`.
@@ -42,17 +38,15 @@ pub(super) fn differences(k: &[i32], shift: u8, base: &[i32], base_shift: u8) ->
     let finer = shift.min(base_shift);
     let up = shift - finer;
     let base_up = base_shift - finer;
-    let mut differences = vec![0; k.len()];
-    let out = &mut differences[..];
     dispatch(
         #[inline(always)]
         move || {
-            for ((out, k), base) in out.iter_mut().zip(k).zip(base) {
-                *out = (k << up).wrapping_sub(base << base_up);
-            }
+            let pairs = k.iter().zip(base);
+            pairs
+                .map(|(k, base)| (k << up).wrapping_sub(base << base_up))
+                .collect()
         },
-    );
-    differences
+    )
 }
 
 /// Adds the values of a base to differences in steps of the finer grid, and converts the sums to steps of `2^shift`.
