@@ -11,7 +11,9 @@
 //! ```
 
 use crate::estimate::Order;
+use crate::keys::{Key, Purpose};
 use crate::optimizer::Rule;
+use crate::task::TaskId;
 
 /// Options of the assignment.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,79 +82,61 @@ pub struct VolunteerAssignment {
     started: bool,
 }
 
-/// An assigner of a run's tasks.
+/// An assigner of a run's tasks. All assigners with the same options and key assign the same.
 #[derive(Clone, Debug)]
 pub struct Assigner {
     options: AssignmentOptions,
-    /// Number and seed of the current minibatch window.
-    window: Option<(u64, u64)>,
+    key: Key,
 }
 
 impl Assigner {
-    /// Creates an assigner.
-    pub fn new(options: AssignmentOptions) -> Self {
-        Self::restore(options, None)
+    /// Creates an assigner. Its key must be secret: with it, every assignment can be foreseen.
+    pub fn new(options: AssignmentOptions, key: Key) -> Self {
+        Self { options, key }
     }
 
-    /// Restores an assigner with the same options from its [`Assigner::window`].
-    pub fn restore(options: AssignmentOptions, window: Option<(u64, u64)>) -> Self {
-        Self { options, window }
-    }
-
-    /// Returns number and seed of the current minibatch window; `None` except under `vote`.
-    ///
-    /// With the options and the generator, it determines the assignments of volunteers that join later.
-    pub fn window(&self) -> Option<(u64, u64)> {
-        self.window
-    }
-
-    /// Assigns a volunteer's next task after `accepted` updates of the run. `draw` returns unpredictable bits.
+    /// Assigns a volunteer's next task, against a version with `accepted` updates of the run.
     pub fn assign(
-        &mut self,
+        &self,
         volunteer: &mut VolunteerAssignment,
+        task: TaskId,
         accepted: u64,
-        mut draw: impl FnMut() -> u64,
     ) -> Assignment {
-        let (minibatch_seed, held_seed) = match self.options.rule {
-            Rule::Plain => (draw(), None),
-            Rule::Vote { direction_seed, .. } => (
-                self.window_seed(accepted / self.options.minibatch_window, &mut draw),
-                Some(direction_seed),
-            ),
+        let [own_minibatch, own_directions, coin_seed, interval] =
+            self.key.words(Purpose::Task, task.0);
+        let (minibatch_seed, new_directions) = match self.options.rule {
+            Rule::Plain => (own_minibatch, own_directions),
+            Rule::Vote { direction_seed, .. } => {
+                let window = accepted / self.options.minibatch_window;
+                let [shared] = self.key.words(Purpose::Window, window);
+                (shared, direction_seed)
+            }
         };
         let mut reset_momentum = !volunteer.started;
         volunteer.started = true;
         if volunteer.tasks_left == 0 {
             let zeroth = matches!(self.options.order, Order::Zeroth { .. });
-            volunteer.direction_seed = held_seed.unwrap_or_else(&mut draw);
+            volunteer.direction_seed = new_directions;
             volunteer.tasks_left = if zeroth {
                 self.options.direction_reuse
             } else {
                 1
             };
-            reset_momentum |= zeroth && held_seed.is_none();
+            reset_momentum |= zeroth && self.options.rule == Rule::Plain;
         }
         volunteer.tasks_left -= 1;
-        if let Some(interval) = self.options.resets {
+        if let Some(resets) = self.options.resets {
             if reset_momentum || volunteer.until_reset == 0 {
                 reset_momentum = true;
-                volunteer.until_reset = interval.tasks(draw());
+                volunteer.until_reset = resets.tasks(interval);
             }
             volunteer.until_reset -= 1;
         }
-        let direction_seed = volunteer.direction_seed;
         Assignment {
             minibatch_seed,
-            direction_seed,
-            coin_seed: draw(),
+            direction_seed: volunteer.direction_seed,
+            coin_seed,
             reset_momentum,
-        }
-    }
-
-    fn window_seed(&mut self, number: u64, draw: &mut impl FnMut() -> u64) -> u64 {
-        match self.window {
-            Some((current, seed)) if current == number => seed,
-            _ => self.window.insert((number, draw())).1,
         }
     }
 }
@@ -160,6 +144,10 @@ impl Assigner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::VolunteerId;
+
+    const KEY: Key = Key::new([9; 32]);
+    const VOLUNTEER: VolunteerId = VolunteerId(3);
 
     fn assign(order: Order, rule: Rule, tasks: u64) -> Vec<Assignment> {
         assign_with_resets(order, rule, tasks, None)
@@ -178,15 +166,10 @@ mod tests {
             direction_reuse: 3,
             resets,
         };
-        let mut assigner = Assigner::new(options);
+        let assigner = Assigner::new(options, KEY);
         let mut volunteer = VolunteerAssignment::default();
-        let mut next = 0;
-        let mut draw = || {
-            next += 1;
-            next
-        };
         (0..tasks)
-            .map(|n| assigner.assign(&mut volunteer, n, &mut draw))
+            .map(|n| assigner.assign(&mut volunteer, TaskId::new(VOLUNTEER, n + 1), n))
             .collect()
     }
 
@@ -237,26 +220,27 @@ mod tests {
     }
 
     #[test]
-    fn restored_assigner_keeps_window() {
-        let rule = Rule::Vote {
-            gamma: 0.04,
-            direction_seed: 77,
-        };
+    fn assigners_of_one_key_agree() {
         let options = AssignmentOptions {
             order: Order::First,
-            rule,
+            rule: Rule::Vote {
+                gamma: 0.04,
+                direction_seed: 77,
+            },
             minibatch_window: 25,
             direction_reuse: 1,
-            resets: None,
+            resets: Some(ResetInterval::VERIFIED),
         };
-        let mut assigner = Assigner::new(options);
-        let before = assigner.assign(&mut VolunteerAssignment::default(), 30, || 5);
-        let mut restored = Assigner::restore(options, assigner.window());
-        let after = restored.assign(&mut VolunteerAssignment::default(), 31, || 6);
-        assert_eq!(
-            (before.minibatch_seed, after.minibatch_seed, after.coin_seed),
-            (5, 5, 6)
-        );
+        let assign = |key, volunteer: u64, accepted| {
+            let task = TaskId::new(VolunteerId(volunteer), 1);
+            Assigner::new(options, key).assign(&mut VolunteerAssignment::default(), task, accepted)
+        };
+        assert_eq!(assign(KEY, 1, 30), assign(KEY, 1, 30));
+        let (first, second) = (assign(KEY, 1, 30), assign(KEY, 2, 49));
+        assert_eq!(first.minibatch_seed, second.minibatch_seed, "one window");
+        assert_ne!(first.coin_seed, second.coin_seed);
+        let other = assign(Key::new([8; 32]), 1, 30);
+        assert_ne!(first.minibatch_seed, other.minibatch_seed);
     }
 
     #[test]

@@ -92,6 +92,7 @@ pub mod estimate;
 pub mod fixed_point;
 pub mod identity;
 pub mod kernels;
+pub mod keys;
 pub mod line_budget;
 pub mod math;
 pub mod minibatch;

@@ -9,7 +9,9 @@
 //! compensated for them, and reverting them in full would do harm.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use crate::sign::SignBits;
 use crate::step::Step;
 use crate::task::TaskId;
 
@@ -21,27 +23,47 @@ pub const DECAY: f32 = 0.1;
 
 /// A volunteer's latest unverified updates, as the steps they led to, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct UnverifiedUpdates(VecDeque<(TaskId, Step)>);
+pub struct UnverifiedUpdates(VecDeque<UnverifiedUpdate>);
+
+/// The step that an update led to. Its signs are shared with the update, unless other votes changed them.
+#[derive(Clone, Debug, PartialEq)]
+struct UnverifiedUpdate {
+    task: TaskId,
+    direction_seed: u64,
+    scale: f32,
+    signs: Arc<SignBits>,
+}
 
 impl UnverifiedUpdates {
-    /// Records the step that the update of `task` led to. The oldest step is dropped above the limit.
-    pub fn push(&mut self, task: TaskId, step: &Step) {
+    /// Records the step that the update `signs` of `task` led to. The oldest is dropped above the limit.
+    pub fn push(&mut self, task: TaskId, signs: &Arc<SignBits>, step: &Step) {
+        let signs = if step.signs == **signs {
+            Arc::clone(signs)
+        } else {
+            Arc::new(step.signs.clone())
+        };
         self.0.truncate(MAX_UNVERIFIED_UPDATES - 1);
-        self.0.push_front((task, step.clone()));
+        self.0.push_front(UnverifiedUpdate {
+            task,
+            direction_seed: step.direction_seed,
+            scale: step.scale,
+            signs,
+        });
     }
 
     /// Removes the updates up to and including that of task `last`, which passed verification.
     pub fn mark_verified(&mut self, last: TaskId) {
-        self.0.retain(|(task, _)| *task > last);
+        self.0.retain(|update| update.task > last);
     }
 
     /// Returns the steps that roll these updates back, newest first: the newest in full, older ones in part.
     pub fn rollback_steps(&self) -> impl Iterator<Item = Step> + '_ {
         let mut fraction = 1.0;
-        self.0.iter().map(move |(_, step)| {
+        self.0.iter().map(move |update| {
             let reverse = Step {
-                scale: -fraction * step.scale,
-                ..step.clone()
+                direction_seed: update.direction_seed,
+                scale: -fraction * update.scale,
+                signs: (*update.signs).clone(),
             };
             fraction *= 1.0 - DECAY;
             reverse
@@ -58,6 +80,7 @@ mod tests {
         (1..=count).for_each(|n| {
             updates.push(
                 TaskId(n),
+                &Arc::default(),
                 &Step {
                     scale: n as f32,
                     ..Step::default()

@@ -13,9 +13,33 @@ use crate::version::VersionHash;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VolunteerId(pub u64);
 
-/// The number of a task, unique within a run.
+/// The number of a task, unique within a run: the number of its volunteer, then its own number among the volunteer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(pub u64);
+
+impl TaskId {
+    /// Bits of the number among the volunteer's tasks.
+    const NUMBER_BITS: u32 = 24;
+
+    /// Largest number among a volunteer's tasks: about two days of a hundred tasks a second.
+    pub const MAX_NUMBER: u64 = (1 << Self::NUMBER_BITS) - 1;
+
+    /// Creates the id of a volunteer's task `number`, from 1 to [`TaskId::MAX_NUMBER`].
+    pub fn new(volunteer: VolunteerId, number: u64) -> Self {
+        debug_assert!((1..=Self::MAX_NUMBER).contains(&number));
+        Self(volunteer.0 << Self::NUMBER_BITS | number)
+    }
+
+    /// Returns the volunteer of the task.
+    pub fn volunteer(self) -> VolunteerId {
+        VolunteerId(self.0 >> Self::NUMBER_BITS)
+    }
+
+    /// Returns the number among the volunteer's tasks.
+    pub fn number(self) -> u64 {
+        self.0 & Self::MAX_NUMBER
+    }
+}
 
 /// A secret of 128 random bits that a volunteer generates to prove its identity in later sessions.
 ///

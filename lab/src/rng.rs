@@ -1,5 +1,6 @@
 //! Random numbers of the simulation, from named streams.
 
+use farsign::keys::Key;
 use farsign::random::Stream;
 
 /// A generator for one part of the simulation. Each part has its own stream, so its draws do not change the others.
@@ -68,6 +69,12 @@ impl SimRng {
         }
     }
 
+    /// Draws a key. It is as predictable as the generator.
+    pub fn key(&mut self) -> Key {
+        let words: [[u8; 8]; 4] = std::array::from_fn(|_| self.next_u64().to_le_bytes());
+        Key::new(*words.as_flattened().as_array().expect("as many bytes"))
+    }
+
     /// Puts a list in random order (Fisher-Yates).
     pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for i in (1..list.len()).rev() {
@@ -87,7 +94,7 @@ pub enum RngStream {
     Network,
     /// Draws of one attacker.
     Attacker,
-    /// Draws of the server: minibatches, directions, coins, verification.
+    /// Draws of the server: its keys and audits.
     Server,
     /// Initial parameters.
     Parameters,

@@ -95,7 +95,7 @@ impl Model {
             TaskChoice::Closed => self.closed,
             TaskChoice::Foreign => Some(foreign),
             TaskChoice::Earlier => self.earlier,
-            TaskChoice::Unknown => Some(TaskId(u64::MAX)),
+            TaskChoice::Unknown => self.open.map(|open| TaskId(open.0 + 99)),
         }
     }
 

@@ -3,22 +3,22 @@
 //! ```text
 //!   inputs                                        outputs
 //!     join, leave, eject                            TrainingEvent      poll_event
-//!     next_task(size, draws)    +-----------------+ IssuedTask
+//!     next_task(size)           +-----------------+ IssuedTask
 //!     further_task              |                 |
-//!     handle_update(bits, draws)| TrainingServer  | AcceptedUpdate or RejectReason, last_step
+//!     handle_update(bits)       | TrainingServer  | AcceptedUpdate or RejectReason, last_step
 //!     publish                   +-----------------+ Version
 //!     handle_verification                           VerificationJob    poll_verification
 //!     skip_recording, skip_verification
 //! ```
 //!
 //! The outcome depends on the sequence of inputs alone. There is no clock, no thread, no generator and no memory limit
-//! inside: unpredictable words come with an input ([`Draws`]), and a lack of memory or of queue capacity is reported with
-//! an input. The server of the product and the simulator run the same state machine.
+//! inside: unpredictable words follow from the keys of the run ([`RunKeys`]) and the numbers of tasks and updates, and a
+//! lack of memory or of queue capacity is reported with an input. The server of the product and the simulator run the same
+//! state machine.
 //!
 //! Versions of the model are published with [`TrainingServer::publish`]. The caller decides when: after
 //! [`crate::assignment::updates_between_snapshots`] accepted updates since the last at the earliest.
 
-mod draws;
 mod event;
 mod removal;
 mod state;
@@ -29,10 +29,8 @@ mod trust_store;
 mod update;
 mod volunteer;
 
-pub use draws::Draws;
 pub use event::{TrainingEvent, VerificationJob};
 pub use state::{TrainingCounters, TrainingState};
-pub use task_ledger::CLOSED_TASK_CAPACITY;
 pub use trust_store::{MAX_TRUST_RECORDS, TrustRecord};
 pub use update::{
     AcceptedUpdate, IssuedTask, UpdateOutcome, VerificationOutcome, VerificationResult,
@@ -43,6 +41,7 @@ use std::sync::Arc;
 
 use crate::assignment::{Assigner, AssignmentOptions};
 use crate::identity::VolunteerIdentity;
+use crate::keys::RunKeys;
 use crate::optimizer::FarSign;
 use crate::sign::SignBits;
 use crate::step::Step;
@@ -59,6 +58,8 @@ use volunteer::VolunteerState;
 pub struct TrainingOptions {
     /// Assignment of tasks.
     pub assignment: AssignmentOptions,
+    /// Keys of the run.
+    pub keys: RunKeys,
     /// Probability, in `(0, 1]`, that an update of an established volunteer is verified. `None` if updates are not
     /// verified; trust is then 1.
     pub verify_probability: Option<f64>,
@@ -97,8 +98,8 @@ pub struct TrainingServer {
     /// The newest published version, which tasks are issued against.
     version: Arc<Version>,
     grids: GridSchedule,
-    /// The signs of the newest update, in a buffer that is reused.
-    signs: SignBits,
+    /// The signs of the newest update.
+    signs: Arc<SignBits>,
     events: VecDeque<TrainingEvent>,
     jobs: VecDeque<Arc<VerificationJob>>,
 }
@@ -176,8 +177,13 @@ impl TrainingServer {
         self.optimizer.last_step()
     }
 
+    /// Returns the number of tasks issued since the server was created.
+    pub fn issued(&self) -> u64 {
+        self.ledger.issued()
+    }
+
     /// Returns the signs of the last accepted update.
-    pub fn last_signs(&self) -> &SignBits {
+    pub fn last_signs(&self) -> &Arc<SignBits> {
         &self.signs
     }
 

@@ -57,7 +57,7 @@ impl TrainingServer {
         let state = self.volunteers.remove(&volunteer)?;
         self.optimizer.leave(volunteer);
         self.events.push_back(TrainingEvent::Left(volunteer));
-        self.ledger.expire(volunteer);
+        self.ledger.remove(volunteer);
         if let Some(identity) = state.identity {
             self.by_identity.remove(&identity);
         }

@@ -10,7 +10,6 @@ use super::{TrainingEvent, TrainingOptions, TrainingServer, TrustRecord, Verific
 use crate::assignment::Assigner;
 use crate::identity::VolunteerIdentity;
 use crate::optimizer::{FarSign, FarSignOptions, FarSignState, RestoreError};
-use crate::sign::SignBits;
 use crate::task::VolunteerId;
 use crate::trust::TrustMean;
 use crate::version::{Grid, GridSchedule, Version};
@@ -20,14 +19,10 @@ use crate::version::{Grid, GridSchedule, Version};
 pub struct TrainingCounters {
     /// Volunteers that have joined; the number of the newest.
     pub joined: u64,
-    /// Issued tasks; the number of the newest.
-    pub issued: u64,
     /// Number of the newest published version.
     pub version: u64,
     /// Running mean of the senders' trust.
     pub trust_mean: TrustMean,
-    /// Number and seed of the current minibatch window of the rule `vote`.
-    pub window: Option<(u64, u64)>,
 }
 
 /// The whole in-memory state of a training server: with its options, everything that decides further outcomes.
@@ -56,16 +51,14 @@ impl TrainingServer {
     ) -> Self {
         let TrainingCounters {
             joined,
-            issued,
             version,
             trust_mean,
-            window,
         } = counters;
         let accepted = optimizer.accepted();
         let grids = GridSchedule::new(optimizer.x(), accepted, optimizer.step_units());
         let mut server = Self {
-            assigner: Assigner::restore(options.assignment, window),
-            ledger: TaskLedger::restore(issued),
+            assigner: Assigner::new(options.assignment, options.keys.tasks),
+            ledger: TaskLedger::default(),
             version: Arc::new(round(&optimizer, version, grids.shift())),
             grids,
             options,
@@ -76,7 +69,7 @@ impl TrainingServer {
             trust_store: TrustStore::default(),
             trust_mean,
             joined,
-            signs: SignBits::default(),
+            signs: Arc::default(),
             events: std::collections::VecDeque::new(),
             jobs: std::collections::VecDeque::new(),
         };
@@ -95,10 +88,8 @@ impl TrainingServer {
     pub fn counters(&self) -> TrainingCounters {
         TrainingCounters {
             joined: self.joined,
-            issued: self.ledger.issued(),
             version: self.version.number(),
             trust_mean: self.trust_mean,
-            window: self.assigner.window(),
         }
     }
 

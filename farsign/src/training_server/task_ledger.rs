@@ -1,74 +1,56 @@
 //! Open and recently closed tasks.
 //!
 //! A volunteer has at most two open tasks, and they are never forgotten. Their updates come in the order of the tasks,
-//! because each continues the momentum of the one before it. Recently closed tasks are remembered, so that a replayed or
-//! misdirected update is rejected with the matching reason; older tasks are unknown. Memory is bounded by the number of
-//! volunteers and [`CLOSED_TASK_CAPACITY`].
+//! because each continues the momentum of the one before it. Of its last 64 tasks, those that timed out are remembered,
+//! so that a late or replayed update is rejected with the matching reason; older tasks are unknown. Memory is bounded by
+//! the number of volunteers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use crate::assignment::Assignment;
 use crate::task::{RejectReason, Task, TaskId, TaskSize, VolunteerId};
 use crate::task_sizing::MAX_OPEN_TASKS;
 use crate::version::VersionHash;
 
-/// Newest tasks that are remembered after they are closed.
-pub const CLOSED_TASK_CAPACITY: usize = 65_536;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Open,
-    Updated,
-    TimedOut,
-}
-
-/// A recently issued task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
-    volunteer: VolunteerId,
-    state: State,
-}
-
-/// The open tasks of a volunteer, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct OpenTasks {
-    first: Task,
-    second: Option<Task>,
+/// The tasks of a volunteer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct VolunteerTasks {
+    /// Number of the newest task.
+    issued: u64,
+    /// Open tasks, in order. The second is `None` if the first is.
+    open: [Option<Task>; MAX_OPEN_TASKS],
+    /// Bit `i` says that task `issued - i` timed out.
+    timed_out: u64,
 }
 
 /// The tasks of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskLedger {
     issued: u64,
-    open: BTreeMap<VolunteerId, OpenTasks>,
-    /// The newest tasks in order; the last is number `issued`.
-    newest: VecDeque<Entry>,
+    volunteers: BTreeMap<VolunteerId, VolunteerTasks>,
 }
 
 impl TaskLedger {
-    /// Creates a ledger without tasks. The next task has the number `issued + 1`.
-    pub fn restore(issued: u64) -> Self {
-        Self {
-            issued,
-            ..Self::default()
-        }
-    }
-
-    /// Returns the number of the newest task.
+    /// Returns the number of tasks issued so far.
     pub fn issued(&self) -> u64 {
         self.issued
     }
 
-    /// Opens a task of this size for a volunteer with fewer than [`MAX_OPEN_TASKS`] open ones.
+    /// Returns the number of the volunteer's newest task; 0 if it had none.
+    pub fn issued_to(&self, volunteer: VolunteerId) -> u64 {
+        self.volunteers
+            .get(&volunteer)
+            .map_or(0, |tasks| tasks.issued)
+    }
+
+    /// Opens the next task of a volunteer with fewer than [`MAX_OPEN_TASKS`] open ones. `id` has the next number.
     pub fn issue(
         &mut self,
-        volunteer: VolunteerId,
+        id: TaskId,
         assignment: Assignment,
         size: TaskSize,
         version: VersionHash,
     ) -> Task {
-        debug_assert!(self.open_tasks(volunteer) < MAX_OPEN_TASKS);
-        self.issued += 1;
         let Assignment {
             minibatch_seed,
             direction_seed,
@@ -76,7 +58,7 @@ impl TaskLedger {
             reset_momentum,
         } = assignment;
         let task = Task {
-            id: TaskId(self.issued),
+            id,
             version,
             minibatch_seed,
             direction_seed,
@@ -85,21 +67,13 @@ impl TaskLedger {
             shards: size.shards,
             reset_momentum,
         };
-        let first_only = OpenTasks {
-            first: task,
-            second: None,
-        };
-        self.open
-            .entry(volunteer)
-            .and_modify(|open| open.second = Some(task))
-            .or_insert(first_only);
-        if self.newest.len() == CLOSED_TASK_CAPACITY {
-            self.newest.pop_front();
-        }
-        self.newest.push_back(Entry {
-            volunteer,
-            state: State::Open,
-        });
+        let tasks = self.volunteers.entry(id.volunteer()).or_default();
+        debug_assert_eq!(id.number(), tasks.issued + 1);
+        self.issued += 1;
+        tasks.issued += 1;
+        tasks.timed_out <<= 1;
+        let free = tasks.open.iter_mut().find(|open| open.is_none());
+        *free.expect("fewer tasks are open than can be") = Some(task);
         task
     }
 
@@ -112,59 +86,68 @@ impl TaskLedger {
         volunteer: VolunteerId,
         task: TaskId,
     ) -> Result<Task, RejectReason> {
-        if let Some(OpenTasks { first, second }) = self.open.get(&volunteer).copied() {
-            if first.id == task {
-                self.close_first(volunteer, State::Updated);
-                return Ok(first);
-            }
-            if second.is_some_and(|second| second.id == task) {
-                return Err(RejectReason::OutOfOrder);
-            }
+        if task.volunteer() != volunteer {
+            return Err(if task.volunteer() == VolunteerId(0) {
+                RejectReason::UnknownTask
+            } else {
+                RejectReason::NotYourTask
+            });
         }
-        let entry = self.entry(task).ok_or(RejectReason::UnknownTask)?;
-        Err(match entry.state {
-            _ if entry.volunteer != volunteer => RejectReason::NotYourTask,
-            State::Updated => RejectReason::DuplicateUpdate,
-            State::TimedOut | State::Open => RejectReason::TaskTimedOut,
-        })
+        let tasks = self.volunteers.get_mut(&volunteer);
+        let tasks = tasks.ok_or(RejectReason::UnknownTask)?;
+        let position = tasks.open.iter().flatten().position(|open| open.id == task);
+        match position {
+            Some(0) => Ok(tasks.close_first().expect("it is open")),
+            Some(_) => Err(RejectReason::OutOfOrder),
+            None => Err(tasks.closed_reason(task)),
+        }
     }
 
     /// Returns the number of open tasks of a volunteer.
     pub fn open_tasks(&self, volunteer: VolunteerId) -> usize {
-        self.open
+        self.volunteers
             .get(&volunteer)
-            .map_or(0, |open| 1 + usize::from(open.second.is_some()))
+            .map_or(0, |tasks| tasks.open.iter().flatten().count())
     }
 
     /// Closes a volunteer's open tasks without updates. Returns whether there were any.
     pub fn expire(&mut self, volunteer: VolunteerId) -> bool {
-        let was_open = self.open.contains_key(&volunteer);
-        while self.open.contains_key(&volunteer) {
-            self.close_first(volunteer, State::TimedOut);
+        let mut expired = false;
+        if let Some(tasks) = self.volunteers.get_mut(&volunteer) {
+            while let Some(task) = tasks.close_first() {
+                tasks.timed_out |= 1 << (tasks.issued - task.id.number());
+                expired = true;
+            }
         }
-        was_open
+        expired
     }
 
-    fn close_first(&mut self, volunteer: VolunteerId, state: State) {
-        let Some(OpenTasks { first, second }) = self.open.remove(&volunteer) else {
-            return;
-        };
-        if let Some(first) = second {
-            let second = None;
-            self.open.insert(volunteer, OpenTasks { first, second });
-        }
-        if let Some(entry) = self.entry(first.id) {
-            entry.state = state;
-        }
+    /// Forgets a volunteer that is gone.
+    pub fn remove(&mut self, volunteer: VolunteerId) {
+        self.volunteers.remove(&volunteer);
+    }
+}
+
+impl VolunteerTasks {
+    fn close_first(&mut self) -> Option<Task> {
+        let first = self.open[0].take();
+        self.open.rotate_left(1);
+        first
     }
 
-    fn entry(&mut self, TaskId(id): TaskId) -> Option<&mut Entry> {
-        let newer = self.issued.checked_sub(id)?;
-        let position = self
-            .newest
-            .len()
-            .checked_sub(1 + usize::try_from(newer).ok()?)?;
-        self.newest.get_mut(position)
+    /// Returns why a task that is not open accepts no update.
+    fn closed_reason(&self, task: TaskId) -> RejectReason {
+        let age = self.issued.checked_sub(task.number());
+        match age {
+            Some(age @ 0..64) if task.number() > 0 => {
+                if self.timed_out >> age & 1 == 1 {
+                    RejectReason::TaskTimedOut
+                } else {
+                    RejectReason::DuplicateUpdate
+                }
+            }
+            _ => RejectReason::UnknownTask,
+        }
     }
 }
 
@@ -182,22 +165,32 @@ mod tests {
     const A: VolunteerId = VolunteerId(1);
     const B: VolunteerId = VolunteerId(2);
 
-    const fn size(images: u32) -> TaskSize {
-        TaskSize { images, shards: 3 }
+    fn issue(ledger: &mut TaskLedger, volunteer: VolunteerId) -> Task {
+        let id = TaskId::new(volunteer, ledger.issued_to(volunteer) + 1);
+        let size = TaskSize {
+            images: 5,
+            shards: 3,
+        };
+        ledger.issue(id, ASSIGNMENT, size, VERSION)
     }
 
     #[test]
     fn task_accepts_one_update_from_owner() {
         let mut ledger = TaskLedger::default();
-        let task = ledger.issue(A, ASSIGNMENT, size(5), VERSION);
+        let task = issue(&mut ledger, A);
         assert_eq!(
             ledger.close_with_update(B, task.id),
             Err(RejectReason::NotYourTask)
         );
-        assert_eq!(
-            ledger.close_with_update(A, TaskId(99)),
-            Err(RejectReason::UnknownTask)
-        );
+        for unknown in [
+            TaskId(0),
+            TaskId(99),
+            TaskId::new(A, 2),
+            TaskId(task.id.0 - 1),
+        ] {
+            let found = ledger.close_with_update(A, unknown);
+            assert_eq!(found, Err(RejectReason::UnknownTask), "{unknown:?}");
+        }
         assert_eq!(ledger.close_with_update(A, task.id), Ok(task));
         assert_eq!((task.direction_seed, task.images, task.shards), (2, 5, 3));
         assert_eq!(
@@ -213,10 +206,10 @@ mod tests {
     #[test]
     fn expired_task_rejects_update() {
         let mut ledger = TaskLedger::default();
-        let first = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
+        let first = issue(&mut ledger, A);
         assert!(ledger.expire(A) && !ledger.expire(A));
-        let second = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
-        let third = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
+        let second = issue(&mut ledger, A);
+        let third = issue(&mut ledger, A);
         assert_eq!(
             ledger.close_with_update(A, first.id),
             Err(RejectReason::TaskTimedOut)
@@ -229,14 +222,14 @@ mod tests {
                 Err(RejectReason::TaskTimedOut)
             );
         }
-        assert_eq!((ledger.open_tasks(A), ledger.open.len()), (0, 0));
+        assert_eq!((ledger.open_tasks(A), ledger.issued()), (0, 3));
     }
 
     #[test]
     fn updates_follow_task_order() {
         let mut ledger = TaskLedger::default();
-        let first = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
-        let second = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
+        let first = issue(&mut ledger, A);
+        let second = issue(&mut ledger, A);
         let before = ledger.clone();
         assert_eq!(
             ledger.close_with_update(A, second.id),
@@ -248,7 +241,7 @@ mod tests {
         );
         assert_eq!(ledger, before, "a rejected update changed the ledger");
         assert_eq!(ledger.close_with_update(A, first.id), Ok(first));
-        let third = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
+        let third = issue(&mut ledger, A);
         assert_eq!(
             ledger.close_with_update(A, third.id),
             Err(RejectReason::OutOfOrder)
@@ -265,14 +258,18 @@ mod tests {
     #[test]
     fn ledger_forgets_only_closed_tasks() {
         let mut ledger = TaskLedger::default();
-        let first = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
+        let first = issue(&mut ledger, A);
         ledger.close_with_update(A, first.id).unwrap();
-        let idle = ledger.issue(B, ASSIGNMENT, size(1), VERSION);
-        for _ in 0..3 * CLOSED_TASK_CAPACITY {
-            let task = ledger.issue(A, ASSIGNMENT, size(1), VERSION);
+        let idle = issue(&mut ledger, B);
+        for _ in 0..63 {
+            let task = issue(&mut ledger, A);
             ledger.close_with_update(A, task.id).unwrap();
         }
-        assert!(ledger.newest.len() <= CLOSED_TASK_CAPACITY);
+        assert_eq!(
+            ledger.close_with_update(A, first.id),
+            Err(RejectReason::DuplicateUpdate)
+        );
+        issue(&mut ledger, A);
         assert_eq!(
             ledger.close_with_update(A, first.id),
             Err(RejectReason::UnknownTask)
@@ -281,6 +278,11 @@ mod tests {
             ledger.close_with_update(B, idle.id),
             Ok(idle),
             "an open task is never forgotten"
+        );
+        ledger.remove(A);
+        assert_eq!(
+            ledger.close_with_update(A, first.id),
+            Err(RejectReason::UnknownTask)
         );
     }
 }

@@ -8,6 +8,7 @@ use super::*;
 use crate::assignment::ResetInterval;
 use crate::direction::{DirectionFamily, DirectionSpec};
 use crate::estimate::Order;
+use crate::keys::Key;
 use crate::momentum::Momentum;
 use crate::optimizer::{FarSignOptions, Rule};
 use crate::random::Stream;
@@ -24,13 +25,12 @@ enum Input {
     },
     Leave(VolunteerId),
     Eject(VolunteerId),
-    NextTask(VolunteerId, TaskSize, Draws),
-    FurtherTask(VolunteerId, TaskSize, Draws),
+    NextTask(VolunteerId, TaskSize),
+    FurtherTask(VolunteerId, TaskSize),
     Update {
         volunteer: VolunteerId,
         task: TaskId,
         bits: Vec<u8>,
-        draws: Draws,
     },
     Publish,
     Verified(VerificationResult),
@@ -68,8 +68,13 @@ fn options(rule: Rule, verified: bool) -> TrainingOptions {
         resets: verified.then_some(ResetInterval::VERIFIED),
     };
     let verify_probability = verified.then_some(0.03);
+    let keys = RunKeys {
+        tasks: Key::new([1; 32]),
+        sampling: Key::new([2; 32]),
+    };
     TrainingOptions {
         assignment,
+        keys,
         verify_probability,
         direction_seed: None,
         fault: None,
@@ -85,19 +90,14 @@ fn handle(server: &mut TrainingServer, input: &Input) -> Output {
         }
         Input::Leave(volunteer) => server.leave(volunteer),
         Input::Eject(volunteer) => _ = server.eject(volunteer, GoodbyeReason::EjectedByOperator),
-        Input::NextTask(volunteer, size, mut draws) => {
-            issued = server.next_task(volunteer, size, &mut draws);
-        }
-        Input::FurtherTask(volunteer, size, mut draws) => {
-            issued = server.further_task(volunteer, size, &mut draws);
-        }
+        Input::NextTask(volunteer, size) => issued = server.next_task(volunteer, size),
+        Input::FurtherTask(volunteer, size) => issued = server.further_task(volunteer, size),
         Input::Update {
             volunteer,
             task,
             bits,
-            mut draws,
         } => {
-            verdict = Some(server.handle_update(volunteer, task, &bits, 1.0, &mut draws));
+            verdict = Some(server.handle_update(volunteer, task, &bits, 1.0));
         }
         Input::Publish => {
             server.publish();
@@ -127,12 +127,20 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn draws(&mut self) -> Draws {
-        Draws::from_fn(|| self.stream.bits())
-    }
-
     fn volunteer(&mut self) -> VolunteerId {
         VolunteerId(self.joined.saturating_sub(self.stream.below(6)))
+    }
+
+    /// Returns a volunteer and a task that may be another's, closed or unknown.
+    fn any_task(&mut self) -> (VolunteerId, TaskId) {
+        let owner = VolunteerId(self.volunteer().0.max(1));
+        let task = TaskId::new(owner, 1 + self.stream.below(12));
+        let sender = if self.stream.below(3) == 0 {
+            self.volunteer()
+        } else {
+            owner
+        };
+        (sender, task)
     }
 
     fn next(&mut self) -> Input {
@@ -164,15 +172,15 @@ impl Fleet {
                     shards: 1 + self.stream.below(3) as u16,
                 };
                 if self.stream.below(2) == 0 {
-                    Input::NextTask(volunteer, size, self.draws())
+                    Input::NextTask(volunteer, size)
                 } else {
-                    Input::FurtherTask(volunteer, size, self.draws())
+                    Input::FurtherTask(volunteer, size)
                 }
             }
             _ => {
                 let (volunteer, task) = match self.tasks.pop() {
                     Some(open) if self.stream.below(10) > 0 => open,
-                    _ => (self.volunteer(), TaskId(self.stream.below(40))),
+                    _ => self.any_task(),
                 };
                 let mut bits: Vec<u8> = (0..D.div_ceil(8))
                     .map(|_| self.stream.bits() as u8)
@@ -185,7 +193,6 @@ impl Fleet {
                     volunteer,
                     task,
                     bits,
-                    draws: self.draws(),
                 }
             }
         }
@@ -224,7 +231,7 @@ fn record(
         let input = fleet.next();
         let output = handle(&mut server, &input);
         if let (
-            Input::NextTask(volunteer, size, _) | Input::FurtherTask(volunteer, size, _),
+            Input::NextTask(volunteer, size) | Input::FurtherTask(volunteer, size),
             Some(issued),
         ) = (&input, &output.issued)
         {

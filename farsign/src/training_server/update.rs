@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Draws, InjectedFault, TrainingEvent, TrainingServer, VerificationJob};
+use super::{InjectedFault, TrainingEvent, TrainingServer, VerificationJob};
 use crate::assignment::VolunteerAssignment;
 use crate::momentum::Momentum;
 use crate::optimizer::{ApplyError, SignUpdate};
-use crate::sign::SignBitsError;
+use crate::sign::{SignBits, SignBitsError};
 use crate::step::Step;
-use crate::task::{RejectReason, Task, TaskId, TaskSize, VolunteerId};
+use crate::task::{GoodbyeReason, RejectReason, Task, TaskId, TaskSize, VolunteerId};
 use crate::task_sizing::MAX_OPEN_TASKS;
-use crate::verification::{ChainStart, Sampled, VerificationChain, sample_gap};
+use crate::verification::{Lost, VerificationChain, is_sampled};
 use crate::version::Version;
 
 /// A task for a volunteer.
@@ -87,35 +87,25 @@ impl TrainingServer {
     /// Issues a task of this size against the newest version. Open tasks of the volunteer time out.
     ///
     /// `None` if the volunteer is not connected.
-    pub fn next_task(
-        &mut self,
-        volunteer: VolunteerId,
-        size: TaskSize,
-        draws: &mut Draws,
-    ) -> Option<IssuedTask> {
+    pub fn next_task(&mut self, volunteer: VolunteerId, size: TaskSize) -> Option<IssuedTask> {
         if self.ledger.expire(volunteer) {
             self.reset_assignment(volunteer); // the momentum lacks the updates of the tasks that time out
             if let Some(state) = self.volunteers.get_mut(&volunteer) {
                 state.chain = VerificationChain::default();
             }
         }
-        self.issue_task(volunteer, size, draws)
+        self.issue_task(volunteer, size)
     }
 
     /// Issues a task of this size as [`TrainingServer::next_task`] does, but open tasks stay open.
     ///
     /// The volunteer sends the updates of its open tasks in their order. `None` if it is not connected, or already has
     /// [`MAX_OPEN_TASKS`] open tasks.
-    pub fn further_task(
-        &mut self,
-        volunteer: VolunteerId,
-        size: TaskSize,
-        draws: &mut Draws,
-    ) -> Option<IssuedTask> {
+    pub fn further_task(&mut self, volunteer: VolunteerId, size: TaskSize) -> Option<IssuedTask> {
         if self.ledger.open_tasks(volunteer) >= MAX_OPEN_TASKS {
             return None;
         }
-        self.issue_task(volunteer, size, draws)
+        self.issue_task(volunteer, size)
     }
 
     /// Returns the number of open tasks of a volunteer.
@@ -123,32 +113,22 @@ impl TrainingServer {
         self.ledger.open_tasks(volunteer)
     }
 
-    fn issue_task(
-        &mut self,
-        volunteer: VolunteerId,
-        size: TaskSize,
-        draws: &mut Draws,
-    ) -> Option<IssuedTask> {
+    fn issue_task(&mut self, volunteer: VolunteerId, size: TaskSize) -> Option<IssuedTask> {
+        if self.ledger.issued_to(volunteer) == TaskId::MAX_NUMBER {
+            self.eject(volunteer, GoodbyeReason::TaskTimeout); // its next session has new numbers
+        }
         let state = self.volunteers.get_mut(&volunteer)?;
-        let accepted = self.optimizer.accepted();
-        let mut assignment = self
-            .assigner
-            .assign(&mut state.assignment, accepted, || draws.next());
+        let id = TaskId::new(volunteer, self.ledger.issued_to(volunteer) + 1);
+        let mut assignment =
+            self.assigner
+                .assign(&mut state.assignment, id, self.version.accepted());
         if let Some(seed) = self.options.direction_seed {
             assignment.direction_seed = seed;
         }
-        let task = self
-            .ledger
-            .issue(volunteer, assignment, size, self.version.hash());
+        let task = self.ledger.issue(id, assignment, size, self.version.hash());
         let version = Arc::clone(&self.version);
-        let mut is_recorded = false;
-        if let Some(probability) = self.options.verify_probability {
-            let probability = state.record.trust.verify_probability(probability);
-            let begins = task.reset_momentum.then(|| ChainStart {
-                gap: sample_gap(probability, draws.next()),
-            });
-            is_recorded = state.chain.on_task(&task, begins, &version);
-        }
+        let is_recorded =
+            self.options.verify_probability.is_some() && state.chain.on_task(&task, &version);
         Some(IssuedTask {
             task,
             is_recorded,
@@ -166,7 +146,6 @@ impl TrainingServer {
         task: TaskId,
         bits: &[u8],
         factor: f32,
-        draws: &mut Draws,
     ) -> UpdateOutcome {
         let task = match self.ledger.close_with_update(volunteer, task) {
             Ok(task) => task,
@@ -178,8 +157,8 @@ impl TrainingServer {
             }
         };
         let verdict = self.apply(volunteer, task, bits, factor);
-        if verdict.is_ok() {
-            self.sample(volunteer, draws);
+        if let Ok(accepted) = verdict {
+            self.sample(volunteer, accepted.update);
         } else {
             self.reset_assignment(volunteer);
             self.continue_chain(volunteer);
@@ -206,9 +185,16 @@ impl TrainingServer {
 
     /// Records that the first open task of a volunteer was closed without its update.
     fn continue_chain(&mut self, volunteer: VolunteerId) {
-        if let Some(state) = self.volunteers.get_mut(&volunteer) {
-            state.chain.on_rejected();
+        let state = self.volunteers.get_mut(&volunteer);
+        let lost = state.map(|state| state.chain.on_rejected());
+        if lost == Some(Lost::Sampled) {
+            self.on_skipped(volunteer);
         }
+    }
+
+    fn on_skipped(&mut self, volunteer: VolunteerId) {
+        self.events
+            .push_back(TrainingEvent::VerificationSkipped(volunteer));
     }
 
     fn apply(
@@ -218,12 +204,11 @@ impl TrainingServer {
         bits: &[u8],
         factor: f32,
     ) -> Result<AcceptedUpdate, RejectReason> {
-        self.signs
-            .copy_from_bytes(bits, self.optimizer.directions())
-            .map_err(|error| match error {
-                SignBitsError::Length { .. } => RejectReason::WrongBitCount,
-                SignBitsError::Spare { .. } => RejectReason::SpareBitsSet,
-            })?;
+        let signs = SignBits::from_bytes(bits, self.optimizer.directions());
+        self.signs = Arc::new(signs.map_err(|error| match error {
+            SignBitsError::Length { .. } => RejectReason::WrongBitCount,
+            SignBitsError::Spare { .. } => RejectReason::SpareBitsSet,
+        })?);
         if self.optimizer.is_finished() {
             return Err(RejectReason::RunFinished);
         }
@@ -240,7 +225,7 @@ impl TrainingServer {
             };
         let flipped =
             (self.options.fault == Some(InjectedFault::SignsFlipped)).then(|| self.signs.flipped());
-        let signs = flipped.as_ref().unwrap_or(&self.signs);
+        let signs = flipped.as_ref().unwrap_or(&*self.signs);
         let update = SignUpdate {
             volunteer,
             direction_seed: task.direction_seed,
@@ -270,7 +255,8 @@ impl TrainingServer {
             });
         }
         if verified {
-            state.unverified.push(task.id, self.optimizer.last_step());
+            let step = self.optimizer.last_step();
+            state.unverified.push(task.id, &self.signs, step);
         }
         Ok(AcceptedUpdate {
             update: applied.update,
@@ -286,8 +272,9 @@ impl TrainingServer {
         }
     }
 
-    /// Adds the newest update to its volunteer's chain, and queues a verification if it was sampled.
-    fn sample(&mut self, volunteer: VolunteerId, draws: &mut Draws) {
+    /// Adds the newest update, which has this number, to its volunteer's chain, and queues a verification if it was
+    /// sampled.
+    fn sample(&mut self, volunteer: VolunteerId, update: u64) {
         let Some(probability) = self.options.verify_probability else {
             return;
         };
@@ -295,26 +282,29 @@ impl TrainingServer {
             return;
         };
         let probability = state.record.trust.verify_probability(probability);
-        let next = || sample_gap(probability, draws.next());
-        match state
-            .chain
-            .on_update(&self.signs, state.running.is_none(), next)
-        {
-            Sampled::Verify(segment) => {
-                let job = Arc::new(VerificationJob {
-                    volunteer,
-                    identity: state.identity,
-                    segment,
-                });
-                state.running = Some(Arc::clone(&job));
-                self.jobs.push_back(job);
-            }
-            Sampled::Skipped => {
-                state.chain.stop();
-                self.events
-                    .push_back(TrainingEvent::VerificationSkipped(volunteer));
-            }
-            Sampled::No | Sampled::Deferred => {}
+        let is_sampled = is_sampled(&self.options.keys.sampling, update, probability);
+        let lost = state.chain.on_update(&self.signs, is_sampled);
+        if lost == Lost::Sampled {
+            self.on_skipped(volunteer);
+        }
+        self.queue_verification(volunteer);
+    }
+
+    /// Queues the verification of a volunteer's sampled updates, unless another one is running. There is one at a time,
+    /// because each continues the momentum of the one before it.
+    fn queue_verification(&mut self, volunteer: VolunteerId) {
+        let state = self.volunteers.get_mut(&volunteer);
+        let Some(state) = state.filter(|state| state.running.is_none()) else {
+            return;
+        };
+        if let Some(segment) = state.chain.take_sampled() {
+            let job = Arc::new(VerificationJob {
+                volunteer,
+                identity: state.identity,
+                segment,
+            });
+            state.running = Some(Arc::clone(&job));
+            self.jobs.push_back(job);
         }
     }
 
@@ -363,6 +353,7 @@ impl TrainingServer {
             .chain
             .set_momentum(job.segment.reset, Arc::clone(momentum));
         self.on_passed(volunteer, job.identity, last);
+        self.queue_verification(volunteer);
         VerificationOutcome::Passed
     }
 }

@@ -12,16 +12,17 @@
 //!     update   update   update         update         update  |     1 to j are recomputed, then j + 1 to k
 //! ```
 //!
-//! Every update of a volunteer is sampled with the same probability, unpredictably to the volunteer. The number of updates before the
-//! next verified one is drawn at the reset and again after each verification ([`sample_gap`]), so no update is ever
-//! safe to falsify. Verifying an update verifies all since the reset. A [`VerificationChain`] records tasks and updates
-//! with their parameters, and a [`Recomputer`] continues from where the last verification ended.
+//! Whether an update is sampled follows from its number and a secret key ([`is_sampled`]), and so is decided after the
+//! update is accepted: every update of a volunteer has the same probability, and none is ever safe to falsify. Verifying
+//! an update verifies all since the reset. A [`VerificationChain`] records tasks and updates with their parameters, and a
+//! [`Recomputer`] continues from where the last verification ended.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::assignment::ResetInterval;
 use crate::dataset::ShardedDataset;
+use crate::keys::{Key, Purpose};
 use crate::momentum::Momentum;
 use crate::sign::SignBits;
 use crate::sign_update::UpdateComputer;
@@ -36,16 +37,14 @@ pub struct VerifiableUpdate {
     /// The task's version.
     pub version: Arc<Version>,
     /// The received update. `None` if it was rejected: the task only continues the momentum.
-    pub signs: Option<SignBits>,
+    pub signs: Option<Arc<SignBits>>,
 }
 
-/// Draws the number of updates before the next verified one, from unpredictable `bits`.
-///
-/// Each update is sampled with `probability`, in `(0, 1]`. `None` if no update is sampled before the next reset.
-pub fn sample_gap(probability: f64, bits: u64) -> Option<u32> {
-    let unit = (bits >> 11) as f64 / (1u64 << 53) as f64;
-    let gap = libm::log(1.0 - unit) / libm::log(1.0 - probability); // geometric; 0 if the probability is 1
-    (gap < f64::from(ResetInterval::VERIFIED.max)).then_some(gap as u32)
+/// Returns whether update number `update` of a run is verified, if each is with `probability`, in `(0, 1]`.
+pub fn is_sampled(key: &Key, update: u64, probability: f64) -> bool {
+    let [word] = key.words(Purpose::Sampling, update);
+    let unit = (word >> 11) as f64 / (1u64 << 53) as f64;
+    unit < probability
 }
 
 /// Returns the expected fraction of a volunteer's updates that are recomputed, if each is sampled with `probability`.
@@ -65,7 +64,7 @@ pub fn recomputed_fraction(probability: f64) -> f64 {
     recomputed / tasks
 }
 
-/// A volunteer's updates since the last verification or reset, recorded only if a later one will be verified.
+/// A volunteer's updates since the last verification or reset.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VerificationChain {
     updates: Vec<VerifiableUpdate>,
@@ -73,8 +72,10 @@ pub struct VerificationChain {
     reset: Option<TaskId>,
     /// Momentum before the first recorded update. `None` if that update's task resets it.
     momentum: Option<Arc<Momentum>>,
-    /// Number of updates before the verified one. `None` if no update will be verified.
-    gap: Option<u32>,
+    /// Whether updates are recorded until the next reset.
+    is_recording: bool,
+    /// Whether one of the updates was sampled.
+    has_sampled: bool,
     /// Tasks without an update, in order.
     open: VecDeque<OpenTask>,
 }
@@ -83,17 +84,8 @@ pub struct VerificationChain {
 #[derive(Clone, Debug, PartialEq)]
 struct OpenTask {
     task: Task,
-    /// The task's version. `None` if no later update will be verified.
+    /// The task's version. `None` if its update is not recorded.
     version: Option<Arc<Version>>,
-    /// The chain that the task begins. `None` if it begins none.
-    begins: Option<ChainStart>,
-}
-
-/// The start of a chain, by a task that resets the momentum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChainStart {
-    /// Number of updates before the verified one. `None` if no update will be verified.
-    pub gap: Option<u32>,
 }
 
 /// A segment of a chain, to be recomputed.
@@ -107,51 +99,39 @@ pub struct ChainSegment {
     pub reset: TaskId,
 }
 
-/// The outcome of sampling an update.
-#[derive(Debug)]
-pub enum Sampled {
-    /// The update was not sampled.
+/// Whether sampled updates of the chain before are lost, because no verification was possible before the next reset.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// None are.
     No,
-    /// The update was sampled: the segment is to be verified.
-    Verify(ChainSegment),
-    /// The update was sampled but no verification was possible. The next verification before the reset covers it.
-    Deferred,
-    /// The update was sampled, no verification was possible, and none follows before the reset.
-    Skipped,
+    /// At least one is.
+    Sampled,
 }
 
 impl VerificationChain {
-    /// Returns whether a later update will be verified.
-    fn is_recording(&self) -> bool {
-        self.gap.is_some()
-    }
-
     /// Records a task issued against a version, and returns whether the version is kept.
     ///
     /// A task that resets the momentum begins a chain. The updates of earlier tasks that are still open belong to the
     /// chain before it.
-    pub fn on_task(
-        &mut self,
-        task: &Task,
-        begins: Option<ChainStart>,
-        version: &Arc<Version>,
-    ) -> bool {
-        let newest = self.open.iter().rev().find_map(|open| open.begins);
-        let gap = begins.or(newest).map_or(self.gap, |start| start.gap);
+    pub fn on_task(&mut self, task: &Task, version: &Arc<Version>) -> bool {
+        let newest = self
+            .open
+            .back()
+            .map_or(self.is_recording, |open| open.version.is_some());
+        let is_recorded = task.reset_momentum || newest;
         self.open.push_back(OpenTask {
             task: *task,
-            version: gap.map(|_| Arc::clone(version)),
-            begins,
+            version: is_recorded.then(|| Arc::clone(version)),
         });
-        gap.is_some()
+        is_recorded
     }
 
     /// Stops recording until the next task that resets the momentum, which may be open already.
     pub fn stop(&mut self) {
-        self.updates.clear();
-        self.momentum = None;
-        self.gap = None;
-        let continuing = |open: &&mut OpenTask| open.begins.is_none();
+        self.clear();
+        self.is_recording = false;
+        let continuing = |open: &&mut OpenTask| !open.task.reset_momentum;
         self.open
             .iter_mut()
             .take_while(continuing)
@@ -161,90 +141,71 @@ impl VerificationChain {
     /// Stops recording until the next task that is issued and resets the momentum.
     pub fn stop_all(&mut self) {
         self.stop();
-        for open in &mut self.open {
-            open.version = None;
-            open.begins = open.begins.map(|_| ChainStart { gap: None });
-        }
+        self.open.iter_mut().for_each(|open| open.version = None);
     }
 
-    /// Takes the first open task, and begins its chain if it resets the momentum.
-    fn take_open(&mut self) -> Option<OpenTask> {
-        let open = self.open.pop_front()?;
-        if let Some(ChainStart { gap }) = open.begins {
-            self.updates.clear();
-            self.momentum = None;
-            self.reset = Some(open.task.id);
-            self.gap = gap;
-        }
-        Some(open)
+    fn clear(&mut self) {
+        self.updates.clear();
+        self.momentum = None;
+        self.has_sampled = false;
     }
 
-    /// Records that the update of the first open task was rejected, after which its volunteer's momentum continues.
-    pub fn on_rejected(&mut self) {
-        if let Some(OpenTask {
-            task,
-            version: Some(version),
-            ..
-        }) = self.take_open()
-            && self.is_recording()
-        {
+    /// Adds the first open task, with its update unless that was rejected. A task that resets the momentum begins its
+    /// chain.
+    fn push(&mut self, signs: Option<Arc<SignBits>>) -> Lost {
+        let Some(OpenTask { task, version }) = self.open.pop_front() else {
+            return Lost::No;
+        };
+        let mut lost = Lost::No;
+        if task.reset_momentum {
+            if self.has_sampled {
+                lost = Lost::Sampled;
+            }
+            self.clear();
+            self.reset = Some(task.id);
+            self.is_recording = version.is_some();
+        }
+        if let Some(version) = version.filter(|_| self.is_recording) {
             self.updates.push(VerifiableUpdate {
                 task,
                 version,
-                signs: None,
+                signs,
             });
         }
+        lost
+    }
+
+    /// Records that the update of the first open task was rejected, after which its volunteer's momentum continues.
+    pub fn on_rejected(&mut self) -> Lost {
+        self.push(None)
+    }
+
+    /// Records the update of the first open task, and whether it was sampled.
+    pub fn on_update(&mut self, signs: &Arc<SignBits>, is_sampled: bool) -> Lost {
+        let lost = self.push(Some(Arc::clone(signs)));
+        self.has_sampled |= is_sampled && self.is_recording;
+        lost
     }
 
     /// Sets the momentum that the verification of the chain's last segment ended with. Ignored if the chain has been
     /// replaced since, that is if it does not begin with the task `reset`.
     pub fn set_momentum(&mut self, reset: TaskId, momentum: Arc<Momentum>) {
-        if self.is_recording() && self.reset == Some(reset) {
+        if self.is_recording && self.reset == Some(reset) {
             self.momentum = Some(momentum);
         }
     }
 
-    /// Records the update of the first open task.
+    /// Takes all updates since the last verification, if one of them was sampled.
     ///
-    /// If this update was sampled, `next` draws the next gap, and all updates since the last verification are returned,
-    /// provided that a verification is possible (`can_verify`).
-    pub fn on_update(
-        &mut self,
-        signs: &SignBits,
-        can_verify: bool,
-        next: impl FnOnce() -> Option<u32>,
-    ) -> Sampled {
-        let Some(OpenTask { task, version, .. }) = self.take_open() else {
-            return Sampled::No;
-        };
-        let (Some(gap), Some(version)) = (self.gap, version) else {
-            return Sampled::No;
-        };
-        self.updates.push(VerifiableUpdate {
-            task,
-            version,
-            signs: Some(signs.clone()),
-        });
-        if gap > 0 {
-            self.gap = Some(gap - 1);
-            return Sampled::No;
-        }
-        self.gap = next();
-        match (can_verify, self.is_recording()) {
-            (true, _) => Sampled::Verify(self.take_segment()),
-            (false, true) => Sampled::Deferred,
-            (false, false) => Sampled::Skipped,
-        }
-    }
-
-    fn take_segment(&mut self) -> ChainSegment {
-        let updates = std::mem::take(&mut self.updates);
-        let reset = self.reset.unwrap_or(updates[0].task.id);
-        ChainSegment {
-            updates,
+    /// The momentum after the segment taken before must have been set.
+    pub fn take_sampled(&mut self) -> Option<ChainSegment> {
+        let reset = self.reset.filter(|_| self.has_sampled)?;
+        self.has_sampled = false;
+        Some(ChainSegment {
+            updates: std::mem::take(&mut self.updates),
             momentum: self.momentum.take(),
             reset,
-        }
+        })
     }
 }
 
@@ -292,7 +253,7 @@ impl Recomputer {
                 .first(update.task.shards.into())
                 .expect("verification has the whole training set, and tasks draw from its shards");
             let computed = self.computer.compute(&update.task, &self.x, images);
-            update.signs.is_some() && computed != update.signs.as_ref()
+            update.signs.is_some() && computed != update.signs.as_deref()
         });
         self.computer.swap_momentum(momentum);
         mismatch

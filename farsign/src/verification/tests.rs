@@ -6,26 +6,34 @@ use crate::random::Stream;
 use crate::task::TaskId;
 use crate::version::Grid;
 
+const KEY: Key = Key::new([5; 32]);
+
 #[test]
-fn updates_are_sampled_uniformly() {
-    let mut stream = Stream::new(5);
-    let gaps: Vec<_> = (0..100_000)
-        .map(|_| sample_gap(0.1, stream.bits()))
-        .collect();
-    // At every position, a tenth of the gaps that reach it end there.
-    for position in 0..12 {
-        let later = gaps
-            .iter()
-            .filter(|p| p.is_none_or(|p| p >= position))
-            .count() as f64;
-        let here = gaps.iter().filter(|p| **p == Some(position)).count() as f64;
-        assert!(
-            (here / later - 0.1).abs() < 0.01,
-            "seed 5, position {position}: {here} of {later}"
-        );
+fn updates_are_sampled_with_probability() {
+    for probability in [0.02, 0.12, 0.5] {
+        let sampled: Vec<bool> = (1..=100_000)
+            .map(|update| is_sampled(&KEY, update, probability))
+            .collect();
+        let fraction = |sampled: &mut dyn Iterator<Item = bool>| {
+            let (count, hits) = sampled.fold((0, 0), |(count, hits), hit| {
+                (count + 1, hits + u32::from(hit))
+            });
+            f64::from(hits) / f64::from(count)
+        };
+        // Also of those after a sampled update, and of every tenth.
+        let after = sampled.windows(2).filter(|pair| pair[0]);
+        for found in [
+            fraction(&mut sampled.iter().copied()),
+            fraction(&mut after.map(|pair| pair[1])),
+            fraction(&mut sampled.iter().copied().step_by(10)),
+        ] {
+            assert!(
+                (found - probability).abs() < 0.02,
+                "{found} of {probability}"
+            );
+        }
     }
-    assert_eq!(sample_gap(1.0, u64::MAX), Some(0));
-    assert_eq!(sample_gap(1.0, 0), Some(0));
+    assert!((1..1000).all(|update| is_sampled(&KEY, update, 1.0)));
 }
 
 #[test]
@@ -33,12 +41,10 @@ fn recomputed_fraction_matches_chains() {
     let mut stream = Stream::new(6);
     for probability in [0.02, 0.12, 0.5, 1.0] {
         let (mut tasks, mut recomputed) = (0, 0);
-        for _ in 0..20_000 {
+        for chain in 0..20_000 {
             let length = 4 + stream.below(9);
-            let mut chain = VerificationChain::default();
-            let gap = sample_gap(probability, stream.bits());
-            let next = || sample_gap(probability, stream.bits());
-            let segments = segments(&mut chain, gap, 1..=length, |_| true, next);
+            let is_sampled = |n| is_sampled(&KEY, 12 * chain + n, probability);
+            let segments = segments(&mut VerificationChain::default(), 1..=length, is_sampled);
             tasks += length;
             recomputed += segments.iter().flatten().count();
         }
@@ -60,7 +66,7 @@ fn version() -> Version {
     Version::round(1, 1, &[5], grid)
 }
 
-fn task(n: u64) -> Task {
+fn task(n: u64, reset_momentum: bool) -> Task {
     Task {
         id: TaskId(n),
         version: version().hash(),
@@ -69,41 +75,40 @@ fn task(n: u64) -> Task {
         coin_seed: 0,
         images: 1,
         shards: 1,
-        reset_momentum: n == 1,
+        reset_momentum,
     }
 }
 
-fn begins(gap: u32) -> ChainStart {
-    ChainStart { gap: Some(gap) }
+/// Issues task `n`, and returns whether it is recorded.
+fn issue(chain: &mut VerificationChain, n: u64, reset_momentum: bool) -> bool {
+    chain.on_task(&task(n, reset_momentum), &Arc::new(version()))
 }
 
-fn issue_with(chain: &mut VerificationChain, n: u64, begins: Option<ChainStart>) -> bool {
-    chain.on_task(&task(n), begins, &Arc::new(version()))
+/// Receives the update of the first open task.
+fn update(chain: &mut VerificationChain, is_sampled: bool) -> Lost {
+    chain.on_update(&Arc::default(), is_sampled)
 }
 
-/// Issues task `n`. The first begins a chain with this gap.
-fn issue(chain: &mut VerificationChain, n: u64, gap: Option<u32>) {
-    issue_with(chain, n, (n == 1).then_some(ChainStart { gap }));
+/// The tasks of the segment that is due, with whether each has an update.
+fn sampled(chain: &mut VerificationChain) -> Vec<(u64, bool)> {
+    let segment = chain.take_sampled();
+    let updates = segment.into_iter().flat_map(|segment| segment.updates);
+    updates
+        .map(|update| (update.task.id.0, update.signs.is_some()))
+        .collect()
 }
 
-/// The tasks of the segment that each update returns, in a chain with this gap.
+/// The tasks of the segment after each update, in a chain that begins with the first.
 fn segments(
     chain: &mut VerificationChain,
-    gap: Option<u32>,
     tasks: std::ops::RangeInclusive<u64>,
-    can_verify: impl Fn(u64) -> bool,
-    mut next: impl FnMut() -> Option<u32>,
+    is_sampled: impl Fn(u64) -> bool,
 ) -> Vec<Vec<u64>> {
+    let first = *tasks.start();
     let segment = |n| {
-        issue(chain, n, gap);
-        match chain.on_update(&SignBits::default(), can_verify(n), &mut next) {
-            Sampled::Verify(segment) => segment
-                .updates
-                .iter()
-                .map(|update| update.task.id.0)
-                .collect(),
-            Sampled::No | Sampled::Deferred | Sampled::Skipped => Vec::new(),
-        }
+        issue(chain, n, n == first);
+        assert_eq!(update(chain, is_sampled(n)), Lost::No);
+        sampled(chain).into_iter().map(|(task, _)| task).collect()
     };
     tasks.map(segment).collect()
 }
@@ -111,108 +116,99 @@ fn segments(
 #[test]
 fn chain_returns_each_update_once() {
     let mut chain = VerificationChain::default();
-    let mut next = [Some(1), None].into_iter();
-    let next = || next.next().unwrap();
-    let segments = segments(&mut chain, Some(2), 1..=7, |_| true, next);
+    let segments = segments(&mut chain, 1..=7, |n| n == 3 || n == 5);
+    let none = Vec::new;
     assert_eq!(
         segments,
         [
-            vec![],
-            vec![],
+            none(),
+            none(),
             vec![1, 2, 3],
-            vec![],
+            none(),
             vec![4, 5],
-            vec![],
-            vec![]
+            none(),
+            none()
         ]
     );
-    assert!(!chain.is_recording());
 }
 
 #[test]
-fn deferred_update_is_verified_later() {
+fn sampled_update_waits_for_place() {
     let mut chain = VerificationChain::default();
-    let can_verify = |n| n != 1 && n != 2;
-    let segments = segments(&mut chain, Some(0), 1..=4, can_verify, || Some(0));
-    assert_eq!(segments, [vec![], vec![], vec![1, 2, 3], vec![4]]);
+    issue(&mut chain, 1, true);
+    assert_eq!(update(&mut chain, true), Lost::No);
+    issue(&mut chain, 2, false);
+    assert_eq!(update(&mut chain, false), Lost::No);
+    assert_eq!(sampled(&mut chain), [(1, true), (2, true)]);
+    assert_eq!(sampled(&mut chain), []);
 }
 
-/// The tasks of a segment, with whether each has an update.
-fn tasks(sampled: Sampled) -> Vec<(u64, bool)> {
-    match sampled {
-        Sampled::Verify(segment) => segment
-            .updates
-            .iter()
-            .map(|update| (update.task.id.0, update.signs.is_some()))
-            .collect(),
-        other => panic!("expected a segment, found {other:?}"),
-    }
+#[test]
+fn reset_loses_waiting_update() {
+    let mut chain = VerificationChain::default();
+    issue(&mut chain, 1, true);
+    assert_eq!(update(&mut chain, true), Lost::No);
+    issue(&mut chain, 2, true);
+    assert_eq!(update(&mut chain, false), Lost::Sampled);
+    assert_eq!(sampled(&mut chain), []);
 }
 
 #[test]
 fn open_reset_keeps_chain_before() {
     // The second task resets the momentum while the first is open.
     let mut chain = VerificationChain::default();
-    issue_with(&mut chain, 1, Some(begins(0)));
-    issue_with(&mut chain, 2, Some(begins(1)));
-    let first = chain.on_update(&SignBits::default(), true, || None);
-    assert_eq!(tasks(first), [(1, true)]);
-    issue_with(&mut chain, 3, None);
-    let second = chain.on_update(&SignBits::default(), true, || None);
-    assert!(matches!(second, Sampled::No));
-    let third = chain.on_update(&SignBits::default(), true, || None);
-    assert_eq!(tasks(third), [(2, true), (3, true)]);
+    issue(&mut chain, 1, true);
+    issue(&mut chain, 2, true);
+    assert_eq!(update(&mut chain, true), Lost::No);
+    assert_eq!(sampled(&mut chain), [(1, true)]);
+    issue(&mut chain, 3, false);
+    assert_eq!(update(&mut chain, false), Lost::No);
+    assert_eq!(update(&mut chain, true), Lost::No);
+    assert_eq!(sampled(&mut chain), [(2, true), (3, true)]);
 }
 
 #[test]
 fn rejected_update_continues_chain() {
     let mut chain = VerificationChain::default();
-    issue_with(&mut chain, 1, Some(begins(0)));
-    issue_with(&mut chain, 2, None);
-    chain.on_rejected();
-    let second = chain.on_update(&SignBits::default(), true, || None);
-    assert_eq!(tasks(second), [(1, false), (2, true)]);
+    issue(&mut chain, 1, true);
+    issue(&mut chain, 2, false);
+    assert_eq!(chain.on_rejected(), Lost::No);
+    assert_eq!(update(&mut chain, true), Lost::No);
+    assert_eq!(sampled(&mut chain), [(1, false), (2, true)]);
 }
 
 #[test]
 fn stop_lasts_until_reset() {
     let mut chain = VerificationChain::default();
-    issue_with(&mut chain, 1, Some(begins(1)));
-    let update =
-        |chain: &mut VerificationChain| chain.on_update(&SignBits::default(), true, || Some(0));
-    assert!(matches!(update(&mut chain), Sampled::No));
-    issue_with(&mut chain, 2, None);
-    issue_with(&mut chain, 3, Some(begins(0)));
+    issue(&mut chain, 1, true);
+    _ = update(&mut chain, false);
+    issue(&mut chain, 2, false);
+    issue(&mut chain, 3, true);
     chain.stop();
-    assert!(
-        matches!(update(&mut chain), Sampled::No),
-        "the chain goes past its sampled update"
-    );
-    assert_eq!(tasks(update(&mut chain)), [(3, true)]);
-    issue_with(&mut chain, 4, Some(begins(0)));
+    _ = update(&mut chain, true);
+    assert_eq!(sampled(&mut chain), [], "the chain that was stopped");
+    _ = update(&mut chain, true);
+    assert_eq!(sampled(&mut chain), [(3, true)]);
+    issue(&mut chain, 4, true);
     chain.stop_all();
-    assert!(!issue_with(&mut chain, 5, None));
-    assert!(issue_with(&mut chain, 6, Some(begins(0))));
-    assert!(
-        matches!(update(&mut chain), Sampled::No),
-        "the open reset keeps its version"
-    );
-    assert!(matches!(update(&mut chain), Sampled::No));
-    assert_eq!(tasks(update(&mut chain)), [(6, true)]);
+    assert!(!issue(&mut chain, 5, false));
+    assert!(issue(&mut chain, 6, true));
+    for _ in 4..6 {
+        _ = update(&mut chain, true);
+        assert_eq!(sampled(&mut chain), [], "the open reset is not recorded");
+    }
+    _ = update(&mut chain, true);
+    assert_eq!(sampled(&mut chain), [(6, true)]);
 }
 
 #[test]
 fn attack_between_resets_is_detected() {
-    let mut stream = Stream::new(8);
     for probability in [0.02, 0.12, 0.5, 1.0] {
         // Number of intervals of twelve in which the update at each position is recomputed.
         let mut covered = [0u32; 12];
-        for _ in 0..20_000 {
-            let mut chain = VerificationChain::default();
-            let gap = sample_gap(probability, stream.bits());
-            let next = || sample_gap(probability, stream.bits());
-            let segments = segments(&mut chain, gap, 1..=12, |_| true, next);
-            segments
+        for chain in 0..20_000 {
+            let is_sampled = |n| is_sampled(&KEY, 12 * chain + n, probability);
+            segments(&mut VerificationChain::default(), 1..=12, is_sampled)
                 .into_iter()
                 .flatten()
                 .for_each(|n| covered[n as usize - 1] += 1);
@@ -223,7 +219,7 @@ fn attack_between_resets_is_detected() {
             let found = f64::from(covered) / 20_000.0;
             assert!(
                 (found - expected).abs() < 0.02,
-                "seed 8, {probability}, {position}: {found}, not {expected}"
+                "{probability}, {position}: {found}, not {expected}"
             );
         }
     }

@@ -11,12 +11,13 @@ use farsign::direction::{DirectionError, DirectionSpec};
 use farsign::estimate;
 use farsign::fixed_point::RangeError;
 use farsign::identity::VolunteerIdentity;
+use farsign::keys::RunKeys;
 use farsign::optimizer::{self, FarSign, FarSignOptions};
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, TaskSize, VolunteerId};
 use farsign::training_server::{
-    Draws, TrainingEvent, TrainingOptions, TrainingServer, VerificationOutcome, VerificationResult,
+    TrainingEvent, TrainingOptions, TrainingServer, VerificationOutcome, VerificationResult,
 };
 use farsign::verification::Recomputer;
 
@@ -143,6 +144,10 @@ impl FarSignServer {
         };
         let options = TrainingOptions {
             assignment: assignment(method, settings.order, rule),
+            keys: RunKeys {
+                tasks: rng.key(),
+                sampling: rng.key(),
+            },
             verify_probability,
             direction_seed: (keeps_momentum && method.order == OrderConfig::First)
                 .then_some(direction_seed),
@@ -173,22 +178,13 @@ impl FarSignServer {
         })
     }
 
-    /// Gives an input its draws, and advances the generator by those that were used.
-    fn with_draws<T>(&mut self, input: impl FnOnce(&mut TrainingServer, &mut Draws) -> T) -> T {
-        let mut ahead = self.rng.clone();
-        let mut draws = Draws::from_fn(|| ahead.next_u64());
-        let output = input(&mut self.training, &mut draws);
-        (0..draws.used()).for_each(|_| _ = self.rng.next_u64());
-        output
-    }
-
     /// Returns the factor of an update that the training server does not know: 1, or the weight of an audit.
     fn audit_weight(&mut self, worker: usize, task: &Task, signs: &SignBits) -> f32 {
         let Some(audit) = &mut self.audit else {
             return 1.0;
         };
         let rng = &mut self.rng;
-        let issued = self.training.counters().issued;
+        let issued = self.training.issued();
         let optimizer = self.training.optimizer();
         audit.refresh(issued, || optimizer.parameters(), || rng.next_u64());
         audit.weight(worker, task.direction_seed, signs)
@@ -204,9 +200,10 @@ impl FarSignServer {
             _ = self.training.discard_update(volunteer, task.id);
             return;
         }
-        let outcome = self.with_draws(|training, draws| {
-            training.handle_update(volunteer, task.id, signs.as_bytes(), factor, draws)
-        });
+        let bits = signs.as_bytes();
+        let outcome = self
+            .training
+            .handle_update(volunteer, task.id, bits, factor);
         let Ok(accepted) = outcome.verdict else {
             return;
         };
@@ -352,7 +349,7 @@ impl SimServer for FarSignServer {
             .volunteer
             .expect("a worker joins before its first task");
         let size = TaskSize { images, shards: 1 };
-        let issued = self.with_draws(|training, draws| training.next_task(volunteer, size, draws));
+        let issued = self.training.next_task(volunteer, size);
         let issued = issued.expect("a worker that has joined is connected");
         if let Some(differences) = &mut self.differences {
             differences.on_task(worker, &issued.version);

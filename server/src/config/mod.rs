@@ -15,6 +15,7 @@ use std::time::Duration;
 use farsign::assignment::{AssignmentOptions, ResetInterval};
 use farsign::dataset::PixelOrder;
 use farsign::fixed_point::FixedPoint;
+use farsign::keys::RunKeys;
 use farsign::optimizer::{FarSignOptions, Rule};
 use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
@@ -22,7 +23,7 @@ use farsign::task::RunSettings;
 use crate::admission::{AdmissionOptions, TokenDigest};
 use crate::config::settings::Settings;
 use crate::config::validate::Validator;
-use crate::coordinator::seeds::RunSeeds;
+use crate::coordinator::seeds::{RunSeeds, random_keys};
 use crate::coordinator::{CoordinatorOptions, VerificationOptions};
 use crate::data::loader::TrainAndHeldOut;
 use crate::http::RouterOptions;
@@ -48,10 +49,12 @@ pub struct Config {
     pub verification: Option<VerificationOptions>,
     /// Slow step size.
     pub step_size: StepSize,
-    /// Seed of all randomness.
+    /// Seed of everything that volunteers may know.
     pub seed: u64,
     /// Seeds that are derived from it.
     pub seeds: RunSeeds,
+    /// Keys of a new run.
+    pub keys: RunKeys,
     /// Accepted updates between evaluations.
     pub evaluate_every: u64,
     /// Limits of sessions.
@@ -152,6 +155,7 @@ impl Config {
             fixed_point,
             seed,
             seeds,
+            keys: random_keys(),
             evaluate_every,
             limits,
             drain_timeout,
@@ -191,7 +195,7 @@ impl Config {
             assignment: self.assignment,
             optimizer: self.optimizer_options(),
             verification: self.verification,
-            task_seeds: self.seeds.tasks.clone(),
+            keys: self.keys,
         }
     }
 
@@ -215,12 +219,17 @@ impl Config {
 
     /// Returns the identity under which the run is saved.
     pub fn run_identity(&self) -> RunIdentity {
-        RunIdentity::new(self.seed, &self.run, self.pinned_settings().to_toml())
+        RunIdentity::new(
+            self.seed,
+            self.keys,
+            &self.run,
+            self.pinned_settings().to_toml(),
+        )
     }
 
     /// Returns the saved state of the run before its first update.
     pub fn initial_checkpoint(&self) -> Checkpoint {
-        Checkpoint::initial(self.optimizer_options(), self.seeds.tasks.get_word_pos())
+        Checkpoint::initial(self.optimizer_options())
     }
 
     /// Returns the settings that anyone may read: the pinned ones without the data directory, and the probability of

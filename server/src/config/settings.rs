@@ -144,7 +144,7 @@ settings! {
     minibatch_window: u64 from 1 = 25, "FARSIGN_MINIBATCH_WINDOW",
         "Updates that share a minibatch under vote";
     seed: u64, "FARSIGN_SEED",
-        "Seed of the initial parameters and of all tasks [default: random]";
+        "Seed of the initial parameters and, under vote, of the directions [default: random]";
     evaluate_every: u64 from 1 = 20, "FARSIGN_EVALUATE_EVERY",
         "Accepted updates between evaluations on the held-out data";
     max_connections: u32 in 1 to 1_000_000 = 20_000, "FARSIGN_MAX_CONNECTIONS",

@@ -41,11 +41,11 @@ use std::time::Instant;
 use cpu_time::ThreadTime;
 use farsign::assignment::AssignmentOptions;
 use farsign::dataset::ShardedDataset;
+use farsign::keys::RunKeys;
 use farsign::optimizer::{FarSign, FarSignOptions};
 use farsign::task::RunSettings;
 use farsign::training_server::{TrainingCounters, TrainingOptions, TrainingServer};
 use farsign::trust::TrustMean;
-use rand_chacha::ChaCha12Rng;
 use tokio::sync::{mpsc, watch};
 
 use crate::admission::Admission;
@@ -79,8 +79,8 @@ pub struct CoordinatorOptions {
     pub optimizer: FarSignOptions,
     /// Verification of updates. `None` if updates are not verified.
     pub verification: Option<VerificationOptions>,
-    /// Generator of task seeds, which volunteers must not be able to predict.
-    pub task_seeds: ChaCha12Rng,
+    /// Keys of a new run. A saved run has its own.
+    pub keys: RunKeys,
 }
 
 /// Services that the coordinator uses.
@@ -99,7 +99,6 @@ pub struct Services {
 pub struct Coordinator {
     queue: mpsc::Receiver<Command>,
     training: TrainingServer,
-    seeds: ChaCha12Rng,
     registry: VolunteerRegistry,
     /// Recomputes updates. `None` if updates are not verified.
     verifier: Option<Verifier>,
@@ -147,15 +146,16 @@ impl Coordinator {
             assignment,
             optimizer,
             verification,
-            task_seeds,
+            keys,
         } = options;
         let training_options = TrainingOptions {
             assignment,
+            keys: saved.as_ref().map_or(keys, |saved| saved.keys),
             verify_probability: verification.map(|verification| verification.probability),
             direction_seed: None,
             fault: None,
         };
-        let (training, seeds, journal) = open(training_options, optimizer, task_seeds, saved);
+        let (training, journal) = open(training_options, optimizer, saved);
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE_CAPACITY);
         let latest = Arc::new(Snapshot::initial(&training));
         let (snapshots, published) = watch::channel(Arc::clone(&latest));
@@ -182,7 +182,6 @@ impl Coordinator {
         let mut coordinator = Self {
             queue,
             training,
-            seeds,
             registry: VolunteerRegistry::default(),
             verifier: verifier.transpose()?,
             verifier_stopped: false,
@@ -246,22 +245,15 @@ impl Coordinator {
 
     /// Returns the counters that decide the tasks to come, besides the optimizer.
     fn saved_counters(&self) -> CoordinatorCounters {
-        use rand_chacha::rand_core as _;
         let TrainingCounters {
             joined,
-            issued,
             version,
             trust_mean,
-            window,
         } = self.training.counters();
-        let words_drawn = self.seeds.get_word_pos();
         CoordinatorCounters {
             joined,
-            issued,
             version,
             trust_mean: trust_mean.0,
-            words_drawn,
-            window,
         }
     }
 
@@ -301,25 +293,23 @@ impl Coordinator {
 fn open(
     options: TrainingOptions,
     optimizer: FarSignOptions,
-    mut seeds: ChaCha12Rng,
     saved: Option<SavedRun>,
-) -> (TrainingServer, ChaCha12Rng, Journal) {
+) -> (TrainingServer, Journal) {
     let Some(saved) = saved else {
         return (
             TrainingServer::new(FarSign::new(optimizer), options),
-            seeds,
             Journal::default(),
         );
     };
     let SavedRun {
         optimizer,
+        keys: _,
         counters,
         unsaved,
         trust,
         writer,
         checkpoint_every,
     } = saved;
-    seeds.set_word_pos(counters.words_drawn);
     let accepted = optimizer.accepted();
     // The saved model may be ahead of the newest published snapshot, so the first snapshot has another version.
     let counters = CoordinatorCounters {
@@ -329,22 +319,16 @@ fn open(
     let journal = Journal::new(writer, unsaved, counters, checkpoint_every, accepted);
     let CoordinatorCounters {
         joined,
-        issued,
         version,
         trust_mean,
-        window,
-        ..
     } = counters;
     let counters = TrainingCounters {
         joined,
-        issued,
         version,
         trust_mean: TrustMean(trust_mean),
-        window,
     };
     (
         TrainingServer::resume(optimizer, options, counters, trust),
-        seeds,
         journal,
     )
 }

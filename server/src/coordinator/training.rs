@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use farsign::task::{GoodbyeReason, TaskId, TaskSize, VolunteerId};
 use farsign::training_server::{
-    AcceptedUpdate, Draws, IssuedTask, TrainingEvent, TrainingServer, TrustRecord, UpdateOutcome,
-    VerificationResult,
+    AcceptedUpdate, IssuedTask, TrainingEvent, TrustRecord, UpdateOutcome, VerificationResult,
 };
-use rand_chacha::rand_core::Rng as _;
 use tokio::sync::oneshot;
 
 use super::Coordinator;
@@ -17,29 +15,14 @@ use super::verifier::SubmitError;
 use crate::admission::bans::Ban;
 use crate::store::event::{Accepted, Event};
 
-/// Words of the generator's position that one draw of 64 bits uses.
-const WORDS_PER_DRAW: u128 = 2;
-
 impl Coordinator {
-    /// Gives an input its draws, and advances the generator by those that were used.
-    fn with_draws<T>(&mut self, input: impl FnOnce(&mut TrainingServer, &mut Draws) -> T) -> T {
-        let position = self.seeds.get_word_pos();
-        let mut draws = Draws::from_fn(|| self.seeds.next_u64());
-        let output = input(&mut self.training, &mut draws);
-        self.seeds
-            .set_word_pos(position + WORDS_PER_DRAW * draws.used() as u128);
-        output
-    }
-
     pub(super) fn handle_update(
         &mut self,
         volunteer: VolunteerId,
         task: TaskId,
         bits: &[u8],
     ) -> UpdateOutcome {
-        let outcome = self.with_draws(|training, draws| {
-            training.handle_update(volunteer, task, bits, 1.0, draws)
-        });
+        let outcome = self.training.handle_update(volunteer, task, bits, 1.0);
         let entry = self.registry.get_mut(volunteer).filter(|_| outcome.closed);
         let base = entry.and_then(|entry| entry.on_task_closed(task));
         match outcome.verdict {
@@ -75,7 +58,7 @@ impl Coordinator {
                 volunteer,
                 task,
                 trust,
-                signs: signs.clone(),
+                signs: Arc::clone(signs),
             })
         });
     }
@@ -130,16 +113,16 @@ impl Coordinator {
             wanted.saturating_sub(self.training.open_tasks(volunteer))
         };
         let issue = |_| {
-            let issued = self.with_draws(|training, draws| {
-                if request.replaces_open {
-                    training.next_task(volunteer, size, draws)
-                } else {
-                    training.further_task(volunteer, size, draws)
-                }
-            })?;
+            let issued = if request.replaces_open {
+                self.training.next_task(volunteer, size)
+            } else {
+                self.training.further_task(volunteer, size)
+            }?;
             Some(self.assign(volunteer, &issued))
         };
-        (0..missing).map_while(issue).collect()
+        let tasks = (0..missing).map_while(issue).collect();
+        self.handle_events(); // a volunteer that has had all its numbers is ejected
+        tasks
     }
 
     /// Records a task, and reserves memory for its verification.
@@ -176,6 +159,7 @@ impl Coordinator {
             self.training.skip_recording(result.volunteer);
             self.counters.verification.record_skip();
         }
+        self.submit_verifications();
         self.registry.forget_departed(result.volunteer);
         self.counters
             .verification

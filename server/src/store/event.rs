@@ -1,6 +1,9 @@
 //! The saved values of a run.
 
+use std::sync::Arc;
+
 use farsign::identity::VolunteerIdentity;
+use farsign::keys::RunKeys;
 use farsign::optimizer::{FarSign, FarSignOptions, FarSignState};
 use farsign::sign::SignBits;
 use farsign::step::Step;
@@ -11,8 +14,10 @@ use farsign::trust::TrustMean;
 /// The identity of a run; it never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunIdentity {
-    /// Seed of all randomness.
+    /// Seed of everything that volunteers may know.
     pub seed: u64,
+    /// Keys of everything that they must not foresee.
+    pub keys: RunKeys,
     /// Public id of the run.
     pub run_id: u64,
     /// SHA-256 of the uncompressed training files, images then labels.
@@ -22,10 +27,11 @@ pub struct RunIdentity {
 }
 
 impl RunIdentity {
-    /// Creates the identity of a run from its seed and its pinned settings.
-    pub fn new(seed: u64, run: &RunSettings, settings: String) -> Self {
+    /// Creates the identity of a run from its seed, its keys and its pinned settings.
+    pub fn new(seed: u64, keys: RunKeys, run: &RunSettings, settings: String) -> Self {
         Self {
             seed,
+            keys,
             run_id: run.run_id,
             train_digest: run.train_digest,
             settings,
@@ -73,40 +79,30 @@ pub struct Accepted {
     /// Trust, a factor on the weight of the sender.
     pub trust: f32,
     /// One sign per direction.
-    pub signs: SignBits,
+    pub signs: Arc<SignBits>,
 }
 
 /// The new trust of a volunteer; `None` if the volunteer is removed from the store.
 pub type TrustChange = (VolunteerIdentity, Option<TrustRecord>);
 
-/// The state besides the optimizer that decides future tasks, so that no number and no seed is used twice.
+/// The state besides the optimizer that decides future tasks, so that no number is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CoordinatorCounters {
     /// Joined volunteers; the number of the last one.
     pub joined: u64,
-    /// Issued tasks; the number of the last one.
-    pub issued: u64,
     /// Number of the newest version.
     pub version: u64,
     /// Running mean of the senders' trust.
     pub trust_mean: f32,
-    /// 32-bit words drawn from the task generator.
-    pub words_drawn: u128,
-    /// Number and seed of the current minibatch window, under `vote`.
-    pub window: Option<(u64, u64)>,
 }
 
 impl CoordinatorCounters {
     /// Returns counters beyond all that may have been used since, for a run that lost its last events.
     #[must_use]
     pub fn skip(self) -> Self {
-        const FAR: u64 = 1 << 32;
         Self {
-            joined: self.joined + FAR,
-            issued: self.issued + FAR,
-            version: self.version + FAR,
-            words_drawn: self.words_drawn + (1 << 40),
-            window: None,
+            joined: self.joined + (1 << 28),
+            version: self.version + (1 << 32),
             ..self
         }
     }
@@ -133,11 +129,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Creates the state of a run before its first update. `words_drawn` is the position of the task generator.
-    pub fn initial(optimizer: FarSignOptions, words_drawn: u128) -> Self {
+    /// Creates the state of a run before its first update.
+    pub fn initial(optimizer: FarSignOptions) -> Self {
         let counters = CoordinatorCounters {
             trust_mean: TrustMean::default().0,
-            words_drawn,
             ..CoordinatorCounters::default()
         };
         Self {

@@ -2,6 +2,7 @@
 
 use farsign::dataset::{ShardedDataset, hexadecimal};
 use farsign::identity::VolunteerIdentity;
+use farsign::keys::RunKeys;
 use farsign::optimizer::{FarSign, FarSignOptions};
 
 use crate::store::event::{CoordinatorCounters, Event, RunIdentity, TrustRecord};
@@ -16,6 +17,8 @@ use crate::store::{StoreError, StoreOptions};
 pub struct SavedRun {
     /// The optimizer after the last event, without active volunteers.
     pub optimizer: FarSign,
+    /// Keys of the run.
+    pub keys: RunKeys,
     /// State that decides future tasks.
     pub counters: CoordinatorCounters,
     /// Events that are not saved yet: all volunteers have left.
@@ -80,12 +83,14 @@ impl SavedRun {
         left.clone()
             .for_each(|volunteer| optimizer.leave(volunteer));
         let unsaved = left.map(Event::Leave).collect();
+        let keys = log.identity().keys;
         let counters = log.counters();
         let trust = log.trust()?;
         let writer = Writer::start(log, dir, options.retention_bytes)?;
         let checkpoint_every = options.checkpoint_every;
         Ok(Self {
             optimizer,
+            keys,
             counters,
             unsaved,
             trust,

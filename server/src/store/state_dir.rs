@@ -7,6 +7,8 @@
 //!   run.N.redb    an archived run or damaged database; never modified
 //!   rescue.N
 //! ```
+//!
+//! Only the owner may read database and backup, which have the keys of the run.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -153,6 +155,7 @@ impl StateDir {
         if new.exists() {
             fs::remove_file(&new).map_err(StoreError::io("remove", &new))?; // left by an interrupted start
         }
+        create_private(&new).map_err(StoreError::io("create", &new))?;
         let database = builder().create(&new).map_err(database_error)?;
         let mut log = Log::create(database, identity.clone(), checkpoint)?;
         if !trust.is_empty() {
@@ -239,7 +242,7 @@ impl StateDir {
         let new = self.path.join("rescue.new");
         let path = self.backup_path();
         let write = || {
-            let mut file = File::create(&new)?;
+            let mut file = create_private(&new)?;
             file.write_all(&codec::write_backup(identity, checkpoint))?;
             file.sync_all()?;
             fs::rename(&new, &path)
@@ -301,6 +304,15 @@ impl StateDir {
     fn backup_path(&self) -> PathBuf {
         self.path.join("rescue")
     }
+}
+
+/// Creates or empties a file that only its owner may read, because it has the keys of the run.
+fn create_private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Builds databases that verify every page on open, so that damage is detected at once.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use farsign::keys::Purpose;
 use farsign::random::Stream;
 use farsign::task::{Task, TaskId, VolunteerId};
 use farsign_server::admission::Admission;
@@ -248,7 +249,7 @@ async fn acknowledged_updates_survive_disk_failure() {
 }
 
 #[tokio::test]
-async fn resume_continues_task_seeds() {
+async fn resumed_run_keeps_keys() {
     let fixture = Fixture::new(RuleKind::Plain);
     let disk = Disk::default();
     let mut received = Received::default();
@@ -265,14 +266,12 @@ async fn resume_continues_task_seeds() {
             "all volunteers have left"
         );
     }
-    let mut seeds = fixture.config.seeds.tasks.clone();
-    let mut draw = || rand_chacha::rand_core::Rng::next_u64(&mut seeds);
-    for (index, task) in received.tasks.iter().enumerate() {
-        assert_eq!(task.id, TaskId(index as u64 + 1));
-        assert_eq!(
-            [task.minibatch_seed, task.direction_seed, task.coin_seed],
-            [draw(), draw(), draw()]
-        );
+    let mut ids = BTreeSet::new();
+    for task in &received.tasks {
+        assert!(ids.insert(task.id), "{:?} was issued twice", task.id);
+        let seeds = [task.minibatch_seed, task.direction_seed, task.coin_seed];
+        let words = fixture.config.keys.tasks.words(Purpose::Task, task.id.0);
+        assert_eq!(seeds, words, "{:?}", task.id);
     }
 }
 

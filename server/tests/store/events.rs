@@ -1,6 +1,7 @@
 //! Random events of a small run, and the resulting states.
 
 use farsign::direction::{DirectionFamily, DirectionSpec};
+use farsign::keys::{Key, RunKeys};
 use farsign::optimizer::{FarSign, FarSignOptions, FarSignState, Rule};
 use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
@@ -36,6 +37,10 @@ pub fn options(rule: Rule) -> FarSignOptions {
 
 pub fn identity() -> RunIdentity {
     RunIdentity {
+        keys: RunKeys {
+            tasks: Key::new([1; 32]),
+            sampling: Key::new([2; 32]),
+        },
         seed: 1,
         run_id: 2,
         train_digest: [3; 32],
@@ -89,7 +94,7 @@ pub fn event(stream: &mut Stream) -> Event {
                 reset_momentum: stream.below(2) == 0,
             },
             trust: 0.05 + stream.unit(),
-            signs: signs(stream),
+            signs: signs(stream).into(),
         }),
     }
 }
@@ -97,8 +102,7 @@ pub fn event(stream: &mut Stream) -> Event {
 /// Returns counters that identify a batch.
 pub fn counters(batch: u64) -> CoordinatorCounters {
     CoordinatorCounters {
-        issued: batch,
-        words_drawn: u128::from(batch),
+        joined: batch,
         ..CoordinatorCounters::default()
     }
 }

@@ -173,11 +173,29 @@ fn missing_database_recovers_from_backup() {
     fs::remove_file(copy.path().join("run.redb")).unwrap();
     let OpenedRun { log, recovered } = StateDir::lock(copy.path()).unwrap().open().unwrap();
     assert_eq!(recovered.unwrap().accepted, run.checkpoint);
-    assert!(log.counters().issued > counters(50).issued);
-    assert!(log.counters().words_drawn > counters(50).words_drawn);
+    assert!(log.counters().joined > counters(50).joined);
+    assert_eq!(
+        log.identity().keys,
+        identity().keys,
+        "tasks keep their seeds"
+    );
     drop(log);
     let again = StateDir::lock(copy.path()).unwrap().open().unwrap();
     assert!(again.recovered.is_none(), "the damage is repaired once");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_with_keys_are_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let run = Run::new();
+    for name in ["run.redb", "rescue"] {
+        let mode = fs::metadata(run.copy().path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn both_methods_remove_attack() {
                 reset_momentum: false,
             },
             trust,
-            signs,
+            signs: signs.into(),
         });
         apply(&mut live, &event);
         events.push(event);

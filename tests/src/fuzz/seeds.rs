@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use farsign::delta_coding;
+use farsign::keys::{Key, RunKeys};
 use farsign::optimizer::FarSignState;
 use farsign::random::Stream;
 use farsign::sign::SignBits;
@@ -225,7 +226,7 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
             reset_momentum: true,
         },
         trust: 0.5,
-        signs: signs.clone(),
+        signs: signs.clone().into(),
     };
     let rolled_back = Event::RolledBack {
         volunteer,
@@ -237,6 +238,10 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
     };
     let identity = RunIdentity {
         seed: 1,
+        keys: RunKeys {
+            tasks: Key::new([5; 32]),
+            sampling: Key::new([6; 32]),
+        },
         run_id: 2,
         train_digest: [7; 32],
         settings: "batch = 1\n".into(),
@@ -253,9 +258,7 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
         },
         counters: CoordinatorCounters {
             joined: 2,
-            issued: 9,
             version: 4,
-            window: Some((3, 11)),
             ..CoordinatorCounters::default()
         },
         state: FarSignState {

@@ -6,6 +6,7 @@ use farsign::assignment::{Assigner, AssignmentOptions, VolunteerAssignment};
 use farsign::dataset::{Dataset, DatasetParts, ShardedDataset};
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
+use farsign::keys::Key;
 use farsign::model::Architecture;
 use farsign::optimizer::{FarSign, FarSignOptions, Rule, SignUpdate};
 use farsign::random::Stream;
@@ -48,7 +49,6 @@ struct Server {
     optimizer: FarSign,
     assigner: Assigner,
     assigned: VolunteerAssignment,
-    seeds: Stream,
     open: Option<Task>,
     /// The version that was sent last.
     sent: Option<Version>,
@@ -84,14 +84,13 @@ impl Server {
             direction_reuse: 1,
             resets: None,
         };
-        let assigner = Assigner::new(options);
-        let (assigned, seeds) = (VolunteerAssignment::default(), Stream::new(3));
+        let assigner = Assigner::new(options, Key::new([3; 32]));
+        let assigned = VolunteerAssignment::default();
         Self {
             settings,
             optimizer,
             assigner,
             assigned,
-            seeds,
             open: None,
             sent: None,
         }
@@ -106,11 +105,10 @@ impl Server {
             shift: 6,
         };
         let newest = Version::round(version, version, self.optimizer.x(), grid);
-        let given = self
-            .assigner
-            .assign(&mut self.assigned, version, || self.seeds.bits());
+        let id = TaskId::new(VOLUNTEER, version + 1);
+        let given = self.assigner.assign(&mut self.assigned, id, version);
         let task = Task {
-            id: TaskId(version),
+            id,
             version: newest.hash(),
             minibatch_seed: given.minibatch_seed,
             direction_seed: given.direction_seed,

@@ -18,6 +18,7 @@ const CRATES: [Layers; 5] = [
         layers: &[
             &[
                 "backoff",
+                "keys",
                 "line_budget",
                 "math",
                 "momentum",

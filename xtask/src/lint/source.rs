@@ -69,6 +69,7 @@ const BANS: [Ban; 8] = [
             "farsign/src/dataset",
             "farsign/src/delta_coding",
             "farsign/src/identity",
+            "farsign/src/keys",
             "farsign/src/sign",
             "farsign/src/version/hash",
         ],

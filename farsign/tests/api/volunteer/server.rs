@@ -10,9 +10,9 @@ use farsign::dataset::{Dataset, ShardedDataset};
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::estimate::Order;
 use farsign::kernels::{Evaluation, sparse::Kernel};
+use farsign::keys::Key;
 use farsign::model::Architecture;
 use farsign::optimizer::{FarSign, FarSignOptions, Rule, SignUpdate};
-use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, TaskId, VolunteerId};
@@ -83,8 +83,7 @@ pub struct Server {
     assigner: Assigner,
     assigned: HashMap<VolunteerId, VolunteerAssignment>,
     open: HashMap<TaskId, (VolunteerId, Assignment)>,
-    seeds: Stream,
-    tasks: u64,
+    tasks: HashMap<VolunteerId, u64>,
 }
 
 impl Server {
@@ -113,11 +112,10 @@ impl Server {
         Self {
             settings,
             optimizer,
-            assigner: Assigner::new(options),
+            assigner: Assigner::new(options, Key::new([6; 32])),
             assigned: HashMap::new(),
             open: HashMap::new(),
-            seeds: Stream::new(6),
-            tasks: 0,
+            tasks: HashMap::new(),
         }
     }
 
@@ -181,11 +179,10 @@ impl Server {
             .assigned
             .get_mut(&volunteer)
             .expect("a volunteer that joined");
-        let assignment = self
-            .assigner
-            .assign(assigned, accepted, || self.seeds.bits());
-        self.tasks += 1;
-        let id = TaskId(self.tasks);
+        let number = self.tasks.entry(volunteer).or_default();
+        *number += 1;
+        let id = TaskId::new(volunteer, *number);
+        let assignment = self.assigner.assign(assigned, id, accepted);
         self.open.insert(id, (volunteer, assignment));
         let Assignment {
             minibatch_seed,

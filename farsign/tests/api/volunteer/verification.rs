@@ -47,7 +47,7 @@ fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<VerifiableUpdate>> {
         open.entry(id).or_default().push(VerifiableUpdate {
             task,
             version,
-            signs: Some(signs),
+            signs: Some(Arc::new(signs)),
         });
         server.receive(VolunteerId(id), &update, frame);
         sent[id as usize] = Arc::new(server.version());
@@ -121,7 +121,7 @@ fn single_wrong_bit_fails_verification() {
             }
             let wrong = stream.below(chain.len() as u64) as usize;
             let signs = chain[wrong].signs.as_mut().expect("an update");
-            flip_one(signs, stream.bits());
+            flip_one(Arc::make_mut(signs), stream.bits());
             let found = recomputer.first_mismatch(&chain, &mut Momentum::default());
             assert_eq!(found, Some(wrong), "chain {number} of {run:?}");
         }

@@ -11,7 +11,7 @@ use farsign::momentum::Momentum;
 use farsign::optimizer::{FarSign, FarSignOptions, Rule, SignUpdate};
 use farsign::random::Stream;
 use farsign::sign::SignBits;
-use farsign::task::VolunteerId;
+use farsign::task::{TaskId, VolunteerId};
 
 use crate::engine::fleet::{WorkerProfile, WorkerTiming, spawn_fleet};
 use crate::rng::{RngStream, SimRng};
@@ -79,7 +79,6 @@ struct Training<'a> {
     /// Completion times in microseconds with the workers; ties in the order of scheduling.
     done: BinaryHeap<Reverse<(u64, u64, usize)>>,
     scheduled: u64,
-    rng: SimRng,
 }
 
 impl<'a> Training<'a> {
@@ -110,16 +109,16 @@ impl<'a> Training<'a> {
         };
         let optimizer = FarSignOptions::new(&x, directions, case.slow, Rule::Plain);
         let optimizer = FarSign::new(optimizer.expect("the cases are constant"));
+        let key = SimRng::new(seed, RngStream::Server, 0).key();
         let mut training = Self {
             case,
             options,
             problem,
             optimizer,
-            assigner: Assigner::new(assignment),
+            assigner: Assigner::new(assignment, key),
             scratch: Scratch::new(directions, case.order),
             done: BinaryHeap::new(),
             scheduled: 0,
-            rng: SimRng::new(seed, RngStream::Server, 0),
             workers,
         };
         for worker in 0..training.workers.len() {
@@ -131,14 +130,12 @@ impl<'a> Training<'a> {
 
     fn issue(&mut self, index: usize, now_us: u64) {
         let worker = &mut self.workers[index];
-        let rng = &mut self.rng;
+        self.scheduled += 1;
+        let task = TaskId(self.scheduled);
         worker.task = self
             .assigner
-            .assign(&mut worker.assigned, self.optimizer.accepted(), || {
-                rng.next_u64()
-            });
+            .assign(&mut worker.assigned, task, self.optimizer.accepted());
         worker.x = self.optimizer.parameters();
-        self.scheduled += 1;
         let done_us = now_us + worker.timing.sample_task_us();
         self.done.push(Reverse((done_us, self.scheduled, index)));
     }

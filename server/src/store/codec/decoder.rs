@@ -114,22 +114,14 @@ impl<'a> Decoder<'a> {
             bytes: self.u64()?,
         };
         let joined = self.u64()?;
-        let issued = self.u64()?;
         let version = self.u64()?;
         let trust_mean = self.f32()?;
-        let words_drawn = u128::from_le_bytes(self.array()?);
-        let has_window = self.bool()?;
-        let window = (self.u64()?, self.u64()?);
-        let window = has_window.then_some(window);
         Ok((
             position,
             CoordinatorCounters {
                 joined,
-                issued,
                 version,
                 trust_mean,
-                words_drawn,
-                window,
             },
         ))
     }

@@ -1,7 +1,7 @@
-//! The binary encoding of saved values, format 2.
+//! The binary encoding of saved values, format 3.
 //!
 //! ```text
-//!   identity     format 4 | seed 8 | run id 8 | digest 32 | settings, TOML to the end
+//!   identity     format 4 | seed 8 | keys of tasks and sampling 32 each | run id 8 | digest 32 | settings, TOML to the end
 //!
 //!   event        kind 1 | volunteer 8 | ...                     all integers and floats little-endian
 //!     1 join
@@ -11,10 +11,9 @@
 //!   task         id 8 | version 32 | seeds of minibatch, directions and coins 8 each | images 4 | shards 2 | reset 1
 //!   signs        count 4 | packed bits, ceil(count / 8)
 //!
-//!   position     sequence 8 | log bytes 8 | joined 8 | issued 8 | version 8 | trust mean 4 | words drawn 16 | window 17
-//!   window       0 or 1 | number 8 | seed 8                      zeros where there is none
+//!   position     sequence 8 | log bytes 8 | joined 8 | version 8 | trust mean 4
 //!
-//!   checkpoint   position 77 | accepted 8 | weight 8 | fraction bits 1 | x | votes | senders
+//!   checkpoint   position 36 | accepted 8 | weight 8 | fraction bits 1 | x | votes | senders
 //!   x            count 4 | count integers of 4
 //!   votes        count 4 | count floats of 4
 //!   senders      count 4 | count times: volunteer 8 | last 8 | sent 1
@@ -29,6 +28,9 @@
 
 mod decoder;
 
+use std::sync::Arc;
+
+use farsign::keys::{Key, RunKeys};
 use farsign::optimizer::FarSignState;
 use farsign::sign::SignBits;
 use farsign::step::Step;
@@ -43,7 +45,7 @@ use crate::store::event::{
 use decoder::Decoder;
 
 /// The format this program writes and reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 const DIGEST_BYTES: usize = 32;
 
@@ -87,6 +89,8 @@ pub enum RecordError {
 pub fn write_identity(identity: &RunIdentity) -> Vec<u8> {
     let mut out = FORMAT.to_le_bytes().to_vec();
     out.extend(identity.seed.to_le_bytes());
+    out.extend(identity.keys.tasks.bytes());
+    out.extend(identity.keys.sampling.bytes());
     out.extend(identity.run_id.to_le_bytes());
     out.extend(identity.train_digest);
     out.extend(identity.settings.as_bytes());
@@ -104,6 +108,10 @@ pub fn read_identity(bytes: &[u8]) -> Result<RunIdentity, RecordError> {
         return Err(RecordError::Format { found });
     }
     let seed = decoder.u64()?;
+    let keys = RunKeys {
+        tasks: Key::new(decoder.array()?),
+        sampling: Key::new(decoder.array()?),
+    };
     let run_id = decoder.u64()?;
     let train_digest = decoder.array()?;
     let settings =
@@ -113,6 +121,7 @@ pub fn read_identity(bytes: &[u8]) -> Result<RunIdentity, RecordError> {
         })?;
     Ok(RunIdentity {
         seed,
+        keys,
         run_id,
         train_digest,
         settings,
@@ -198,7 +207,7 @@ pub fn read_event(bytes: &[u8]) -> Result<Event, RecordError> {
             volunteer,
             task: decoder.task()?,
             trust: decoder.f32()?,
-            signs: decoder.signs()?,
+            signs: Arc::new(decoder.signs()?),
         }),
         kind::ROLLED_BACK => {
             let direction_seed = decoder.u64()?;
@@ -235,17 +244,11 @@ pub fn write_position(position: LogPosition, counters: &CoordinatorCounters) -> 
         position.sequence,
         position.bytes,
         counters.joined,
-        counters.issued,
         counters.version,
     ] {
         out.extend(number.to_le_bytes());
     }
     out.extend(counters.trust_mean.to_le_bytes());
-    out.extend(counters.words_drawn.to_le_bytes());
-    out.push(counters.window.is_some().into());
-    let (number, seed) = counters.window.unwrap_or_default();
-    out.extend(number.to_le_bytes());
-    out.extend(seed.to_le_bytes());
     out
 }
 
