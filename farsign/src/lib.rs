@@ -84,6 +84,7 @@
 //! ```
 
 pub mod assignment;
+pub mod attachment;
 pub mod backoff;
 pub mod dataset;
 pub mod delta_coding;
@@ -93,6 +94,7 @@ pub mod fixed_point;
 pub mod identity;
 pub mod kernels;
 pub mod keys;
+pub mod learner;
 pub mod line_budget;
 pub mod math;
 pub mod minibatch;
@@ -107,6 +109,7 @@ pub mod sign_update;
 pub mod simd;
 pub mod step;
 pub mod task;
+pub mod task_issuer;
 pub mod task_sizing;
 pub mod task_timing;
 pub mod tolerance;

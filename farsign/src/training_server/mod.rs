@@ -1,57 +1,42 @@
-//! The training server without I/O: volunteers, tasks, updates, weights, trust, verification and rollback.
+//! The training server without I/O: a [learner](crate::learner), the [issuer](crate::task_issuer) of its volunteers'
+//! tasks, and the versions that these are issued against.
 //!
 //! ```text
 //!   inputs                                        outputs
-//!     join, leave, eject                            TrainingEvent      poll_event
-//!     next_task(size)           +-----------------+ IssuedTask
+//!     join, leave, eject                            LearnerEvent       poll_event
+//!     next_task(size)           +-----------------+ Task
 //!     further_task              |                 |
-//!     handle_update(bits)       | TrainingServer  | AcceptedUpdate or RejectReason, last_step
+//!     handle_update(bits)       | TrainingServer  | AcceptedUpdate or RejectReason
 //!     publish                   +-----------------+ Version
 //!     handle_verification                           VerificationJob    poll_verification
-//!     skip_recording, skip_verification
 //! ```
 //!
-//! The outcome depends on the sequence of inputs alone. There is no clock, no thread, no generator and no memory limit
-//! inside: unpredictable words follow from the keys of the run ([`RunKeys`]) and the numbers of tasks and updates, and a
-//! lack of memory or of queue capacity is reported with an input. The server of the product and the simulator run the same
-//! state machine.
+//! The outcome depends on the sequence of inputs alone. The server of the product and the simulator run the same state
+//! machine.
 //!
 //! Versions of the model are published with [`TrainingServer::publish`]. The caller decides when: after
 //! [`crate::assignment::updates_between_snapshots`] accepted updates since the last at the earliest.
 
-mod event;
-mod removal;
 mod state;
-mod task_ledger;
 #[cfg(all(test, not(target_family = "wasm")))] // proptest does not run in a browser
 mod tests;
-mod trust_store;
-mod update;
-mod volunteer;
 
-pub use event::{TrainingEvent, VerificationJob};
 pub use state::{TrainingCounters, TrainingState};
-pub use trust_store::{MAX_TRUST_RECORDS, TrustRecord};
-pub use update::{
-    AcceptedUpdate, IssuedTask, UpdateOutcome, VerificationOutcome, VerificationResult,
-};
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::assignment::{Assigner, AssignmentOptions};
+use crate::assignment::AssignmentOptions;
 use crate::identity::VolunteerIdentity;
 use crate::keys::RunKeys;
+use crate::learner::{
+    AcceptedUpdate, InjectedFault, Learner, LearnerEvent, LearnerOptions, VerificationJob,
+    VerificationOutcome, VerificationResult,
+};
 use crate::optimizer::FarSign;
-use crate::sign::SignBits;
-use crate::step::Step;
-use crate::task::{GoodbyeReason, VolunteerId};
-use crate::trust::TrustMean;
-use crate::verification::recomputed_fraction;
+use crate::sign::{SignBits, SignBitsError};
+use crate::task::{GoodbyeReason, RejectReason, Task, TaskId, TaskSize, VolunteerId};
+use crate::task_issuer::{ClosedTask, TaskIssuer};
 use crate::version::{GridSchedule, Version};
-use task_ledger::TaskLedger;
-use trust_store::TrustStore;
-use volunteer::VolunteerState;
 
 /// Options of a training server, besides those of its optimizer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,39 +54,37 @@ pub struct TrainingOptions {
     pub fault: Option<InjectedFault>,
 }
 
-/// A fault of the training server, injected to check that results show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InjectedFault {
-    /// Signs are flipped before they are applied.
-    SignsFlipped,
-    /// Every update has the weight 1.
-    WeightsIgnored,
-    /// Every verification passes.
-    VerificationDisabled,
+/// The outcome of an update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UpdateOutcome {
+    /// The accepted update, or the reason for its rejection.
+    pub verdict: Result<AcceptedUpdate, RejectReason>,
+    /// Whether the update closed its task, so that the volunteer gets another.
+    pub closed: bool,
 }
 
 /// A training server without I/O.
 #[derive(Debug)]
 pub struct TrainingServer {
-    options: TrainingOptions,
-    optimizer: FarSign,
-    assigner: Assigner,
-    ledger: TaskLedger,
-    volunteers: BTreeMap<VolunteerId, VolunteerState>,
-    /// Connected volunteers by identity, for volunteers that sent one.
-    by_identity: BTreeMap<VolunteerIdentity, VolunteerId>,
-    /// Volunteers that left while a verification of their updates is running.
-    departed: BTreeMap<VolunteerId, VolunteerState>,
-    trust_store: TrustStore,
-    trust_mean: TrustMean,
-    joined: u64,
+    issuer: TaskIssuer,
+    learner: Learner,
     /// The newest published version, which tasks are issued against.
     version: Arc<Version>,
     grids: GridSchedule,
-    /// The signs of the newest update.
-    signs: Arc<SignBits>,
-    events: VecDeque<TrainingEvent>,
-    jobs: VecDeque<Arc<VerificationJob>>,
+}
+
+impl TrainingOptions {
+    fn issuer(&self) -> TaskIssuer {
+        TaskIssuer::new(self.assignment, self.keys.tasks, self.direction_seed)
+    }
+
+    fn learner(&self) -> LearnerOptions {
+        LearnerOptions {
+            sampling_key: self.keys.sampling,
+            verify_probability: self.verify_probability,
+            fault: self.fault,
+        }
+    }
 }
 
 impl TrainingServer {
@@ -110,34 +93,153 @@ impl TrainingServer {
         Self::resume(optimizer, options, TrainingCounters::default(), [])
     }
 
+    /// Returns the learner.
+    pub fn learner(&self) -> &Learner {
+        &self.learner
+    }
+
+    /// Returns the optimizer.
+    pub fn optimizer(&self) -> &FarSign {
+        self.learner.optimizer()
+    }
+
     /// Adds a volunteer. A connected volunteer of the same identity is ejected; its trust carries over.
     pub fn join(&mut self, identity: Option<VolunteerIdentity>) -> VolunteerId {
-        self.joined += 1;
-        let volunteer = VolunteerId(self.joined);
-        let mut record = TrustRecord::default();
-        if let Some(identity) = identity {
-            if let Some(previous) = self.by_identity.get(&identity).copied() {
-                self.eject(previous, GoodbyeReason::SessionReplaced);
-            }
-            self.by_identity.insert(identity, volunteer);
-            record = self.trust_store.remove(identity);
-        }
-        self.optimizer.join(volunteer);
-        self.events.push_back(TrainingEvent::Joined(volunteer));
-        let state = VolunteerState {
-            identity,
-            record,
-            ..VolunteerState::default()
-        };
-        self.volunteers.insert(volunteer, state);
+        let volunteer = self.learner.join(identity);
+        self.issuer.join(volunteer);
+        self.forget_left();
         volunteer
+    }
+
+    /// Removes a volunteer that has left. Ignored if it is not connected.
+    pub fn leave(&mut self, volunteer: VolunteerId) {
+        self.learner.leave(volunteer);
+        self.forget_left();
+    }
+
+    /// Ejects a volunteer. Returns whether it was connected.
+    pub fn eject(&mut self, volunteer: VolunteerId, reason: GoodbyeReason) -> bool {
+        let ejected = self.learner.eject(volunteer, reason);
+        self.forget_left();
+        ejected
+    }
+
+    /// Issues a task of this size against the newest version. Open tasks of the volunteer time out.
+    ///
+    /// `None` if the volunteer is not connected.
+    pub fn next_task(&mut self, volunteer: VolunteerId, size: TaskSize) -> Option<Task> {
+        self.eject_exhausted(volunteer);
+        self.issuer.next_task(volunteer, size, &self.version)
+    }
+
+    /// Issues a task of this size as [`TrainingServer::next_task`] does, but open tasks stay open.
+    ///
+    /// The volunteer sends the updates of its open tasks in their order. `None` if it is not connected, or already has
+    /// [`MAX_OPEN_TASKS`](crate::task_sizing::MAX_OPEN_TASKS) open tasks.
+    pub fn further_task(&mut self, volunteer: VolunteerId, size: TaskSize) -> Option<Task> {
+        self.eject_exhausted(volunteer);
+        self.issuer.further_task(volunteer, size, &self.version)
+    }
+
+    /// Ejects a volunteer that has had all its numbers. Its next session has new ones.
+    fn eject_exhausted(&mut self, volunteer: VolunteerId) {
+        if self.issuer.is_exhausted(volunteer) {
+            self.eject(volunteer, GoodbyeReason::TaskTimeout);
+        }
+    }
+
+    /// Drops the version of an open task, for which the caller has no memory. Its update cannot be verified then.
+    pub fn drop_version(&mut self, task: TaskId) {
+        self.issuer.drop_version(task);
+    }
+
+    /// Returns the number of open tasks of a volunteer.
+    pub fn open_tasks(&self, volunteer: VolunteerId) -> usize {
+        self.issuer.open_tasks(volunteer)
+    }
+
+    /// Returns the number of tasks issued since the server was created.
+    pub fn issued(&self) -> u64 {
+        self.issuer.issued()
+    }
+
+    /// Applies an update, `bits` being one sign bit per direction.
+    ///
+    /// `factor` multiplies the weight; it is 1 in the product. After a rejected update that closed its task, the
+    /// volunteer's momentum is unknown, so its next task resets it.
+    pub fn handle_update(
+        &mut self,
+        volunteer: VolunteerId,
+        task: TaskId,
+        bits: &[u8],
+        factor: f32,
+    ) -> UpdateOutcome {
+        let closed = match self.issuer.close(volunteer, task) {
+            Ok(closed) => closed,
+            Err(reason) => {
+                return UpdateOutcome {
+                    verdict: Err(reason),
+                    closed: false,
+                };
+            }
+        };
+        let verdict = self.apply(volunteer, &closed, bits, factor);
+        if verdict.is_err() {
+            self.issuer.reset(volunteer);
+        }
+        UpdateOutcome {
+            verdict,
+            closed: true,
+        }
+    }
+
+    fn apply(
+        &mut self,
+        volunteer: VolunteerId,
+        closed: &ClosedTask,
+        bits: &[u8],
+        factor: f32,
+    ) -> Result<AcceptedUpdate, RejectReason> {
+        match SignBits::from_bytes(bits, self.optimizer().directions()) {
+            Ok(signs) => self
+                .learner
+                .update(volunteer, closed, &Arc::new(signs), factor),
+            Err(error) => {
+                self.learner.skip_update(volunteer, closed);
+                Err(match error {
+                    SignBitsError::Length { .. } => RejectReason::WrongBitCount,
+                    SignBitsError::Spare { .. } => RejectReason::SpareBitsSet,
+                })
+            }
+        }
+    }
+
+    /// Closes a volunteer's task without applying its update. The volunteer's momentum continues.
+    ///
+    /// # Errors
+    /// Returns an error if the task is not open for this volunteer.
+    pub fn discard_update(
+        &mut self,
+        volunteer: VolunteerId,
+        task: TaskId,
+    ) -> Result<(), RejectReason> {
+        let closed = self.issuer.close(volunteer, task)?;
+        self.learner.skip_update(volunteer, &closed);
+        Ok(())
+    }
+
+    /// Handles the result of a verification, as [`Learner::handle_verification`] does.
+    pub fn handle_verification(&mut self, result: &VerificationResult) -> VerificationOutcome {
+        let outcome = self.learner.handle_verification(result);
+        self.forget_left();
+        outcome
     }
 
     /// Publishes the current parameters on the grid. Tasks are issued against them from now on.
     ///
     /// The last version of a run has the finest grid, so nothing of the model is lost.
     pub fn publish(&mut self) -> &Arc<Version> {
-        let optimizer = &self.optimizer;
+        let optimizer = self.learner.optimizer();
         let accepted = optimizer.accepted();
         let mut shift = self
             .grids
@@ -155,72 +257,20 @@ impl TrainingServer {
     }
 
     /// Returns the oldest event that was not polled. `None` if there is none.
-    pub fn poll_event(&mut self) -> Option<TrainingEvent> {
-        self.events.pop_front()
+    pub fn poll_event(&mut self) -> Option<LearnerEvent> {
+        self.learner.poll_event()
     }
 
     /// Returns the oldest verification that was not polled. `None` if there is none.
     ///
-    /// The caller recomputes its updates and reports with [`TrainingServer::handle_verification`], or drops it and
-    /// reports with [`TrainingServer::skip_verification`].
+    /// The caller recomputes its updates, and reports the result with [`TrainingServer::handle_verification`].
     pub fn poll_verification(&mut self) -> Option<Arc<VerificationJob>> {
-        self.jobs.pop_front()
+        self.learner.poll_verification()
     }
 
-    /// Returns the optimizer.
-    pub fn optimizer(&self) -> &FarSign {
-        &self.optimizer
-    }
-
-    /// Returns the newest step: that of the last accepted update, or of the last rollback.
-    pub fn last_step(&self) -> &Step {
-        self.optimizer.last_step()
-    }
-
-    /// Returns the number of tasks issued since the server was created.
-    pub fn issued(&self) -> u64 {
-        self.ledger.issued()
-    }
-
-    /// Returns the signs of the last accepted update.
-    pub fn last_signs(&self) -> &Arc<SignBits> {
-        &self.signs
-    }
-
-    /// Returns the record of a connected volunteer. `None` if it is not connected.
-    pub fn record(&self, volunteer: VolunteerId) -> Option<TrustRecord> {
-        self.volunteers.get(&volunteer).map(|state| state.record)
-    }
-
-    /// Returns the connected volunteer of an identity. `None` if it is not connected.
-    pub fn volunteer(&self, identity: VolunteerIdentity) -> Option<VolunteerId> {
-        self.by_identity.get(&identity).copied()
-    }
-
-    /// Returns the accepted updates of an identity over all its sessions.
-    pub fn accepted(&self, identity: VolunteerIdentity) -> u64 {
-        let connected = self
-            .volunteer(identity)
-            .and_then(|volunteer| self.record(volunteer));
-        connected
-            .or_else(|| self.trust_store.record(identity))
-            .map_or(0, |record| record.accepted)
-    }
-
-    /// Returns the expected fraction of the connected volunteers' updates that are recomputed; 0 without verification.
-    pub fn recomputed_fraction(&self) -> f64 {
-        let Some(probability) = self.options.verify_probability else {
-            return 0.0;
-        };
-        let fractions = self
-            .volunteers
-            .values()
-            .map(|state| recomputed_fraction(state.record.trust.verify_probability(probability)));
-        fractions.sum::<f64>() / self.volunteers.len().max(1) as f64
-    }
-
-    /// Returns whether a volunteer left while a verification of its updates is running.
-    pub fn is_departed(&self, volunteer: VolunteerId) -> bool {
-        self.departed.contains_key(&volunteer)
+    /// Lets volunteers that the learner has removed have no more tasks.
+    fn forget_left(&mut self) {
+        let left = self.learner.take_left();
+        left.for_each(|volunteer| self.issuer.leave(volunteer));
     }
 }

@@ -1,20 +1,16 @@
 //! The state of a training server, to save it or to hand it over.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::task_ledger::TaskLedger;
-use super::trust_store::TrustStore;
-use super::volunteer::VolunteerState;
-use super::{TrainingEvent, TrainingOptions, TrainingServer, TrustRecord, VerificationJob};
-use crate::assignment::Assigner;
+use super::{TrainingOptions, TrainingServer};
 use crate::identity::VolunteerIdentity;
-use crate::optimizer::{FarSign, FarSignOptions, FarSignState, RestoreError};
-use crate::task::VolunteerId;
+use crate::learner::{Learner, LearnerState, TrustRecord};
+use crate::optimizer::{FarSign, FarSignOptions, RestoreError};
+use crate::task_issuer::TaskIssuerState;
 use crate::trust::TrustMean;
 use crate::version::{Grid, GridSchedule, Version};
 
-/// Counters that decide the tasks to come, besides the optimizer. No number and no seed is used twice.
+/// Counters that decide the tasks to come, besides the optimizer. No number is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TrainingCounters {
     /// Volunteers that have joined; the number of the newest.
@@ -28,17 +24,18 @@ pub struct TrainingCounters {
 /// The whole in-memory state of a training server: with its options, everything that decides further outcomes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingState {
-    optimizer: FarSignState,
-    counters: TrainingCounters,
+    learner: LearnerState,
+    issuer: TaskIssuerState,
     /// The newest published version.
     version: Arc<Version>,
     grids: GridSchedule,
-    ledger: TaskLedger,
-    volunteers: BTreeMap<VolunteerId, VolunteerState>,
-    departed: BTreeMap<VolunteerId, VolunteerState>,
-    trust_store: TrustStore,
-    events: Vec<TrainingEvent>,
-    jobs: Vec<Arc<VerificationJob>>,
+}
+
+#[cfg(test)]
+impl TrainingState {
+    pub(super) fn learner(&self) -> LearnerState {
+        self.learner.clone()
+    }
 }
 
 impl TrainingServer {
@@ -56,56 +53,30 @@ impl TrainingServer {
         } = counters;
         let accepted = optimizer.accepted();
         let grids = GridSchedule::new(optimizer.x(), accepted, optimizer.step_units());
-        let mut server = Self {
-            assigner: Assigner::new(options.assignment, options.keys.tasks),
-            ledger: TaskLedger::default(),
+        Self {
+            issuer: options.issuer(),
             version: Arc::new(round(&optimizer, version, grids.shift())),
             grids,
-            options,
-            optimizer,
-            volunteers: BTreeMap::new(),
-            by_identity: BTreeMap::new(),
-            departed: BTreeMap::new(),
-            trust_store: TrustStore::default(),
-            trust_mean,
-            joined,
-            signs: Arc::default(),
-            events: std::collections::VecDeque::new(),
-            jobs: std::collections::VecDeque::new(),
-        };
-        for (identity, record) in trust {
-            if let Some(dropped) = server.trust_store.insert(identity, record) {
-                server.events.push_back(TrainingEvent::TrustChanged {
-                    identity: dropped,
-                    record: None,
-                });
-            }
+            learner: Learner::resume(optimizer, options.learner(), joined, trust_mean, trust),
         }
-        server
     }
 
     /// Returns the counters that decide the tasks to come.
     pub fn counters(&self) -> TrainingCounters {
         TrainingCounters {
-            joined: self.joined,
+            joined: self.learner.joined(),
             version: self.version.number(),
-            trust_mean: self.trust_mean,
+            trust_mean: self.learner.trust_mean(),
         }
     }
 
     /// Takes the state out of the server.
     pub fn into_state(self) -> TrainingState {
         TrainingState {
-            counters: self.counters(),
-            optimizer: self.optimizer.state(),
+            learner: self.learner.into_state(),
+            issuer: self.issuer.into_state(),
             version: self.version,
             grids: self.grids,
-            ledger: self.ledger,
-            volunteers: self.volunteers,
-            departed: self.departed,
-            trust_store: self.trust_store,
-            events: self.events.into(),
-            jobs: self.jobs.into(),
         }
     }
 
@@ -118,22 +89,12 @@ impl TrainingServer {
         options: TrainingOptions,
         state: TrainingState,
     ) -> Result<Self, RestoreError> {
-        let optimizer = FarSign::restore(optimizer, state.optimizer)?;
-        let mut server = Self::resume(optimizer, options, state.counters, []);
-        server.version = state.version;
-        server.grids = state.grids;
-        server.by_identity = state
-            .volunteers
-            .iter()
-            .filter_map(|(id, volunteer)| Some((volunteer.identity?, *id)))
-            .collect();
-        server.ledger = state.ledger;
-        server.volunteers = state.volunteers;
-        server.departed = state.departed;
-        server.trust_store = state.trust_store;
-        server.events = state.events.into();
-        server.jobs = state.jobs.into();
-        Ok(server)
+        Ok(Self {
+            learner: Learner::from_state(optimizer, options.learner(), state.learner)?,
+            issuer: options.issuer().with_state(state.issuer),
+            version: state.version,
+            grids: state.grids,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The outcome of a training server depends on the sequence of its inputs alone.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -9,6 +10,7 @@ use crate::assignment::ResetInterval;
 use crate::direction::{DirectionFamily, DirectionSpec};
 use crate::estimate::Order;
 use crate::keys::Key;
+use crate::learner::{Record, Verdict};
 use crate::momentum::Momentum;
 use crate::optimizer::{FarSignOptions, Rule};
 use crate::random::Stream;
@@ -34,16 +36,15 @@ enum Input {
     },
     Publish,
     Verified(VerificationResult),
-    SkipRecording(VolunteerId),
-    SkipVerification(VolunteerId),
+    DropVersion(TaskId),
 }
 
 /// Everything that an input led to.
 #[derive(Clone, Debug, PartialEq)]
 struct Output {
-    issued: Option<IssuedTask>,
+    issued: Option<Task>,
     verdict: Option<UpdateOutcome>,
-    events: Vec<TrainingEvent>,
+    events: Vec<LearnerEvent>,
     jobs: Vec<Arc<VerificationJob>>,
     counters: TrainingCounters,
     x: Vec<i32>,
@@ -105,8 +106,7 @@ fn handle(server: &mut TrainingServer, input: &Input) -> Output {
         Input::Verified(result) => {
             server.handle_verification(&result);
         }
-        Input::SkipRecording(volunteer) => server.skip_recording(volunteer),
-        Input::SkipVerification(volunteer) => server.skip_verification(volunteer),
+        Input::DropVersion(task) => server.drop_version(task),
     }
     Output {
         issued,
@@ -152,13 +152,16 @@ impl Fleet {
             1 => Input::Leave(self.volunteer()),
             2 if self.stream.below(4) == 0 => Input::Eject(self.volunteer()),
             3 => Input::Publish,
-            4 if self.stream.below(4) == 0 => Input::SkipRecording(self.volunteer()),
+            4 if self.stream.below(4) == 0 => {
+                let newest = self.tasks.last();
+                Input::DropVersion(newest.map_or(TaskId(0), |(_, task)| *task))
+            }
             5 if !self.jobs.is_empty() && self.stream.below(4) == 0 => {
                 let job = self
                     .jobs
                     .swap_remove(self.stream.below(self.jobs.len() as u64) as usize);
                 if self.stream.below(8) == 0 {
-                    return Input::SkipVerification(job.volunteer);
+                    return Input::Verified(VerificationResult::skipped(&job));
                 }
                 let mut momentum = Momentum::default();
                 momentum.update(&[self.stream.unit(); D], 0.5);
@@ -202,7 +205,7 @@ impl Fleet {
         self.joined = output.counters.joined;
         self.jobs.extend(output.jobs.iter().cloned());
         for event in &output.events {
-            if let TrainingEvent::Left(volunteer) = event {
+            if let LearnerEvent::Left(volunteer) = event {
                 self.tasks.retain(|(owner, _)| owner != volunteer);
             }
         }
@@ -236,8 +239,8 @@ fn record(
         ) = (&input, &output.issued)
         {
             let TaskSize { images, shards } = *size;
-            assert_eq!((issued.task.images, issued.task.shards), (images, shards));
-            fleet.tasks.push((*volunteer, issued.task.id));
+            assert_eq!((issued.images, issued.shards), (images, shards));
+            fleet.tasks.push((*volunteer, issued.id));
         }
         fleet.observe(&output);
         inputs.push(input);
@@ -254,8 +257,60 @@ fn rule() -> impl Strategy<Value = (Rule, bool)> {
     ]
 }
 
+/// The records that a log would hold of these inputs.
+fn records(inputs: &[Input], outputs: &[Output]) -> Vec<Record> {
+    let mut tasks = HashMap::new();
+    let mut records = Vec::new();
+    for (input, output) in inputs.iter().zip(outputs) {
+        if let Some(task) = output.issued {
+            tasks.insert(task.id, task);
+        }
+        match input {
+            Input::Join { identity } => records.push(Record::Join {
+                identity: identity.map(VolunteerIdentity::from),
+            }),
+            Input::Leave(volunteer) => records.push(Record::Leave(*volunteer)),
+            Input::Eject(volunteer) => records.push(Record::Eject {
+                volunteer: *volunteer,
+                reason: GoodbyeReason::EjectedByOperator,
+            }),
+            Input::Update {
+                volunteer,
+                task,
+                bits,
+            } if output.verdict.is_some_and(|verdict| verdict.closed) => {
+                records.push(Record::Update {
+                    volunteer: *volunteer,
+                    task: tasks[task],
+                    signs: SignBits::from_bytes(bits, D).ok().map(Arc::new),
+                });
+            }
+            Input::Verified(result) => records.push(Record::Verdict(result.verdict)),
+            _ => {}
+        }
+    }
+    records
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn fold_of_records_equals_server((rule, verified) in rule(), seed: u64, repeats: bool) {
+        let (inputs, outputs, state) = record(rule, verified, seed, 900);
+        let options = options(rule, verified);
+        let mut learner = Learner::new(FarSign::new(optimizer_options(rule)), options.learner());
+        for record in records(&inputs, &outputs) {
+            learner.take(&record);
+            // A retry may append an update or a verdict twice.
+            if repeats && matches!(record, Record::Update { .. } | Record::Verdict(Verdict { .. })) {
+                learner.take(&record);
+            }
+            while learner.poll_event().is_some() {}
+            while learner.poll_verification().is_some() {}
+        }
+        prop_assert_eq!(learner.into_state(), state.learner(), "seed {}", seed);
+    }
 
     #[test]
     fn replayed_inputs_give_equal_bits((rule, verified) in rule(), seed: u64) {
@@ -303,14 +358,14 @@ fn recorded_inputs_reach_every_outcome() {
         );
     }
     assert!(outputs.iter().any(|output| !output.jobs.is_empty()));
-    assert!(events().any(|event| matches!(event, TrainingEvent::RolledBack { .. })));
-    assert!(events().any(|event| matches!(event, TrainingEvent::Banned(_))));
-    assert!(events().any(|event| matches!(event, TrainingEvent::VerificationSkipped(_))));
+    assert!(events().any(|event| matches!(event, LearnerEvent::RolledBack { .. })));
+    assert!(events().any(|event| matches!(event, LearnerEvent::Banned(_))));
+    assert!(events().any(|event| matches!(event, LearnerEvent::VerificationSkipped(_))));
     for reason in [
         GoodbyeReason::SessionReplaced,
         GoodbyeReason::FailedVerification,
     ] {
-        let ejected = |event: &TrainingEvent| matches!(event, TrainingEvent::Ejected { reason: found, .. } if *found == reason);
+        let ejected = |event: &LearnerEvent| matches!(event, LearnerEvent::Ejected { reason: found, .. } if *found == reason);
         assert!(events().any(ejected), "{reason:?}");
     }
 }

@@ -17,10 +17,10 @@
 //! an update verifies all since the reset. A [`VerificationChain`] records tasks and updates with their parameters, and a
 //! [`Recomputer`] continues from where the last verification ended.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::assignment::ResetInterval;
+use crate::attachment::Attached;
 use crate::dataset::ShardedDataset;
 use crate::keys::{Key, Purpose};
 use crate::momentum::Momentum;
@@ -35,7 +35,7 @@ pub struct VerifiableUpdate {
     /// The task.
     pub task: Task,
     /// The task's version.
-    pub version: Arc<Version>,
+    pub version: Attached<Arc<Version>>,
     /// The received update. `None` if it was rejected: the task only continues the momentum.
     pub signs: Option<Arc<SignBits>>,
 }
@@ -70,22 +70,16 @@ pub struct VerificationChain {
     updates: Vec<VerifiableUpdate>,
     /// The task that reset the momentum. `None` before the first task.
     reset: Option<TaskId>,
-    /// Momentum before the first recorded update. `None` if that update's task resets it.
-    momentum: Option<Arc<Momentum>>,
+    /// The newest task. `None` before the first task.
+    last: Option<TaskId>,
+    /// Whether the updates before the recorded ones are verified, so that the first continues their momentum.
+    continues: bool,
+    /// That momentum.
+    momentum: Attached<Arc<Momentum>>,
     /// Whether updates are recorded until the next reset.
     is_recording: bool,
     /// Whether one of the updates was sampled.
     has_sampled: bool,
-    /// Tasks without an update, in order.
-    open: VecDeque<OpenTask>,
-}
-
-/// A task without an update.
-#[derive(Clone, Debug, PartialEq)]
-struct OpenTask {
-    task: Task,
-    /// The task's version. `None` if its update is not recorded.
-    version: Option<Arc<Version>>,
 }
 
 /// A segment of a chain, to be recomputed.
@@ -93,10 +87,20 @@ struct OpenTask {
 pub struct ChainSegment {
     /// Updates in task order, at least one.
     pub updates: Vec<VerifiableUpdate>,
-    /// Momentum before the first update. `None` if its task resets the momentum.
-    pub momentum: Option<Arc<Momentum>>,
+    /// Whether the first update continues the momentum of updates before it. Otherwise its task resets the momentum.
+    pub continues: bool,
+    /// The momentum that it continues.
+    pub momentum: Attached<Arc<Momentum>>,
     /// The task that began the chain with a reset.
     pub reset: TaskId,
+}
+
+impl ChainSegment {
+    /// Returns whether everything that a verification needs is attached.
+    pub fn is_verifiable(&self) -> bool {
+        let has_version = |update: &VerifiableUpdate| update.version.get().is_some();
+        self.updates.iter().all(has_version) && (!self.continues || self.momentum.get().is_some())
+    }
 }
 
 /// Whether sampled updates of the chain before are lost, because no verification was possible before the next reset.
@@ -110,88 +114,46 @@ pub enum Lost {
 }
 
 impl VerificationChain {
-    /// Records a task issued against a version, and returns whether the version is kept.
+    /// Records the next update, and whether it was sampled.
     ///
-    /// A task that resets the momentum begins a chain. The updates of earlier tasks that are still open belong to the
-    /// chain before it.
-    pub fn on_task(&mut self, task: &Task, version: &Arc<Version>) -> bool {
-        let newest = self
-            .open
-            .back()
-            .map_or(self.is_recording, |open| open.version.is_some());
-        let is_recorded = task.reset_momentum || newest;
-        self.open.push_back(OpenTask {
-            task: *task,
-            version: is_recorded.then(|| Arc::clone(version)),
-        });
-        is_recorded
-    }
-
-    /// Stops recording until the next task that resets the momentum, which may be open already.
-    pub fn stop(&mut self) {
-        self.clear();
-        self.is_recording = false;
-        let continuing = |open: &&mut OpenTask| !open.task.reset_momentum;
-        self.open
-            .iter_mut()
-            .take_while(continuing)
-            .for_each(|open| open.version = None);
-    }
-
-    /// Stops recording until the next task that is issued and resets the momentum.
-    pub fn stop_all(&mut self) {
-        self.stop();
-        self.open.iter_mut().for_each(|open| open.version = None);
-    }
-
-    fn clear(&mut self) {
-        self.updates.clear();
-        self.momentum = None;
-        self.has_sampled = false;
-    }
-
-    /// Adds the first open task, with its update unless that was rejected. A task that resets the momentum begins its
-    /// chain.
-    fn push(&mut self, signs: Option<Arc<SignBits>>) -> Lost {
-        let Some(OpenTask { task, version }) = self.open.pop_front() else {
-            return Lost::No;
-        };
+    /// A task that resets the momentum begins a chain. After a missing task the momentum is unknown, and nothing is
+    /// recorded until then.
+    pub fn push(&mut self, update: VerifiableUpdate, is_sampled: bool) -> Lost {
+        let task = update.task;
+        let follows = self.last.is_some_and(|last| last.0 + 1 == task.id.0);
         let mut lost = Lost::No;
-        if task.reset_momentum {
+        if task.reset_momentum || !follows {
             if self.has_sampled {
                 lost = Lost::Sampled;
             }
-            self.clear();
+            self.stop();
+        }
+        if task.reset_momentum {
             self.reset = Some(task.id);
-            self.is_recording = version.is_some();
+            self.is_recording = true;
         }
-        if let Some(version) = version.filter(|_| self.is_recording) {
-            self.updates.push(VerifiableUpdate {
-                task,
-                version,
-                signs,
-            });
+        self.last = Some(task.id);
+        if self.is_recording {
+            self.updates.push(update);
+            self.has_sampled |= is_sampled;
         }
         lost
     }
 
-    /// Records that the update of the first open task was rejected, after which its volunteer's momentum continues.
-    pub fn on_rejected(&mut self) -> Lost {
-        self.push(None)
-    }
-
-    /// Records the update of the first open task, and whether it was sampled.
-    pub fn on_update(&mut self, signs: &Arc<SignBits>, is_sampled: bool) -> Lost {
-        let lost = self.push(Some(Arc::clone(signs)));
-        self.has_sampled |= is_sampled && self.is_recording;
-        lost
+    /// Stops recording until the next task that resets the momentum.
+    pub fn stop(&mut self) {
+        self.updates.clear();
+        self.continues = false;
+        self.momentum = Attached::default();
+        self.is_recording = false;
+        self.has_sampled = false;
     }
 
     /// Sets the momentum that the verification of the chain's last segment ended with. Ignored if the chain has been
     /// replaced since, that is if it does not begin with the task `reset`.
-    pub fn set_momentum(&mut self, reset: TaskId, momentum: Arc<Momentum>) {
+    pub fn set_momentum(&mut self, reset: TaskId, momentum: Attached<Arc<Momentum>>) {
         if self.is_recording && self.reset == Some(reset) {
-            self.momentum = Some(momentum);
+            self.momentum = momentum;
         }
     }
 
@@ -203,7 +165,8 @@ impl VerificationChain {
         self.has_sampled = false;
         Some(ChainSegment {
             updates: std::mem::take(&mut self.updates),
-            momentum: self.momentum.take(),
+            continues: std::mem::replace(&mut self.continues, true),
+            momentum: std::mem::take(&mut self.momentum),
             reset,
         })
     }
@@ -230,16 +193,24 @@ impl Recomputer {
 
     /// Recomputes a segment. Returns the position of the first update that differs, `None` if all are correct, and the
     /// momentum after the last recomputed update.
-    pub fn verify(&mut self, segment: &ChainSegment) -> (Option<usize>, Momentum) {
-        let mut momentum = segment.momentum.as_deref().cloned().unwrap_or_default();
+    ///
+    /// `None` if the segment [is not verifiable](ChainSegment::is_verifiable).
+    pub fn verify(&mut self, segment: &ChainSegment) -> Option<(Option<usize>, Momentum)> {
+        if !segment.is_verifiable() {
+            return None;
+        }
+        let momentum = segment.momentum.get().filter(|_| segment.continues);
+        let mut momentum = momentum
+            .map(|momentum| Momentum::clone(momentum))
+            .unwrap_or_default();
         let mismatch = self.first_mismatch(&segment.updates, &mut momentum);
-        (mismatch, momentum)
+        Some((mismatch, momentum))
     }
 
     /// Recomputes the updates and returns the position of the first that differs; `None` if all are correct.
     ///
-    /// Each task must follow the one before it. The first must follow the task that left `momentum`, unless it resets
-    /// the momentum.
+    /// Each task must follow the one before it, and have its version. The first must follow the task that left `momentum`,
+    /// unless it resets the momentum.
     pub fn first_mismatch(
         &mut self,
         updates: &[VerifiableUpdate],
@@ -247,7 +218,10 @@ impl Recomputer {
     ) -> Option<usize> {
         self.computer.swap_momentum(momentum);
         let mismatch = updates.iter().position(|update| {
-            update.version.copy_parameters(&mut self.x);
+            let version = update.version.get();
+            version
+                .expect("a verifiable update has its version")
+                .copy_parameters(&mut self.x);
             let images = self
                 .data
                 .first(update.task.shards.into())

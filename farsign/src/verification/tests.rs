@@ -79,14 +79,19 @@ fn task(n: u64, reset_momentum: bool) -> Task {
     }
 }
 
-/// Issues task `n`, and returns whether it is recorded.
-fn issue(chain: &mut VerificationChain, n: u64, reset_momentum: bool) -> bool {
-    chain.on_task(&task(n, reset_momentum), &Arc::new(version()))
-}
-
-/// Receives the update of the first open task.
-fn update(chain: &mut VerificationChain, is_sampled: bool) -> Lost {
-    chain.on_update(&Arc::default(), is_sampled)
+/// Records the update of task `n`, or its rejection.
+fn push(
+    chain: &mut VerificationChain,
+    n: u64,
+    reset_momentum: bool,
+    sampled: Option<bool>,
+) -> Lost {
+    let update = VerifiableUpdate {
+        task: task(n, reset_momentum),
+        version: Arc::new(version()).into(),
+        signs: sampled.map(|_| Arc::default()),
+    };
+    chain.push(update, sampled == Some(true))
 }
 
 /// The tasks of the segment that is due, with whether each has an update.
@@ -106,8 +111,7 @@ fn segments(
 ) -> Vec<Vec<u64>> {
     let first = *tasks.start();
     let segment = |n| {
-        issue(chain, n, n == first);
-        assert_eq!(update(chain, is_sampled(n)), Lost::No);
+        assert_eq!(push(chain, n, n == first, Some(is_sampled(n))), Lost::No);
         sampled(chain).into_iter().map(|(task, _)| task).collect()
     };
     tasks.map(segment).collect()
@@ -135,10 +139,8 @@ fn chain_returns_each_update_once() {
 #[test]
 fn sampled_update_waits_for_place() {
     let mut chain = VerificationChain::default();
-    issue(&mut chain, 1, true);
-    assert_eq!(update(&mut chain, true), Lost::No);
-    issue(&mut chain, 2, false);
-    assert_eq!(update(&mut chain, false), Lost::No);
+    assert_eq!(push(&mut chain, 1, true, Some(true)), Lost::No);
+    assert_eq!(push(&mut chain, 2, false, Some(false)), Lost::No);
     assert_eq!(sampled(&mut chain), [(1, true), (2, true)]);
     assert_eq!(sampled(&mut chain), []);
 }
@@ -146,59 +148,54 @@ fn sampled_update_waits_for_place() {
 #[test]
 fn reset_loses_waiting_update() {
     let mut chain = VerificationChain::default();
-    issue(&mut chain, 1, true);
-    assert_eq!(update(&mut chain, true), Lost::No);
-    issue(&mut chain, 2, true);
-    assert_eq!(update(&mut chain, false), Lost::Sampled);
+    assert_eq!(push(&mut chain, 1, true, Some(true)), Lost::No);
+    assert_eq!(push(&mut chain, 2, true, Some(false)), Lost::Sampled);
     assert_eq!(sampled(&mut chain), []);
-}
-
-#[test]
-fn open_reset_keeps_chain_before() {
-    // The second task resets the momentum while the first is open.
-    let mut chain = VerificationChain::default();
-    issue(&mut chain, 1, true);
-    issue(&mut chain, 2, true);
-    assert_eq!(update(&mut chain, true), Lost::No);
-    assert_eq!(sampled(&mut chain), [(1, true)]);
-    issue(&mut chain, 3, false);
-    assert_eq!(update(&mut chain, false), Lost::No);
-    assert_eq!(update(&mut chain, true), Lost::No);
-    assert_eq!(sampled(&mut chain), [(2, true), (3, true)]);
 }
 
 #[test]
 fn rejected_update_continues_chain() {
     let mut chain = VerificationChain::default();
-    issue(&mut chain, 1, true);
-    issue(&mut chain, 2, false);
-    assert_eq!(chain.on_rejected(), Lost::No);
-    assert_eq!(update(&mut chain, true), Lost::No);
+    assert_eq!(push(&mut chain, 1, true, None), Lost::No);
+    assert_eq!(push(&mut chain, 2, false, Some(true)), Lost::No);
     assert_eq!(sampled(&mut chain), [(1, false), (2, true)]);
+}
+
+#[test]
+fn chain_ends_at_missing_task() {
+    let mut chain = VerificationChain::default();
+    assert_eq!(push(&mut chain, 1, true, Some(true)), Lost::No);
+    assert_eq!(push(&mut chain, 3, false, Some(true)), Lost::Sampled);
+    assert_eq!(push(&mut chain, 4, false, Some(true)), Lost::No);
+    assert_eq!(sampled(&mut chain), []);
+    assert_eq!(push(&mut chain, 5, true, Some(true)), Lost::No);
+    assert_eq!(sampled(&mut chain), [(5, true)]);
 }
 
 #[test]
 fn stop_lasts_until_reset() {
     let mut chain = VerificationChain::default();
-    issue(&mut chain, 1, true);
-    _ = update(&mut chain, false);
-    issue(&mut chain, 2, false);
-    issue(&mut chain, 3, true);
+    _ = push(&mut chain, 1, true, Some(true));
     chain.stop();
-    _ = update(&mut chain, true);
-    assert_eq!(sampled(&mut chain), [], "the chain that was stopped");
-    _ = update(&mut chain, true);
+    _ = push(&mut chain, 2, false, Some(true));
+    assert_eq!(sampled(&mut chain), []);
+    _ = push(&mut chain, 3, true, Some(true));
     assert_eq!(sampled(&mut chain), [(3, true)]);
-    issue(&mut chain, 4, true);
-    chain.stop_all();
-    assert!(!issue(&mut chain, 5, false));
-    assert!(issue(&mut chain, 6, true));
-    for _ in 4..6 {
-        _ = update(&mut chain, true);
-        assert_eq!(sampled(&mut chain), [], "the open reset is not recorded");
-    }
-    _ = update(&mut chain, true);
-    assert_eq!(sampled(&mut chain), [(6, true)]);
+}
+
+#[test]
+fn segment_needs_versions_and_momentum() {
+    let mut chain = VerificationChain::default();
+    _ = push(&mut chain, 1, true, Some(true));
+    let mut first = chain.take_sampled().expect("a sampled update");
+    assert!(first.is_verifiable());
+    first.updates[0].version = Attached::default();
+    assert!(!first.is_verifiable());
+    _ = push(&mut chain, 2, false, Some(true));
+    let mut second = chain.take_sampled().expect("a sampled update");
+    assert!(!second.is_verifiable(), "the momentum was not set");
+    second.momentum = Arc::new(Momentum::default()).into();
+    assert!(second.is_verifiable());
 }
 
 #[test]

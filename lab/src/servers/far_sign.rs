@@ -12,13 +12,12 @@ use farsign::estimate;
 use farsign::fixed_point::RangeError;
 use farsign::identity::VolunteerIdentity;
 use farsign::keys::RunKeys;
+use farsign::learner::{LearnerEvent, VerificationOutcome, VerificationResult};
 use farsign::optimizer::{self, FarSign, FarSignOptions};
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::{RunSettings, Task, TaskSize, VolunteerId};
-use farsign::training_server::{
-    TrainingEvent, TrainingOptions, TrainingServer, VerificationOutcome, VerificationResult,
-};
+use farsign::training_server::{TrainingOptions, TrainingServer};
 use farsign::verification::Recomputer;
 
 use crate::data::ExperimentData;
@@ -229,7 +228,8 @@ impl FarSignServer {
     fn verify(&mut self) -> bool {
         if let Some(verification) = &mut self.verification {
             while let Some(job) = self.training.poll_verification() {
-                let (mismatch, momentum) = verification.recomputer.verify(&job.segment);
+                let verified = verification.recomputer.verify(&job.segment);
+                let (mismatch, momentum) = verified.expect("every version is kept");
                 let recomputed =
                     mismatch.map_or(job.segment.updates.len(), |position| position + 1);
                 verification.stats.recomputed += recomputed as u64;
@@ -237,13 +237,13 @@ impl FarSignServer {
                 match self.training.handle_verification(&result) {
                     VerificationOutcome::Passed => verification.stats.passed += 1,
                     VerificationOutcome::Failed => verification.stats.failed += 1,
-                    VerificationOutcome::Ignored => {}
+                    VerificationOutcome::Skipped | VerificationOutcome::Ignored => {}
                 }
             }
         }
         let mut ejected = false;
         while let Some(event) = self.training.poll_event() {
-            ejected |= matches!(event, TrainingEvent::Ejected { .. });
+            ejected |= matches!(event, LearnerEvent::Ejected { .. });
         }
         ejected
     }
@@ -349,14 +349,15 @@ impl SimServer for FarSignServer {
             .volunteer
             .expect("a worker joins before its first task");
         let size = TaskSize { images, shards: 1 };
-        let issued = self.training.next_task(volunteer, size);
-        let issued = issued.expect("a worker that has joined is connected");
+        let task = self.training.next_task(volunteer, size);
+        let task = task.expect("a worker that has joined is connected");
+        let version = self.training.version();
         if let Some(differences) = &mut self.differences {
-            differences.on_task(worker, &issued.version);
+            differences.on_task(worker, version);
         }
         let parameters = self.exact.as_ref();
-        let parameters = parameters.unwrap_or_else(|| issued.version.parameters());
-        (issued.task, Arc::clone(parameters))
+        let parameters = parameters.unwrap_or_else(|| version.parameters());
+        (task, Arc::clone(parameters))
     }
 
     fn receive(&mut self, worker: usize, update: ReceivedUpdate<'_>) -> UpdateOutcome {

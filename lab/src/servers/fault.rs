@@ -14,7 +14,7 @@ pub enum InjectedFault {
     VerificationDisabled,
 }
 
-impl From<InjectedFault> for farsign::training_server::InjectedFault {
+impl From<InjectedFault> for farsign::learner::InjectedFault {
     fn from(fault: InjectedFault) -> Self {
         match fault {
             InjectedFault::SignsFlipped => Self::SignsFlipped,

@@ -72,7 +72,9 @@ impl Coordinator {
         let accepted = self.training.optimizer().accepted();
         let training = &self.training;
         self.pace
-            .measure_verification(Instant::now(), accepted, || training.recomputed_fraction());
+            .measure_verification(Instant::now(), accepted, || {
+                training.learner().recomputed_fraction()
+            });
     }
 
     fn handle_command(&mut self, command: Command) -> Option<Request> {
@@ -97,7 +99,7 @@ impl Coordinator {
                 reply,
             } => return Some(Request::Resume(volunteer, request, reply)),
             Command::Leave { volunteer } => self.handle_leave(volunteer),
-            Command::Verified(result) => self.handle_verification(&result),
+            Command::Verified(result) => self.handle_verification(result),
             // The requesters below may have disconnected.
             Command::AcceptedCounts { identities, reply } => {
                 _ = reply.send(self.accepted_counts(&identities));

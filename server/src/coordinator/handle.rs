@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Bytes;
 use farsign::identity::VolunteerIdentity;
+use farsign::learner::VerificationResult;
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
 use farsign::task_sizing::VolunteerPace;
-use farsign::training_server::VerificationResult;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::registry::{EjectTarget, JoinRequest};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use farsign::identity::VolunteerIdentity;
+use farsign::learner::TrustRecord;
 use farsign::optimizer::FarSign;
-use farsign::training_server::TrustRecord;
 
 use crate::store::StoreError;
 use crate::store::event::{CoordinatorCounters, Event};

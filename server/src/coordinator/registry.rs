@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use farsign::identity::VolunteerIdentity;
+use farsign::learner::TrustRecord;
 use farsign::task::{GoodbyeReason, TaskId, VolunteerId};
-use farsign::training_server::TrustRecord;
 use tokio::sync::oneshot;
 
 use super::telemetry::VolunteerStats;

@@ -42,14 +42,14 @@ mod tests {
     #[test]
     fn seed_determines_public_values() {
         assert_eq!(RunSeeds::new(7), RunSeeds::new(7));
-        let (first, second) = (RunSeeds::new(7), RunSeeds::new(8));
+        let [first, second] = [7, 8].map(RunSeeds::new);
         assert_ne!(first.run_id, second.run_id);
         assert_ne!(first.parameters, second.parameters);
     }
 
     #[test]
     fn keys_of_runs_differ() {
-        let (first, second) = (random_keys(), random_keys());
+        let [first, second] = [(); 2].map(|()| random_keys());
         let keys = [first.tasks, first.sampling, second.tasks, second.sampling];
         for (position, key) in keys.iter().enumerate() {
             assert!(!keys[..position].contains(key), "key {position}");

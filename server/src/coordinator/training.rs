@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use farsign::task::{GoodbyeReason, TaskId, TaskSize, VolunteerId};
-use farsign::training_server::{
-    AcceptedUpdate, IssuedTask, TrainingEvent, TrustRecord, UpdateOutcome, VerificationResult,
+use farsign::attachment::Attached;
+use farsign::learner::{
+    AcceptedUpdate, LearnerEvent, TrustRecord, Verdict, VerdictOutcome, VerificationResult,
 };
+use farsign::task::{GoodbyeReason, Task, TaskId, TaskSize, VolunteerId};
+use farsign::training_server::UpdateOutcome;
 use tokio::sync::oneshot;
 
 use super::Coordinator;
@@ -47,7 +49,7 @@ impl Coordinator {
     /// Records an accepted update to a task whose snapshot has `base` accepted updates.
     fn on_accepted(&mut self, volunteer: VolunteerId, accepted: AcceptedUpdate, base: u64) {
         self.has_changed = true;
-        let signs = self.training.last_signs();
+        let signs = self.training.learner().last_signs();
         if let Some(entry) = self.registry.get_mut(volunteer) {
             self.telemetry
                 .on_update(volunteer, &mut entry.stats, accepted, base, signs);
@@ -75,7 +77,11 @@ impl Coordinator {
         };
         self.handle_events();
         let (ejected, ejection) = oneshot::channel();
-        let record = self.training.record(volunteer).unwrap_or_default();
+        let record = self
+            .training
+            .learner()
+            .record(volunteer)
+            .unwrap_or_default();
         let entry = VolunteerEntry::new(request, self.registry.default_effort, ejected);
         entry.log_joined(volunteer, record);
         self.registry.insert(volunteer, entry);
@@ -118,7 +124,7 @@ impl Coordinator {
             } else {
                 self.training.further_task(volunteer, size)
             }?;
-            Some(self.assign(volunteer, &issued))
+            Some(self.assign(volunteer, issued))
         };
         let tasks = (0..missing).map_while(issue).collect();
         self.handle_events(); // a volunteer that has had all its numbers is ejected
@@ -126,18 +132,17 @@ impl Coordinator {
     }
 
     /// Records a task, and reserves memory for its verification.
-    fn assign(&mut self, volunteer: VolunteerId, issued: &IssuedTask) -> TaskAssignment {
+    fn assign(&mut self, volunteer: VolunteerId, task: Task) -> TaskAssignment {
         if let Some(entry) = self.registry.get_mut(volunteer) {
-            entry.on_task_issued(issued.task.id, self.latest.accepted);
+            entry.on_task_issued(task.id, self.latest.accepted);
         }
-        if let Some(verifier) = self.verifier.as_mut().filter(|_| issued.is_recorded)
-            && !verifier.reserve(&issued.version)
+        if let Some(verifier) = &mut self.verifier
+            && !verifier.reserve(self.training.version())
         {
-            self.training.skip_recording(volunteer);
-            self.counters.verification.record_skip();
+            self.training.drop_version(task.id);
         }
         TaskAssignment {
-            task: issued.task,
+            task,
             snapshot: Arc::clone(&self.latest),
         }
     }
@@ -147,32 +152,39 @@ impl Coordinator {
         self.training.leave(volunteer);
         self.handle_events();
         self.registry
-            .remove(volunteer, self.training.is_departed(volunteer));
+            .remove(volunteer, self.training.learner().is_departed(volunteer));
     }
 
-    pub(super) fn handle_verification(&mut self, result: &VerificationResult) {
-        self.training.handle_verification(result);
-        self.handle_events();
-        if let Some(verifier) = &mut self.verifier
-            && !verifier.reserve_momentum(&result.momentum)
+    pub(super) fn handle_verification(&mut self, mut result: VerificationResult) {
+        if let (Some(verifier), Some(momentum)) = (&mut self.verifier, result.momentum.get())
+            && !verifier.reserve_momentum(momentum)
         {
-            self.training.skip_recording(result.volunteer);
-            self.counters.verification.record_skip();
+            result.momentum = Attached::default();
         }
+        self.training.handle_verification(&result);
+        let Verdict {
+            volunteer, outcome, ..
+        } = result.verdict;
+        match outcome {
+            VerdictOutcome::Passed => self.counters.verification.record_outcome(true),
+            VerdictOutcome::Failed(_) => self.counters.verification.record_outcome(false),
+            VerdictOutcome::Skipped => {} // counted by its event
+        }
+        self.handle_events();
+        self.registry.forget_departed(volunteer);
         self.submit_verifications();
-        self.registry.forget_departed(result.volunteer);
-        self.counters
-            .verification
-            .record_outcome(result.mismatch.is_none());
     }
 
     /// Ejects volunteers and returns how many.
     pub(super) fn eject(&mut self, target: EjectTarget, reason: GoodbyeReason) -> usize {
         let volunteers = match target {
             EjectTarget::Volunteer(volunteer) => vec![volunteer],
-            EjectTarget::Identity(identity) => {
-                self.training.volunteer(identity).into_iter().collect()
-            }
+            EjectTarget::Identity(identity) => self
+                .training
+                .learner()
+                .volunteer(identity)
+                .into_iter()
+                .collect(),
             EjectTarget::Address(address) => self.registry.at(address),
         };
         let ejected = volunteers
@@ -183,47 +195,53 @@ impl Coordinator {
         ejected
     }
 
-    /// Hands queued verifications to the verifier.
+    /// Hands queued verifications to the verifier. Those that lack something, or for which it has no place, are skipped.
     fn submit_verifications(&mut self) {
         let Some(verifier) = &self.verifier else {
             return;
         };
         while let Some(job) = self.training.poll_verification() {
-            match verifier.submit(job) {
+            let submitted = if job.segment.is_verifiable() {
+                verifier.submit(&job)
+            } else {
+                Err(SubmitError::Full)
+            };
+            match submitted {
                 Ok(()) => {}
-                Err(SubmitError::Full(volunteer)) => {
-                    self.training.skip_verification(volunteer);
-                    self.counters.verification.record_skip();
+                Err(SubmitError::Full) => {
+                    let skipped = VerificationResult::skipped(&job);
+                    self.training.handle_verification(&skipped);
                 }
                 Err(SubmitError::Stopped) => self.verifier_stopped = true,
             }
         }
+        self.handle_events();
     }
 
     /// Journals, logs and forwards what the training server did.
     pub(super) fn handle_events(&mut self) {
         while let Some(event) = self.training.poll_event() {
             match event {
-                TrainingEvent::Joined(volunteer) => self.journal.record(|| Event::Join(volunteer)),
-                TrainingEvent::Left(volunteer) => self.journal.record(|| Event::Leave(volunteer)),
-                TrainingEvent::RolledBack { volunteer, step } => {
+                LearnerEvent::Joined(volunteer) => self.journal.record(|| Event::Join(volunteer)),
+                LearnerEvent::Left(volunteer) => self.journal.record(|| Event::Leave(volunteer)),
+                LearnerEvent::RolledBack { volunteer, step } => {
                     self.has_changed = true;
                     self.journal
                         .record(|| Event::RolledBack { volunteer, step });
                 }
-                TrainingEvent::TrustChanged { identity, record } => {
+                LearnerEvent::TrustChanged { identity, record } => {
                     self.journal.record_trust(identity, record);
                 }
-                TrainingEvent::Banned(identity) => self.admission.ban(Ban::Identity(identity)),
-                TrainingEvent::VerificationFailed { volunteer, task } => {
+                LearnerEvent::Banned(identity) => self.admission.ban(Ban::Identity(identity)),
+                LearnerEvent::VerificationFailed { volunteer, task } => {
                     self.log_failed(volunteer, task);
                 }
-                TrainingEvent::Ejected {
+                LearnerEvent::Ejected {
                     volunteer,
                     reason,
                     record,
                 } => self.on_ejected(volunteer, reason, record),
-                TrainingEvent::VerificationSkipped(_) => self.counters.verification.record_skip(),
+                LearnerEvent::VerificationSkipped(_) => self.counters.verification.record_skip(),
             }
         }
     }
@@ -245,7 +263,7 @@ impl Coordinator {
     /// Records an ejection and notifies the session, which may have ended already.
     fn on_ejected(&mut self, volunteer: VolunteerId, reason: GoodbyeReason, record: TrustRecord) {
         self.publication.expedite();
-        let is_departed = self.training.is_departed(volunteer);
+        let is_departed = self.training.learner().is_departed(volunteer);
         let Some(entry) = self.registry.get_or_departed_mut(volunteer) else {
             return;
         };

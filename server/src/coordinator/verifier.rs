@@ -10,9 +10,9 @@ use std::thread;
 
 use cpu_time::ThreadTime;
 use farsign::dataset::ShardedDataset;
+use farsign::learner::{VerificationJob, VerificationResult};
 use farsign::momentum::Momentum;
-use farsign::task::{RunSettings, VolunteerId};
-use farsign::training_server::{VerificationJob, VerificationResult};
+use farsign::task::RunSettings;
 use farsign::verification::Recomputer;
 use farsign::version::Version;
 
@@ -43,8 +43,8 @@ pub(super) struct Verifier {
 /// The reason why a job was not submitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SubmitError {
-    /// The queue is full; the job was of this volunteer.
-    Full(VolunteerId),
+    /// The queue is full.
+    Full,
     /// The thread has stopped.
     Stopped,
 }
@@ -81,9 +81,10 @@ impl Verifier {
     }
 
     /// Submits a job without waiting.
-    pub fn submit(&self, job: Arc<VerificationJob>) -> Result<(), SubmitError> {
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(job) => SubmitError::Full(job.volunteer),
+    pub fn submit(&self, job: &Arc<VerificationJob>) -> Result<(), SubmitError> {
+        let sent = self.jobs.try_send(Arc::clone(job));
+        sent.map_err(|error| match error {
+            TrySendError::Full(_) => SubmitError::Full,
             TrySendError::Disconnected(_) => SubmitError::Stopped,
         })
     }
@@ -128,7 +129,9 @@ impl VerifierThread {
     }
 
     fn verify(&mut self, job: &VerificationJob) -> VerificationResult {
-        let (mismatch, momentum) = self.recomputer.verify(&job.segment);
+        let Some((mismatch, momentum)) = self.recomputer.verify(&job.segment) else {
+            return VerificationResult::skipped(job);
+        };
         let recomputed = mismatch.map_or(job.segment.updates.len(), |position| position + 1);
         self.counters
             .recomputed

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use farsign::identity::VolunteerIdentity;
 use farsign::keys::RunKeys;
+pub use farsign::learner::TrustRecord;
 use farsign::optimizer::{FarSign, FarSignOptions, FarSignState};
 use farsign::sign::SignBits;
 use farsign::step::Step;
 use farsign::task::{RunSettings, Task, VolunteerId};
-pub use farsign::training_server::TrustRecord;
 use farsign::trust::TrustMean;
 
 /// The identity of a run; it never changes.

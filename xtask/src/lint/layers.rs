@@ -17,6 +17,7 @@ const CRATES: [Layers; 5] = [
         source: "farsign/src/",
         layers: &[
             &[
+                "attachment",
                 "backoff",
                 "keys",
                 "line_budget",
@@ -44,6 +45,8 @@ const CRATES: [Layers; 5] = [
             &["optimizer", "volunteer"],
             &["assignment", "tolerance"],
             &["verification"],
+            &["task_issuer"],
+            &["learner"],
             &["training_server"],
         ],
     },

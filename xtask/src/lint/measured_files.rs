@@ -67,7 +67,7 @@ const SECTIONS: [Section; 6] = [
             "farsign/src/sign.rs",
             "farsign/src/simd.rs",
             "farsign/src/step.rs",
-            "farsign/src/training_server/update.rs",
+            "farsign/src/learner/update.rs",
             "farsign/src/wire/",
             "server/src/coordinator/mod.rs",
             "server/src/coordinator/snapshot.rs",

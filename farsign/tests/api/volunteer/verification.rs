@@ -46,7 +46,7 @@ fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<VerifiableUpdate>> {
         }
         open.entry(id).or_default().push(VerifiableUpdate {
             task,
-            version,
+            version: version.into(),
             signs: Some(Arc::new(signs)),
         });
         server.receive(VolunteerId(id), &update, frame);

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use farsign::identity::VolunteerIdentity;
+use farsign::learner::TrustRecord;
 use farsign::task::{GoodbyeReason, VolunteerId};
-use farsign::training_server::TrustRecord;
 
 use crate::coordinator::registry::JoinRequest;
 use crate::net::client_addr::ClientAddr;

@@ -88,7 +88,11 @@ impl Coordinator {
         total_weight: f64,
         now: Instant,
     ) -> VolunteerSummary {
-        let record = self.training.record(volunteer).unwrap_or_default();
+        let record = self
+            .training
+            .learner()
+            .record(volunteer)
+            .unwrap_or_default();
         VolunteerSummary {
             volunteer,
             address: request.address,
@@ -117,7 +121,7 @@ impl Coordinator {
     ) -> HashMap<VolunteerIdentity, u64> {
         identities
             .iter()
-            .map(|&identity| (identity, self.training.accepted(identity)))
+            .map(|&identity| (identity, self.training.learner().accepted(identity)))
             .collect()
     }
 

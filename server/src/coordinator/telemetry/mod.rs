@@ -13,11 +13,11 @@ use std::time::Instant;
 
 use farsign::direction::DirectionSpec;
 use farsign::estimate::Order;
+use farsign::learner::AcceptedUpdate;
 use farsign::optimizer::Rule;
 use farsign::sign::SignBits;
 use farsign::task::VolunteerId;
 use farsign::tolerance::{AgreementEstimator, Tolerance};
-use farsign::training_server::AcceptedUpdate;
 use stats::{DecayingSum, UpdateStats};
 
 /// Statistics of a run.

@@ -1,14 +1,15 @@
-//! Outputs of the training server.
+//! Outputs of the learner.
 
 use crate::identity::VolunteerIdentity;
+use crate::learner::record::{Verdict, VerdictOutcome};
+use crate::learner::trust_store::TrustRecord;
 use crate::step::Step;
 use crate::task::{GoodbyeReason, TaskId, VolunteerId};
-use crate::training_server::trust_store::TrustRecord;
 use crate::verification::ChainSegment;
 
 /// A change that the caller journals, logs or forwards to a session, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum TrainingEvent {
+pub enum LearnerEvent {
     /// The optimizer has added a volunteer.
     Joined(VolunteerId),
     /// The optimizer has removed a volunteer.
@@ -45,7 +46,8 @@ pub enum TrainingEvent {
         /// Its record at that time.
         record: TrustRecord,
     },
-    /// An update that was sampled is not verified, because another verification of its sender is still running.
+    /// A sampled update is not verified: another verification of its sender was running until the next reset, or something
+    /// that verification needs is missing.
     VerificationSkipped(VolunteerId),
 }
 
@@ -61,6 +63,15 @@ pub struct VerificationJob {
 }
 
 impl VerificationJob {
+    /// Returns a verdict on the updates.
+    pub(super) fn verdict(&self, outcome: VerdictOutcome) -> Verdict {
+        Verdict {
+            volunteer: self.volunteer,
+            last: self.last_task(),
+            outcome,
+        }
+    }
+
     /// Returns the task of the last update.
     pub fn last_task(&self) -> TaskId {
         self.segment.updates[self.segment.updates.len() - 1].task.id

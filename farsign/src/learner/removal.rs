@@ -1,13 +1,13 @@
 //! Volunteers that leave or are ejected, and the rollback of their updates.
 
-use super::{TrainingEvent, TrainingServer};
+use super::{Learner, LearnerEvent};
 use crate::identity::VolunteerIdentity;
+use crate::learner::trust_store::TrustRecord;
+use crate::learner::volunteer::VolunteerState;
 use crate::task::{GoodbyeReason, TaskId, VolunteerId};
-use crate::training_server::trust_store::TrustRecord;
-use crate::training_server::volunteer::VolunteerState;
 use crate::verification::VerificationChain;
 
-impl TrainingServer {
+impl Learner {
     /// Removes a volunteer that has left. Ignored if it is not connected.
     pub fn leave(&mut self, volunteer: VolunteerId) {
         if let Some(state) = self.remove(volunteer) {
@@ -20,7 +20,7 @@ impl TrainingServer {
         let Some(state) = self.remove(volunteer) else {
             return false;
         };
-        self.events.push_back(TrainingEvent::Ejected {
+        self.events.push_back(LearnerEvent::Ejected {
             volunteer,
             reason,
             record: state.record,
@@ -44,7 +44,7 @@ impl TrainingServer {
         if let Some(identity) = state.identity
             && let Some(dropped) = self.trust_store.insert(identity, state.record)
         {
-            self.events.push_back(TrainingEvent::TrustChanged {
+            self.events.push_back(LearnerEvent::TrustChanged {
                 identity: dropped,
                 record: None,
             });
@@ -56,8 +56,8 @@ impl TrainingServer {
     fn disconnect(&mut self, volunteer: VolunteerId) -> Option<VolunteerState> {
         let state = self.volunteers.remove(&volunteer)?;
         self.optimizer.leave(volunteer);
-        self.events.push_back(TrainingEvent::Left(volunteer));
-        self.ledger.remove(volunteer);
+        self.events.push_back(LearnerEvent::Left(volunteer));
+        self.left.push(volunteer);
         if let Some(identity) = state.identity {
             self.by_identity.remove(&identity);
         }
@@ -78,7 +78,7 @@ impl TrainingServer {
             identity.and_then(|identity| self.record_late_pass(identity))
         };
         if let (Some(identity), Some(record)) = (identity, record) {
-            self.events.push_back(TrainingEvent::TrustChanged {
+            self.events.push_back(LearnerEvent::TrustChanged {
                 identity,
                 record: Some(record),
             });
@@ -104,22 +104,22 @@ impl TrainingServer {
         let departed = self.departed.remove(&volunteer);
         let state = self.disconnect(volunteer).or(departed);
         if let Some(identity) = identity {
-            self.events.push_back(TrainingEvent::Banned(identity));
+            self.events.push_back(LearnerEvent::Banned(identity));
             if let Some(again) = self.by_identity.get(&identity).copied() {
                 self.eject_and_roll_back(again, GoodbyeReason::Banned);
             }
             self.roll_back_departed(identity);
             self.trust_store.remove(identity);
-            self.events.push_back(TrainingEvent::TrustChanged {
+            self.events.push_back(LearnerEvent::TrustChanged {
                 identity,
                 record: None,
             });
         }
         let Some(state) = state else { return };
         self.events
-            .push_back(TrainingEvent::VerificationFailed { volunteer, task });
+            .push_back(LearnerEvent::VerificationFailed { volunteer, task });
         self.roll_back(volunteer, &state);
-        self.events.push_back(TrainingEvent::Ejected {
+        self.events.push_back(LearnerEvent::Ejected {
             volunteer,
             reason: GoodbyeReason::FailedVerification,
             record: state.record,
@@ -132,7 +132,7 @@ impl TrainingServer {
             return;
         };
         self.roll_back(volunteer, &state);
-        self.events.push_back(TrainingEvent::Ejected {
+        self.events.push_back(LearnerEvent::Ejected {
             volunteer,
             reason,
             record: state.record,
@@ -156,7 +156,7 @@ impl TrainingServer {
         for step in state.unverified.rollback_steps() {
             if !self.optimizer.is_finished() && self.optimizer.rollback(&step).is_ok() {
                 self.events
-                    .push_back(TrainingEvent::RolledBack { volunteer, step });
+                    .push_back(LearnerEvent::RolledBack { volunteer, step });
             }
         }
     }

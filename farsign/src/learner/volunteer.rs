@@ -1,13 +1,12 @@
-//! The training server's state of one volunteer.
+//! The learner's state of one volunteer.
 
 use std::sync::Arc;
 
-use crate::assignment::VolunteerAssignment;
 use crate::identity::VolunteerIdentity;
+use crate::learner::event::VerificationJob;
+use crate::learner::trust_store::TrustRecord;
 use crate::rollback::UnverifiedUpdates;
 use crate::task::TaskId;
-use crate::training_server::event::VerificationJob;
-use crate::training_server::trust_store::TrustRecord;
 use crate::verification::VerificationChain;
 
 /// A volunteer that is connected, or that left while a verification of its updates is running.
@@ -15,7 +14,8 @@ use crate::verification::VerificationChain;
 pub(super) struct VolunteerState {
     pub identity: Option<VolunteerIdentity>,
     pub record: TrustRecord,
-    pub assignment: VolunteerAssignment,
+    /// Number of the newest task that was closed; 0 before the first.
+    pub closed: u64,
     pub chain: VerificationChain,
     /// The verification that is running. There is one at a time, so a busy verifier falls behind by one per volunteer.
     pub running: Option<Arc<VerificationJob>>,

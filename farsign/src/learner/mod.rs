@@ -1,0 +1,209 @@
+//! The learner without I/O: volunteers, updates, weights, trust, verification and rollback.
+//!
+//! ```text
+//!   Record                       +---------+
+//!     Join, Leave, Eject         |         |   LearnerEvent       poll_event
+//!     Update           --take--> | Learner |   VerificationJob    poll_verification
+//!     Verdict                    |         |   x, last_step
+//!                                +---------+
+//! ```
+//!
+//! Its state is the fold of its records in their order, and depends on nothing else: there is no clock, no thread, no
+//! generator and no memory limit inside. Which updates are verified follows from their numbers and the sampling key.
+//! Versions and momenta are only [attached](crate::attachment::Attached), for the verifications that need them.
+
+mod event;
+mod record;
+mod removal;
+mod state;
+mod trust_store;
+mod update;
+mod verdict;
+mod volunteer;
+
+pub use event::{LearnerEvent, VerificationJob};
+pub use record::{Record, Verdict, VerdictOutcome};
+pub use state::LearnerState;
+pub use trust_store::{MAX_TRUST_RECORDS, TrustRecord};
+pub use update::AcceptedUpdate;
+pub use verdict::{VerificationOutcome, VerificationResult};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::identity::VolunteerIdentity;
+use crate::keys::Key;
+use crate::optimizer::FarSign;
+use crate::sign::SignBits;
+use crate::task::{GoodbyeReason, VolunteerId};
+use crate::trust::TrustMean;
+use crate::verification::recomputed_fraction;
+use trust_store::TrustStore;
+use volunteer::VolunteerState;
+
+/// Options of a learner, besides those of its optimizer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LearnerOptions {
+    /// Key of the updates that are verified.
+    pub sampling_key: Key,
+    /// Probability, in `(0, 1]`, that an update of an established volunteer is verified. `None` if updates are not
+    /// verified; trust is then 1.
+    pub verify_probability: Option<f64>,
+    /// A fault to inject. `None` in the product.
+    pub fault: Option<InjectedFault>,
+}
+
+/// A fault of the learner, injected to check that results show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InjectedFault {
+    /// Signs are flipped before they are applied.
+    SignsFlipped,
+    /// Every update has the weight 1.
+    WeightsIgnored,
+    /// Every verification passes.
+    VerificationDisabled,
+}
+
+/// A learner without I/O.
+#[derive(Debug)]
+pub struct Learner {
+    options: LearnerOptions,
+    optimizer: FarSign,
+    volunteers: BTreeMap<VolunteerId, VolunteerState>,
+    /// Connected volunteers by identity, for volunteers that sent one.
+    by_identity: BTreeMap<VolunteerIdentity, VolunteerId>,
+    /// Volunteers that left while a verification of their updates is running.
+    departed: BTreeMap<VolunteerId, VolunteerState>,
+    trust_store: TrustStore,
+    trust_mean: TrustMean,
+    joined: u64,
+    /// The signs of the newest update.
+    signs: Arc<SignBits>,
+    events: VecDeque<LearnerEvent>,
+    jobs: VecDeque<Arc<VerificationJob>>,
+    /// Volunteers that were removed since [`Learner::take_left`].
+    left: Vec<VolunteerId>,
+}
+
+impl Learner {
+    /// Takes a record.
+    ///
+    /// A record that does not fit the state, such as a second update to a task, changes nothing.
+    pub fn take(&mut self, record: &Record) {
+        match record {
+            Record::Join { identity } => _ = self.join(*identity),
+            Record::Update {
+                volunteer,
+                task,
+                signs: Some(signs),
+            } => _ = self.update(*volunteer, &(*task).into(), signs, 1.0),
+            Record::Update {
+                volunteer,
+                task,
+                signs: None,
+            } => self.skip_update(*volunteer, &(*task).into()),
+            Record::Leave(volunteer) => self.leave(*volunteer),
+            Record::Eject { volunteer, reason } => _ = self.eject(*volunteer, *reason),
+            Record::Verdict(verdict) => {
+                _ = self.handle_verification(&VerificationResult::from(*verdict));
+            }
+        }
+    }
+
+    /// Adds a volunteer. A connected volunteer of the same identity is ejected; its trust carries over.
+    pub fn join(&mut self, identity: Option<VolunteerIdentity>) -> VolunteerId {
+        self.joined += 1;
+        let volunteer = VolunteerId(self.joined);
+        let mut record = TrustRecord::default();
+        if let Some(identity) = identity {
+            if let Some(previous) = self.by_identity.get(&identity).copied() {
+                self.eject(previous, GoodbyeReason::SessionReplaced);
+            }
+            self.by_identity.insert(identity, volunteer);
+            record = self.trust_store.remove(identity);
+        }
+        self.optimizer.join(volunteer);
+        self.events.push_back(LearnerEvent::Joined(volunteer));
+        let state = VolunteerState {
+            identity,
+            record,
+            ..VolunteerState::default()
+        };
+        self.volunteers.insert(volunteer, state);
+        volunteer
+    }
+
+    /// Returns the oldest event that was not polled. `None` if there is none.
+    pub fn poll_event(&mut self) -> Option<LearnerEvent> {
+        self.events.pop_front()
+    }
+
+    /// Returns the oldest verification that was not polled. `None` if there is none.
+    ///
+    /// The caller recomputes its updates, and reports the result with [`Learner::handle_verification`].
+    pub fn poll_verification(&mut self) -> Option<Arc<VerificationJob>> {
+        self.jobs.pop_front()
+    }
+
+    /// Takes the volunteers that were removed since the last call.
+    pub fn take_left(&mut self) -> impl Iterator<Item = VolunteerId> {
+        self.left.drain(..)
+    }
+
+    /// Returns the optimizer.
+    pub fn optimizer(&self) -> &FarSign {
+        &self.optimizer
+    }
+
+    /// Returns the number of volunteers that have joined.
+    pub fn joined(&self) -> u64 {
+        self.joined
+    }
+
+    /// Returns the running mean of the senders' trust.
+    pub fn trust_mean(&self) -> TrustMean {
+        self.trust_mean
+    }
+
+    /// Returns the signs of the last accepted update.
+    pub fn last_signs(&self) -> &Arc<SignBits> {
+        &self.signs
+    }
+
+    /// Returns the record of a connected volunteer. `None` if it is not connected.
+    pub fn record(&self, volunteer: VolunteerId) -> Option<TrustRecord> {
+        self.volunteers.get(&volunteer).map(|state| state.record)
+    }
+
+    /// Returns the connected volunteer of an identity. `None` if it is not connected.
+    pub fn volunteer(&self, identity: VolunteerIdentity) -> Option<VolunteerId> {
+        self.by_identity.get(&identity).copied()
+    }
+
+    /// Returns the accepted updates of an identity over all its sessions.
+    pub fn accepted(&self, identity: VolunteerIdentity) -> u64 {
+        let connected = self
+            .volunteer(identity)
+            .and_then(|volunteer| self.record(volunteer));
+        connected
+            .or_else(|| self.trust_store.record(identity))
+            .map_or(0, |record| record.accepted)
+    }
+
+    /// Returns the expected fraction of the connected volunteers' updates that are recomputed; 0 without verification.
+    pub fn recomputed_fraction(&self) -> f64 {
+        let Some(probability) = self.options.verify_probability else {
+            return 0.0;
+        };
+        let fractions = self
+            .volunteers
+            .values()
+            .map(|state| recomputed_fraction(state.record.trust.verify_probability(probability)));
+        fractions.sum::<f64>() / self.volunteers.len().max(1) as f64
+    }
+
+    /// Returns whether a volunteer left while a verification of its updates is running.
+    pub fn is_departed(&self, volunteer: VolunteerId) -> bool {
+        self.departed.contains_key(&volunteer)
+    }
+}

@@ -1,0 +1,105 @@
+//! The state of a learner, to save it or to hand it over.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::trust_store::TrustStore;
+use super::volunteer::VolunteerState;
+use super::{Learner, LearnerEvent, LearnerOptions, TrustRecord, VerificationJob};
+use crate::identity::VolunteerIdentity;
+use crate::optimizer::{FarSign, FarSignOptions, FarSignState, RestoreError};
+use crate::task::VolunteerId;
+use crate::trust::TrustMean;
+
+/// The whole state of a learner: with its options, everything that decides further outcomes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LearnerState {
+    optimizer: FarSignState,
+    joined: u64,
+    trust_mean: TrustMean,
+    volunteers: BTreeMap<VolunteerId, VolunteerState>,
+    departed: BTreeMap<VolunteerId, VolunteerState>,
+    trust_store: TrustStore,
+    events: VecDeque<LearnerEvent>,
+    jobs: VecDeque<Arc<VerificationJob>>,
+}
+
+impl Learner {
+    /// Creates the learner of a new run.
+    pub fn new(optimizer: FarSign, options: LearnerOptions) -> Self {
+        Self::resume(optimizer, options, 0, TrustMean::default(), [])
+    }
+
+    /// Resumes a saved run without connected volunteers, of which `joined` had joined. `trust` comes in the order in which
+    /// the records changed.
+    pub fn resume(
+        optimizer: FarSign,
+        options: LearnerOptions,
+        joined: u64,
+        trust_mean: TrustMean,
+        trust: impl IntoIterator<Item = (VolunteerIdentity, TrustRecord)>,
+    ) -> Self {
+        let mut learner = Self {
+            options,
+            optimizer,
+            volunteers: BTreeMap::new(),
+            by_identity: BTreeMap::new(),
+            departed: BTreeMap::new(),
+            trust_store: TrustStore::default(),
+            trust_mean,
+            joined,
+            signs: Arc::default(),
+            events: VecDeque::new(),
+            jobs: VecDeque::new(),
+            left: Vec::new(),
+        };
+        for (identity, record) in trust {
+            if let Some(dropped) = learner.trust_store.insert(identity, record) {
+                learner.events.push_back(LearnerEvent::TrustChanged {
+                    identity: dropped,
+                    record: None,
+                });
+            }
+        }
+        learner
+    }
+
+    /// Takes the state out of the learner.
+    pub fn into_state(self) -> LearnerState {
+        LearnerState {
+            optimizer: self.optimizer.state(),
+            joined: self.joined,
+            trust_mean: self.trust_mean,
+            volunteers: self.volunteers,
+            departed: self.departed,
+            trust_store: self.trust_store,
+            events: self.events,
+            jobs: self.jobs,
+        }
+    }
+
+    /// Creates a learner that continues from a state, bit for bit. `optimizer` are the options that the run began with.
+    ///
+    /// # Errors
+    /// Returns an error if the state cannot be that of a learner with these options.
+    pub fn from_state(
+        optimizer: FarSignOptions,
+        options: LearnerOptions,
+        state: LearnerState,
+    ) -> Result<Self, RestoreError> {
+        let optimizer = FarSign::restore(optimizer, state.optimizer)?;
+        let learner = Self::resume(optimizer, options, state.joined, state.trust_mean, []);
+        let identities = state.volunteers.iter();
+        Ok(Self {
+            by_identity: identities
+                .filter_map(|(id, volunteer)| Some((volunteer.identity?, *id)))
+                .collect(),
+            volunteers: state.volunteers,
+            departed: state.departed,
+            trust_store: state.trust_store,
+            events: state.events,
+            jobs: state.jobs,
+            ..learner
+        })
+    }
+}
