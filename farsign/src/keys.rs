@@ -23,7 +23,7 @@ pub enum Purpose {
     Task = 1,
     /// The minibatch that a window of updates shares, by the number of the window.
     Window = 2,
-    /// Whether an update is verified, by the number of the update.
+    /// Whether an update is verified, by the position of its record.
     Sampling = 3,
 }
 

@@ -9,8 +9,12 @@
 //! ```
 //!
 //! Its state is the fold of its records in their order, and depends on nothing else: there is no clock, no thread, no
-//! generator and no memory limit inside. Which updates are verified follows from their numbers and the sampling key.
-//! Versions and momenta are only [attached](crate::attachment::Attached), for the verifications that need them.
+//! generator and no memory limit inside. Numbers of volunteers are positions of records. Which updates are verified follows
+//! from their positions and the sampling key. Versions and momenta are only [attached](crate::attachment::Attached), for
+//! the verifications that need them.
+//!
+//! The methods of the inputs, such as [`Learner::join`], each take one record, with what is attached to it. The caller that
+//! keeps a log polls the records and appends them in their order.
 
 mod event;
 mod record;
@@ -76,7 +80,10 @@ pub struct Learner {
     departed: BTreeMap<VolunteerId, VolunteerState>,
     trust_store: TrustStore,
     trust_mean: TrustMean,
-    joined: u64,
+    /// Position of the newest record; 0 before the first.
+    position: u64,
+    /// Records that were taken and not polled.
+    records: VecDeque<Record>,
     /// The signs of the newest update.
     signs: Arc<SignBits>,
     events: VecDeque<LearnerEvent>,
@@ -108,16 +115,23 @@ impl Learner {
                 _ = self.handle_verification(&VerificationResult::from(*verdict));
             }
         }
+        self.records.pop_back(); // the caller has it
+    }
+
+    /// Begins a record, and returns its position.
+    fn begin(&mut self, record: Record) -> u64 {
+        self.position += 1;
+        self.records.push_back(record);
+        self.position
     }
 
     /// Adds a volunteer. A connected volunteer of the same identity is ejected; its trust carries over.
     pub fn join(&mut self, identity: Option<VolunteerIdentity>) -> VolunteerId {
-        self.joined += 1;
-        let volunteer = VolunteerId(self.joined);
+        let volunteer = VolunteerId(self.begin(Record::Join { identity }));
         let mut record = TrustRecord::default();
         if let Some(identity) = identity {
             if let Some(previous) = self.by_identity.get(&identity).copied() {
-                self.eject(previous, GoodbyeReason::SessionReplaced);
+                self.remove_for(previous, GoodbyeReason::SessionReplaced);
             }
             self.by_identity.insert(identity, volunteer);
             record = self.trust_store.remove(identity);
@@ -131,6 +145,11 @@ impl Learner {
         };
         self.volunteers.insert(volunteer, state);
         volunteer
+    }
+
+    /// Returns the oldest record that was taken and not polled. `None` if there is none.
+    pub fn poll_record(&mut self) -> Option<Record> {
+        self.records.pop_front()
     }
 
     /// Returns the oldest event that was not polled. `None` if there is none.
@@ -155,9 +174,9 @@ impl Learner {
         &self.optimizer
     }
 
-    /// Returns the number of volunteers that have joined.
-    pub fn joined(&self) -> u64 {
-        self.joined
+    /// Returns the position of the newest record; 0 before the first.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Returns the running mean of the senders' trust.

@@ -1,6 +1,6 @@
 //! Volunteers that leave or are ejected, and the rollback of their updates.
 
-use super::{Learner, LearnerEvent};
+use super::{Learner, LearnerEvent, Record};
 use crate::identity::VolunteerIdentity;
 use crate::learner::trust_store::TrustRecord;
 use crate::learner::volunteer::VolunteerState;
@@ -10,6 +10,7 @@ use crate::verification::VerificationChain;
 impl Learner {
     /// Removes a volunteer that has left. Ignored if it is not connected.
     pub fn leave(&mut self, volunteer: VolunteerId) {
+        self.begin(Record::Leave(volunteer));
         if let Some(state) = self.remove(volunteer) {
             self.retain_for_verification(volunteer, state);
         }
@@ -17,6 +18,12 @@ impl Learner {
 
     /// Ejects a volunteer. Returns whether it was connected.
     pub fn eject(&mut self, volunteer: VolunteerId, reason: GoodbyeReason) -> bool {
+        self.begin(Record::Eject { volunteer, reason });
+        self.remove_for(volunteer, reason)
+    }
+
+    /// Removes a volunteer for a reason. Returns whether it was connected.
+    pub(super) fn remove_for(&mut self, volunteer: VolunteerId, reason: GoodbyeReason) -> bool {
         let Some(state) = self.remove(volunteer) else {
             return false;
         };

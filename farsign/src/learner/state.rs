@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::trust_store::TrustStore;
 use super::volunteer::VolunteerState;
-use super::{Learner, LearnerEvent, LearnerOptions, TrustRecord, VerificationJob};
+use super::{Learner, LearnerEvent, LearnerOptions, Record, TrustRecord, VerificationJob};
 use crate::identity::VolunteerIdentity;
 use crate::optimizer::{FarSign, FarSignOptions, FarSignState, RestoreError};
 use crate::task::VolunteerId;
@@ -15,13 +15,14 @@ use crate::trust::TrustMean;
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearnerState {
     optimizer: FarSignState,
-    joined: u64,
+    position: u64,
     trust_mean: TrustMean,
     volunteers: BTreeMap<VolunteerId, VolunteerState>,
     departed: BTreeMap<VolunteerId, VolunteerState>,
     trust_store: TrustStore,
     events: VecDeque<LearnerEvent>,
     jobs: VecDeque<Arc<VerificationJob>>,
+    records: VecDeque<Record>,
 }
 
 impl Learner {
@@ -30,12 +31,12 @@ impl Learner {
         Self::resume(optimizer, options, 0, TrustMean::default(), [])
     }
 
-    /// Resumes a saved run without connected volunteers, of which `joined` had joined. `trust` comes in the order in which
-    /// the records changed.
+    /// Resumes a saved run without connected volunteers, whose newest record has this position. `trust` comes in the order
+    /// in which it changed.
     pub fn resume(
         optimizer: FarSign,
         options: LearnerOptions,
-        joined: u64,
+        position: u64,
         trust_mean: TrustMean,
         trust: impl IntoIterator<Item = (VolunteerIdentity, TrustRecord)>,
     ) -> Self {
@@ -47,7 +48,8 @@ impl Learner {
             departed: BTreeMap::new(),
             trust_store: TrustStore::default(),
             trust_mean,
-            joined,
+            position,
+            records: VecDeque::new(),
             signs: Arc::default(),
             events: VecDeque::new(),
             jobs: VecDeque::new(),
@@ -68,13 +70,14 @@ impl Learner {
     pub fn into_state(self) -> LearnerState {
         LearnerState {
             optimizer: self.optimizer.state(),
-            joined: self.joined,
+            position: self.position,
             trust_mean: self.trust_mean,
             volunteers: self.volunteers,
             departed: self.departed,
             trust_store: self.trust_store,
             events: self.events,
             jobs: self.jobs,
+            records: self.records,
         }
     }
 
@@ -88,7 +91,7 @@ impl Learner {
         state: LearnerState,
     ) -> Result<Self, RestoreError> {
         let optimizer = FarSign::restore(optimizer, state.optimizer)?;
-        let learner = Self::resume(optimizer, options, state.joined, state.trust_mean, []);
+        let learner = Self::resume(optimizer, options, state.position, state.trust_mean, []);
         let identities = state.volunteers.iter();
         Ok(Self {
             by_identity: identities
@@ -99,6 +102,7 @@ impl Learner {
             trust_store: state.trust_store,
             events: state.events,
             jobs: state.jobs,
+            records: state.records,
             ..learner
         })
     }

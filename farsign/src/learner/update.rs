@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{InjectedFault, Learner, LearnerEvent};
+use super::{InjectedFault, Learner, LearnerEvent, Record};
 use crate::optimizer::{ApplyError, SignUpdate};
 use crate::sign::SignBits;
 use crate::step::Step;
@@ -38,30 +38,38 @@ impl Learner {
         signs: &Arc<SignBits>,
         factor: f32,
     ) -> Result<AcceptedUpdate, RejectReason> {
+        let position = self.begin(Record::Update {
+            volunteer,
+            task: closed.task,
+            signs: Some(Arc::clone(signs)),
+        });
         self.close(volunteer, closed)?;
         let applied = self.apply(volunteer, closed.task, signs, factor);
         let update = VerifiableUpdate {
+            position,
             task: closed.task,
             version: closed.version.clone(),
             signs: applied.is_ok().then(|| Arc::clone(signs)),
         };
-        self.record_update(
-            volunteer,
-            update,
-            applied.ok().map(|applied| applied.update),
-        );
+        self.record_update(volunteer, update);
         applied
     }
 
     /// Records that a task was closed without its update, after which the momentum of its volunteer continues.
     pub fn skip_update(&mut self, volunteer: VolunteerId, closed: &ClosedTask) {
+        let position = self.begin(Record::Update {
+            volunteer,
+            task: closed.task,
+            signs: None,
+        });
         if self.close(volunteer, closed).is_ok() {
             let update = VerifiableUpdate {
+                position,
                 task: closed.task,
                 version: closed.version.clone(),
                 signs: None,
             };
-            self.record_update(volunteer, update, None);
+            self.record_update(volunteer, update);
         }
     }
 
@@ -146,14 +154,8 @@ impl Learner {
         })
     }
 
-    /// Adds an update to its volunteer's chain, and queues a verification if it was sampled. `accepted` is its number;
-    /// `None` if it was not accepted.
-    fn record_update(
-        &mut self,
-        volunteer: VolunteerId,
-        update: VerifiableUpdate,
-        accepted: Option<u64>,
-    ) {
+    /// Adds an update to its volunteer's chain, and queues a verification if it was sampled.
+    fn record_update(&mut self, volunteer: VolunteerId, update: VerifiableUpdate) {
         let Some(probability) = self.options.verify_probability else {
             return;
         };
@@ -162,7 +164,7 @@ impl Learner {
         };
         let probability = state.record.trust.verify_probability(probability);
         let key = &self.options.sampling_key;
-        let is_sampled = accepted.is_some_and(|accepted| is_sampled(key, accepted, probability));
+        let is_sampled = update.signs.is_some() && is_sampled(key, update.position, probability);
         if state.chain.push(update, is_sampled) == Lost::Sampled {
             self.on_skipped(volunteer);
         }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{InjectedFault, Learner, LearnerEvent, Verdict, VerdictOutcome, VerificationJob};
+use super::{
+    InjectedFault, Learner, LearnerEvent, Record, Verdict, VerdictOutcome, VerificationJob,
+};
 use crate::attachment::Attached;
 use crate::momentum::Momentum;
 use crate::task::VolunteerId;
@@ -85,6 +87,7 @@ impl Learner {
             last,
             outcome,
         } = result.verdict;
+        self.begin(Record::Verdict(result.verdict));
         let connected = self.volunteers.get_mut(&volunteer);
         let Some(state) = connected.or_else(|| self.departed.get_mut(&volunteer)) else {
             return VerificationOutcome::Ignored;

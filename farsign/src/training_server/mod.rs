@@ -4,6 +4,7 @@
 //! ```text
 //!   inputs                                        outputs
 //!     join, leave, eject                            LearnerEvent       poll_event
+//!                                                   Record             poll_record
 //!     next_task(size)           +-----------------+ Task
 //!     further_task              |                 |
 //!     handle_update(bits)       | TrainingServer  | AcceptedUpdate or RejectReason
@@ -29,7 +30,7 @@ use crate::assignment::AssignmentOptions;
 use crate::identity::VolunteerIdentity;
 use crate::keys::RunKeys;
 use crate::learner::{
-    AcceptedUpdate, InjectedFault, Learner, LearnerEvent, LearnerOptions, VerificationJob,
+    AcceptedUpdate, InjectedFault, Learner, LearnerEvent, LearnerOptions, Record, VerificationJob,
     VerificationOutcome, VerificationResult,
 };
 use crate::optimizer::FarSign;
@@ -254,6 +255,11 @@ impl TrainingServer {
     /// Returns the newest published version.
     pub fn version(&self) -> &Arc<Version> {
         &self.version
+    }
+
+    /// Returns the oldest record that was taken and not polled. `None` if there is none.
+    pub fn poll_record(&mut self) -> Option<Record> {
+        self.learner.poll_record()
     }
 
     /// Returns the oldest event that was not polled. `None` if there is none.

@@ -13,8 +13,8 @@ use crate::version::{Grid, GridSchedule, Version};
 /// Counters that decide the tasks to come, besides the optimizer. No number is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TrainingCounters {
-    /// Volunteers that have joined; the number of the newest.
-    pub joined: u64,
+    /// Position of the newest record.
+    pub position: u64,
     /// Number of the newest published version.
     pub version: u64,
     /// Running mean of the senders' trust.
@@ -24,18 +24,11 @@ pub struct TrainingCounters {
 /// The whole in-memory state of a training server: with its options, everything that decides further outcomes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingState {
-    learner: LearnerState,
+    pub(super) learner: LearnerState,
     issuer: TaskIssuerState,
     /// The newest published version.
     version: Arc<Version>,
     grids: GridSchedule,
-}
-
-#[cfg(test)]
-impl TrainingState {
-    pub(super) fn learner(&self) -> LearnerState {
-        self.learner.clone()
-    }
 }
 
 impl TrainingServer {
@@ -47,7 +40,7 @@ impl TrainingServer {
         trust: impl IntoIterator<Item = (VolunteerIdentity, TrustRecord)>,
     ) -> Self {
         let TrainingCounters {
-            joined,
+            position,
             version,
             trust_mean,
         } = counters;
@@ -57,14 +50,14 @@ impl TrainingServer {
             issuer: options.issuer(),
             version: Arc::new(round(&optimizer, version, grids.shift())),
             grids,
-            learner: Learner::resume(optimizer, options.learner(), joined, trust_mean, trust),
+            learner: Learner::resume(optimizer, options.learner(), position, trust_mean, trust),
         }
     }
 
     /// Returns the counters that decide the tasks to come.
     pub fn counters(&self) -> TrainingCounters {
         TrainingCounters {
-            joined: self.learner.joined(),
+            position: self.learner.position(),
             version: self.version.number(),
             trust_mean: self.learner.trust_mean(),
         }

@@ -12,7 +12,7 @@
 //!     update   update   update         update         update  |     1 to j are recomputed, then j + 1 to k
 //! ```
 //!
-//! Whether an update is sampled follows from its number and a secret key ([`is_sampled`]), and so is decided after the
+//! Whether an update is sampled follows from the position of its record and a secret key ([`is_sampled`]), and so is decided after the
 //! update is accepted: every update of a volunteer has the same probability, and none is ever safe to falsify. Verifying
 //! an update verifies all since the reset. A [`VerificationChain`] records tasks and updates with their parameters, and a
 //! [`Recomputer`] continues from where the last verification ended.
@@ -32,6 +32,8 @@ use crate::version::Version;
 /// A task with the update that was received for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiableUpdate {
+    /// Position of its record in the run.
+    pub position: u64,
     /// The task.
     pub task: Task,
     /// The task's version.
@@ -40,9 +42,9 @@ pub struct VerifiableUpdate {
     pub signs: Option<Arc<SignBits>>,
 }
 
-/// Returns whether update number `update` of a run is verified, if each is with `probability`, in `(0, 1]`.
-pub fn is_sampled(key: &Key, update: u64, probability: f64) -> bool {
-    let [word] = key.words(Purpose::Sampling, update);
+/// Returns whether the update at a position of the run is verified, if each is with `probability`, in `(0, 1]`.
+pub fn is_sampled(key: &Key, position: u64, probability: f64) -> bool {
+    let [word] = key.words(Purpose::Sampling, position);
     let unit = (word >> 11) as f64 / (1u64 << 53) as f64;
     unit < probability
 }

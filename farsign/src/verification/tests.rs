@@ -87,6 +87,7 @@ fn push(
     sampled: Option<bool>,
 ) -> Lost {
     let update = VerifiableUpdate {
+        position: n,
         task: task(n, reset_momentum),
         version: Arc::new(version()).into(),
         signs: sampled.map(|_| Arc::default()),

@@ -241,6 +241,7 @@ impl FarSignServer {
                 }
             }
         }
+        while self.training.poll_record().is_some() {}
         let mut ejected = false;
         while let Some(event) = self.training.poll_event() {
             ejected |= matches!(event, LearnerEvent::Ejected { .. });

@@ -246,12 +246,12 @@ impl Coordinator {
     /// Returns the counters that decide the tasks to come, besides the optimizer.
     fn saved_counters(&self) -> CoordinatorCounters {
         let TrainingCounters {
-            joined,
+            position,
             version,
             trust_mean,
         } = self.training.counters();
         CoordinatorCounters {
-            joined,
+            position,
             version,
             trust_mean: trust_mean.0,
         }
@@ -318,12 +318,12 @@ fn open(
     };
     let journal = Journal::new(writer, unsaved, counters, checkpoint_every, accepted);
     let CoordinatorCounters {
-        joined,
+        position,
         version,
         trust_mean,
     } = counters;
     let counters = TrainingCounters {
-        joined,
+        position,
         version,
         trust_mean: TrustMean(trust_mean),
     };

@@ -220,6 +220,7 @@ impl Coordinator {
 
     /// Journals, logs and forwards what the training server did.
     pub(super) fn handle_events(&mut self) {
+        while self.training.poll_record().is_some() {}
         while let Some(event) = self.training.poll_event() {
             match event {
                 LearnerEvent::Joined(volunteer) => self.journal.record(|| Event::Join(volunteer)),

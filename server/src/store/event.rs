@@ -88,8 +88,8 @@ pub type TrustChange = (VolunteerIdentity, Option<TrustRecord>);
 /// The state besides the optimizer that decides future tasks, so that no number is used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CoordinatorCounters {
-    /// Joined volunteers; the number of the last one.
-    pub joined: u64,
+    /// Position of the newest record, from which the numbers of later volunteers follow.
+    pub position: u64,
     /// Number of the newest version.
     pub version: u64,
     /// Running mean of the senders' trust.
@@ -101,7 +101,7 @@ impl CoordinatorCounters {
     #[must_use]
     pub fn skip(self) -> Self {
         Self {
-            joined: self.joined + (1 << 28),
+            position: self.position + (1 << 32),
             version: self.version + (1 << 32),
             ..self
         }

@@ -102,7 +102,7 @@ pub fn event(stream: &mut Stream) -> Event {
 /// Returns counters that identify a batch.
 pub fn counters(batch: u64) -> CoordinatorCounters {
     CoordinatorCounters {
-        joined: batch,
+        position: batch,
         ..CoordinatorCounters::default()
     }
 }

@@ -257,7 +257,7 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
             bytes: 300,
         },
         counters: CoordinatorCounters {
-            joined: 2,
+            position: 2,
             version: 4,
             ..CoordinatorCounters::default()
         },

@@ -45,6 +45,7 @@ fn chains(run: &Run, data: &Arc<Dataset>) -> Vec<Vec<VerifiableUpdate>> {
             closed.extend(open.remove(&id));
         }
         open.entry(id).or_default().push(VerifiableUpdate {
+            position: task.id.0,
             task,
             version: version.into(),
             signs: Some(Arc::new(signs)),

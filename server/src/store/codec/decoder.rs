@@ -113,13 +113,13 @@ impl<'a> Decoder<'a> {
             sequence: self.u64()?,
             bytes: self.u64()?,
         };
-        let joined = self.u64()?;
+        let record = self.u64()?;
         let version = self.u64()?;
         let trust_mean = self.f32()?;
         Ok((
             position,
             CoordinatorCounters {
-                joined,
+                position: record,
                 version,
                 trust_mean,
             },

@@ -11,7 +11,7 @@
 //!   task         id 8 | version 32 | seeds of minibatch, directions and coins 8 each | images 4 | shards 2 | reset 1
 //!   signs        count 4 | packed bits, ceil(count / 8)
 //!
-//!   position     sequence 8 | log bytes 8 | joined 8 | version 8 | trust mean 4
+//!   position     sequence 8 | log bytes 8 | record 8 | version 8 | trust mean 4
 //!
 //!   checkpoint   position 36 | accepted 8 | weight 8 | fraction bits 1 | x | votes | senders
 //!   x            count 4 | count integers of 4
@@ -243,7 +243,7 @@ pub fn write_position(position: LogPosition, counters: &CoordinatorCounters) -> 
     for number in [
         position.sequence,
         position.bytes,
-        counters.joined,
+        counters.position,
         counters.version,
     ] {
         out.extend(number.to_le_bytes());

@@ -62,7 +62,7 @@ fn checkpoint() -> Checkpoint {
             bytes: 300,
         },
         counters: CoordinatorCounters {
-            joined: 2,
+            position: 2,
             version: 4,
             trust_mean: 0.25,
         },
