@@ -25,18 +25,31 @@ pub const DECAY: f32 = 0.1;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UnverifiedUpdates(VecDeque<UnverifiedUpdate>);
 
-/// The step that an update led to. Its signs are shared with the update, unless other votes changed them.
+/// The step that an update led to.
 #[derive(Clone, Debug, PartialEq)]
-struct UnverifiedUpdate {
-    task: TaskId,
-    direction_seed: u64,
-    scale: f32,
-    signs: Arc<SignBits>,
+pub struct UnverifiedUpdate {
+    /// Position of the update's record in the run.
+    pub position: u64,
+    /// The task of the update.
+    pub task: TaskId,
+    /// Seed of the step's directions.
+    pub direction_seed: u64,
+    /// Scale of the step.
+    pub scale: f32,
+    /// Signs of the step, which are shared with the update, unless other votes changed them.
+    pub signs: Arc<SignBits>,
+}
+
+impl FromIterator<UnverifiedUpdate> for UnverifiedUpdates {
+    /// Collects updates, newest first.
+    fn from_iter<T: IntoIterator<Item = UnverifiedUpdate>>(updates: T) -> Self {
+        Self(updates.into_iter().take(MAX_UNVERIFIED_UPDATES).collect())
+    }
 }
 
 impl UnverifiedUpdates {
     /// Records the step that the update `signs` of `task` led to. The oldest is dropped above the limit.
-    pub fn push(&mut self, task: TaskId, signs: &Arc<SignBits>, step: &Step) {
+    pub fn push(&mut self, position: u64, task: TaskId, signs: &Arc<SignBits>, step: &Step) {
         let signs = if step.signs == **signs {
             Arc::clone(signs)
         } else {
@@ -44,6 +57,7 @@ impl UnverifiedUpdates {
         };
         self.0.truncate(MAX_UNVERIFIED_UPDATES - 1);
         self.0.push_front(UnverifiedUpdate {
+            position,
             task,
             direction_seed: step.direction_seed,
             scale: step.scale,
@@ -54,6 +68,16 @@ impl UnverifiedUpdates {
     /// Removes the updates up to and including that of task `last`, which passed verification.
     pub fn mark_verified(&mut self, last: TaskId) {
         self.0.retain(|update| update.task > last);
+    }
+
+    /// Forgets the updates up to a position.
+    pub fn forget(&mut self, position: u64) {
+        self.0.retain(|update| update.position > position);
+    }
+
+    /// Returns the updates, newest first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &UnverifiedUpdate> {
+        self.0.iter()
     }
 
     /// Returns the steps that roll these updates back, newest first: the newest in full, older ones in part.
@@ -79,6 +103,7 @@ mod tests {
         let mut updates = UnverifiedUpdates::default();
         (1..=count).for_each(|n| {
             updates.push(
+                n,
                 TaskId(n),
                 &Arc::default(),
                 &Step {
@@ -106,5 +131,13 @@ mod tests {
         let mut updates = updates(5);
         updates.mark_verified(TaskId(4));
         assert_eq!(scales(&updates), [-5.0]);
+    }
+
+    #[test]
+    fn forgotten_updates_are_not_rolled_back() {
+        let mut updates = updates(5);
+        updates.forget(3);
+        assert!(updates.iter().map(|update| update.position).eq([5, 4]));
+        assert_eq!(scales(&updates).len(), 2);
     }
 }

@@ -16,7 +16,9 @@
 //! The methods of the inputs, such as [`Learner::join`], each take one record, with what is attached to it. The caller that
 //! keeps a log polls the records and appends them in their order.
 
+pub mod codec;
 mod event;
+mod horizon;
 mod record;
 mod removal;
 mod state;
@@ -26,6 +28,7 @@ mod verdict;
 mod volunteer;
 
 pub use event::{LearnerEvent, VerificationJob};
+pub use horizon::HORIZON;
 pub use record::{Record, Verdict, VerdictOutcome};
 pub use state::LearnerState;
 pub use trust_store::{MAX_TRUST_RECORDS, TrustRecord};
@@ -53,6 +56,8 @@ pub struct LearnerOptions {
     /// Probability, in `(0, 1]`, that an update of an established volunteer is verified. `None` if updates are not
     /// verified; trust is then 1.
     pub verify_probability: Option<f64>,
+    /// Records after which an unverified update is forgotten, at least 1; [`HORIZON`] in the product.
+    pub horizon: u64,
     /// A fault to inject. `None` in the product.
     pub fault: Option<InjectedFault>,
 }
@@ -88,6 +93,8 @@ pub struct Learner {
     signs: Arc<SignBits>,
     events: VecDeque<LearnerEvent>,
     jobs: VecDeque<Arc<VerificationJob>>,
+    /// Positions of updates that the state may refer to, in order, with their senders.
+    references: VecDeque<(u64, VolunteerId)>,
     /// Volunteers that were removed since [`Learner::take_left`].
     left: Vec<VolunteerId>,
 }
@@ -122,6 +129,7 @@ impl Learner {
     fn begin(&mut self, record: Record) -> u64 {
         self.position += 1;
         self.records.push_back(record);
+        self.forget_old();
         self.position
     }
 

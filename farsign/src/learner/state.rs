@@ -5,24 +5,21 @@ use std::sync::Arc;
 
 use super::trust_store::TrustStore;
 use super::volunteer::VolunteerState;
-use super::{Learner, LearnerEvent, LearnerOptions, Record, TrustRecord, VerificationJob};
+use super::{Learner, LearnerEvent, LearnerOptions, TrustRecord};
 use crate::identity::VolunteerIdentity;
 use crate::optimizer::{FarSign, FarSignOptions, FarSignState, RestoreError};
 use crate::task::VolunteerId;
 use crate::trust::TrustMean;
 
-/// The whole state of a learner: with its options, everything that decides further outcomes.
+/// The whole state of a learner whose outputs were polled: with its options, everything that decides further outcomes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearnerState {
-    optimizer: FarSignState,
-    position: u64,
-    trust_mean: TrustMean,
-    volunteers: BTreeMap<VolunteerId, VolunteerState>,
-    departed: BTreeMap<VolunteerId, VolunteerState>,
-    trust_store: TrustStore,
-    events: VecDeque<LearnerEvent>,
-    jobs: VecDeque<Arc<VerificationJob>>,
-    records: VecDeque<Record>,
+    pub(super) optimizer: FarSignState,
+    pub(super) position: u64,
+    pub(super) trust_mean: TrustMean,
+    pub(super) volunteers: BTreeMap<VolunteerId, VolunteerState>,
+    pub(super) departed: BTreeMap<VolunteerId, VolunteerState>,
+    pub(super) trust_store: TrustStore,
 }
 
 impl Learner {
@@ -53,6 +50,7 @@ impl Learner {
             signs: Arc::default(),
             events: VecDeque::new(),
             jobs: VecDeque::new(),
+            references: VecDeque::new(),
             left: Vec::new(),
         };
         for (identity, record) in trust {
@@ -66,8 +64,10 @@ impl Learner {
         learner
     }
 
-    /// Takes the state out of the learner.
+    /// Takes the state out of a learner whose records, events and verifications were polled.
     pub fn into_state(self) -> LearnerState {
+        let polled = self.records.is_empty() && self.events.is_empty() && self.jobs.is_empty();
+        debug_assert!(polled, "an output would be lost");
         LearnerState {
             optimizer: self.optimizer.state(),
             position: self.position,
@@ -75,9 +75,6 @@ impl Learner {
             volunteers: self.volunteers,
             departed: self.departed,
             trust_store: self.trust_store,
-            events: self.events,
-            jobs: self.jobs,
-            records: self.records,
         }
     }
 
@@ -93,16 +90,21 @@ impl Learner {
         let optimizer = FarSign::restore(optimizer, state.optimizer)?;
         let learner = Self::resume(optimizer, options, state.position, state.trust_mean, []);
         let identities = state.volunteers.iter();
+        let mut references: Vec<(u64, VolunteerId)> = state
+            .volunteers
+            .iter()
+            .chain(&state.departed)
+            .flat_map(|(id, volunteer)| volunteer.references().map(|position| (position, *id)))
+            .collect();
+        references.sort_unstable();
         Ok(Self {
+            references: references.into(),
             by_identity: identities
                 .filter_map(|(id, volunteer)| Some((volunteer.identity?, *id)))
                 .collect(),
             volunteers: state.volunteers,
             departed: state.departed,
             trust_store: state.trust_store,
-            events: state.events,
-            jobs: state.jobs,
-            records: state.records,
             ..learner
         })
     }

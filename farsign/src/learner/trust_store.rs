@@ -25,7 +25,7 @@ impl TrustRecord {
 }
 
 /// Trust records of disconnected volunteers, the oldest dropped first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct TrustStore {
     /// With the key in `by_age`.
     by_identity: BTreeMap<VolunteerIdentity, (u64, TrustRecord)>,
@@ -34,7 +34,22 @@ pub struct TrustStore {
     left: u64,
 }
 
+/// Stores are equal if they have the same records in the same order.
+impl PartialEq for TrustStore {
+    fn eq(&self, other: &Self) -> bool {
+        self.records().eq(other.records())
+    }
+}
+
 impl TrustStore {
+    /// Returns all records, the oldest first.
+    pub fn records(&self) -> impl Iterator<Item = (VolunteerIdentity, TrustRecord)> {
+        let record = |identity| self.by_identity[identity].1;
+        self.by_age
+            .values()
+            .map(move |identity| (*identity, record(identity)))
+    }
+
     /// Removes and returns the record of a volunteer; the default if there is none.
     pub fn remove(&mut self, identity: VolunteerIdentity) -> TrustRecord {
         let Some((age, record)) = self.by_identity.remove(&identity) else {

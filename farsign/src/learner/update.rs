@@ -44,7 +44,7 @@ impl Learner {
             signs: Some(Arc::clone(signs)),
         });
         self.close(volunteer, closed)?;
-        let applied = self.apply(volunteer, closed.task, signs, factor);
+        let applied = self.apply(position, volunteer, closed.task, signs, factor);
         let update = VerifiableUpdate {
             position,
             task: closed.task,
@@ -90,6 +90,7 @@ impl Learner {
 
     fn apply(
         &mut self,
+        position: u64,
         volunteer: VolunteerId,
         task: Task,
         signs: &Arc<SignBits>,
@@ -144,7 +145,7 @@ impl Learner {
         }
         if verified {
             let step = self.optimizer.last_step();
-            state.unverified.push(task.id, signs, step);
+            state.unverified.push(position, task.id, signs, step);
         }
         Ok(AcceptedUpdate {
             update: applied.update,
@@ -165,7 +166,10 @@ impl Learner {
         let probability = state.record.trust.verify_probability(probability);
         let key = &self.options.sampling_key;
         let is_sampled = update.signs.is_some() && is_sampled(key, update.position, probability);
-        if state.chain.push(update, is_sampled) == Lost::Sampled {
+        let position = update.position;
+        let lost = state.chain.push(update, is_sampled);
+        self.refer(position, volunteer);
+        if lost == Lost::Sampled {
             self.on_skipped(volunteer);
         }
         self.queue_verification(volunteer);

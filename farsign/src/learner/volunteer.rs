@@ -24,6 +24,14 @@ pub(super) struct VolunteerState {
 }
 
 impl VolunteerState {
+    /// Returns the positions of the updates that the state refers to.
+    pub fn references(&self) -> impl Iterator<Item = u64> {
+        let running = self.running.iter().flat_map(|job| &job.segment.updates);
+        let recorded = self.chain.updates().iter().chain(running);
+        let recorded = recorded.map(|update| update.position);
+        recorded.chain(self.unverified.iter().map(|update| update.position))
+    }
+
     /// Records a passed verification, whose last update is that of `last`.
     pub fn record_pass(&mut self, last: TaskId) {
         self.record.record_pass();

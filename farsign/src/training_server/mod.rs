@@ -51,6 +51,9 @@ pub struct TrainingOptions {
     pub verify_probability: Option<f64>,
     /// Direction seed of all tasks, in place of the assigned ones. `None` in the product.
     pub direction_seed: Option<u64>,
+    /// Records after which an unverified update is forgotten, at least 1;
+    /// [`HORIZON`](crate::learner::HORIZON) in the product.
+    pub horizon: u64,
     /// A fault to inject. `None` in the product.
     pub fault: Option<InjectedFault>,
 }
@@ -83,6 +86,7 @@ impl TrainingOptions {
         LearnerOptions {
             sampling_key: self.keys.sampling,
             verify_probability: self.verify_probability,
+            horizon: self.horizon,
             fault: self.fault,
         }
     }

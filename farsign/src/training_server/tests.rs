@@ -77,6 +77,7 @@ fn options(rule: Rule, verified: bool) -> TrainingOptions {
         keys,
         verify_probability,
         direction_seed: None,
+        horizon: 150, // short enough to matter
         fault: None,
     }
 }

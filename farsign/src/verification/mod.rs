@@ -84,6 +84,21 @@ pub struct VerificationChain {
     has_sampled: bool,
 }
 
+/// What a [`VerificationChain`] consists of besides its updates and its momentum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainState {
+    /// The task that reset the momentum. `None` before the first task.
+    pub reset: Option<TaskId>,
+    /// The newest task. `None` before the first task.
+    pub last: Option<TaskId>,
+    /// Whether the updates before the recorded ones are verified.
+    pub continues: bool,
+    /// Whether updates are recorded until the next reset.
+    pub is_recording: bool,
+    /// Whether one of the updates was sampled.
+    pub has_sampled: bool,
+}
+
 /// A segment of a chain, to be recomputed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChainSegment {
@@ -140,6 +155,53 @@ impl VerificationChain {
             self.has_sampled |= is_sampled;
         }
         lost
+    }
+
+    /// Restores a chain, without the momentum that its first update continues.
+    pub fn restore(state: ChainState, updates: Vec<VerifiableUpdate>) -> Self {
+        let ChainState {
+            reset,
+            last,
+            continues,
+            is_recording,
+            has_sampled,
+        } = state;
+        Self {
+            has_sampled: has_sampled && reset.is_some() && !updates.is_empty(),
+            updates,
+            reset,
+            last,
+            continues,
+            momentum: Attached::default(),
+            is_recording,
+        }
+    }
+
+    /// Returns what the chain consists of besides its updates and its momentum.
+    pub fn state(&self) -> ChainState {
+        ChainState {
+            reset: self.reset,
+            last: self.last,
+            continues: self.continues,
+            is_recording: self.is_recording,
+            has_sampled: self.has_sampled,
+        }
+    }
+
+    /// Returns the recorded updates, in task order.
+    pub fn updates(&self) -> &[VerifiableUpdate] {
+        &self.updates
+    }
+
+    /// Stops recording if one of the updates has this position or an earlier one.
+    pub fn forget(&mut self, position: u64) -> Lost {
+        let is_old = |update: &VerifiableUpdate| update.position <= position;
+        if !self.updates.first().is_some_and(is_old) {
+            return Lost::No;
+        }
+        let lost = self.has_sampled;
+        self.stop();
+        if lost { Lost::Sampled } else { Lost::No }
     }
 
     /// Stops recording until the next task that resets the momentum.

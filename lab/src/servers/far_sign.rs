@@ -12,7 +12,7 @@ use farsign::estimate;
 use farsign::fixed_point::RangeError;
 use farsign::identity::VolunteerIdentity;
 use farsign::keys::RunKeys;
-use farsign::learner::{LearnerEvent, VerificationOutcome, VerificationResult};
+use farsign::learner::{HORIZON, LearnerEvent, VerificationOutcome, VerificationResult};
 use farsign::optimizer::{self, FarSign, FarSignOptions};
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
@@ -150,6 +150,7 @@ impl FarSignServer {
             verify_probability,
             direction_seed: (keeps_momentum && method.order == OrderConfig::First)
                 .then_some(direction_seed),
+            horizon: HORIZON,
             fault: fault.map(Into::into),
         };
         let slot = |&is_attacker| WorkerSlot {

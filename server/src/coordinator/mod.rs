@@ -42,6 +42,7 @@ use cpu_time::ThreadTime;
 use farsign::assignment::AssignmentOptions;
 use farsign::dataset::ShardedDataset;
 use farsign::keys::RunKeys;
+use farsign::learner::HORIZON;
 use farsign::optimizer::{FarSign, FarSignOptions};
 use farsign::task::RunSettings;
 use farsign::training_server::{TrainingCounters, TrainingOptions, TrainingServer};
@@ -153,6 +154,7 @@ impl Coordinator {
             keys: saved.as_ref().map_or(keys, |saved| saved.keys),
             verify_probability: verification.map(|verification| verification.probability),
             direction_seed: None,
+            horizon: HORIZON,
             fault: None,
         };
         let (training, journal) = open(training_options, optimizer, saved);

@@ -70,6 +70,7 @@ const BANS: [Ban; 8] = [
             "farsign/src/delta_coding",
             "farsign/src/identity",
             "farsign/src/keys",
+            "farsign/src/learner/codec",
             "farsign/src/sign",
             "farsign/src/version/hash",
         ],
