@@ -67,20 +67,18 @@ fn download(server: &RemoteServer) -> anyhow::Result<Vec<u8>> {
 impl OpenRun {
     /// Returns the model at the end of the journal as a safetensors file, with its held-out accuracy.
     fn model_file(&self) -> anyhow::Result<Vec<u8>> {
-        let run = replay(
-            &self.log,
-            self.config.optimizer_options(),
-            self.log.newest_checkpoint()?,
-        )?;
+        let newest = self.log.newest_checkpoint()?;
+        let learner = replay(&self.log, &self.config.replay_options(), newest)?;
+        let run = learner.optimizer();
         let accepted = run.accepted();
         let model = TrainedModel {
             run: &self.config.run,
             data_name: &self.data.name,
             train_sha256: self.data.train.digest(),
-            version: self.log.counters().version,
+            version: self.log.version(),
             accepted,
             held_out: Some(HeldOutAccuracy {
-                accuracy: self.accuracy(&run),
+                accuracy: self.accuracy(run),
                 at_accepted: accepted,
             }),
             x: &run.parameters(),

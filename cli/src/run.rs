@@ -3,11 +3,12 @@
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
 use farsign::dataset::hexadecimal;
-use farsign::optimizer::FarSign;
+use farsign::learner::Learner;
+use farsign::optimizer::{FarSign, FarSignState};
 use farsign::task::VolunteerId;
 use farsign_server::store::codec::parameters_digest;
-use farsign_server::store::event::Checkpoint;
-use farsign_server::store::replay::replay;
+use farsign_server::store::replay::{drop_outputs, replay};
+use farsign_server::store::saved_values::{Checkpoint, LogPosition};
 use farsign_server::store::unlearn::{Unlearned, unlearn};
 
 use crate::open_run::{OpenRun, StateArgs};
@@ -55,8 +56,9 @@ impl Run {
 impl OpenRun {
     fn show(self) -> anyhow::Result<()> {
         let oldest = self.log.oldest_checkpoint()?;
-        let first_update = oldest.state.accepted + 1;
-        let run = replay(&self.log, self.config.optimizer_options(), oldest)?;
+        let first_update = oldest.accepted() + 1;
+        let run = replay(&self.log, &self.config.replay_options(), oldest)?;
+        let run = run.optimizer();
         streams::print(format_args!(
             "run         {:016x}, {}\n\
              accepted    {}\n\
@@ -68,14 +70,14 @@ impl OpenRun {
             self.config.run.architecture,
             run.accepted(),
             percent(run.progress()),
-            self.accuracy_percent(&run),
+            self.accuracy_percent(run),
             self.log.bytes(),
             hexadecimal(parameters_digest(run.x())),
         ))
     }
 
     fn unlearn(self, volunteer: VolunteerId, method: Option<Method>) -> anyhow::Result<()> {
-        let unlearned = unlearn(&self.log, &self.config.optimizer_options(), volunteer)?;
+        let unlearned = unlearn(&self.log, &self.config.replay_options(), volunteer)?;
         let Unlearned {
             updates,
             before_log,
@@ -83,6 +85,10 @@ impl OpenRun {
             replayed,
             subtracted,
         } = unlearned;
+        let options = self.config.optimizer_options();
+        let subtracted = subtracted
+            .map(|state| FarSign::restore(options, state))
+            .transpose()?;
         if updates == 0 {
             bail!(
                 "expected updates of volunteer {} in the journal, found none",
@@ -105,30 +111,37 @@ impl OpenRun {
              replay      {}\n\
              subtract    {}\n",
             volunteer.0,
-            original.accepted(),
-            self.accuracy_percent(&original),
-            self.accuracy_percent(&replayed),
+            original.optimizer().accepted(),
+            self.accuracy_percent(original.optimizer()),
+            self.accuracy_percent(replayed.optimizer()),
             percent(subtracted.as_ref().map(|run| self.accuracy(run).into())),
         ))?;
         match method {
             None => Ok(()),
-            Some(Method::Replay) => self.replace(&replayed),
+            Some(Method::Replay) => self.replace(replayed, None),
             Some(Method::Subtract) => {
-                let run = subtracted
+                let model = subtracted
                     .context("expected a rule under which updates can be subtracted, found vote")?;
-                self.replace(&run)
+                self.replace(original, Some(model.state()))
             }
         }
     }
 
-    /// Archives the current run and continues from another model.
-    fn replace(self, run: &FarSign) -> anyhow::Result<()> {
+    /// Archives the current run and continues with another learner, and with another model if there is one.
+    fn replace(self, mut learner: Learner, model: Option<FarSignState>) -> anyhow::Result<()> {
         let Self { state_dir, log, .. } = self;
-        let checkpoint = Checkpoint {
-            position: log.position(),
-            counters: log.counters(),
-            state: run.state(),
+        // The records of the archived run do not lead to this state.
+        learner.end_sessions();
+        drop_outputs(&mut learner);
+        while learner.poll_record().is_some() {}
+        let position = LogPosition {
+            sequence: learner.position(),
+            ..log.position()
         };
+        let mut checkpoint = Checkpoint::of(&learner, position, log.version());
+        if let Some(model) = model {
+            checkpoint.state = checkpoint.state.with_optimizer(model);
+        }
         let archived = state_dir.replace(log, &checkpoint)?;
         streams::print(format_args!(
             "The previous run is archived as {}.\nThe run continues without the volunteer.\n",

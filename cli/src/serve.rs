@@ -179,17 +179,12 @@ fn prepare_saved(
         state_dir.create(&config.run_identity(), &config.initial_checkpoint())?
     };
     let is_new = log.position().sequence == 0;
-    let run = SavedRun::restore(
-        log,
-        Some(state_dir),
-        config.optimizer_options(),
-        config.store,
-    )?;
+    let run = SavedRun::restore(log, Some(state_dir), &config.replay_options(), config.store)?;
     if is_new {
         streams::announce(format_args!("The run is saved in {}.", path.display()));
     } else {
-        let accepted = run.optimizer.accepted();
-        let progress = run.optimizer.progress();
+        let accepted = run.learner.optimizer().accepted();
+        let progress = run.learner.optimizer().progress();
         let progress = progress.map_or(String::new(), |fraction| {
             format!(", {:.1} % of the run", 100.0 * fraction)
         });

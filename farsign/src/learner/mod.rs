@@ -4,7 +4,7 @@
 //!   Record                       +---------+
 //!     Join, Leave, Eject         |         |   LearnerEvent       poll_event
 //!     Update           --take--> | Learner |   VerificationJob    poll_verification
-//!     Verdict                    |         |   x, last_step
+//!     Verdict, VerifyProbability |         |   x, last_step
 //!                                +---------+
 //! ```
 //!
@@ -53,8 +53,8 @@ use volunteer::VolunteerState;
 pub struct LearnerOptions {
     /// Key of the updates that are verified.
     pub sampling_key: Key,
-    /// Probability, in `(0, 1]`, that an update of an established volunteer is verified. `None` if updates are not
-    /// verified; trust is then 1.
+    /// Probability, in `(0, 1]`, that an update of an established volunteer is verified at the start of the run. `None` if
+    /// updates are not verified; trust is then 1.
     pub verify_probability: Option<f64>,
     /// Records after which an unverified update is forgotten, at least 1; [`HORIZON`] in the product.
     pub horizon: u64,
@@ -77,6 +77,8 @@ pub enum InjectedFault {
 #[derive(Debug)]
 pub struct Learner {
     options: LearnerOptions,
+    /// The current probability of the options.
+    verify_probability: Option<f64>,
     optimizer: FarSign,
     volunteers: BTreeMap<VolunteerId, VolunteerState>,
     /// Connected volunteers by identity, for volunteers that sent one.
@@ -121,8 +123,42 @@ impl Learner {
             Record::Verdict(verdict) => {
                 _ = self.handle_verification(&VerificationResult::from(*verdict));
             }
+            Record::VerifyProbability(probability) => self.set_verify_probability(*probability),
         }
         self.records.pop_back(); // the caller has it
+    }
+
+    /// Passes a record over, as if its volunteer had not taken part.
+    pub fn pass_over(&mut self, record: &Record) {
+        self.begin(record.clone());
+        self.records.pop_back();
+    }
+
+    /// Ends the sessions of all volunteers and all running verifications, after which the state refers to no record.
+    pub fn end_sessions(&mut self) {
+        let states = self.volunteers.values().chain(self.departed.values());
+        let running: Vec<_> = states.filter_map(|state| state.running.clone()).collect();
+        for job in running {
+            self.handle_verification(&VerificationResult::skipped(&job));
+        }
+        let connected: Vec<_> = self.volunteers.keys().copied().collect();
+        connected
+            .into_iter()
+            .for_each(|volunteer| self.leave(volunteer));
+        self.references.clear();
+    }
+
+    /// Sets the probability that an update of an established volunteer is verified. Ignored if updates are not verified.
+    pub fn set_verify_probability(&mut self, probability: f64) {
+        self.begin(Record::VerifyProbability(probability));
+        if let Some(current) = &mut self.verify_probability {
+            *current = probability;
+        }
+    }
+
+    /// Returns the probability that an update of an established volunteer is verified. `None` if updates are not verified.
+    pub fn verify_probability(&self) -> Option<f64> {
+        self.verify_probability
     }
 
     /// Begins a record, and returns its position.
@@ -219,7 +255,7 @@ impl Learner {
 
     /// Returns the expected fraction of the connected volunteers' updates that are recomputed; 0 without verification.
     pub fn recomputed_fraction(&self) -> f64 {
-        let Some(probability) = self.options.verify_probability else {
+        let Some(probability) = self.verify_probability else {
             return 0.0;
         };
         let fractions = self

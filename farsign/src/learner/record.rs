@@ -34,6 +34,8 @@ pub enum Record {
     },
     /// Updates were verified.
     Verdict(Verdict),
+    /// The operator has chosen another probability, in `(0, 1]`, that an update of an established volunteer is verified.
+    VerifyProbability(f64),
 }
 
 /// What a verification of a volunteer's updates has found.

@@ -36,6 +36,12 @@ impl Learner {
         true
     }
 
+    /// Removes a volunteer without a record, for a replay without it.
+    pub fn forget_volunteer(&mut self, volunteer: VolunteerId) {
+        self.disconnect(volunteer);
+        self.departed.remove(&volunteer);
+    }
+
     /// Keeps the updates of a volunteer that is gone while a verification of them is running. An attacker could
     /// otherwise keep its updates in the model by ending its session, or by joining again under its identity.
     fn retain_for_verification(&mut self, volunteer: VolunteerId, mut state: VolunteerState) {

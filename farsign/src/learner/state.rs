@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::trust_store::TrustStore;
 use super::volunteer::VolunteerState;
-use super::{Learner, LearnerEvent, LearnerOptions, TrustRecord};
-use crate::identity::VolunteerIdentity;
+use super::{Learner, LearnerOptions};
 use crate::optimizer::{FarSign, FarSignOptions, FarSignState, RestoreError};
 use crate::task::VolunteerId;
 use crate::trust::TrustMean;
@@ -16,65 +15,79 @@ use crate::trust::TrustMean;
 pub struct LearnerState {
     pub(super) optimizer: FarSignState,
     pub(super) position: u64,
+    pub(super) verify_probability: Option<f64>,
     pub(super) trust_mean: TrustMean,
     pub(super) volunteers: BTreeMap<VolunteerId, VolunteerState>,
     pub(super) departed: BTreeMap<VolunteerId, VolunteerState>,
     pub(super) trust_store: TrustStore,
 }
 
+impl LearnerState {
+    /// Returns the state of the optimizer.
+    pub fn optimizer(&self) -> &FarSignState {
+        &self.optimizer
+    }
+
+    /// Returns the position of the newest record; 0 before the first.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Returns the state with another model.
+    #[must_use]
+    pub fn with_optimizer(self, optimizer: FarSignState) -> Self {
+        Self { optimizer, ..self }
+    }
+
+    /// Returns the state after this many records more, none of which changed anything.
+    #[must_use]
+    pub fn skip(self, records: u64) -> Self {
+        Self {
+            position: self.position + records,
+            ..self
+        }
+    }
+}
+
 impl Learner {
     /// Creates the learner of a new run.
     pub fn new(optimizer: FarSign, options: LearnerOptions) -> Self {
-        Self::resume(optimizer, options, 0, TrustMean::default(), [])
-    }
-
-    /// Resumes a saved run without connected volunteers, whose newest record has this position. `trust` comes in the order
-    /// in which it changed.
-    pub fn resume(
-        optimizer: FarSign,
-        options: LearnerOptions,
-        position: u64,
-        trust_mean: TrustMean,
-        trust: impl IntoIterator<Item = (VolunteerIdentity, TrustRecord)>,
-    ) -> Self {
-        let mut learner = Self {
+        Self {
+            verify_probability: options.verify_probability,
             options,
             optimizer,
             volunteers: BTreeMap::new(),
             by_identity: BTreeMap::new(),
             departed: BTreeMap::new(),
             trust_store: TrustStore::default(),
-            trust_mean,
-            position,
+            trust_mean: TrustMean::default(),
+            position: 0,
             records: VecDeque::new(),
             signs: Arc::default(),
             events: VecDeque::new(),
             jobs: VecDeque::new(),
             references: VecDeque::new(),
             left: Vec::new(),
-        };
-        for (identity, record) in trust {
-            if let Some(dropped) = learner.trust_store.insert(identity, record) {
-                learner.events.push_back(LearnerEvent::TrustChanged {
-                    identity: dropped,
-                    record: None,
-                });
-            }
         }
-        learner
     }
 
     /// Takes the state out of a learner whose records, events and verifications were polled.
     pub fn into_state(self) -> LearnerState {
+        self.state()
+    }
+
+    /// Returns the state of a learner whose records, events and verifications were polled.
+    pub fn state(&self) -> LearnerState {
         let polled = self.records.is_empty() && self.events.is_empty() && self.jobs.is_empty();
         debug_assert!(polled, "an output would be lost");
         LearnerState {
             optimizer: self.optimizer.state(),
             position: self.position,
+            verify_probability: self.verify_probability,
             trust_mean: self.trust_mean,
-            volunteers: self.volunteers,
-            departed: self.departed,
-            trust_store: self.trust_store,
+            volunteers: self.volunteers.clone(),
+            departed: self.departed.clone(),
+            trust_store: self.trust_store.clone(),
         }
     }
 
@@ -88,7 +101,6 @@ impl Learner {
         state: LearnerState,
     ) -> Result<Self, RestoreError> {
         let optimizer = FarSign::restore(optimizer, state.optimizer)?;
-        let learner = Self::resume(optimizer, options, state.position, state.trust_mean, []);
         let identities = state.volunteers.iter();
         let mut references: Vec<(u64, VolunteerId)> = state
             .volunteers
@@ -105,7 +117,10 @@ impl Learner {
             volunteers: state.volunteers,
             departed: state.departed,
             trust_store: state.trust_store,
-            ..learner
+            trust_mean: state.trust_mean,
+            position: state.position,
+            verify_probability: state.verify_probability,
+            ..Self::new(optimizer, options)
         })
     }
 }

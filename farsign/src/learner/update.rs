@@ -99,7 +99,7 @@ impl Learner {
         if self.optimizer.is_finished() {
             return Err(RejectReason::RunFinished);
         }
-        let verified = self.options.verify_probability.is_some();
+        let verified = self.verify_probability.is_some();
         let state = self
             .volunteers
             .get_mut(&volunteer)
@@ -157,7 +157,7 @@ impl Learner {
 
     /// Adds an update to its volunteer's chain, and queues a verification if it was sampled.
     fn record_update(&mut self, volunteer: VolunteerId, update: VerifiableUpdate) {
-        let Some(probability) = self.options.verify_probability else {
+        let Some(probability) = self.verify_probability else {
             return;
         };
         let Some(state) = self.volunteers.get_mut(&volunteer) else {

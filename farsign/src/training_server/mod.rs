@@ -22,7 +22,7 @@ mod state;
 #[cfg(all(test, not(target_family = "wasm")))] // proptest does not run in a browser
 mod tests;
 
-pub use state::{TrainingCounters, TrainingState};
+pub use state::TrainingState;
 
 use std::sync::Arc;
 
@@ -82,7 +82,8 @@ impl TrainingOptions {
         TaskIssuer::new(self.assignment, self.keys.tasks, self.direction_seed)
     }
 
-    fn learner(&self) -> LearnerOptions {
+    /// Returns the options of its learner.
+    pub fn learner(&self) -> LearnerOptions {
         LearnerOptions {
             sampling_key: self.keys.sampling,
             verify_probability: self.verify_probability,
@@ -95,12 +96,17 @@ impl TrainingOptions {
 impl TrainingServer {
     /// Creates a server of a new run.
     pub fn new(optimizer: FarSign, options: TrainingOptions) -> Self {
-        Self::resume(optimizer, options, TrainingCounters::default(), [])
+        Self::resume(Learner::new(optimizer, options.learner()), options, 0)
     }
 
     /// Returns the learner.
     pub fn learner(&self) -> &Learner {
         &self.learner
+    }
+
+    /// Sets the probability of verification, as [`Learner::set_verify_probability`] does.
+    pub fn set_verify_probability(&mut self, probability: f64) {
+        self.learner.set_verify_probability(probability);
     }
 
     /// Returns the optimizer.

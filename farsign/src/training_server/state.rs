@@ -3,23 +3,10 @@
 use std::sync::Arc;
 
 use super::{TrainingOptions, TrainingServer};
-use crate::identity::VolunteerIdentity;
-use crate::learner::{Learner, LearnerState, TrustRecord};
+use crate::learner::{Learner, LearnerState};
 use crate::optimizer::{FarSign, FarSignOptions, RestoreError};
 use crate::task_issuer::TaskIssuerState;
-use crate::trust::TrustMean;
 use crate::version::{Grid, GridSchedule, Version};
-
-/// Counters that decide the tasks to come, besides the optimizer. No number is used twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct TrainingCounters {
-    /// Position of the newest record.
-    pub position: u64,
-    /// Number of the newest published version.
-    pub version: u64,
-    /// Running mean of the senders' trust.
-    pub trust_mean: TrustMean,
-}
 
 /// The whole in-memory state of a training server: with its options, everything that decides further outcomes.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,34 +19,16 @@ pub struct TrainingState {
 }
 
 impl TrainingServer {
-    /// Resumes a saved run without connected volunteers. `trust` comes in the order in which the records changed.
-    pub fn resume(
-        optimizer: FarSign,
-        options: TrainingOptions,
-        counters: TrainingCounters,
-        trust: impl IntoIterator<Item = (VolunteerIdentity, TrustRecord)>,
-    ) -> Self {
-        let TrainingCounters {
-            position,
-            version,
-            trust_mean,
-        } = counters;
+    /// Continues a run whose learner has no connected volunteers, and whose newest version has this number.
+    pub fn resume(learner: Learner, options: TrainingOptions, version: u64) -> Self {
+        let optimizer = learner.optimizer();
         let accepted = optimizer.accepted();
         let grids = GridSchedule::new(optimizer.x(), accepted, optimizer.step_units());
         Self {
             issuer: options.issuer(),
-            version: Arc::new(round(&optimizer, version, grids.shift())),
+            version: Arc::new(round(optimizer, version, grids.shift())),
             grids,
-            learner: Learner::resume(optimizer, options.learner(), position, trust_mean, trust),
-        }
-    }
-
-    /// Returns the counters that decide the tasks to come.
-    pub fn counters(&self) -> TrainingCounters {
-        TrainingCounters {
-            position: self.learner.position(),
-            version: self.version.number(),
-            trust_mean: self.learner.trust_mean(),
+            learner,
         }
     }
 

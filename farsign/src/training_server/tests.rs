@@ -45,7 +45,7 @@ struct Output {
     events: Vec<LearnerEvent>,
     jobs: Vec<Arc<VerificationJob>>,
     records: Vec<Record>,
-    counters: TrainingCounters,
+    position: u64,
     x: Vec<i32>,
 }
 
@@ -114,7 +114,7 @@ fn handle(server: &mut TrainingServer, input: &Input) -> Output {
         events: std::iter::from_fn(|| server.poll_event()).collect(),
         jobs: std::iter::from_fn(|| server.poll_verification()).collect(),
         records: std::iter::from_fn(|| server.poll_record()).collect(),
-        counters: server.counters(),
+        position: server.learner().position(),
         x: server.optimizer().x().to_vec(),
     }
 }

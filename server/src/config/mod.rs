@@ -16,6 +16,7 @@ use farsign::assignment::{AssignmentOptions, ResetInterval};
 use farsign::dataset::PixelOrder;
 use farsign::fixed_point::FixedPoint;
 use farsign::keys::RunKeys;
+use farsign::learner::{HORIZON, LearnerOptions};
 use farsign::optimizer::{FarSignOptions, Rule};
 use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
@@ -32,7 +33,8 @@ use crate::net::listener::{ConnectionLimits, ListenerOptions};
 use crate::net::tls::TlsConfig;
 use crate::state::{PublicSettings, SessionLimits};
 use crate::store::StoreOptions;
-use crate::store::event::{Checkpoint, RunIdentity};
+use crate::store::replay::ReplayOptions;
+use crate::store::saved_values::{Checkpoint, RunIdentity};
 
 pub use crate::config::validate::ConfigErrors;
 
@@ -188,6 +190,26 @@ impl Config {
         }
     }
 
+    /// Returns the options of the learner of a run with these keys.
+    pub fn learner_options(&self, keys: RunKeys) -> LearnerOptions {
+        LearnerOptions {
+            sampling_key: keys.sampling,
+            verify_probability: self
+                .verification
+                .map(|verification| verification.probability),
+            horizon: HORIZON,
+            fault: None,
+        }
+    }
+
+    /// Returns the options with which a run of this configuration is replayed.
+    pub fn replay_options(&self) -> ReplayOptions {
+        ReplayOptions {
+            optimizer: self.optimizer_options(),
+            learner: self.learner_options(self.keys),
+        }
+    }
+
     /// Returns the options of the coordinator.
     pub fn coordinator_options(&self) -> CoordinatorOptions {
         CoordinatorOptions {
@@ -229,7 +251,8 @@ impl Config {
 
     /// Returns the saved state of the run before its first update.
     pub fn initial_checkpoint(&self) -> Checkpoint {
-        Checkpoint::initial(self.optimizer_options())
+        let ReplayOptions { optimizer, learner } = self.replay_options();
+        Checkpoint::initial(optimizer, learner)
     }
 
     /// Returns the settings that anyone may read: the pinned ones without the data directory, and the probability of

@@ -13,7 +13,7 @@ use crate::config::settings::{
     FamilyKind, ModelKind, OrderKind, PixelOrderKind, RuleKind, ScheduleKind, Settings,
 };
 use crate::config::{Config, ConfigErrors};
-use crate::store::event::RunIdentity;
+use crate::store::saved_values::RunIdentity;
 
 impl Config {
     /// Returns the pinned settings except the seed, defaults included, and the data directory, which may change.

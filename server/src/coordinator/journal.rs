@@ -1,95 +1,60 @@
-//! Events of a batch, durable before its replies.
+//! Records of a batch, durable before its replies.
 
-use std::collections::BTreeMap;
-
-use farsign::identity::VolunteerIdentity;
-use farsign::learner::TrustRecord;
-use farsign::optimizer::FarSign;
+use farsign::learner::Record;
+use farsign::training_server::TrainingServer;
 
 use crate::store::StoreError;
-use crate::store::event::{CoordinatorCounters, Event};
-use crate::store::writer::Writer;
+use crate::store::writer::{DueState, Writer};
 
-/// Events since the last durable batch. It does nothing if the run is not saved.
+/// The writer of a run's records. It does nothing if the run is not saved.
 #[derive(Debug, Default)]
 pub(super) struct Journal(Option<JournalState>);
 
 #[derive(Debug)]
 struct JournalState {
     writer: Writer,
-    unsaved: Vec<Event>,
-    /// Changed records by identity; `None` if the record was dropped.
-    trust: BTreeMap<VolunteerIdentity, Option<TrustRecord>>,
-    /// Counters of the last durable batch.
-    counters: CoordinatorCounters,
+    /// Number of the version of the last durable batch.
+    version: u64,
     checkpoint_every: u64,
     /// Accepted updates at which the next checkpoint is due.
     checkpoint_due_at: u64,
 }
 
 impl Journal {
-    /// Creates the journal of a run with `accepted` updates. `unsaved` events go with the first batch.
-    pub fn new(
-        writer: Writer,
-        unsaved: Vec<Event>,
-        counters: CoordinatorCounters,
-        checkpoint_every: u64,
-        accepted: u64,
-    ) -> Self {
-        let checkpoint_due_at = accepted + checkpoint_every;
-        let trust = BTreeMap::new();
+    /// Creates the journal of a run with `accepted` updates.
+    pub fn new(writer: Writer, version: u64, checkpoint_every: u64, accepted: u64) -> Self {
         Self(Some(JournalState {
             writer,
-            unsaved,
-            trust,
-            counters,
+            version,
             checkpoint_every,
-            checkpoint_due_at,
+            checkpoint_due_at: accepted + checkpoint_every,
         }))
     }
 
-    /// Records an event of the optimizer.
-    pub fn record(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(state) = &mut self.0 {
-            state.unsaved.push(event());
-        }
-    }
-
-    /// Records the changed trust of an identity; `None` if its record was dropped.
-    pub fn record_trust(&mut self, identity: VolunteerIdentity, record: Option<TrustRecord>) {
-        if let Some(state) = &mut self.0 {
-            state.trust.insert(identity, record);
-        }
-    }
-
-    /// Saves everything recorded, with the counters that decide the tasks to come, and waits until it is durable.
+    /// Saves the records that the training server has taken, with the number of its version, and waits until they are
+    /// durable.
     ///
     /// # Errors
     /// Returns an error if the batch may not be durable. Its replies must not be sent then.
-    pub async fn save(
-        &mut self,
-        counters: CoordinatorCounters,
-        optimizer: &FarSign,
-    ) -> Result<(), StoreError> {
+    pub async fn save(&mut self, training: &mut TrainingServer) -> Result<(), StoreError> {
+        let records: Vec<Record> = std::iter::from_fn(|| training.poll_record()).collect();
         let Some(state) = &mut self.0 else {
             return Ok(());
         };
-        if state.unsaved.is_empty() && state.trust.is_empty() && state.counters == counters {
+        let version = training.version().number();
+        if records.is_empty() && state.version == version {
             return Ok(());
         }
-        let is_due = optimizer.accepted() >= state.checkpoint_due_at;
-        let checkpoint = is_due.then(|| optimizer.state());
-        let events = std::mem::take(&mut state.unsaved);
-        let trust = std::mem::take(&mut state.trust).into_iter().collect();
-        state
-            .writer
-            .save(events, trust, counters, checkpoint)
-            .await?;
-        state.counters = counters;
-        if is_due {
-            state.checkpoint_due_at = optimizer.accepted() + state.checkpoint_every;
+        let accepted = training.optimizer().accepted();
+        let due = (accepted >= state.checkpoint_due_at).then(|| DueState {
+            state: training.learner().state(),
+            oldest_reference: training.learner().oldest_reference(),
+        });
+        if due.is_some() {
+            state.checkpoint_due_at = accepted + state.checkpoint_every;
         }
-        Ok(())
+        state.version = version;
+        state.writer.save(records, version, due).await
     }
 
     /// Waits until everything is written and the files are closed.

@@ -1,7 +1,7 @@
 //! The task that owns the model.
 //!
 //! ```text
-//!   sessions --Command--> queue --batch--> TrainingServer --> events --> journal, registry, telemetry
+//!   sessions --Command--> queue --batch--> TrainingServer --> records, events --> journal, registry, telemetry
 //!                                               |                          |
 //!                                               v                          v
 //!                               Snapshot (immutable, published)      durable? then replies
@@ -45,14 +45,12 @@ use farsign::keys::RunKeys;
 use farsign::learner::HORIZON;
 use farsign::optimizer::{FarSign, FarSignOptions};
 use farsign::task::RunSettings;
-use farsign::training_server::{TrainingCounters, TrainingOptions, TrainingServer};
-use farsign::trust::TrustMean;
+use farsign::training_server::{TrainingOptions, TrainingServer};
 use tokio::sync::{mpsc, watch};
 
 use crate::admission::Admission;
 use crate::counters::Counters;
 use crate::store::StoreError;
-use crate::store::event::CoordinatorCounters;
 use crate::store::saved_run::SavedRun;
 use batch::PreparedReply;
 use handle::Command;
@@ -228,9 +226,7 @@ impl Coordinator {
                 self.queue.close(); // queued commands are still handled
             }
             self.handle_batch(&mut commands, &mut requests, &mut replies);
-            self.journal
-                .save(self.saved_counters(), self.training.optimizer())
-                .await?;
+            self.journal.save(&mut self.training).await?;
             self.announce();
             replies.drain(..).for_each(PreparedReply::send);
             if self.verifier_stopped {
@@ -242,20 +238,6 @@ impl Coordinator {
             Err(VerifierStopped.into())
         } else {
             Ok(())
-        }
-    }
-
-    /// Returns the counters that decide the tasks to come, besides the optimizer.
-    fn saved_counters(&self) -> CoordinatorCounters {
-        let TrainingCounters {
-            position,
-            version,
-            trust_mean,
-        } = self.training.counters();
-        CoordinatorCounters {
-            position,
-            version,
-            trust_mean: trust_mean.0,
         }
     }
 
@@ -298,39 +280,19 @@ fn open(
     saved: Option<SavedRun>,
 ) -> (TrainingServer, Journal) {
     let Some(saved) = saved else {
-        return (
-            TrainingServer::new(FarSign::new(optimizer), options),
-            Journal::default(),
-        );
+        let training = TrainingServer::new(FarSign::new(optimizer), options);
+        return (training, Journal::default());
     };
     let SavedRun {
-        optimizer,
+        learner,
         keys: _,
-        counters,
-        unsaved,
-        trust,
+        version,
         writer,
         checkpoint_every,
     } = saved;
-    let accepted = optimizer.accepted();
-    // The saved model may be ahead of the newest published snapshot, so the first snapshot has another version.
-    let counters = CoordinatorCounters {
-        version: counters.version + 1,
-        ..counters
-    };
-    let journal = Journal::new(writer, unsaved, counters, checkpoint_every, accepted);
-    let CoordinatorCounters {
-        position,
-        version,
-        trust_mean,
-    } = counters;
-    let counters = TrainingCounters {
-        position,
-        version,
-        trust_mean: TrustMean(trust_mean),
-    };
-    (
-        TrainingServer::resume(optimizer, options, counters, trust),
-        journal,
-    )
+    let accepted = learner.optimizer().accepted();
+    let journal = Journal::new(writer, version, checkpoint_every, accepted);
+    // The saved model may be ahead of the newest published version, so the first one has another number.
+    let training = TrainingServer::resume(learner, options, version + 1);
+    (training, journal)
 }

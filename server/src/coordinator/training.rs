@@ -15,7 +15,6 @@ use super::handle::{JoinReply, TaskAssignment, TaskRequest};
 use super::registry::{EjectTarget, JoinRequest, VolunteerEntry};
 use super::verifier::SubmitError;
 use crate::admission::bans::Ban;
-use crate::store::event::{Accepted, Event};
 
 impl Coordinator {
     pub(super) fn handle_update(
@@ -54,15 +53,6 @@ impl Coordinator {
             self.telemetry
                 .on_update(volunteer, &mut entry.stats, accepted, base, signs);
         }
-        let AcceptedUpdate { trust, task, .. } = accepted;
-        self.journal.record(|| {
-            Event::Accepted(Accepted {
-                volunteer,
-                task,
-                trust,
-                signs: Arc::clone(signs),
-            })
-        });
     }
 
     /// Adds a volunteer and issues its first task. `None` if the run is finished.
@@ -218,21 +208,14 @@ impl Coordinator {
         self.handle_events();
     }
 
-    /// Journals, logs and forwards what the training server did.
+    /// Logs and forwards what the training server did.
     pub(super) fn handle_events(&mut self) {
-        while self.training.poll_record().is_some() {}
         while let Some(event) = self.training.poll_event() {
             match event {
-                LearnerEvent::Joined(volunteer) => self.journal.record(|| Event::Join(volunteer)),
-                LearnerEvent::Left(volunteer) => self.journal.record(|| Event::Leave(volunteer)),
-                LearnerEvent::RolledBack { volunteer, step } => {
-                    self.has_changed = true;
-                    self.journal
-                        .record(|| Event::RolledBack { volunteer, step });
-                }
-                LearnerEvent::TrustChanged { identity, record } => {
-                    self.journal.record_trust(identity, record);
-                }
+                LearnerEvent::RolledBack { .. } => self.has_changed = true,
+                LearnerEvent::Joined(_)
+                | LearnerEvent::Left(_)
+                | LearnerEvent::TrustChanged { .. } => {}
                 LearnerEvent::Banned(identity) => self.admission.ban(Ban::Identity(identity)),
                 LearnerEvent::VerificationFailed { volunteer, task } => {
                     self.log_failed(volunteer, task);

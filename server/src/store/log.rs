@@ -3,31 +3,32 @@
 //! ```text
 //!   table         key                        value (see `codec`)
 //!   identity      ()                         identity of the run; never changes
-//!   position      ()                         current position: written with every batch of events
-//!   events        sequence, from 1           one event that changed the optimizer
-//!   checkpoints   sequence of the last       the whole state after it
-//!                 event in it
-//!   credits       a volunteer's identity     current trust of the volunteer
+//!   position      ()                         current position: written with every batch of records
+//!   records       position, from 1           one record of the run
+//!   checkpoints   position of the last       the whole state after it
+//!                 record in it
 //! ```
 //!
-//! The log begins directly after its oldest checkpoint, so every later state can be replayed. When the log exceeds its
-//! retention, the oldest checkpoint is deleted together with the events up to the next one.
+//! Every state since the oldest checkpoint can be computed: the records after it are there, and those before it to which
+//! its unverified updates refer. When the log exceeds its retention, the oldest checkpoint is deleted together with the
+//! records that no other one needs.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use farsign::identity::VolunteerIdentity;
+use farsign::learner::Record;
+use farsign::learner::codec::{read_record, write_record};
+use farsign::sign::SignBits;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
-use crate::store::event::{
-    Checkpoint, CoordinatorCounters, Event, LogPosition, RunIdentity, TrustChange, TrustRecord,
-};
+use crate::store::codec::SavedValueError;
+use crate::store::saved_values::{Checkpoint, LogPosition, RunIdentity};
 use crate::store::{StoreError, codec, database_error};
 
 const IDENTITY: TableDefinition<(), &[u8]> = TableDefinition::new("identity");
 const POSITION: TableDefinition<(), &[u8]> = TableDefinition::new("position");
-const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
+const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
 const CHECKPOINTS: TableDefinition<u64, &[u8]> = TableDefinition::new("checkpoints");
-const TRUST: TableDefinition<u128, &[u8]> = TableDefinition::new("credits");
 
 /// Checkpoints that always stay: if the newest is unusable, the one before is available.
 const MIN_CHECKPOINTS: usize = 2;
@@ -38,7 +39,8 @@ pub struct Log {
     database: Database,
     identity: RunIdentity,
     position: LogPosition,
-    counters: CoordinatorCounters,
+    /// Number of the newest published version.
+    version: u64,
     /// Checkpoints, the oldest first.
     checkpoints: VecDeque<CheckpointEntry>,
 }
@@ -47,6 +49,9 @@ pub struct Log {
 #[derive(Clone, Copy, Debug)]
 struct CheckpointEntry {
     position: LogPosition,
+    /// Where the log begins that the checkpoint needs: the position of an earlier checkpoint, before all that its state
+    /// refers to.
+    begin: LogPosition,
     /// Size of the checkpoint itself.
     bytes: u64,
 }
@@ -62,7 +67,7 @@ impl Log {
         checkpoint: &Checkpoint,
     ) -> Result<Self, StoreError> {
         let Checkpoint {
-            position, counters, ..
+            position, version, ..
         } = *checkpoint;
         let bytes = codec::write_checkpoint(checkpoint);
         let write = database.begin_write().map_err(database_error)?;
@@ -73,24 +78,25 @@ impl Log {
                 .map_err(database_error)?;
             let mut table = write.open_table(POSITION).map_err(database_error)?;
             table
-                .insert((), &*codec::write_position(position, &counters))
+                .insert((), &*codec::write_position(position, version))
                 .map_err(database_error)?;
             let mut table = write.open_table(CHECKPOINTS).map_err(database_error)?;
             table
                 .insert(position.sequence, &*bytes)
                 .map_err(database_error)?;
-            write.open_table(EVENTS).map_err(database_error)?;
+            write.open_table(RECORDS).map_err(database_error)?;
         }
         write.commit().map_err(database_error)?;
         let checkpoints = VecDeque::from([CheckpointEntry {
             position,
+            begin: position,
             bytes: bytes.len() as u64,
         }]);
         Ok(Self {
             database,
             identity,
             position,
-            counters,
+            version,
             checkpoints,
         })
     }
@@ -110,14 +116,15 @@ impl Log {
                 .to_vec())
         };
         let identity = codec::read_identity(&only(IDENTITY)?)?;
-        let (position, counters) = codec::read_position(&only(POSITION)?)?;
+        let (position, version) = codec::read_position(&only(POSITION)?)?;
         let mut checkpoints = VecDeque::new();
         let table = read.open_table(CHECKPOINTS).map_err(database_error)?;
         for entry in table.iter().map_err(database_error)? {
             let (_, value) = entry.map_err(database_error)?;
-            let (position, _) = codec::read_position(value.value())?;
+            let (header, _) = codec::read_header(value.value())?;
             checkpoints.push_back(CheckpointEntry {
-                position,
+                position: header.position,
+                begin: begin_of(&checkpoints, header.position, header.oldest_reference),
                 bytes: value.value().len() as u64,
             });
         }
@@ -131,7 +138,7 @@ impl Log {
             database,
             identity,
             position,
-            counters,
+            version,
             checkpoints,
         })
     }
@@ -146,28 +153,23 @@ impl Log {
         self.position
     }
 
-    /// Returns the state that decides future tasks.
-    pub fn counters(&self) -> CoordinatorCounters {
-        self.counters
+    /// Returns the number of the newest published version.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
-    /// Appends events in order, with the counters and the trust after them. When this returns `Ok`, they survive
+    /// Appends records in order, with the number of the newest version after them. When this returns `Ok`, they survive
     /// crashes and, if the disk honours `fsync`, power loss.
     ///
     /// # Errors
     /// Returns an error if they may not be durable. Nothing more can then be written until the log is reopened.
-    pub fn append(
-        &mut self,
-        events: &[Event],
-        trust: &[TrustChange],
-        counters: CoordinatorCounters,
-    ) -> Result<(), StoreError> {
+    pub fn append(&mut self, records: &[Record], version: u64) -> Result<(), StoreError> {
         let mut position = self.position;
         let write = self.database.begin_write().map_err(database_error)?;
         {
-            let mut table = write.open_table(EVENTS).map_err(database_error)?;
-            for event in events {
-                let bytes = codec::write_event(event);
+            let mut table = write.open_table(RECORDS).map_err(database_error)?;
+            for record in records {
+                let bytes = write_record(record);
                 position = LogPosition {
                     sequence: position.sequence + 1,
                     bytes: position.bytes + bytes.len() as u64,
@@ -178,50 +180,16 @@ impl Log {
             }
             let mut table = write.open_table(POSITION).map_err(database_error)?;
             table
-                .insert((), &*codec::write_position(position, &counters))
+                .insert((), &*codec::write_position(position, version))
                 .map_err(database_error)?;
-            let mut table = write.open_table(TRUST).map_err(database_error)?;
-            for (identity, record) in trust {
-                let changed = match record {
-                    Some(record) => table.insert(
-                        identity.number(),
-                        &*codec::write_trust_record(position, *record),
-                    ),
-                    None => table.remove(identity.number()),
-                };
-                changed.map_err(database_error)?;
-            }
         }
         write.commit().map_err(database_error)?;
         self.position = position;
-        self.counters = counters;
+        self.version = version;
         Ok(())
     }
 
-    /// Reads the trust of all volunteers, the least recently changed first.
-    ///
-    /// # Errors
-    /// Returns an error if the database cannot be read.
-    pub fn trust(&self) -> Result<Vec<(VolunteerIdentity, TrustRecord)>, StoreError> {
-        let read = self.database.begin_read().map_err(database_error)?;
-        let table = match read.open_table(TRUST) {
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()), // no update was accepted yet
-            table => table.map_err(database_error)?,
-        };
-        let mut records = Vec::new();
-        for entry in table.iter().map_err(database_error)? {
-            let (identity, value) = entry.map_err(database_error)?;
-            let (changed, record) = codec::read_trust_record(value.value())?;
-            records.push((changed, identity.value().into(), record));
-        }
-        records.sort_unstable_by_key(|(changed, identity, _)| (*changed, *identity));
-        Ok(records
-            .into_iter()
-            .map(|(_, identity, record)| (identity, record))
-            .collect())
-    }
-
-    /// Writes the state after the last event, and deletes old events beyond `retention_bytes`.
+    /// Writes the state after the last record, and deletes old records beyond `retention_bytes`.
     ///
     /// # Errors
     /// Returns an error if the checkpoint may not be durable.
@@ -238,6 +206,11 @@ impl Log {
         {
             let entry = CheckpointEntry {
                 position: checkpoint.position,
+                begin: begin_of(
+                    &checkpoints,
+                    checkpoint.position,
+                    checkpoint.oldest_reference,
+                ),
                 bytes: bytes.len() as u64,
             };
             checkpoints.push_back(entry);
@@ -248,7 +221,7 @@ impl Log {
             table
                 .insert(checkpoint.position.sequence, &*bytes)
                 .map_err(database_error)?;
-            let mut events = write.open_table(EVENTS).map_err(database_error)?;
+            let mut records = write.open_table(RECORDS).map_err(database_error)?;
             while checkpoints.len() > MIN_CHECKPOINTS
                 && self.bytes_from(&checkpoints) > retention_bytes
             {
@@ -258,8 +231,8 @@ impl Log {
                 table
                     .remove(deleted.position.sequence)
                     .map_err(database_error)?;
-                let first = checkpoints[0].position.sequence + 1;
-                events
+                let first = checkpoints[0].begin.sequence + 1;
+                records
                     .retain_in(..first, |_, _| false)
                     .map_err(database_error)?;
             }
@@ -273,16 +246,16 @@ impl Log {
     fn bytes_from(&self, checkpoints: &VecDeque<CheckpointEntry>) -> u64 {
         let first = checkpoints
             .front()
-            .map_or(self.position.bytes, |first| first.position.bytes);
+            .map_or(self.position.bytes, |first| first.begin.bytes);
         self.position.bytes - first + checkpoints.iter().map(|entry| entry.bytes).sum::<u64>()
     }
 
-    /// Returns the size of events and checkpoints.
+    /// Returns the size of records and checkpoints.
     pub fn bytes(&self) -> u64 {
         self.bytes_from(&self.checkpoints)
     }
 
-    /// Reads the newest checkpoint, from which the fewest events lead to the end of the log.
+    /// Reads the newest checkpoint, from which the fewest records lead to the end of the log.
     ///
     /// # Errors
     /// Returns an error if it cannot be read.
@@ -290,7 +263,7 @@ impl Log {
         self.read_checkpoint(self.checkpoints.back())
     }
 
-    /// Reads the checkpoint with which the log begins.
+    /// Reads the oldest checkpoint.
     ///
     /// # Errors
     /// Returns an error if it cannot be read.
@@ -306,36 +279,66 @@ impl Log {
         let value = value.ok_or_else(|| {
             StoreError::Damaged(format!("expected checkpoint {sequence}, found none"))
         })?;
-        Ok(codec::read_checkpoint(value.value())?)
+        let records = read.open_table(RECORDS).map_err(database_error)?;
+        let mut signs = |position| signs_at(&records, position);
+        Ok(codec::read_checkpoint(value.value(), &mut signs)?)
     }
 
-    /// Passes each event after number `after` to `each`, in order.
+    /// Passes each record after position `after` to `each`, in order.
     ///
     /// # Errors
-    /// Returns an error if an event is missing or cannot be read, or if `each` fails.
-    pub fn for_each_event(
+    /// Returns an error if a record is missing or cannot be read, or if `each` fails.
+    pub fn for_each_record(
         &self,
         after: u64,
-        mut each: impl FnMut(u64, Event) -> Result<(), StoreError>,
+        mut each: impl FnMut(u64, Record) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let read = self.database.begin_read().map_err(database_error)?;
-        let table = read.open_table(EVENTS).map_err(database_error)?;
+        let table = read.open_table(RECORDS).map_err(database_error)?;
         let mut expected = after + 1;
         for entry in table.range(expected..).map_err(database_error)? {
             let (sequence, value) = entry.map_err(database_error)?;
             if sequence.value() != expected {
                 break;
             }
-            each(expected, codec::read_event(value.value())?)?;
+            each(
+                expected,
+                read_record(value.value()).map_err(SavedValueError::from)?,
+            )?;
             expected += 1;
         }
         if expected == self.position.sequence + 1 {
             return Ok(());
         }
         Err(StoreError::Damaged(format!(
-            "expected events up to {}, found {}",
+            "expected records up to {}, found {}",
             self.position.sequence,
             expected - 1
         )))
+    }
+}
+
+/// Returns where the log begins that a checkpoint needs. `earlier` are the checkpoints before it.
+fn begin_of(
+    earlier: &VecDeque<CheckpointEntry>,
+    position: LogPosition,
+    oldest_reference: u64,
+) -> LogPosition {
+    let first = earlier.front().map(|entry| entry.begin);
+    let positions = earlier.iter().map(|entry| entry.position);
+    let before = |begin: &LogPosition| begin.sequence < oldest_reference;
+    let begins = first.into_iter().chain(positions).chain([position]);
+    begins.rev().find(before).or(first).unwrap_or(position)
+}
+
+/// Returns the signs of the update at a position. `None` if there are none.
+fn signs_at(
+    records: &impl ReadableTable<u64, &'static [u8]>,
+    position: u64,
+) -> Option<Arc<SignBits>> {
+    let bytes = records.get(position).ok()??;
+    match read_record(bytes.value()).ok()? {
+        Record::Update { signs, .. } => signs,
+        _ => None,
     }
 }

@@ -1,24 +1,22 @@
 //! The saved run: acknowledged updates survive crashes of the process and of the machine.
 //!
 //! ```text
-//!   coordinator --events of a batch--> writer (one thread) --one transaction--> log (redb)     run.redb
+//!   coordinator -records of a batch-> writer (one thread) --one transaction--> log (redb)     run.redb
 //!        ^                                |                                                    rescue (backup)
-//!        +------- durable, or failed -----+--periodic checkpoint; old events are deleted
+//!        +------- durable, or failed -----+--periodic checkpoint; old records are deleted
 //! ```
 //!
-//! The log holds every event that changed the optimizer, in order, and periodic checkpoints of its whole state. A
-//! state at any moment is a checkpoint plus the events since, replayed by the code that ran the first time:
-//! bit-identical.
+//! The log holds every record of the run, in order, and periodic checkpoints of the learner's whole state. A state at any
+//! moment is a checkpoint plus the records since, replayed by the code that ran the first time: bit-identical.
 //!
-//! In reading order: [`event`] (saved values), [`codec`] (their bytes), [`log`] (the database), [`replay`] (back to
-//! an optimizer), [`state_dir`] (files and locks), [`writer`] (the thread), [`saved_run`] (started or resumed),
+//! In reading order: [`saved_values`], [`codec`] (their bytes), [`log`] (the database), [`replay`] (back to a learner), [`state_dir`] (files and locks), [`writer`] (the thread), [`saved_run`] (started or resumed),
 //! [`unlearn`] (without one volunteer). docs/durability.md specifies the guarantees.
 
 pub mod codec;
-pub mod event;
 pub mod log;
 pub mod replay;
 pub mod saved_run;
+pub mod saved_values;
 pub mod state_dir;
 pub mod unlearn;
 pub mod writer;
@@ -26,7 +24,7 @@ pub mod writer;
 use std::io;
 use std::path::PathBuf;
 
-use crate::store::codec::RecordError;
+use crate::store::codec::SavedValueError;
 use crate::store::replay::ReplayError;
 
 /// Options of the saved run.
@@ -34,7 +32,7 @@ use crate::store::replay::ReplayError;
 pub struct StoreOptions {
     /// Accepted updates between checkpoints, at least 1.
     pub checkpoint_every: u64,
-    /// Bytes of events and checkpoints to keep. Two checkpoints and the events since the older one always stay.
+    /// Bytes of records and checkpoints to keep. Two checkpoints and the records that they need always stay.
     pub retention_bytes: u64,
 }
 
@@ -63,10 +61,10 @@ pub enum StoreError {
     /// The database cannot be read or written, without evidence of damage.
     #[error("the saved run could not be read or written: {0}")]
     Database(#[from] redb::Error),
-    /// A record of the database is invalid.
+    /// A value in the database is invalid.
     #[error("the saved run is damaged: {0}")]
-    Record(#[from] RecordError),
-    /// The events do not continue the checkpoint.
+    Value(#[from] SavedValueError),
+    /// The records do not continue the checkpoint.
     #[error("the saved run is damaged: {0}")]
     Replay(#[from] ReplayError),
     /// The writer thread has ended.
@@ -79,7 +77,7 @@ impl StoreError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Damaged(_) | Self::Replay(_) => true,
-            Self::Record(error) => !matches!(error, RecordError::Format { .. }),
+            Self::Value(error) => !error.is_other_version(),
             _ => false,
         }
     }

@@ -1,80 +1,73 @@
-//! Replay of saved events, through the code that ran the first time.
+//! Replay of saved records, through the code that ran the first time.
 
-use farsign::optimizer::{
-    ApplyError, FarSign, FarSignOptions, RestoreError, RollbackError, SignUpdate,
-};
+use farsign::learner::{Learner, LearnerOptions};
+use farsign::optimizer::{FarSignOptions, RestoreError};
 
 use crate::store::StoreError;
-use crate::store::event::{Accepted, Checkpoint, Event};
 use crate::store::log::Log;
+use crate::store::saved_values::Checkpoint;
 
-/// An inconsistency between events, checkpoints and settings. `sequence` is the number of the event.
+/// A checkpoint that is impossible under the settings of the run. `sequence` is its position.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("its checkpoint {sequence} is not of this run: {source}")]
 #[allow(missing_docs)]
-pub enum ReplayError {
-    #[error("its checkpoint {sequence} is not of this run: {source}")]
-    Checkpoint { sequence: u64, source: RestoreError },
-    #[error("its event {sequence} cannot have been accepted: {source}")]
-    Apply { sequence: u64, source: ApplyError },
-    #[error("its event {sequence} cannot have been rolled back: {source}")]
-    Rollback {
-        sequence: u64,
-        source: RollbackError,
-    },
+pub struct ReplayError {
+    pub sequence: u64,
+    pub source: RestoreError,
 }
 
-/// Restores the optimizer of a checkpoint.
-///
-/// # Errors
-/// Returns an error if the checkpoint is impossible under these options.
-pub fn restore(options: FarSignOptions, checkpoint: Checkpoint) -> Result<FarSign, ReplayError> {
-    let sequence = checkpoint.position.sequence;
-    FarSign::restore(options, checkpoint.state)
-        .map_err(|source| ReplayError::Checkpoint { sequence, source })
+/// The options that a run began with. Its keys are in its log.
+#[derive(Clone, Debug)]
+pub struct ReplayOptions {
+    /// Options of the optimizer.
+    pub optimizer: FarSignOptions,
+    /// Options of the learner.
+    pub learner: LearnerOptions,
 }
 
-/// Applies event number `sequence` to the optimizer.
-///
-/// # Errors
-/// Returns an error if the event contradicts the state; the optimizer is then unchanged.
-pub fn apply(optimizer: &mut FarSign, sequence: u64, event: &Event) -> Result<(), ReplayError> {
-    match event {
-        Event::Join(volunteer) => optimizer.join(*volunteer),
-        Event::Leave(volunteer) => optimizer.leave(*volunteer),
-        Event::Accepted(Accepted {
-            volunteer,
-            task,
-            trust,
-            signs,
-        }) => {
-            let update = SignUpdate {
-                volunteer: *volunteer,
-                direction_seed: task.direction_seed,
-                trust: *trust,
-                signs,
-            };
-            optimizer
-                .apply(update)
-                .map_err(|source| ReplayError::Apply { sequence, source })?;
-        }
-        Event::RolledBack { step, .. } => {
-            optimizer
-                .rollback(step)
-                .map_err(|source| ReplayError::Rollback { sequence, source })?;
+impl ReplayOptions {
+    /// Returns the options of the run in a log, which has its own keys.
+    #[must_use]
+    pub fn for_log(&self, log: &Log) -> Self {
+        let learner = LearnerOptions {
+            sampling_key: log.identity().keys.sampling,
+            ..self.learner
+        };
+        Self {
+            learner,
+            ..self.clone()
         }
     }
-    Ok(())
+
+    /// Restores the learner of a checkpoint.
+    ///
+    /// # Errors
+    /// Returns an error if the checkpoint is impossible under these options.
+    pub fn restore(&self, checkpoint: Checkpoint) -> Result<Learner, ReplayError> {
+        let sequence = checkpoint.position.sequence;
+        Learner::from_state(self.optimizer.clone(), self.learner, checkpoint.state)
+            .map_err(|source| ReplayError { sequence, source })
+    }
 }
 
 /// Replays the log from one of its checkpoints to its end.
 ///
 /// # Errors
 /// Returns an error if the log cannot be read, or does not continue the checkpoint.
-pub fn replay(log: &Log, options: FarSignOptions, from: Checkpoint) -> Result<FarSign, StoreError> {
+pub fn replay(log: &Log, options: &ReplayOptions, from: Checkpoint) -> Result<Learner, StoreError> {
     let after = from.position.sequence;
-    let mut optimizer = restore(options, from)?;
-    log.for_each_event(after, |sequence, event| {
-        Ok(apply(&mut optimizer, sequence, &event)?)
+    let mut learner = options.for_log(log).restore(from)?;
+    log.for_each_record(after, |_, record| {
+        learner.take(&record);
+        drop_outputs(&mut learner);
+        Ok(())
     })?;
-    Ok(optimizer)
+    Ok(learner)
+}
+
+/// Drops what a record led to: it was done when the record came.
+pub fn drop_outputs(learner: &mut Learner) {
+    while learner.poll_event().is_some() {}
+    while learner.poll_verification().is_some() {}
+    learner.take_left().for_each(drop);
 }

@@ -1,30 +1,25 @@
 //! A saved run, started or resumed: everything that the coordinator takes over.
 
 use farsign::dataset::{ShardedDataset, hexadecimal};
-use farsign::identity::VolunteerIdentity;
 use farsign::keys::RunKeys;
-use farsign::optimizer::{FarSign, FarSignOptions};
+use farsign::learner::Learner;
 
-use crate::store::event::{CoordinatorCounters, Event, RunIdentity, TrustRecord};
 use crate::store::log::Log;
-use crate::store::replay::replay;
+use crate::store::replay::{ReplayOptions, replay};
+use crate::store::saved_values::RunIdentity;
 use crate::store::state_dir::StateDir;
 use crate::store::writer::Writer;
 use crate::store::{StoreError, StoreOptions};
 
-/// A run at the end of its log, with the writer of future events.
+/// A run at the end of its log, with the writer of future records.
 #[derive(Debug)]
 pub struct SavedRun {
-    /// The optimizer after the last event, without active volunteers.
-    pub optimizer: FarSign,
+    /// The learner after the last record, with records that are not saved yet: all sessions have ended.
+    pub learner: Learner,
     /// Keys of the run.
     pub keys: RunKeys,
-    /// State that decides future tasks.
-    pub counters: CoordinatorCounters,
-    /// Events that are not saved yet: all volunteers have left.
-    pub unsaved: Vec<Event>,
-    /// Trust of volunteers, the least recently changed first.
-    pub trust: Vec<(VolunteerIdentity, TrustRecord)>,
+    /// Number of the newest version.
+    pub version: u64,
     /// The writer of the log.
     pub writer: Writer,
     /// Accepted updates between checkpoints.
@@ -66,36 +61,32 @@ pub fn verify_dataset(identity: &RunIdentity, train: &ShardedDataset) -> Result<
 }
 
 impl SavedRun {
-    /// Restores the run at the end of its log. `optimizer` are the options of the log's run. Without a state
-    /// directory, no backup is written.
+    /// Restores the run at the end of its log. The optimizer's options are those of the log's run; the learner's
+    /// probability of verification may be another than before. Without a state directory, no backup is written.
     ///
     /// # Errors
     /// Returns an error if the log cannot be read or the writer thread cannot be started.
     pub fn restore(
         log: Log,
         dir: Option<StateDir>,
-        optimizer: FarSignOptions,
+        replay_options: &ReplayOptions,
         options: StoreOptions,
     ) -> Result<Self, ResumeError> {
-        let mut optimizer = replay(&log, optimizer, log.newest_checkpoint()?)?;
-        let senders = optimizer.state().senders;
-        let left = senders.iter().map(|sender| sender.volunteer);
-        left.clone()
-            .for_each(|volunteer| optimizer.leave(volunteer));
-        let unsaved = left.map(Event::Leave).collect();
+        let mut learner = replay(&log, replay_options, log.newest_checkpoint()?)?;
+        learner.end_sessions();
+        let current = replay_options.learner.verify_probability;
+        if let Some(probability) = current.filter(|_| current != learner.verify_probability()) {
+            learner.set_verify_probability(probability);
+        }
         let keys = log.identity().keys;
-        let counters = log.counters();
-        let trust = log.trust()?;
+        let version = log.version();
         let writer = Writer::start(log, dir, options.retention_bytes)?;
-        let checkpoint_every = options.checkpoint_every;
         Ok(Self {
-            optimizer,
+            learner,
             keys,
-            counters,
-            unsaved,
-            trust,
+            version,
             writer,
-            checkpoint_every,
+            checkpoint_every: options.checkpoint_every,
         })
     }
 }

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use redb::Database;
 
-use crate::store::event::{Checkpoint, RunIdentity, TrustChange};
 use crate::store::log::Log;
+use crate::store::saved_values::{Checkpoint, RunIdentity};
 use crate::store::{StoreError, codec, database_error};
 
 /// Memory for cached pages of the database.
@@ -114,26 +114,21 @@ impl StateDir {
         identity: &RunIdentity,
         checkpoint: &Checkpoint,
     ) -> Result<Log, StoreError> {
-        let new = self.prepare(identity, checkpoint, &[])?;
+        let new = self.prepare(identity, checkpoint)?;
         self.write_backup(identity, checkpoint)?;
         self.commit(&new)?;
         self.open_undamaged()
     }
 
-    /// Replaces the state of the run, keeps the trust of volunteers, and returns the archived original. The directory
+    /// Replaces the state of the run by one without sessions, and returns the archived original. The directory
     /// contains a run at every moment: the original, then the new one.
     ///
     /// # Errors
     /// Returns an error if the new state cannot be written. The run is then unchanged, unless only the backup failed.
     pub fn replace(&self, log: Log, checkpoint: &Checkpoint) -> Result<PathBuf, StoreError> {
         let identity = log.identity().clone();
-        let trust = log.trust()?;
         drop(log);
-        let trust: Vec<TrustChange> = trust
-            .into_iter()
-            .map(|(identity, record)| (identity, Some(record)))
-            .collect();
-        let new = self.prepare(&identity, checkpoint, &trust)?;
+        let new = self.prepare(&identity, checkpoint)?;
         let archived = self.next_free_name("run", ".redb");
         let path = self.database_path();
         fs::hard_link(&path, &archived)
@@ -149,7 +144,6 @@ impl StateDir {
         &self,
         identity: &RunIdentity,
         checkpoint: &Checkpoint,
-        trust: &[TrustChange],
     ) -> Result<PathBuf, StoreError> {
         let new = self.path.join("new.redb");
         if new.exists() {
@@ -157,10 +151,7 @@ impl StateDir {
         }
         create_private(&new).map_err(StoreError::io("create", &new))?;
         let database = builder().create(&new).map_err(database_error)?;
-        let mut log = Log::create(database, identity.clone(), checkpoint)?;
-        if !trust.is_empty() {
-            log.append(&[], trust, checkpoint.counters)?;
-        }
+        Log::create(database, identity.clone(), checkpoint)?;
         Ok(new)
     }
 
@@ -209,20 +200,19 @@ impl StateDir {
                 path.display()
             ))
         })?;
-        let (identity, mut checkpoint) = codec::read_backup(&bytes).map_err(|source| {
+        let (identity, checkpoint) = codec::read_backup(&bytes).map_err(|source| {
             StoreError::Damaged(format!(
                 "{error}; {} is damaged too: {source}",
                 path.display()
             ))
         })?;
-        // Numbers and seeds of tasks that were issued after the checkpoint are unknown.
-        checkpoint.counters = checkpoint.counters.skip();
+        let checkpoint = checkpoint.after_lost_records();
         let archived = self.archive_file(&self.database_path(), "run", ".redb")?;
         let log = self.create(&identity, &checkpoint)?;
         let recovered = RecoveredRun {
             cause: error.to_string(),
             archived,
-            accepted: checkpoint.state.accepted,
+            accepted: checkpoint.accepted(),
         };
         Ok(OpenedRun {
             log,

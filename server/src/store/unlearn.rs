@@ -9,13 +9,13 @@
 //! update is a step of its own; under `vote` a step depends on all votes.
 
 use farsign::direction::Directions;
-use farsign::optimizer::{ApplyError, FarSign, FarSignOptions, Rule};
+use farsign::learner::{Learner, LearnerEvent, Record};
+use farsign::optimizer::{FarSignState, Rule};
 use farsign::task::VolunteerId;
 
 use crate::store::StoreError;
-use crate::store::event::Event;
 use crate::store::log::Log;
-use crate::store::replay::{ReplayError, apply, restore};
+use crate::store::replay::{ReplayOptions, drop_outputs};
 
 /// A run with and without one volunteer.
 #[derive(Debug)]
@@ -25,11 +25,11 @@ pub struct Unlearned {
     /// Accepted updates of all volunteers before the log begins.
     pub before_log: u64,
     /// The run with the volunteer.
-    pub original: FarSign,
+    pub original: Learner,
     /// The run replayed without the volunteer.
-    pub replayed: FarSign,
-    /// The run without the steps of the volunteer; `None` under `vote`.
-    pub subtracted: Option<FarSign>,
+    pub replayed: Learner,
+    /// The model without the steps of the volunteer; `None` under `vote`.
+    pub subtracted: Option<FarSignState>,
 }
 
 /// Reads the log once, and computes the run without the volunteer by both methods.
@@ -38,44 +38,33 @@ pub struct Unlearned {
 /// Returns an error if the log cannot be read.
 pub fn unlearn(
     log: &Log,
-    options: &FarSignOptions,
+    options: &ReplayOptions,
     volunteer: VolunteerId,
 ) -> Result<Unlearned, StoreError> {
+    let options = &options.for_log(log);
     let oldest = log.oldest_checkpoint()?;
     let after = oldest.position.sequence;
-    let before_log = oldest.state.accepted;
-    let mut original = restore(options.clone(), oldest)?;
-    let mut replayed = original.clone();
-    replayed.leave(volunteer);
-    let mut directions = Directions::new(options.directions, 0);
-    let mut moved = vec![0; options.x.len()];
-    let fixed_point = original.fixed_point();
-    let mut updates = 0;
-    log.for_each_event(after, |sequence, event| {
-        apply(&mut original, sequence, &event)?;
-        if event.volunteer() != volunteer {
-            return Ok(replay_without(&mut replayed, sequence, &event)?);
+    let before_log = oldest.accepted();
+    let mut original = options.restore(oldest.clone())?;
+    let mut replayed = options.restore(oldest)?;
+    replayed.forget_volunteer(volunteer);
+    let mut moved = Steps::new(options, volunteer);
+    log.for_each_record(after, |_, record| {
+        moved.take(&mut original, &record);
+        if is_of(&record, volunteer, replayed.position() + 1) {
+            replayed.pass_over(&record);
+        } else {
+            replayed.take(&record);
         }
-        match &event {
-            Event::Join(_) | Event::Leave(_) => {}
-            Event::Accepted(_) => {
-                updates += 1;
-                original
-                    .last_step()
-                    .take(&mut directions, fixed_point, &mut moved);
-            }
-            Event::RolledBack { step, .. } => {
-                step.take(&mut directions, fixed_point, &mut moved);
-            }
-        }
+        drop_outputs(&mut replayed);
         Ok(())
     })?;
-    let subtracted = match options.rule {
-        Rule::Plain => Some(subtract_updates(options, &original, &moved)?),
+    let subtracted = match options.optimizer.rule {
+        Rule::Plain => Some(moved.subtract_from(&original)),
         Rule::Vote { .. } => None,
     };
     Ok(Unlearned {
-        updates,
+        updates: moved.updates,
         before_log,
         original,
         replayed,
@@ -83,32 +72,65 @@ pub fn unlearn(
     })
 }
 
-/// Applies an event of another volunteer. Without the removed volunteer the others weigh more, so the replayed run may
-/// finish before its last update.
-fn replay_without(replayed: &mut FarSign, sequence: u64, event: &Event) -> Result<(), ReplayError> {
-    match apply(replayed, sequence, event) {
-        Err(ReplayError::Apply {
-            source: ApplyError::Finished,
-            ..
-        }) => Ok(()),
-        done => done,
+/// Returns whether a record at a position is about this volunteer.
+fn is_of(record: &Record, removed: VolunteerId, position: u64) -> bool {
+    match record {
+        Record::Join { .. } => removed.0 == position,
+        Record::Update { volunteer, .. }
+        | Record::Eject { volunteer, .. }
+        | Record::Leave(volunteer) => *volunteer == removed,
+        Record::Verdict(verdict) => verdict.volunteer == removed,
+        Record::VerifyProbability(_) => false,
     }
 }
 
-fn subtract_updates(
-    options: &FarSignOptions,
-    original: &FarSign,
-    moved: &[i32],
-) -> Result<FarSign, StoreError> {
-    let mut state = original.state();
-    state
-        .x
-        .iter_mut()
-        .zip(moved)
-        .for_each(|(x, moved)| *x = x.wrapping_sub(*moved));
-    let restored = FarSign::restore(options.clone(), state);
-    Ok(restored.map_err(|source| ReplayError::Checkpoint {
-        sequence: 0,
-        source,
-    })?)
+/// The sum of a volunteer's steps.
+struct Steps<'a> {
+    options: &'a ReplayOptions,
+    volunteer: VolunteerId,
+    updates: u64,
+    directions: Directions,
+    /// In units, `[d]`.
+    moved: Vec<i32>,
+}
+
+impl<'a> Steps<'a> {
+    fn new(options: &'a ReplayOptions, volunteer: VolunteerId) -> Self {
+        Self {
+            volunteer,
+            updates: 0,
+            directions: Directions::new(options.optimizer.directions, 0),
+            moved: vec![0; options.optimizer.x.len()],
+            options,
+        }
+    }
+
+    /// Lets the learner take a record, and adds the steps of the volunteer that this leads to.
+    fn take(&mut self, learner: &mut Learner, record: &Record) {
+        let accepted = learner.optimizer().accepted();
+        learner.take(record);
+        let is_update =
+            matches!(record, Record::Update { volunteer, .. } if *volunteer == self.volunteer);
+        let fixed_point = self.options.optimizer.fixed_point;
+        if is_update && learner.optimizer().accepted() > accepted {
+            self.updates += 1;
+            let step = learner.optimizer().last_step();
+            step.take(&mut self.directions, fixed_point, &mut self.moved);
+        }
+        while let Some(event) = learner.poll_event() {
+            if let LearnerEvent::RolledBack { volunteer, step } = event
+                && volunteer == self.volunteer
+            {
+                step.take(&mut self.directions, fixed_point, &mut self.moved);
+            }
+        }
+        drop_outputs(learner);
+    }
+
+    fn subtract_from(&self, learner: &Learner) -> FarSignState {
+        let mut state = learner.optimizer().state();
+        let parameters = state.x.iter_mut().zip(&self.moved);
+        parameters.for_each(|(x, moved)| *x = x.wrapping_sub(*moved));
+        state
+    }
 }

@@ -5,23 +5,32 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use farsign::optimizer::FarSignState;
+use farsign::learner::{LearnerState, Record};
 use tokio::sync::oneshot;
 
 use crate::store::StoreError;
-use crate::store::event::{Checkpoint, CoordinatorCounters, Event, TrustChange};
 use crate::store::log::Log;
+use crate::store::saved_values::Checkpoint;
 use crate::store::state_dir::StateDir;
 
 /// A batch that is written in one transaction.
 #[derive(Debug)]
 struct WriteBatch {
-    events: Vec<Event>,
-    trust: Vec<TrustChange>,
-    counters: CoordinatorCounters,
+    records: Vec<Record>,
+    /// Number of the newest version.
+    version: u64,
     /// The state after the batch; `None` if no checkpoint is due.
-    checkpoint: Option<FarSignState>,
+    state: Option<DueState>,
     done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// The state of a checkpoint that is due.
+#[derive(Debug)]
+pub struct DueState {
+    /// State of the learner.
+    pub state: LearnerState,
+    /// The oldest position that it may refer to.
+    pub oldest_reference: u64,
 }
 
 /// Counters of the writer since the server started.
@@ -29,7 +38,7 @@ struct WriteBatch {
 pub struct WriterCounters {
     /// Durable batches.
     pub commits: AtomicU64,
-    /// Bytes of events and checkpoints in the log.
+    /// Bytes of records and checkpoints in the log.
     pub log_bytes: AtomicU64,
     /// Whether a write has failed. Nothing is written afterwards.
     pub failed: AtomicBool,
@@ -79,17 +88,15 @@ impl Writer {
     /// Returns an error if the batch may not be durable, or the previous checkpoint failed. Later calls fail too.
     pub async fn save(
         &self,
-        events: Vec<Event>,
-        trust: Vec<TrustChange>,
-        counters: CoordinatorCounters,
-        checkpoint: Option<FarSignState>,
+        records: Vec<Record>,
+        version: u64,
+        state: Option<DueState>,
     ) -> Result<(), StoreError> {
         let (done, saved) = oneshot::channel();
         let batch = WriteBatch {
-            events,
-            trust,
-            counters,
-            checkpoint,
+            records,
+            version,
+            state,
             done,
         };
         self.batches
@@ -123,23 +130,22 @@ impl WriterThread {
     fn run(mut self, queue: &Receiver<WriteBatch>) {
         let mut failed = None;
         while let Ok(WriteBatch {
-            events,
-            trust,
-            counters,
-            checkpoint,
+            records,
+            version,
+            state,
             done,
         }) = queue.recv()
         {
             let saved = failed
                 .take()
-                .map_or_else(|| self.log.append(&events, &trust, counters), Err);
+                .map_or_else(|| self.log.append(&records, version), Err);
             let is_saved = saved.is_ok();
             self.count(is_saved);
             _ = done.send(saved); // the batch counts as written even if its sender is gone
             if !is_saved {
                 return;
             }
-            if let Some(state) = checkpoint {
+            if let Some(state) = state {
                 failed = self.checkpoint(state).err();
                 self.counters
                     .failed
@@ -163,18 +169,19 @@ impl WriterThread {
         failed.fetch_or(!is_saved, Ordering::Relaxed);
     }
 
-    fn checkpoint(&mut self, state: FarSignState) -> Result<(), StoreError> {
+    fn checkpoint(&mut self, due: DueState) -> Result<(), StoreError> {
         let checkpoint = Checkpoint {
             position: self.log.position(),
-            counters: self.log.counters(),
-            state,
+            version: self.log.version(),
+            oldest_reference: due.oldest_reference,
+            state: due.state,
         };
         self.log.checkpoint(&checkpoint, self.retention_bytes)?;
         let dir = self.dir.as_ref();
         dir.map_or(Ok(()), |dir| {
             dir.write_backup(self.log.identity(), &checkpoint)
         })?;
-        let accepted = checkpoint.state.accepted;
+        let accepted = checkpoint.accepted();
         let log_bytes = self.log.bytes();
         self.counters.log_bytes.store(log_bytes, Ordering::Relaxed);
         tracing::info!(event = "saved", accepted, log_bytes, "checkpoint saved");

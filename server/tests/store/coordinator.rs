@@ -59,13 +59,7 @@ impl Fixture {
     }
 
     fn saved(&self, log: Log) -> SavedRun {
-        SavedRun::restore(
-            log,
-            None,
-            self.config.optimizer_options(),
-            self.config.store,
-        )
-        .unwrap()
+        SavedRun::restore(log, None, &self.config.replay_options(), self.config.store).unwrap()
     }
 
     fn start(
@@ -205,15 +199,16 @@ async fn acknowledged_updates_survive_disk_failure() {
 
         let disk = disk.after_power_cut(&mut Stream::new(operations));
         let resumed = fixture.resume(&disk);
-        let accepted = resumed.optimizer.accepted();
+        let accepted = resumed.learner.optimizer().accepted();
         assert!(
             accepted >= received.accepted,
             "{accepted} of {} after {operations} operations",
             received.accepted
         );
-        if let Some(x) = received.models.get(&(resumed.counters.version, accepted)) {
+        if let Some(x) = received.models.get(&(resumed.version, accepted)) {
             let found: Vec<u32> = resumed
-                .optimizer
+                .learner
+                .optimizer()
                 .parameters()
                 .into_iter()
                 .map(f32::to_bits)
@@ -260,9 +255,9 @@ async fn resumed_run_keeps_keys() {
         handle.stop().await;
         running.await.unwrap().unwrap();
         saved = fixture.resume(&disk);
-        assert_eq!(saved.optimizer.accepted(), received.accepted);
+        assert_eq!(saved.learner.optimizer().accepted(), received.accepted);
         assert!(
-            saved.optimizer.state().senders.is_empty(),
+            saved.learner.optimizer().state().senders.is_empty(),
             "all volunteers have left"
         );
     }

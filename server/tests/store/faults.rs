@@ -1,20 +1,19 @@
-//! Disk failure and power loss at any moment: saved events survive, and the surviving log is a state that the run was
+//! Disk failure and power loss at any moment: saved records survive, and the surviving log is a state that the run was
 //! in.
 
-use farsign::optimizer::FarSign;
+use farsign::learner::LearnerState;
 use farsign::random::Stream;
-use farsign_server::store::event::Checkpoint;
 use farsign_server::store::log::Log;
 use farsign_server::store::replay::replay;
 
 use crate::disk::Disk;
-use crate::events::{Bits, RULES, apply, bits, counters, event, identity, initial, options};
+use crate::records::{Live, RULES, identity, initial, options};
 
 /// A run on a disk, until an operation fails or the run ends.
 struct Attempt {
-    /// The states before the first event and after each one.
-    states: Vec<Bits>,
-    /// Events that were saved without error.
+    /// The states before the first record and after each one.
+    states: Vec<LearnerState>,
+    /// Records that were saved without error.
     saved: u64,
     error: Option<String>,
 }
@@ -22,9 +21,9 @@ struct Attempt {
 fn run(disk: &Disk, seed: u64) -> Attempt {
     let mut stream = Stream::new(seed);
     let rule = RULES[(seed % 2) as usize];
-    let mut live = FarSign::new(options(rule));
+    let mut live = Live::new(rule, seed);
     let mut attempt = Attempt {
-        states: vec![bits(&live)],
+        states: vec![live.state()],
         saved: 0,
         error: None,
     };
@@ -44,25 +43,16 @@ fn run(disk: &Disk, seed: u64) -> Attempt {
         }
     };
     for batch in 1..=12 {
-        let events: Vec<_> = (0..=stream.below(6)).map(|_| event(&mut stream)).collect();
-        for event in &events {
-            apply(&mut live, event);
-            attempt.states.push(bits(&live));
+        let mut records = Vec::new();
+        for _ in 0..=stream.below(6) {
+            records.push(live.record());
+            attempt.states.push(live.state());
         }
-        let mut saved = log.append(&events, &[], counters(batch));
+        let mut saved = log.append(&records, batch);
         if saved.is_ok() {
-            attempt.saved += events.len() as u64;
+            attempt.saved += records.len() as u64;
             if batch % 3 == 0 {
-                let position = log.position();
-                let counters = log.counters();
-                saved = log.checkpoint(
-                    &Checkpoint {
-                        position,
-                        counters,
-                        state: live.state(),
-                    },
-                    2_000,
-                );
+                saved = log.checkpoint(&live.checkpoint(&log), 2_000);
             }
         }
         if let Err(error) = saved {
@@ -84,7 +74,7 @@ fn check(disk: &Disk, attempt: &Attempt, seed: u64, what: &str) {
             Ok(Ok(log)) => log,
             _ if attempt.saved == 0 => continue, // the run was not created
             failed => panic!(
-                "seed {seed}, {what}, cut {cut}: {} events are lost: {failed:?}",
+                "seed {seed}, {what}, cut {cut}: {} records are lost: {failed:?}",
                 attempt.saved
             ),
         };
@@ -92,16 +82,16 @@ fn check(disk: &Disk, attempt: &Attempt, seed: u64, what: &str) {
         let possible = attempt.saved..=attempt.states.len() as u64 - 1;
         assert!(
             possible.contains(&found),
-            "seed {seed}, {what}, cut {cut}: {found} of {possible:?} events"
+            "seed {seed}, {what}, cut {cut}: {found} of {possible:?} records"
         );
         let rule = RULES[(seed % 2) as usize];
         for checkpoint in [
             log.oldest_checkpoint().unwrap(),
             log.newest_checkpoint().unwrap(),
         ] {
-            let replayed = replay(&log, options(rule), checkpoint).unwrap();
+            let replayed = replay(&log, &options(rule), checkpoint).unwrap();
             assert_eq!(
-                bits(&replayed),
+                replayed.state(),
                 attempt.states[found as usize],
                 "seed {seed}, {what}, cut {cut}"
             );
@@ -110,7 +100,7 @@ fn check(disk: &Disk, attempt: &Attempt, seed: u64, what: &str) {
 }
 
 #[test]
-fn saved_events_survive_any_failure() {
+fn saved_records_survive_any_failure() {
     for seed in 0..4 {
         let whole = Disk::default();
         let attempt = run(&whole, seed);

@@ -2,9 +2,9 @@
 
 mod coordinator;
 mod disk;
-mod events;
 mod faults;
 mod readiness;
+mod records;
 mod replay;
 mod state_dir;
 mod unlearn;

@@ -3,19 +3,18 @@
 use std::fs;
 use std::path::Path;
 
-use farsign::optimizer::{FarSign, Rule};
+use farsign::learner::LearnerState;
+use farsign::optimizer::Rule;
 use farsign::random::Stream;
-use farsign::task::Secret;
-use farsign::trust::Trust;
 use farsign_server::store::StoreError;
-use farsign_server::store::event::{Checkpoint, TrustRecord};
 use farsign_server::store::log::Log;
-use farsign_server::store::replay::replay;
+use farsign_server::store::replay::{drop_outputs, replay};
+use farsign_server::store::saved_values::{Checkpoint, LogPosition};
 use farsign_server::store::state_dir::{OpenedRun, StateDir};
-use farsign_server::store::writer::Writer;
+use farsign_server::store::writer::{DueState, Writer};
 use tempfile::TempDir;
 
-use crate::events::{Bits, apply, bits, counters, event, identity, initial, options};
+use crate::records::{Live, identity, initial, options};
 
 const RULE: Rule = Rule::Plain;
 
@@ -23,7 +22,7 @@ const RULE: Rule = Rule::Plain;
 struct Run {
     dir: TempDir,
     /// Final state.
-    end: Bits,
+    end: LearnerState,
     /// Accepted updates in the last checkpoint.
     checkpoint: u64,
 }
@@ -33,31 +32,27 @@ impl Run {
         let temp = tempfile::tempdir().unwrap();
         let dir = StateDir::lock(temp.path()).unwrap();
         let log = dir.create(&identity(), &initial(RULE)).unwrap();
-        let mut live = FarSign::new(options(RULE));
-        let mut stream = Stream::new(3);
+        let mut live = Live::new(RULE, 3);
         let mut checkpoint = 0;
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let writer = Writer::start(log, Some(dir), u64::MAX).unwrap();
             for batch in 1..=50 {
-                let events: Vec<_> = (0..20).map(|_| event(&mut stream)).collect();
-                events.iter().for_each(|event| apply(&mut live, event));
+                let records = live.records(20);
                 let is_due = batch % 15 == 0;
-                checkpoint = if is_due { live.accepted() } else { checkpoint };
-                writer
-                    .save(
-                        events,
-                        Vec::new(),
-                        counters(batch),
-                        is_due.then(|| live.state()),
-                    )
-                    .await
-                    .unwrap();
+                let due = is_due.then(|| DueState {
+                    state: live.state(),
+                    oldest_reference: live.learner.oldest_reference(),
+                });
+                if is_due {
+                    checkpoint = live.learner.optimizer().accepted();
+                }
+                writer.save(records, batch, due).await.unwrap();
             }
             writer.close().await;
         });
         Self {
             dir: temp,
-            end: bits(&live),
+            end: live.state(),
             checkpoint,
         }
     }
@@ -71,8 +66,9 @@ impl Run {
     }
 }
 
-fn end_of(log: &Log) -> Bits {
-    bits(&replay(log, options(RULE), log.newest_checkpoint().unwrap()).unwrap())
+fn end_of(log: &Log) -> LearnerState {
+    let newest = log.newest_checkpoint().unwrap();
+    replay(log, &options(RULE), newest).unwrap().state()
 }
 
 fn cases(variable: &str, default: u64) -> u64 {
@@ -97,7 +93,7 @@ fn open_damaged(path: &Path, run: &Run, what: &str) {
             recovered: Some(recovered),
         }) => {
             assert_eq!(recovered.accepted, run.checkpoint, "{what}");
-            assert_eq!(end_of(&log).2, run.checkpoint, "{what}");
+            assert_eq!(end_of(&log).optimizer().accepted, run.checkpoint, "{what}");
             assert!(
                 recovered.archived.as_ref().is_none_or(|file| file.exists()),
                 "{what}: {recovered:?}"
@@ -173,7 +169,7 @@ fn missing_database_recovers_from_backup() {
     fs::remove_file(copy.path().join("run.redb")).unwrap();
     let OpenedRun { log, recovered } = StateDir::lock(copy.path()).unwrap().open().unwrap();
     assert_eq!(recovered.unwrap().accepted, run.checkpoint);
-    assert!(log.counters().position > counters(50).position);
+    assert!(log.position().sequence > 50 * 20, "numbers are used once");
     assert_eq!(
         log.identity().keys,
         identity().keys,
@@ -241,41 +237,29 @@ fn invalid_state_dir_is_an_error() {
 }
 
 #[test]
-fn replace_keeps_trust_records() {
+fn replaced_run_is_archived() {
     let run = Run::new();
     let dir = StateDir::lock(run.dir.path()).unwrap();
-    let mut log = dir.open_undamaged().unwrap();
-    let record = TrustRecord {
-        trust: Trust { passed: 7 },
-        accepted: 9,
+    let log = dir.open_undamaged().unwrap();
+    let mut other = Live::new(RULE, 4);
+    other.records(log.position().sequence);
+    let mut learner = other.learner;
+    learner.end_sessions();
+    while learner.poll_record().is_some() {}
+    drop_outputs(&mut learner);
+    let position = LogPosition {
+        sequence: learner.position(),
+        ..log.position()
     };
-    let trust = vec![(Secret([5; 16]).into(), record)];
-    let change: Vec<_> = trust
-        .iter()
-        .map(|(identity, record)| (*identity, Some(*record)))
-        .collect();
-    log.append(&[], &change, counters(51)).unwrap();
-    let other = FarSign::new(options(RULE));
-    let checkpoint = Checkpoint {
-        position: log.position(),
-        counters: log.counters(),
-        state: other.state(),
-    };
+    let checkpoint = Checkpoint::of(&learner, position, log.version());
     let archived = dir.replace(log, &checkpoint).unwrap();
 
     let log = dir.open_undamaged().unwrap();
-    assert_eq!(
-        (end_of(&log), log.trust().unwrap()),
-        (bits(&other), trust.clone())
-    );
+    assert_eq!(end_of(&log), learner.state());
     drop(log);
     fs::rename(&archived, run.dir.path().join("run.redb")).unwrap();
     let log = dir.open_undamaged().unwrap();
-    assert_eq!(
-        (end_of(&log), log.trust().unwrap()),
-        (run.end, trust),
-        "the archived run"
-    );
+    assert_eq!(end_of(&log), run.end, "the archived run");
 }
 
 #[test]

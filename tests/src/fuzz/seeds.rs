@@ -4,21 +4,23 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use farsign::delta_coding;
+use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::keys::{Key, RunKeys};
-use farsign::optimizer::FarSignState;
+use farsign::learner::codec::write_record;
+use farsign::learner::{Learner, LearnerOptions, Record, Verdict, VerdictOutcome};
+use farsign::optimizer::{FarSign, FarSignOptions, Rule};
 use farsign::random::Stream;
+use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
-use farsign::step::Step;
-use farsign::task::{Task, TaskId, VolunteerId};
+use farsign::task::{GoodbyeReason, Task, TaskId, VolunteerId};
 use farsign::version::VersionHash;
-use farsign::weighting::SenderState;
 use farsign::wire::VERSION;
 use farsign_server::store::codec;
-use farsign_server::store::event::{
-    Accepted, Checkpoint, CoordinatorCounters, Event, LogPosition, RunIdentity, TrustRecord,
-};
+use farsign_server::store::replay::drop_outputs;
+use farsign_server::store::saved_values::{Checkpoint, LogPosition, RunIdentity};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -213,10 +215,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn saved_records() -> BTreeMap<String, Vec<u8>> {
     let signs = SignBits::from_bytes(&[0b1010_0101, 1], 9).expect("nine signs");
     let volunteer = VolunteerId(2);
-    let accepted = Accepted {
+    let id = TaskId::new(volunteer, 1);
+    let update = Record::Update {
         volunteer,
         task: Task {
-            id: TaskId(3),
+            id,
             version: VersionHash([9; 32]),
             minibatch_seed: 10,
             direction_seed: 5,
@@ -225,17 +228,13 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
             shards: 1,
             reset_momentum: true,
         },
-        trust: 0.5,
-        signs: signs.clone().into(),
+        signs: Some(Arc::new(signs)),
     };
-    let rolled_back = Event::RolledBack {
+    let verdict = Record::Verdict(Verdict {
         volunteer,
-        step: Step {
-            direction_seed: 7,
-            scale: -1.0,
-            signs,
-        },
-    };
+        last: id,
+        outcome: VerdictOutcome::Failed(id),
+    });
     let identity = RunIdentity {
         seed: 1,
         keys: RunKeys {
@@ -246,63 +245,76 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
         train_digest: [7; 32],
         settings: "batch = 1\n".into(),
     };
-    let sender = |volunteer, last, sent| SenderState {
-        volunteer: VolunteerId(volunteer),
-        last,
-        sent,
-    };
-    let checkpoint = Checkpoint {
-        position: LogPosition {
-            sequence: 5,
-            bytes: 300,
-        },
-        counters: CoordinatorCounters {
-            position: 2,
-            version: 4,
-            ..CoordinatorCounters::default()
-        },
-        state: FarSignState {
-            x: vec![1, -2],
-            fraction_bits: 28,
-            votes: Vec::new(),
-            accepted: 4,
-            weight: 1.5,
-            senders: vec![sender(1, 3, true), sender(2, 4, false)],
-        },
-    };
+    let checkpoint = checkpoint();
     let mut backup = codec::write_backup(&identity, &checkpoint);
     backup.truncate(backup.len() - 32); // the target appends the checksum
+    let join = Record::Join {
+        identity: Some(258.into()),
+    };
+    let eject = Record::Eject {
+        volunteer,
+        reason: GoodbyeReason::EjectedByOperator,
+    };
+    let position = codec::write_position(checkpoint.position, checkpoint.version);
     let files = [
-        ("join", 0, codec::write_event(&Event::Join(volunteer))),
-        ("leave", 0, codec::write_event(&Event::Leave(volunteer))),
+        ("join", 0, write_record(&join)),
+        ("leave", 0, write_record(&Record::Leave(volunteer))),
+        ("update", 0, write_record(&update)),
+        ("eject", 0, write_record(&eject)),
+        ("verdict", 0, write_record(&verdict)),
         (
-            "accepted",
+            "probability",
             0,
-            codec::write_event(&Event::Accepted(accepted)),
+            write_record(&Record::VerifyProbability(0.5)),
         ),
-        ("rolled-back", 0, codec::write_event(&rolled_back)),
         ("identity", 1, codec::write_identity(&identity)),
-        (
-            "position",
-            2,
-            codec::write_position(checkpoint.position, &checkpoint.counters),
-        ),
+        ("position", 2, position),
         ("checkpoint", 3, codec::write_checkpoint(&checkpoint)),
         ("backup", 4, backup),
-        (
-            "trust",
-            5,
-            codec::write_trust_record(
-                checkpoint.position,
-                TrustRecord {
-                    accepted: 258,
-                    ..TrustRecord::default()
-                },
-            ),
-        ),
     ];
     files
         .into_iter()
         .map(|(name, kind, bytes)| (format!("seed-{name}"), [vec![kind], bytes].concat()))
         .collect()
+}
+
+/// A checkpoint with two volunteers, one of which has an unverified update that is being verified.
+fn checkpoint() -> Checkpoint {
+    let directions =
+        DirectionSpec::new(DirectionFamily::Coordinate, 2, 2).expect("two coordinates");
+    let step_size = StepSize {
+        initial: 0.1,
+        decay: Decay::Constant,
+    };
+    let optimizer = FarSignOptions::new(&[0.0; 2], directions, step_size, Rule::Plain);
+    let options = LearnerOptions {
+        sampling_key: Key::new([6; 32]),
+        verify_probability: Some(1.0),
+        horizon: 10,
+        fault: None,
+    };
+    let optimizer = FarSign::new(optimizer.expect("small steps fit"));
+    let mut learner = Learner::new(optimizer, options);
+    learner.join(Some(258.into()));
+    let volunteer = learner.join(None);
+    let task = Task {
+        id: TaskId::new(volunteer, 1),
+        version: VersionHash([9; 32]),
+        minibatch_seed: 10,
+        direction_seed: 5,
+        coin_seed: 11,
+        images: 128,
+        shards: 1,
+        reset_momentum: true,
+    };
+    let signs = SignBits::from_bytes(&[1], 2).expect("two signs");
+    let updated = learner.update(volunteer, &task.into(), &Arc::new(signs), 1.0);
+    updated.expect("the run has begun");
+    while learner.poll_record().is_some() {}
+    drop_outputs(&mut learner);
+    let position = LogPosition {
+        sequence: learner.position(),
+        bytes: 300,
+    };
+    Checkpoint::of(&learner, position, 4)
 }

@@ -73,6 +73,14 @@ impl<'a> Decoder<'a> {
         self.array().map(f64::from_le_bytes)
     }
 
+    pub fn probability(&mut self) -> Result<f64, RecordError> {
+        let found = self.f64()?;
+        if found > 0.0 && found <= 1.0 {
+            return Ok(found);
+        }
+        Err(unknown("a probability above 0 to 1", found))
+    }
+
     pub fn bool(&mut self) -> Result<bool, RecordError> {
         match self.u8()? {
             0 => Ok(false),

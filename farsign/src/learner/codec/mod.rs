@@ -7,11 +7,12 @@
 //!     3 leave     ... volunteer 8
 //!     4 eject     ... volunteer 8 | reason 1
 //!     5 verdict   ... last task 8 | 1 passed, 2 failed or 3 skipped | if failed: task 8
+//!     6 probability of verification   ... 8
 //!   identity  0, or 1 | identity 16
 //!   task      id 8 | version 32 | seeds of minibatch, directions and coins 8 each | images 4 | shards 2 | reset 1
 //!   signs     count 4 | packed bits, ceil(count / 8)
 //!
-//!   state     version 1 | position 8 | mean of trust 4 | optimizer | volunteers | departed | trust records
+//!   state     version 1 | position 8 | 0, or 1 | probability 8 | mean of trust 4 | optimizer | volunteers | departed | trust records
 //!   optimizer accepted 8 | weight 8 | fraction bits 1 | x | votes | senders
 //!   x         count 4 | count integers of 4;         votes   count 4 | count floats of 4
 //!   senders   count 4 | count times: volunteer 8 | last 8 | sent 1

@@ -16,6 +16,7 @@ mod kind {
     pub const LEAVE: u8 = 3;
     pub const EJECT: u8 = 4;
     pub const VERDICT: u8 = 5;
+    pub const VERIFY_PROBABILITY: u8 = 6;
 }
 
 /// The codes of outcomes.
@@ -54,6 +55,10 @@ pub fn write_record(record: &Record) -> Vec<u8> {
             out.push(kind::VERDICT);
             write_verdict(verdict, &mut out);
         }
+        Record::VerifyProbability(probability) => {
+            out.push(kind::VERIFY_PROBABILITY);
+            out.extend(probability.to_le_bytes());
+        }
     }
     out
 }
@@ -85,7 +90,8 @@ pub fn read_record(bytes: &[u8]) -> Result<Record, RecordError> {
             Record::Eject { volunteer, reason }
         }
         kind::VERDICT => Record::Verdict(read_verdict(&mut decoder)?),
-        found => return Err(unknown("a record of kind 1 to 5", found)),
+        kind::VERIFY_PROBABILITY => Record::VerifyProbability(decoder.probability()?),
+        found => return Err(unknown("a record of kind 1 to 6", found)),
     };
     decoder.end().map(|()| record)
 }

@@ -37,6 +37,10 @@ pub enum ReadStateError {
 pub fn write_state(state: &LearnerState) -> Vec<u8> {
     let mut out = vec![FOLD_VERSION];
     out.extend(state.position.to_le_bytes());
+    out.push(state.verify_probability.is_some().into());
+    if let Some(probability) = state.verify_probability {
+        out.extend(probability.to_le_bytes());
+    }
     out.extend(state.trust_mean.0.to_le_bytes());
     write_optimizer(&state.optimizer, &mut out);
     write_volunteers(&state.volunteers, &mut out);
@@ -68,6 +72,7 @@ pub fn read_state(
     };
     let mut decoder = Decoder::new(bytes)?;
     let position = decoder.u64()?;
+    let verify_probability = decoder.optional(Decoder::probability)?;
     let trust_mean = TrustMean(decoder.f32()?);
     let optimizer = read_optimizer(&mut decoder)?;
     let volunteers = read_volunteers(&mut decoder, &mut find)?;
@@ -84,6 +89,7 @@ pub fn read_state(
     Ok(LearnerState {
         optimizer,
         position,
+        verify_probability,
         trust_mean,
         volunteers,
         departed,

@@ -83,6 +83,9 @@ impl Fleet {
         };
         match kind {
             1 => Record::Leave(volunteer),
+            7 if self.stream.below(8) == 0 => {
+                Record::VerifyProbability(f64::from(1 + self.stream.below(4) as u32) / 10.0)
+            }
             2 if self.stream.below(4) == 0 => Record::Eject {
                 volunteer,
                 reason: GoodbyeReason::EjectedByOperator,
@@ -250,6 +253,21 @@ fn missing_update_is_named() {
     );
 }
 
+#[test]
+fn ended_sessions_need_no_record() {
+    let mut fleet = Fleet::new(5);
+    fleet.take(300);
+    let connected = fleet.connected.len();
+    let mut learner = fleet.learner;
+    learner.end_sessions();
+    let records: Vec<_> = std::iter::from_fn(|| learner.poll_record()).collect();
+    let left = |record: &&Record| matches!(record, Record::Leave(_));
+    assert_eq!(records.iter().filter(left).count(), connected);
+    while learner.poll_event().is_some() {}
+    let state = learner.into_state();
+    assert_eq!(read_state(&write_state(&state), &mut |_| None), Ok(state));
+}
+
 fn hex(bytes: &[u8]) -> String {
     let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.concat()
@@ -311,6 +329,10 @@ fn fold_v1_encoding() {
             verdict(VerdictOutcome::Skipped),
             "0105030000020100000003".to_owned(),
         ),
+        (
+            Record::VerifyProbability(0.5),
+            "0106000000000000e03f".to_owned(),
+        ),
     ] {
         assert_eq!(hex(&write_record(&record)), expected, "{record:?}");
     }
@@ -323,8 +345,8 @@ fn fold_v1_is_stable() {
     fleet.take(2_000);
     let state = write_state(&fleet.learner.into_state());
     let found = blake3::hash(&state).to_hex();
-    let expected = "e14d5a5502f2cbf2e0ff6647b8169697c135c3b5830b46ce7a63e5b2073b22cb";
-    assert_eq!((found.as_str(), state.len()), (expected, 504));
+    let expected = "f97bcfc0e74141bc02ff933772f312cf99b55199090179bb9ca16104bfbfebc6";
+    assert_eq!((found.as_str(), state.len()), (expected, 923));
 }
 
 #[test]
@@ -335,8 +357,8 @@ fn records_of_others_are_rejected() {
     );
     let error = |bytes: &[u8]| read_record(bytes).unwrap_err().to_string();
     assert_eq!(
-        error(&[1, 6]),
-        "expected a record of kind 1 to 5 in a record, found 6"
+        error(&[1, 7]),
+        "expected a record of kind 1 to 6 in a record, found 7"
     );
     let eject = [&[1, 4][..], &[0; 8], &[99]].concat();
     assert!(
@@ -345,10 +367,10 @@ fn records_of_others_are_rejected() {
         error(&eject)
     );
     // A count of four billion does not allocate.
-    let state = [&[1][..], &[0; 29], &[0xff; 4]].concat();
+    let state = [&[1][..], &[0; 30], &[0xff; 4]].concat();
     let found = read_state(&state, &mut |_| None).unwrap_err();
     let truncated = ReadStateError::Record(RecordError::Truncated {
-        offset: 34,
+        offset: 35,
         expected: 0x3_ffff_fffc,
         found: 0,
     });

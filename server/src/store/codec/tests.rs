@@ -1,41 +1,9 @@
-use farsign::task::TaskId;
-use farsign::version::VersionHash;
+use farsign::direction::{DirectionFamily, DirectionSpec};
+use farsign::learner::{Learner, LearnerOptions};
+use farsign::optimizer::{FarSign, FarSignOptions, Rule};
+use farsign::schedule::{Decay, StepSize};
 
 use super::*;
-
-fn signs() -> SignBits {
-    SignBits::from_bytes(&[0b1010_0101, 0b1], 9).unwrap()
-}
-
-fn accepted() -> Event {
-    Event::Accepted(Accepted {
-        volunteer: VolunteerId(2),
-        task: Task {
-            id: TaskId(3),
-            version: VersionHash([9; 32]),
-            minibatch_seed: 10,
-            direction_seed: 0x0807_0605_0403_0201,
-            coin_seed: 11,
-            images: 128,
-            shards: 3,
-            reset_momentum: true,
-        },
-        trust: 0.5,
-        signs: signs().into(),
-    })
-}
-
-fn rolled_back() -> Event {
-    let step = Step {
-        direction_seed: 7,
-        scale: -1.0,
-        signs: signs(),
-    };
-    Event::RolledBack {
-        volunteer: VolunteerId(2),
-        step,
-    }
-}
 
 fn identity() -> RunIdentity {
     RunIdentity {
@@ -51,147 +19,100 @@ fn identity() -> RunIdentity {
 }
 
 fn checkpoint() -> Checkpoint {
-    let sender = |volunteer, last, sent| SenderState {
-        volunteer: VolunteerId(volunteer),
-        last,
-        sent,
+    let directions = DirectionSpec::new(DirectionFamily::Coordinate, 2, 2).unwrap();
+    let step_size = StepSize {
+        initial: 0.1,
+        decay: Decay::Constant,
     };
+    let optimizer = FarSignOptions::new(&[0.5, -0.5], directions, step_size, Rule::Plain).unwrap();
+    let options = LearnerOptions {
+        sampling_key: Key::new([6; 32]),
+        verify_probability: None,
+        horizon: 10,
+        fault: None,
+    };
+    let learner = Learner::new(FarSign::new(optimizer), options);
     Checkpoint {
         position: LogPosition {
             sequence: 5,
             bytes: 300,
         },
-        counters: CoordinatorCounters {
-            position: 2,
-            version: 4,
-            trust_mean: 0.25,
-        },
-        state: FarSignState {
-            x: vec![1, -2],
-            fraction_bits: 28,
-            votes: vec![0.5],
-            accepted: 4,
-            weight: 1.5,
-            senders: vec![sender(1, 3, true), sender(2, 4, false)],
-        },
+        version: 4,
+        oldest_reference: 3,
+        state: learner.into_state().skip(5),
     }
 }
 
+fn read(bytes: &[u8]) -> Result<Checkpoint, SavedValueError> {
+    read_checkpoint(bytes, &mut |_| None)
+}
+
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<Vec<_>>()
-        .concat()
+    let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 /// Later versions must read these bytes: they change only together with the number of the format.
 #[test]
 fn format_v3_encoding() {
-    assert_eq!(
-        hex(&write_event(&Event::Join(VolunteerId(258)))),
-        "010201000000000000"
+    let encoded = format!(
+        "03000000ffffffffffffffff{}{}0100000000000000{}6261746368203d20310a",
+        "05".repeat(32),
+        "06".repeat(32),
+        "07".repeat(32)
     );
-    assert_eq!(
-        hex(&write_event(&Event::Leave(VolunteerId(1)))),
-        "020100000000000000"
-    );
-    assert_eq!(
-        hex(&write_event(&accepted())),
-        "030200000000000000\
-         0300000000000000\
-         0909090909090909090909090909090909090909090909090909090909090909\
-         0a0000000000000001020304050607080b0000000000000080000000030001\
-         0000003f09000000a501"
-    );
-    assert_eq!(
-        hex(&write_event(&rolled_back())),
-        "0402000000000000000700000000000000\
-         000080bf09000000a501"
-    );
-    let record = TrustRecord {
-        trust: Trust { passed: 6 },
-        accepted: 258,
-    };
-    assert_eq!(
-        hex(&write_trust_record(checkpoint().position, record)),
-        "0500000000000000020100000000000006000000"
-    );
-    assert_eq!(
-        hex(&write_identity(&identity())),
-        format!(
-            "03000000ffffffffffffffff{}{}0100000000000000{}6261746368203d20310a",
-            "05".repeat(32),
-            "06".repeat(32),
-            "07".repeat(32)
-        )
-    );
-    assert_eq!(
-        hex(&write_checkpoint(&checkpoint())),
-        "05000000000000002c0100000000000002000000000000000400000000000000\
-         0000803e\
-         0400000000000000000000000000f83f\
-         1c0200000001000000feffffff\
-         010000000000003f\
-         0200000001000000000000000300000000000000010200000000000000040000000000000000"
-    );
+    assert_eq!(hex(&write_identity(&identity())), encoded);
+    let checkpoint = checkpoint();
+    let position = "05000000000000002c010000000000000400000000000000";
+    let written = write_position(checkpoint.position, checkpoint.version);
+    assert_eq!(hex(&written), position);
+    let header = hex(&write_checkpoint(&checkpoint)[..32]);
+    assert_eq!(header, format!("{position}0300000000000000"));
 }
 
 #[test]
 fn encoding_round_trip() {
-    for event in [
-        Event::Join(VolunteerId(1)),
-        Event::Leave(VolunteerId(u64::MAX)),
-        accepted(),
-        rolled_back(),
-    ] {
-        assert_eq!(read_event(&write_event(&event)), Ok(event));
-    }
     assert_eq!(read_identity(&write_identity(&identity())), Ok(identity()));
-    for checkpoint in [checkpoint(), Checkpoint::default()] {
-        let bytes = write_checkpoint(&checkpoint);
-        assert_eq!(
-            read_position(&bytes),
-            Ok((checkpoint.position, checkpoint.counters))
-        );
-        assert_eq!(read_checkpoint(&bytes), Ok(checkpoint.clone()));
-        let backup = write_backup(&identity(), &checkpoint);
-        assert_eq!(read_backup(&backup), Ok((identity(), checkpoint)));
-    }
+    let checkpoint = checkpoint();
+    let bytes = write_checkpoint(&checkpoint);
+    let (header, _) = read_header(&bytes).unwrap();
+    let found = (header.position, header.version, header.oldest_reference);
+    assert_eq!(found, (checkpoint.position, 4, 3));
+    let position = write_position(header.position, header.version);
+    assert_eq!(read_position(&position), Ok((header.position, 4)));
+    assert_eq!(read(&bytes), Ok(checkpoint.clone()));
+    let backup = write_backup(&identity(), &checkpoint);
+    assert_eq!(read_backup(&backup), Ok((identity(), checkpoint)));
 }
 
 #[test]
 fn truncated_or_trailing_bytes_are_errors() {
-    for event in [Event::Join(VolunteerId(1)), accepted(), rolled_back()] {
-        let bytes = write_event(&event);
-        for length in 0..bytes.len() {
-            assert!(
-                matches!(
-                    read_event(&bytes[..length]),
-                    Err(RecordError::Truncated { .. })
-                ),
-                "{length}"
-            );
-        }
-        let longer = [&bytes[..], &[0]].concat();
-        assert_eq!(
-            read_event(&longer),
-            Err(RecordError::Trailing {
-                offset: bytes.len(),
-                found: 1
-            })
-        );
+    let position = write_position(LogPosition::default(), 1);
+    let longer = [&position[..], &[0]].concat();
+    let trailing = SavedValueError::Trailing {
+        offset: 24,
+        found: 1,
+    };
+    assert_eq!(read_position(&longer), Err(trailing));
+    for length in 0..24 {
+        let found = read_position(&position[..length]);
+        assert!(matches!(found, Err(SavedValueError::Truncated { .. })));
     }
     let bytes = write_checkpoint(&checkpoint());
-    assert!((0..bytes.len()).all(|length| read_checkpoint(&bytes[..length]).is_err()));
-    assert_eq!(
-        read_event(&[9; 9]),
-        Err(unknown("an event of kind 1 to 4", 9))
-    );
-    assert_eq!(
-        read_identity(&[1, 0, 0, 0]),
-        Err(RecordError::Format { found: 1 })
-    );
+    assert!((0..bytes.len()).all(|length| read(&bytes[..length]).is_err()));
+}
+
+#[test]
+fn other_versions_are_recognized() {
+    let format = read_identity(&[1, 0, 0, 0]).unwrap_err();
+    assert_eq!(format, SavedValueError::Format { found: 1 });
+    let mut bytes = write_checkpoint(&checkpoint());
+    bytes[32] = 9; // the version of the fold
+    let fold = read(&bytes).unwrap_err();
+    assert!(fold.to_string().contains("found version 9"), "{fold}");
+    let truncated = read(&bytes[..3]).unwrap_err();
+    let found = [format, fold, truncated].map(|error| error.is_other_version());
+    assert_eq!(found, [true, true, false]);
 }
 
 #[test]
@@ -202,27 +123,13 @@ fn damaged_backup_is_an_error() {
         changed[at] ^= 1;
         assert_eq!(
             read_backup(&changed),
-            Err(RecordError::Checksum),
+            Err(SavedValueError::Checksum),
             "byte {at}"
         );
         assert_eq!(
             read_backup(&bytes[..at]),
-            Err(RecordError::Checksum),
+            Err(SavedValueError::Checksum),
             "length {at}"
         );
     }
-}
-
-/// A count of four billion does not allocate.
-#[test]
-fn impossible_count_allocates_nothing() {
-    let position = write_position(LogPosition::default(), &CoordinatorCounters::default());
-    let bytes = [&position[..], &[0; 17], &[0xff; 4]].concat();
-    assert!(matches!(
-        read_checkpoint(&bytes),
-        Err(RecordError::Truncated {
-            expected: 0x3_ffff_fffc,
-            ..
-        })
-    ));
 }
