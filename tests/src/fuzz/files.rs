@@ -3,21 +3,17 @@
 use std::sync::{Arc, OnceLock};
 
 use farsign::dataset::{Dataset, DatasetParts, IdxFile, IdxPair, ShardedDataset};
-use farsign::direction::{DirectionFamily, DirectionSpec};
-use farsign::keys::Key;
-use farsign::learner::LearnerOptions;
 use farsign::learner::codec::{RecordError, read_record, write_record};
-use farsign::optimizer::{FarSignOptions, Rule};
-use farsign::schedule::{Decay, StepSize};
 use farsign_server::config::Config;
 use farsign_server::config::settings::Settings;
 use farsign_server::data::content::Content;
 use farsign_server::data::loader::TrainAndHeldOut;
 use farsign_server::data::shard_files::ShardFiles;
 use farsign_server::store::codec::{self, SavedValueError};
-use farsign_server::store::replay::ReplayOptions;
 use farsign_server::store::saved_values::Checkpoint;
 use sha2::{Digest, Sha256};
+
+use super::seeds::replay_options;
 
 /// Maximum size of an input of [`idx`], so that no input unpacks to more than 4 MiB.
 const MAX_IDX_BYTES: usize = 4096;
@@ -126,23 +122,7 @@ fn check_checkpoint(bytes: &[u8]) -> Result<(), SavedValueError> {
     let again = read_checkpoint(&written).expect("written bytes are valid");
     assert_eq!(codec::write_checkpoint(&again), written);
 
-    let directions =
-        DirectionSpec::new(DirectionFamily::Coordinate, 2, 2).expect("two coordinates");
-    let step_size = StepSize {
-        initial: 0.1,
-        decay: Decay::Constant,
-    };
-    let optimizer = FarSignOptions::new(&[0.0; 2], directions, step_size, Rule::Plain);
-    let options = ReplayOptions {
-        optimizer: optimizer.expect("small steps fit"),
-        learner: LearnerOptions {
-            sampling_key: Key::new([6; 32]),
-            verify_probability: Some(0.5),
-            horizon: 10,
-            fault: None,
-        },
-    };
-    let Ok(mut learner) = options.restore(checkpoint) else {
+    let Ok(mut learner) = replay_options().restore(checkpoint) else {
         return Ok(());
     };
     learner.join(None);

@@ -19,7 +19,7 @@ use farsign::task::{GoodbyeReason, Task, TaskId, VolunteerId};
 use farsign::version::VersionHash;
 use farsign::wire::VERSION;
 use farsign_server::store::codec;
-use farsign_server::store::replay::drop_outputs;
+use farsign_server::store::replay::{ReplayOptions, drop_outputs};
 use farsign_server::store::saved_values::{Checkpoint, LogPosition, RunIdentity};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -218,16 +218,7 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
     let id = TaskId::new(volunteer, 1);
     let update = Record::Update {
         volunteer,
-        task: Task {
-            id,
-            version: VersionHash([9; 32]),
-            minibatch_seed: 10,
-            direction_seed: 5,
-            coin_seed: 11,
-            images: 128,
-            shards: 1,
-            reset_momentum: true,
-        },
+        task: task(id),
         signs: Some(Arc::new(signs)),
     };
     let verdict = Record::Verdict(Verdict {
@@ -278,27 +269,9 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// A checkpoint with two volunteers, one of which has an unverified update that is being verified.
-fn checkpoint() -> Checkpoint {
-    let directions =
-        DirectionSpec::new(DirectionFamily::Coordinate, 2, 2).expect("two coordinates");
-    let step_size = StepSize {
-        initial: 0.1,
-        decay: Decay::Constant,
-    };
-    let optimizer = FarSignOptions::new(&[0.0; 2], directions, step_size, Rule::Plain);
-    let options = LearnerOptions {
-        sampling_key: Key::new([6; 32]),
-        verify_probability: Some(1.0),
-        horizon: 10,
-        fault: None,
-    };
-    let optimizer = FarSign::new(optimizer.expect("small steps fit"));
-    let mut learner = Learner::new(optimizer, options);
-    learner.join(Some(258.into()));
-    let volunteer = learner.join(None);
-    let task = Task {
-        id: TaskId::new(volunteer, 1),
+fn task(id: TaskId) -> Task {
+    Task {
+        id,
         version: VersionHash([9; 32]),
         minibatch_seed: 10,
         direction_seed: 5,
@@ -306,7 +279,36 @@ fn checkpoint() -> Checkpoint {
         images: 128,
         shards: 1,
         reset_momentum: true,
+    }
+}
+
+/// The options of a run with two parameters.
+pub(super) fn replay_options() -> ReplayOptions {
+    let directions =
+        DirectionSpec::new(DirectionFamily::Coordinate, 2, 2).expect("two coordinates");
+    let step_size = StepSize {
+        initial: 0.1,
+        decay: Decay::Constant,
     };
+    let optimizer = FarSignOptions::new(&[0.0; 2], directions, step_size, Rule::Plain);
+    ReplayOptions {
+        optimizer: optimizer.expect("small steps fit"),
+        learner: LearnerOptions {
+            sampling_key: Key::new([6; 32]),
+            verify_probability: Some(1.0),
+            horizon: 10,
+            fault: None,
+        },
+    }
+}
+
+/// A checkpoint with two volunteers, one of which has an unverified update that is being verified.
+fn checkpoint() -> Checkpoint {
+    let ReplayOptions { optimizer, learner } = replay_options();
+    let mut learner = Learner::new(FarSign::new(optimizer), learner);
+    learner.join(Some(258.into()));
+    let volunteer = learner.join(None);
+    let task = task(TaskId::new(volunteer, 1));
     let signs = SignBits::from_bytes(&[1], 2).expect("two signs");
     let updated = learner.update(volunteer, &task.into(), &Arc::new(signs), 1.0);
     updated.expect("the run has begun");

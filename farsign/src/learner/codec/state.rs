@@ -251,17 +251,12 @@ fn read_segment(
 }
 
 fn write_chain(chain: &VerificationChain, out: &mut Vec<u8>) {
-    let ChainState {
-        reset,
-        last,
-        continues,
-        is_recording,
-        has_sampled,
-    } = chain.state();
-    for task in [reset, last] {
+    let state = chain.state();
+    for task in [state.reset, state.last] {
         out.extend(task.map_or(0, |task| task.0).to_le_bytes());
     }
-    out.extend([continues, is_recording, has_sampled].map(u8::from));
+    let flags = [state.continues, state.is_recording, state.has_sampled];
+    out.extend(flags.map(u8::from));
     write_updates(chain.updates(), out);
 }
 

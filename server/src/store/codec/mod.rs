@@ -14,8 +14,6 @@
 //! carry no checksum, because the database verifies one per page when it is opened. The backup file carries its own.
 //! Memory is allocated only for bytes that are present, so a damaged length cannot exhaust it.
 
-mod decoder;
-
 use std::sync::Arc;
 
 use farsign::keys::{Key, RunKeys};
@@ -24,7 +22,6 @@ use farsign::sign::SignBits;
 use sha2::{Digest, Sha256};
 
 use crate::store::saved_values::{Checkpoint, LogPosition, RunIdentity};
-use decoder::Decoder;
 
 /// The format this program writes and reads.
 pub const FORMAT: u32 = 3;
@@ -36,15 +33,11 @@ const DIGEST_BYTES: usize = 32;
 #[allow(missing_docs)]
 pub enum SavedValueError {
     /// It ends early.
-    #[error("expected {expected} bytes at offset {offset} of a saved value, found {found}")]
-    Truncated {
-        offset: usize,
-        expected: usize,
-        found: usize,
-    },
+    #[error("expected {expected} more bytes of a saved value, found {found}")]
+    Truncated { expected: usize, found: usize },
     /// It has extra bytes.
-    #[error("expected the end of a saved value at offset {offset}, found {found} more bytes")]
-    Trailing { offset: usize, found: usize },
+    #[error("expected the end of a saved value, found {found} more bytes")]
+    Trailing { found: usize },
     /// Another version of the program wrote it.
     #[error("expected a saved run in format {FORMAT}, found format {found}")]
     Format { found: u32 },
@@ -91,20 +84,20 @@ pub fn write_identity(identity: &RunIdentity) -> Vec<u8> {
 /// # Errors
 /// Returns an error if the bytes are invalid or of another format.
 pub fn read_identity(bytes: &[u8]) -> Result<RunIdentity, SavedValueError> {
-    let mut decoder = Decoder::new(bytes);
-    let found = decoder.u32()?;
+    let bytes = &mut &*bytes;
+    let found = u32::from_le_bytes(take(bytes)?);
     if found != FORMAT {
         return Err(SavedValueError::Format { found });
     }
-    let seed = decoder.u64()?;
+    let seed = take_u64(bytes)?;
     let keys = RunKeys {
-        tasks: Key::new(decoder.array()?),
-        sampling: Key::new(decoder.array()?),
+        tasks: Key::new(take(bytes)?),
+        sampling: Key::new(take(bytes)?),
     };
-    let run_id = decoder.u64()?;
-    let train_digest = decoder.array()?;
+    let run_id = take_u64(bytes)?;
+    let train_digest = take(bytes)?;
     let settings =
-        String::from_utf8(decoder.rest().to_vec()).map_err(|error| SavedValueError::Settings {
+        String::from_utf8(bytes.to_vec()).map_err(|error| SavedValueError::Settings {
             found: error.to_string(),
         })?;
     Ok(RunIdentity {
@@ -127,9 +120,12 @@ pub fn write_position(position: LogPosition, version: u64) -> Vec<u8> {
 /// # Errors
 /// Returns an error if the bytes are invalid.
 pub fn read_position(bytes: &[u8]) -> Result<(LogPosition, u64), SavedValueError> {
-    let mut decoder = Decoder::new(bytes);
-    let position = decoder.position()?;
-    decoder.end().map(|()| position)
+    let bytes = &mut &*bytes;
+    let position = take_position(bytes)?;
+    match bytes.len() {
+        0 => Ok(position),
+        found => Err(SavedValueError::Trailing { found }),
+    }
 }
 
 /// The beginning of a checkpoint.
@@ -156,14 +152,14 @@ pub fn write_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
 /// # Errors
 /// Returns an error if the bytes are invalid.
 pub fn read_header(bytes: &[u8]) -> Result<(CheckpointHeader, &[u8]), SavedValueError> {
-    let mut decoder = Decoder::new(bytes);
-    let (position, version) = decoder.position()?;
+    let mut rest = bytes;
+    let (position, version) = take_position(&mut rest)?;
     let header = CheckpointHeader {
         position,
         version,
-        oldest_reference: decoder.u64()?,
+        oldest_reference: take_u64(&mut rest)?,
     };
-    Ok((header, decoder.rest()))
+    Ok((header, rest))
 }
 
 /// Decodes a checkpoint. `signs` finds those of the updates that its state refers to.
@@ -204,11 +200,39 @@ pub fn read_backup(bytes: &[u8]) -> Result<(RunIdentity, Checkpoint), SavedValue
     if <[u8; DIGEST_BYTES]>::from(Sha256::digest(content)) != *digest {
         return Err(SavedValueError::Checksum);
     }
-    let mut decoder = Decoder::new(content);
-    let length = decoder.u32()? as usize;
-    let identity = read_identity(decoder.take(length)?)?;
-    let checkpoint = read_checkpoint(decoder.rest(), &mut |_| Some(Arc::default()))?;
+    let rest = &mut &*content;
+    let expected = u32::from_le_bytes(take(rest)?) as usize;
+    let split = rest.split_at_checked(expected);
+    let (identity, checkpoint) = split.ok_or(SavedValueError::Truncated {
+        expected,
+        found: rest.len(),
+    })?;
+    let identity = read_identity(identity)?;
+    let checkpoint = read_checkpoint(checkpoint, &mut |_| Some(Arc::default()))?;
     Ok((identity, checkpoint))
+}
+
+fn take_position(bytes: &mut &[u8]) -> Result<(LogPosition, u64), SavedValueError> {
+    let position = LogPosition {
+        sequence: take_u64(bytes)?,
+        bytes: take_u64(bytes)?,
+    };
+    Ok((position, take_u64(bytes)?))
+}
+
+fn take_u64(bytes: &mut &[u8]) -> Result<u64, SavedValueError> {
+    take(bytes).map(u64::from_le_bytes)
+}
+
+/// Takes the first `N` bytes.
+fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], SavedValueError> {
+    let split = bytes.split_first_chunk();
+    let (taken, rest) = split.ok_or(SavedValueError::Truncated {
+        expected: N,
+        found: bytes.len(),
+    })?;
+    *bytes = rest;
+    Ok(*taken)
 }
 
 /// Returns the SHA-256 of the encoded parameters, which identifies a model.
