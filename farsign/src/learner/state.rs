@@ -39,13 +39,16 @@ impl LearnerState {
         Self { optimizer, ..self }
     }
 
-    /// Returns the state after this many records more, none of which changed anything.
+    /// Returns the state after this many records more, which are lost with all before. Updates that are not verified yet
+    /// stay in the model.
     #[must_use]
-    pub fn skip(self, records: u64) -> Self {
-        Self {
-            position: self.position + records,
-            ..self
+    pub fn after_lost_records(mut self, records: u64) -> Self {
+        self.position += records;
+        self.departed.clear();
+        for volunteer in self.volunteers.values_mut() {
+            volunteer.forget_updates();
         }
+        self
     }
 }
 

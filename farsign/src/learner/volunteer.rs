@@ -32,6 +32,13 @@ impl VolunteerState {
         recorded.chain(self.unverified.iter().map(|update| update.position))
     }
 
+    /// Forgets all updates that are not verified yet.
+    pub fn forget_updates(&mut self) {
+        self.chain = VerificationChain::default();
+        self.running = None;
+        self.unverified = UnverifiedUpdates::default();
+    }
+
     /// Records a passed verification, whose last update is that of `last`.
     pub fn record_pass(&mut self, last: TaskId) {
         self.record.record_pass();

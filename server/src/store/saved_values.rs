@@ -89,7 +89,7 @@ impl Checkpoint {
             position,
             version: self.version + MAX_LOST,
             oldest_reference: position.sequence + 1,
-            state: self.state.skip(MAX_LOST),
+            state: self.state.after_lost_records(MAX_LOST),
         }
     }
 

@@ -45,7 +45,7 @@ pub fn options(rule: Rule) -> ReplayOptions {
         optimizer: FarSignOptions::new(&[0.5; D], directions, step_size, rule).unwrap(),
         learner: LearnerOptions {
             sampling_key: KEYS.sampling,
-            verify_probability: (rule == Rule::Plain).then_some(0.1),
+            verify_probability: (rule == Rule::Plain).then_some(0.03),
             horizon: 60,
             fault: None,
         },

@@ -45,6 +45,8 @@ impl Run {
                 });
                 if is_due {
                     checkpoint = live.learner.optimizer().accepted();
+                    let refers = live.learner.oldest_reference() <= live.learner.position();
+                    assert!(refers, "an update is not verified yet");
                 }
                 writer.save(records, batch, due).await.unwrap();
             }
@@ -168,6 +170,7 @@ fn missing_database_recovers_from_backup() {
     let copy = run.copy();
     fs::remove_file(copy.path().join("run.redb")).unwrap();
     let OpenedRun { log, recovered } = StateDir::lock(copy.path()).unwrap().open().unwrap();
+    assert_eq!(end_of(&log).optimizer().accepted, run.checkpoint);
     assert_eq!(recovered.unwrap().accepted, run.checkpoint);
     assert!(log.position().sequence > 50 * 20, "numbers are used once");
     assert_eq!(

@@ -39,7 +39,7 @@ fn checkpoint() -> Checkpoint {
         },
         version: 4,
         oldest_reference: 3,
-        state: learner.into_state().skip(5),
+        state: learner.into_state().after_lost_records(5),
     }
 }
 
