@@ -264,6 +264,15 @@ impl TestBed {
     }
 }
 
+/// Stops the honest fleet, also if an assertion fails, which would otherwise wait for it.
+struct StopOnDrop<'a>(&'a watch::Sender<bool>);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
 fn chaos(seed: u64, faults: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut bed = TestBed::new(folder.path(), seed);
@@ -273,6 +282,7 @@ fn chaos(seed: u64, faults: u64) {
     let options = FleetOptions::new(url.parse().expect("a server URL"), 3);
     let exits = std::thread::scope(|scope| {
         let honest = scope.spawn(|| run_fleet(&options, &stats, &stopping, |_, _| {}));
+        let fleet_stop = StopOnDrop(&stop);
         for n in 1..=faults {
             let updates = bed.stream.below(MAX_UPDATES_BETWEEN_FAULTS);
             bed.work(updates);
@@ -285,7 +295,7 @@ fn chaos(seed: u64, faults: u64) {
             }
         }
         bed.work(1);
-        stop.send_replace(true);
+        drop(fleet_stop);
         honest.join().expect("no panic").expect("a fleet")
     });
     assert!(

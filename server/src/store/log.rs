@@ -69,7 +69,7 @@ impl Log {
         let Checkpoint {
             position, version, ..
         } = *checkpoint;
-        let bytes = codec::write_checkpoint(checkpoint);
+        let bytes = codec::write_checkpoint(checkpoint, position);
         let write = database.begin_write().map_err(database_error)?;
         {
             let mut table = write.open_table(IDENTITY).map_err(database_error)?;
@@ -124,7 +124,7 @@ impl Log {
             let (header, _) = codec::read_header(value.value())?;
             checkpoints.push_back(CheckpointEntry {
                 position: header.position,
-                begin: begin_of(&checkpoints, header.position, header.oldest_reference),
+                begin: header.begin,
                 bytes: value.value().len() as u64,
             });
         }
@@ -198,19 +198,16 @@ impl Log {
         checkpoint: &Checkpoint,
         retention_bytes: u64,
     ) -> Result<(), StoreError> {
-        let bytes = codec::write_checkpoint(checkpoint);
         let mut checkpoints = self.checkpoints.clone();
+        let begin = begin_of(&checkpoints, checkpoint);
+        let bytes = codec::write_checkpoint(checkpoint, begin);
         if checkpoints
             .back()
             .is_some_and(|last| last.position.sequence < checkpoint.position.sequence)
         {
             let entry = CheckpointEntry {
                 position: checkpoint.position,
-                begin: begin_of(
-                    &checkpoints,
-                    checkpoint.position,
-                    checkpoint.oldest_reference,
-                ),
+                begin,
                 bytes: bytes.len() as u64,
             };
             checkpoints.push_back(entry);
@@ -318,17 +315,21 @@ impl Log {
     }
 }
 
-/// Returns where the log begins that a checkpoint needs. `earlier` are the checkpoints before it.
-fn begin_of(
-    earlier: &VecDeque<CheckpointEntry>,
-    position: LogPosition,
-    oldest_reference: u64,
-) -> LogPosition {
+/// Returns where the log begins that a checkpoint needs: the newest position of a checkpoint, `earlier` or its own, before
+/// everything that its state refers to.
+fn begin_of(earlier: &VecDeque<CheckpointEntry>, checkpoint: &Checkpoint) -> LogPosition {
     let first = earlier.front().map(|entry| entry.begin);
     let positions = earlier.iter().map(|entry| entry.position);
-    let before = |begin: &LogPosition| begin.sequence < oldest_reference;
-    let begins = first.into_iter().chain(positions).chain([position]);
-    begins.rev().find(before).or(first).unwrap_or(position)
+    let begins = first
+        .into_iter()
+        .chain(positions)
+        .chain([checkpoint.position]);
+    let is_before = |begin: &LogPosition| begin.sequence < checkpoint.oldest_reference;
+    begins
+        .rev()
+        .find(is_before)
+        .or(first)
+        .unwrap_or(checkpoint.position)
 }
 
 /// Returns the signs of the update at a position. `None` if there are none.

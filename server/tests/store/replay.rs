@@ -15,7 +15,7 @@ proptest! {
     #[test]
     fn replay_is_bit_identical(
         seed: u64, rule in 0..2usize, batches in 1u64..30, batch in 1u64..20, every in 1u64..8,
-        retention in prop_oneof![Just(u64::MAX), 1u64..20_000],
+        retention in prop_oneof![Just(u64::MAX), 1u64..20_000], reopen in 1u64..9,
     ) {
         let rule = RULES[rule];
         let disk = Disk::default();
@@ -25,6 +25,10 @@ proptest! {
             log.append(&live.records(batch), number).unwrap();
             if number % every == 0 {
                 log.checkpoint(&live.checkpoint(&log), retention).unwrap();
+            }
+            if number % reopen == 0 {
+                drop(log);
+                log = Log::open(disk.database().unwrap()).unwrap();
             }
         }
         drop(log);
@@ -98,4 +102,22 @@ fn changed_probability_is_recorded() {
     let oldest = log.oldest_checkpoint().unwrap();
     let replayed = replay(&log, &options(rule), oldest).unwrap();
     assert_eq!(replayed.state(), state, "the options of the start suffice");
+}
+
+#[test]
+fn reopened_log_keeps_needed_records() {
+    let rule = RULES[0];
+    let disk = Disk::default();
+    let mut live = Live::new(rule, 7);
+    let mut log = Log::create(disk.database().unwrap(), identity(), &initial(rule)).unwrap();
+    for number in 1..=100 {
+        log.append(&live.records(5), number).unwrap();
+        log.checkpoint(&live.checkpoint(&log), 1).unwrap();
+        drop(log);
+        log = Log::open(disk.database().unwrap()).unwrap();
+        for checkpoint in [log.oldest_checkpoint(), log.newest_checkpoint()] {
+            let replayed = replay(&log, &options(rule), checkpoint.unwrap()).unwrap();
+            assert_eq!(replayed.state(), live.state(), "checkpoint {number}");
+        }
+    }
 }

@@ -118,9 +118,10 @@ fn read_checkpoint(bytes: &[u8]) -> Result<Checkpoint, SavedValueError> {
 /// Tests a checkpoint. Bytes are compared because NaN is not equal to itself.
 fn check_checkpoint(bytes: &[u8]) -> Result<(), SavedValueError> {
     let checkpoint = read_checkpoint(bytes)?;
-    let written = codec::write_checkpoint(&checkpoint);
+    let begin = codec::read_header(bytes)?.0.begin;
+    let written = codec::write_checkpoint(&checkpoint, begin);
     let again = read_checkpoint(&written).expect("written bytes are valid");
-    assert_eq!(codec::write_checkpoint(&again), written);
+    assert_eq!(codec::write_checkpoint(&again, begin), written);
 
     let Ok(mut learner) = replay_options().restore(checkpoint) else {
         return Ok(());

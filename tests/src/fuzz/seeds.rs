@@ -260,7 +260,11 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
         ),
         ("identity", 1, codec::write_identity(&identity)),
         ("position", 2, position),
-        ("checkpoint", 3, codec::write_checkpoint(&checkpoint)),
+        (
+            "checkpoint",
+            3,
+            codec::write_checkpoint(&checkpoint, checkpoint.position),
+        ),
         ("backup", 4, backup),
     ];
     files

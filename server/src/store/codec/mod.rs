@@ -5,7 +5,7 @@
 //!
 //!   position     sequence 8 | log bytes 8 | version 8                all integers little-endian
 //!
-//!   checkpoint   position 24 | oldest reference 8 | state of the learner
+//!   checkpoint   position 24 | begin of the log that it needs: sequence 8, bytes 8 | state of the learner
 //!
 //!   backup       length of identity 4 | identity | checkpoint | SHA-256 of all that 32
 //! ```
@@ -135,14 +135,15 @@ pub struct CheckpointHeader {
     pub position: LogPosition,
     /// Number of the newest published version.
     pub version: u64,
-    /// The oldest position that the state may refer to.
-    pub oldest_reference: u64,
+    /// Where the log begins that the state needs.
+    pub begin: LogPosition,
 }
 
-/// Encodes a checkpoint.
-pub fn write_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
+/// Encodes a checkpoint, with the place where the log begins that its state needs.
+pub fn write_checkpoint(checkpoint: &Checkpoint, begin: LogPosition) -> Vec<u8> {
     let mut out = write_position(checkpoint.position, checkpoint.version);
-    out.extend(checkpoint.oldest_reference.to_le_bytes());
+    out.extend(begin.sequence.to_le_bytes());
+    out.extend(begin.bytes.to_le_bytes());
     out.extend(write_state(&checkpoint.state));
     out
 }
@@ -157,7 +158,7 @@ pub fn read_header(bytes: &[u8]) -> Result<(CheckpointHeader, &[u8]), SavedValue
     let header = CheckpointHeader {
         position,
         version,
-        oldest_reference: take_u64(&mut rest)?,
+        begin: take_log_position(&mut rest)?,
     };
     Ok((header, rest))
 }
@@ -174,7 +175,7 @@ pub fn read_checkpoint(
     Ok(Checkpoint {
         position: header.position,
         version: header.version,
-        oldest_reference: header.oldest_reference,
+        oldest_reference: header.begin.sequence + 1,
         state: read_state(state, signs)?,
     })
 }
@@ -184,7 +185,7 @@ pub fn write_backup(identity: &RunIdentity, checkpoint: &Checkpoint) -> Vec<u8> 
     let identity = write_identity(identity);
     let mut out = (identity.len() as u32).to_le_bytes().to_vec();
     out.extend(identity);
-    out.extend(write_checkpoint(checkpoint));
+    out.extend(write_checkpoint(checkpoint, checkpoint.position)); // it has no log
     out.extend(<[u8; DIGEST_BYTES]>::from(Sha256::digest(&out)));
     out
 }
@@ -213,11 +214,14 @@ pub fn read_backup(bytes: &[u8]) -> Result<(RunIdentity, Checkpoint), SavedValue
 }
 
 fn take_position(bytes: &mut &[u8]) -> Result<(LogPosition, u64), SavedValueError> {
-    let position = LogPosition {
+    Ok((take_log_position(bytes)?, take_u64(bytes)?))
+}
+
+fn take_log_position(bytes: &mut &[u8]) -> Result<LogPosition, SavedValueError> {
+    Ok(LogPosition {
         sequence: take_u64(bytes)?,
         bytes: take_u64(bytes)?,
-    };
-    Ok((position, take_u64(bytes)?))
+    })
 }
 
 fn take_u64(bytes: &mut &[u8]) -> Result<u64, SavedValueError> {
