@@ -7,7 +7,7 @@ use farsign::learner::Learner;
 use farsign::optimizer::{FarSign, FarSignState};
 use farsign::task::VolunteerId;
 use farsign_server::store::codec::parameters_digest;
-use farsign_server::store::replay::{drop_outputs, replay};
+use farsign_server::store::replay::replay;
 use farsign_server::store::saved_values::{Checkpoint, LogPosition};
 use farsign_server::store::unlearn::{Unlearned, unlearn};
 
@@ -132,8 +132,7 @@ impl OpenRun {
         let Self { state_dir, log, .. } = self;
         // The records of the archived run do not lead to this state.
         learner.end_sessions();
-        drop_outputs(&mut learner);
-        while learner.poll_record().is_some() {}
+        learner.drop_outputs();
         let position = LogPosition {
             sequence: learner.position(),
             ..log.position()

@@ -21,13 +21,6 @@ pub enum LearnerEvent {
         /// The applied step.
         step: Step,
     },
-    /// The record of an identity has changed; `None` if it was dropped.
-    TrustChanged {
-        /// The identity.
-        identity: VolunteerIdentity,
-        /// Its record.
-        record: Option<TrustRecord>,
-    },
     /// An identity is banned, because one of its updates failed verification.
     Banned(VolunteerIdentity),
     /// An update failed verification.

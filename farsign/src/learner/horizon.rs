@@ -16,12 +16,6 @@ impl Learner {
         self.references.push_back((position, volunteer));
     }
 
-    /// Returns the oldest position that the state may refer to. Older records are not needed to continue from it.
-    pub fn oldest_reference(&self) -> u64 {
-        let oldest = self.references.front();
-        oldest.map_or(self.position + 1, |(position, _)| *position)
-    }
-
     /// Forgets the updates that are beyond the horizon.
     pub(super) fn forget_old(&mut self) {
         let oldest = (self.position + 1).saturating_sub(self.options.horizon);

@@ -95,7 +95,7 @@ pub struct Learner {
     signs: Arc<SignBits>,
     events: VecDeque<LearnerEvent>,
     jobs: VecDeque<Arc<VerificationJob>>,
-    /// Positions of updates that the state may refer to, in order, with their senders.
+    /// Positions of updates within the horizon, in order, with their senders. Those that are verified are among them.
     references: VecDeque<(u64, VolunteerId)>,
     /// Volunteers that were removed since [`Learner::take_left`].
     left: Vec<VolunteerId>,
@@ -129,9 +129,16 @@ impl Learner {
     }
 
     /// Passes a record over, as if its volunteer had not taken part.
-    pub fn pass_over(&mut self, record: &Record) {
-        self.begin(record.clone());
-        self.records.pop_back();
+    pub fn pass_over(&mut self) {
+        self.advance();
+    }
+
+    /// Drops the records, events and verifications that were not polled, and the volunteers that were removed.
+    pub fn drop_outputs(&mut self) {
+        self.records.clear();
+        self.events.clear();
+        self.jobs.clear();
+        self.left.clear();
     }
 
     /// Ends the sessions of all volunteers and all running verifications, after which the state refers to no record.
@@ -163,8 +170,13 @@ impl Learner {
 
     /// Begins a record, and returns its position.
     fn begin(&mut self, record: Record) -> u64 {
-        self.position += 1;
         self.records.push_back(record);
+        self.advance()
+    }
+
+    /// Moves to the position of the next record, and returns it.
+    fn advance(&mut self) -> u64 {
+        self.position += 1;
         self.forget_old();
         self.position
     }
@@ -221,11 +233,6 @@ impl Learner {
     /// Returns the position of the newest record; 0 before the first.
     pub fn position(&self) -> u64 {
         self.position
-    }
-
-    /// Returns the running mean of the senders' trust.
-    pub fn trust_mean(&self) -> TrustMean {
-        self.trust_mean
     }
 
     /// Returns the signs of the last accepted update.

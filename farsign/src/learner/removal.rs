@@ -2,7 +2,6 @@
 
 use super::{Learner, LearnerEvent, Record};
 use crate::identity::VolunteerIdentity;
-use crate::learner::trust_store::TrustRecord;
 use crate::learner::volunteer::VolunteerState;
 use crate::task::{GoodbyeReason, TaskId, VolunteerId};
 use crate::verification::VerificationChain;
@@ -54,13 +53,8 @@ impl Learner {
     /// Removes a volunteer and stores its trust. `None` if it is not connected.
     fn remove(&mut self, volunteer: VolunteerId) -> Option<VolunteerState> {
         let state = self.disconnect(volunteer)?;
-        if let Some(identity) = state.identity
-            && let Some(dropped) = self.trust_store.insert(identity, state.record)
-        {
-            self.events.push_back(LearnerEvent::TrustChanged {
-                identity: dropped,
-                record: None,
-            });
+        if let Some(identity) = state.identity {
+            self.trust_store.insert(identity, state.record);
         }
         Some(state)
     }
@@ -84,28 +78,21 @@ impl Learner {
         last: TaskId,
     ) {
         self.departed.remove(&volunteer);
-        let record = if let Some(state) = self.volunteers.get_mut(&volunteer) {
+        if let Some(state) = self.volunteers.get_mut(&volunteer) {
             state.record_pass(last);
-            Some(state.record)
-        } else {
-            identity.and_then(|identity| self.record_late_pass(identity))
-        };
-        if let (Some(identity), Some(record)) = (identity, record) {
-            self.events.push_back(LearnerEvent::TrustChanged {
-                identity,
-                record: Some(record),
-            });
+        } else if let Some(identity) = identity {
+            self.record_late_pass(identity);
         }
     }
 
     /// Adds to the trust of an identity whose verified session has ended. It may have joined again since.
-    fn record_late_pass(&mut self, identity: VolunteerIdentity) -> Option<TrustRecord> {
-        let Some(again) = self.by_identity.get(&identity) else {
-            return self.trust_store.record_pass(identity);
-        };
-        let record = &mut self.volunteers.get_mut(again)?.record;
-        record.record_pass();
-        Some(*record)
+    fn record_late_pass(&mut self, identity: VolunteerIdentity) {
+        let again = self.by_identity.get(&identity);
+        if let Some(again) = again.and_then(|again| self.volunteers.get_mut(again)) {
+            again.record.record_pass();
+        } else {
+            self.trust_store.record_pass(identity);
+        }
     }
 
     pub(super) fn on_failed(
@@ -123,10 +110,6 @@ impl Learner {
             }
             self.roll_back_departed(identity);
             self.trust_store.remove(identity);
-            self.events.push_back(LearnerEvent::TrustChanged {
-                identity,
-                record: None,
-            });
         }
         let Some(state) = state else { return };
         self.events

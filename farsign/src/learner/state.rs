@@ -33,6 +33,19 @@ impl LearnerState {
         self.position
     }
 
+    /// Returns the oldest position that the state refers to; the next one if it refers to none. Older records are not needed
+    /// to continue from it.
+    pub fn oldest_reference(&self) -> u64 {
+        let positions = self.references().map(|(position, _)| position);
+        positions.min().unwrap_or(self.position + 1)
+    }
+
+    /// Returns the positions of the updates that the state refers to, with their senders.
+    fn references(&self) -> impl Iterator<Item = (u64, VolunteerId)> {
+        let volunteers = self.volunteers.iter().chain(&self.departed);
+        volunteers.flat_map(|(id, state)| state.references().map(|position| (position, *id)))
+    }
+
     /// Returns the state with another model.
     #[must_use]
     pub fn with_optimizer(self, optimizer: FarSignState) -> Self {
@@ -103,15 +116,10 @@ impl Learner {
         options: LearnerOptions,
         state: LearnerState,
     ) -> Result<Self, RestoreError> {
+        let mut references: Vec<_> = state.references().collect();
+        references.sort_unstable();
         let optimizer = FarSign::restore(optimizer, state.optimizer)?;
         let identities = state.volunteers.iter();
-        let mut references: Vec<(u64, VolunteerId)> = state
-            .volunteers
-            .iter()
-            .chain(&state.departed)
-            .flat_map(|(id, volunteer)| volunteer.references().map(|position| (position, *id)))
-            .collect();
-        references.sort_unstable();
         Ok(Self {
             references: references.into(),
             by_identity: identities

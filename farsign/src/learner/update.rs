@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{InjectedFault, Learner, LearnerEvent, Record};
+use super::{InjectedFault, Learner, Record};
 use crate::optimizer::{ApplyError, SignUpdate};
 use crate::sign::SignBits;
 use crate::step::Step;
@@ -137,12 +137,6 @@ impl Learner {
         self.trust_mean = trust_mean;
         self.signs = Arc::clone(signs);
         state.record.accepted += 1;
-        if let Some(identity) = state.identity {
-            self.events.push_back(LearnerEvent::TrustChanged {
-                identity,
-                record: Some(state.record),
-            });
-        }
         if verified {
             let step = self.optimizer.last_step();
             state.unverified.push(position, task.id, signs, step);

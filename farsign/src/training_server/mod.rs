@@ -104,11 +104,6 @@ impl TrainingServer {
         &self.learner
     }
 
-    /// Sets the probability of verification, as [`Learner::set_verify_probability`] does.
-    pub fn set_verify_probability(&mut self, probability: f64) {
-        self.learner.set_verify_probability(probability);
-    }
-
     /// Returns the optimizer.
     pub fn optimizer(&self) -> &FarSign {
         self.learner.optimizer()

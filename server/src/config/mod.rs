@@ -190,23 +190,19 @@ impl Config {
         }
     }
 
-    /// Returns the options of the learner of a run with these keys.
-    pub fn learner_options(&self, keys: RunKeys) -> LearnerOptions {
-        LearnerOptions {
-            sampling_key: keys.sampling,
+    /// Returns the options with which a run of this configuration is replayed.
+    pub fn replay_options(&self) -> ReplayOptions {
+        let learner = LearnerOptions {
+            sampling_key: self.keys.sampling,
             verify_probability: self
                 .verification
                 .map(|verification| verification.probability),
             horizon: HORIZON,
             fault: None,
-        }
-    }
-
-    /// Returns the options with which a run of this configuration is replayed.
-    pub fn replay_options(&self) -> ReplayOptions {
+        };
         ReplayOptions {
             optimizer: self.optimizer_options(),
-            learner: self.learner_options(self.keys),
+            learner,
         }
     }
 

@@ -4,7 +4,7 @@ use farsign::learner::Record;
 use farsign::training_server::TrainingServer;
 
 use crate::store::StoreError;
-use crate::store::writer::{DueState, Writer};
+use crate::store::writer::Writer;
 
 /// The writer of a run's records. It does nothing if the run is not saved.
 #[derive(Debug, Default)]
@@ -46,10 +46,7 @@ impl Journal {
             return Ok(());
         }
         let accepted = training.optimizer().accepted();
-        let due = (accepted >= state.checkpoint_due_at).then(|| DueState {
-            state: training.learner().state(),
-            oldest_reference: training.learner().oldest_reference(),
-        });
+        let due = (accepted >= state.checkpoint_due_at).then(|| training.learner().state());
         if due.is_some() {
             state.checkpoint_due_at = accepted + state.checkpoint_every;
         }

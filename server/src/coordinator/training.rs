@@ -213,9 +213,7 @@ impl Coordinator {
         while let Some(event) = self.training.poll_event() {
             match event {
                 LearnerEvent::RolledBack { .. } => self.has_changed = true,
-                LearnerEvent::Joined(_)
-                | LearnerEvent::Left(_)
-                | LearnerEvent::TrustChanged { .. } => {}
+                LearnerEvent::Joined(_) | LearnerEvent::Left(_) => {}
                 LearnerEvent::Banned(identity) => self.admission.ban(Ban::Identity(identity)),
                 LearnerEvent::VerificationFailed { volunteer, task } => {
                     self.log_failed(volunteer, task);

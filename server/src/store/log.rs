@@ -324,7 +324,8 @@ fn begin_of(earlier: &VecDeque<CheckpointEntry>, checkpoint: &Checkpoint) -> Log
         .into_iter()
         .chain(positions)
         .chain([checkpoint.position]);
-    let is_before = |begin: &LogPosition| begin.sequence < checkpoint.oldest_reference;
+    let oldest = checkpoint.state.oldest_reference();
+    let is_before = |begin: &LogPosition| begin.sequence < oldest;
     begins
         .rev()
         .find(is_before)

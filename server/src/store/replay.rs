@@ -59,15 +59,8 @@ pub fn replay(log: &Log, options: &ReplayOptions, from: Checkpoint) -> Result<Le
     let mut learner = options.for_log(log).restore(from)?;
     log.for_each_record(after, |_, record| {
         learner.take(&record);
-        drop_outputs(&mut learner);
+        learner.drop_outputs(); // what follows was done when the record came
         Ok(())
     })?;
     Ok(learner)
-}
-
-/// Drops what a record led to: it was done when the record came.
-pub fn drop_outputs(learner: &mut Learner) {
-    while learner.poll_event().is_some() {}
-    while learner.poll_verification().is_some() {}
-    learner.take_left().for_each(drop);
 }

@@ -49,8 +49,6 @@ pub struct Checkpoint {
     pub position: LogPosition,
     /// Number of the newest published version.
     pub version: u64,
-    /// The oldest position that the state may refer to.
-    pub oldest_reference: u64,
     /// State of the learner.
     pub state: LearnerState,
 }
@@ -71,7 +69,6 @@ impl Checkpoint {
         Self {
             position,
             version,
-            oldest_reference: learner.oldest_reference(),
             state: learner.state(),
         }
     }
@@ -88,7 +85,6 @@ impl Checkpoint {
         Self {
             position,
             version: self.version + MAX_LOST,
-            oldest_reference: position.sequence + 1,
             state: self.state.after_lost_records(MAX_LOST),
         }
     }

@@ -15,7 +15,7 @@ use farsign::task::VolunteerId;
 
 use crate::store::StoreError;
 use crate::store::log::Log;
-use crate::store::replay::{ReplayOptions, drop_outputs};
+use crate::store::replay::ReplayOptions;
 
 /// A run with and without one volunteer.
 #[derive(Debug)]
@@ -52,11 +52,11 @@ pub fn unlearn(
     log.for_each_record(after, |_, record| {
         moved.take(&mut original, &record);
         if is_of(&record, volunteer, replayed.position() + 1) {
-            replayed.pass_over(&record);
+            replayed.pass_over();
         } else {
             replayed.take(&record);
         }
-        drop_outputs(&mut replayed);
+        replayed.drop_outputs();
         Ok(())
     })?;
     let subtracted = match options.optimizer.rule {
@@ -124,7 +124,7 @@ impl<'a> Steps<'a> {
                 step.take(&mut self.directions, fixed_point, &mut self.moved);
             }
         }
-        drop_outputs(learner);
+        learner.drop_outputs();
     }
 
     fn subtract_from(&self, learner: &Learner) -> FarSignState {

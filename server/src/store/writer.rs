@@ -20,17 +20,8 @@ struct WriteBatch {
     /// Number of the newest version.
     version: u64,
     /// The state after the batch; `None` if no checkpoint is due.
-    state: Option<DueState>,
+    state: Option<LearnerState>,
     done: oneshot::Sender<Result<(), StoreError>>,
-}
-
-/// The state of a checkpoint that is due.
-#[derive(Debug)]
-pub struct DueState {
-    /// State of the learner.
-    pub state: LearnerState,
-    /// The oldest position that it may refer to.
-    pub oldest_reference: u64,
 }
 
 /// Counters of the writer since the server started.
@@ -90,7 +81,7 @@ impl Writer {
         &self,
         records: Vec<Record>,
         version: u64,
-        state: Option<DueState>,
+        state: Option<LearnerState>,
     ) -> Result<(), StoreError> {
         let (done, saved) = oneshot::channel();
         let batch = WriteBatch {
@@ -169,12 +160,11 @@ impl WriterThread {
         failed.fetch_or(!is_saved, Ordering::Relaxed);
     }
 
-    fn checkpoint(&mut self, due: DueState) -> Result<(), StoreError> {
+    fn checkpoint(&mut self, state: LearnerState) -> Result<(), StoreError> {
         let checkpoint = Checkpoint {
             position: self.log.position(),
             version: self.log.version(),
-            oldest_reference: due.oldest_reference,
-            state: due.state,
+            state,
         };
         self.log.checkpoint(&checkpoint, self.retention_bytes)?;
         let dir = self.dir.as_ref();

@@ -2,7 +2,7 @@
 
 use farsign_server::store::StoreOptions;
 use farsign_server::store::log::Log;
-use farsign_server::store::replay::{drop_outputs, replay};
+use farsign_server::store::replay::replay;
 use farsign_server::store::saved_run::SavedRun;
 use proptest::prelude::*;
 
@@ -93,7 +93,7 @@ fn changed_probability_is_recorded() {
         let mut learner = saved.learner;
         assert_eq!(learner.verify_probability(), Some(0.7));
         let records = std::iter::from_fn(|| learner.poll_record()).collect();
-        drop_outputs(&mut learner);
+        learner.drop_outputs();
         saved.writer.save(records, 2, None).await.unwrap();
         saved.writer.close().await;
         learner.state()

@@ -8,10 +8,10 @@ use farsign::optimizer::Rule;
 use farsign::random::Stream;
 use farsign_server::store::StoreError;
 use farsign_server::store::log::Log;
-use farsign_server::store::replay::{drop_outputs, replay};
+use farsign_server::store::replay::replay;
 use farsign_server::store::saved_values::{Checkpoint, LogPosition};
 use farsign_server::store::state_dir::{OpenedRun, StateDir};
-use farsign_server::store::writer::{DueState, Writer};
+use farsign_server::store::writer::Writer;
 use tempfile::TempDir;
 
 use crate::records::{Live, identity, initial, options};
@@ -39,13 +39,10 @@ impl Run {
             for batch in 1..=50 {
                 let records = live.records(20);
                 let is_due = batch % 15 == 0;
-                let due = is_due.then(|| DueState {
-                    state: live.state(),
-                    oldest_reference: live.learner.oldest_reference(),
-                });
+                let due = is_due.then(|| live.state());
                 if is_due {
                     checkpoint = live.learner.optimizer().accepted();
-                    let refers = live.learner.oldest_reference() <= live.learner.position();
+                    let refers = live.state().oldest_reference() <= live.learner.position();
                     assert!(refers, "an update is not verified yet");
                 }
                 writer.save(records, batch, due).await.unwrap();
@@ -248,8 +245,7 @@ fn replaced_run_is_archived() {
     other.records(log.position().sequence);
     let mut learner = other.learner;
     learner.end_sessions();
-    while learner.poll_record().is_some() {}
-    drop_outputs(&mut learner);
+    learner.drop_outputs();
     let position = LogPosition {
         sequence: learner.position(),
         ..log.position()

@@ -53,7 +53,7 @@ fn replay_equals_run_of_others() {
                 _ => false,
             };
             if is_own {
-                others.learner.pass_over(record);
+                others.learner.pass_over();
             } else {
                 others.take(record);
             }

@@ -19,7 +19,7 @@ use farsign::task::{GoodbyeReason, Task, TaskId, VolunteerId};
 use farsign::version::VersionHash;
 use farsign::wire::VERSION;
 use farsign_server::store::codec;
-use farsign_server::store::replay::{ReplayOptions, drop_outputs};
+use farsign_server::store::replay::ReplayOptions;
 use farsign_server::store::saved_values::{Checkpoint, LogPosition, RunIdentity};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -316,8 +316,7 @@ fn checkpoint() -> Checkpoint {
     let signs = SignBits::from_bytes(&[1], 2).expect("two signs");
     let updated = learner.update(volunteer, &task.into(), &Arc::new(signs), 1.0);
     updated.expect("the run has begun");
-    while learner.poll_record().is_some() {}
-    drop_outputs(&mut learner);
+    learner.drop_outputs();
     let position = LogPosition {
         sequence: learner.position(),
         bytes: 300,

@@ -168,8 +168,8 @@ proptest! {
         let Fleet { records, learner: live, .. } = fleet;
         let mut learner = Learner::new(FarSign::new(optimizer()), OPTIONS);
         records[..cut].iter().for_each(|record| take(&mut learner, record));
-        let oldest = learner.oldest_reference();
         let state = learner.into_state();
+        let oldest = state.oldest_reference();
         let bytes = write_state(&state);
         // Records before the oldest reference are gone.
         let mut find = |position| signs_at(&records, position).filter(|_| position >= oldest);
@@ -234,15 +234,16 @@ fn fleet_reaches_every_state() {
         let verdict = |record: &Record| matches!(record, Record::Verdict(verdict) if outcome(verdict.outcome));
         assert!(fleet.records.iter().any(verdict));
     }
-    assert!(fleet.learner.oldest_reference() > 3_000 - OPTIONS.horizon);
+    assert!(fleet.learner.state().oldest_reference() > 3_000 - OPTIONS.horizon);
 }
 
 #[test]
 fn missing_update_is_named() {
     let mut fleet = Fleet::new(1);
     fleet.take(100);
-    let oldest = fleet.learner.oldest_reference();
-    let bytes = write_state(&fleet.learner.into_state());
+    let state = fleet.learner.into_state();
+    let oldest = state.oldest_reference();
+    let bytes = write_state(&state);
     let found = read_state(&bytes, &mut |_| None).unwrap_err();
     let ReadStateError::Missing { position } = found else {
         panic!("{found}")

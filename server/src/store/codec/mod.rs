@@ -175,7 +175,6 @@ pub fn read_checkpoint(
     Ok(Checkpoint {
         position: header.position,
         version: header.version,
-        oldest_reference: header.begin.sequence + 1,
         state: read_state(state, signs)?,
     })
 }

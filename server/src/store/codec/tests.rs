@@ -38,7 +38,6 @@ fn checkpoint() -> Checkpoint {
             bytes: 300,
         },
         version: 4,
-        oldest_reference: 4,
         state: learner.into_state().after_lost_records(5),
     }
 }
