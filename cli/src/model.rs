@@ -75,7 +75,7 @@ impl OpenRun {
             run: &self.config.run,
             data_name: &self.data.name,
             train_sha256: self.data.train.digest(),
-            version: self.log.version(),
+            version: learner.moved_at(),
             accepted,
             held_out: Some(HeldOutAccuracy {
                 accuracy: self.accuracy(run),

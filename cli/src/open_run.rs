@@ -7,7 +7,7 @@ use farsign::kernels::sparse::Kernel;
 use farsign::optimizer::FarSign;
 use farsign_server::config::pinned::resume;
 use farsign_server::data::loader::TrainAndHeldOut;
-use farsign_server::store::log::Log;
+use farsign_server::store::run_database::RunDatabase;
 use farsign_server::store::saved_run::verify_dataset;
 use farsign_server::store::state_dir::StateDir;
 use farsign_server::{Config, Settings};
@@ -28,7 +28,7 @@ pub struct StateArgs {
 /// A saved run whose state directory is locked.
 pub struct OpenRun {
     pub state_dir: StateDir,
-    pub log: Log,
+    pub log: RunDatabase,
     pub config: Config,
     pub data: TrainAndHeldOut,
 }

@@ -137,7 +137,7 @@ impl OpenRun {
             sequence: learner.position(),
             ..log.position()
         };
-        let mut checkpoint = Checkpoint::of(&learner, position, log.version());
+        let mut checkpoint = Checkpoint::of(&learner, position);
         if let Some(model) = model {
             checkpoint.state = checkpoint.state.with_optimizer(model);
         }

@@ -15,7 +15,7 @@ use farsign_server::net::listen_address::ListenAddress;
 use farsign_server::net::listen_sockets;
 use farsign_server::net::listener::ConnectionLimits;
 use farsign_server::state::AppState;
-use farsign_server::store::log::Log;
+use farsign_server::store::run_database::RunDatabase;
 use farsign_server::store::saved_run::verify_dataset;
 use farsign_server::store::state_dir::{OpenedRun, RecoveredRun, StateDir};
 use farsign_server::{Config, SavedRun, Server, Settings};
@@ -197,7 +197,7 @@ fn prepare_saved(
 }
 
 /// Opens the log of a state directory, from the backup if the log is damaged.
-fn open(state_dir: &StateDir) -> anyhow::Result<Log> {
+fn open(state_dir: &StateDir) -> anyhow::Result<RunDatabase> {
     let OpenedRun { log, recovered } = state_dir.open()?;
     if let Some(RecoveredRun {
         cause,
@@ -255,7 +255,7 @@ async fn serve(prepared: Prepared, log_format: LogFormat, started: Instant) -> a
         .context("the server failed")?;
     tracing::info!(
         event = "stopped",
-        accepted = state.coordinator.accepted(),
+        accepted = state.gateway.accepted(),
         "server stopped"
     );
     if let Some(status_task) = status_task {
@@ -300,7 +300,7 @@ fn log_started(state: &AppState, addresses: &[SocketAddr], took: Duration, data_
         .map(SocketAddr::to_string)
         .collect::<Vec<_>>()
         .join(", ");
-    let accepted = state.coordinator.accepted();
+    let accepted = state.gateway.accepted();
     let took_ms = took.as_millis() as u64;
     let run = format!("{:016x}", state.run.run_id);
     tracing::info!(
@@ -333,7 +333,7 @@ fn status_text(state: &AppState) -> String {
         .accuracy
         .map_or("–".to_owned(), |a| format!("{:.1} %", 100.0 * a));
     let rejected: u64 = status.rejected.values().sum();
-    let finished = if state.coordinator.snapshot().is_finished() {
+    let finished = if state.gateway.snapshot().is_finished() {
         " · the model is finished"
     } else {
         ""

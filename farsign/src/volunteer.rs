@@ -198,7 +198,7 @@ impl Volunteer {
                 }
                 ServerRecord::Version(version) => self.session()?.take_version(version)?,
                 ServerRecord::Task(task) => events.push(self.session()?.take_task(task)?),
-                ServerRecord::Accepted { accepted, .. } => events.push(Event::Accepted(accepted)),
+                ServerRecord::Accepted { message, .. } => events.push(Event::Accepted(message)),
                 ServerRecord::Rejected { reason, .. } => events.push(Event::Rejected(reason)),
                 ServerRecord::Goodbye(goodbye) => events.push(Event::Goodbye(goodbye)),
             }

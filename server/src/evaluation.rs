@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::coordinator::Snapshot;
+use crate::gateway::Snapshot;
 
 /// Points of a history; a page draws fewer pixels than that.
 const MAX_POINTS: usize = 400;
@@ -116,7 +116,7 @@ pub struct Evaluator {
 
 impl Evaluator {
     /// Evaluates the first snapshot, then one per `every` accepted updates, and the finished model. Ends with the
-    /// coordinator.
+    /// gateway.
     ///
     /// One evaluation runs at a time and is followed by a sleep. Slow evaluation makes the curve sparser but does not
     /// slow training.

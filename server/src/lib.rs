@@ -7,9 +7,9 @@
 //!     router (http) --- GET /api/v1/... , the page ------------ reads snapshots, counters, history
 //!        | GET /ws
 //!        v
-//!     session (one task each) --commands--> coordinator (one task, owns the optimizer) --events--> store (one thread)
-//!        ^                                       | publishes immutable snapshots
-//!        +---------------------------------------+--> evaluation --> history --> status
+//!     session (one task each) --commands--> gateway (one task) --records--> log --entries--> learner (owns the model)
+//!        ^                                     | snapshots  ^                                    |
+//!        +-------------------------------------+            +--------------versions--------------+
 //! ```
 //!
 //! Each layer imports only from layers below it:
@@ -19,8 +19,11 @@
 //!   config        settings -> options of every layer
 //!   http
 //!   session
-//!   state, evaluation
-//!   coordinator
+//!   state
+//!   coordinator   gateway, learner and verifier in one process; evaluation
+//!   gateway, learner
+//!   verifier
+//!   run           log, board, jobs and reports
 //!   admission
 //!   store
 //!   net
@@ -39,14 +42,19 @@ pub mod counters;
 pub mod data;
 mod effort;
 mod evaluation;
+#[doc(hidden)] // for tests
+pub mod gateway;
 pub mod http;
+mod learner;
 pub mod net;
+pub mod run;
 mod server;
 mod session;
 mod shutdown;
 pub mod state;
 pub mod store;
 mod throughput;
+mod verifier;
 
 pub use crate::config::settings::Settings;
 pub use crate::config::{Config, ConfigErrors};

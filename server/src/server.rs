@@ -51,7 +51,9 @@ impl Server {
     ) -> std::io::Result<Self> {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(config.admission.clone()));
-        let journal = saved.as_ref().map(|saved| saved.writer.counters());
+        let journal = saved
+            .as_ref()
+            .map(|saved| Arc::clone(&saved.writer.counters));
         data.shards.packed();
         let services = Services {
             train: data.shards.data().clone(),
@@ -68,7 +70,7 @@ impl Server {
             connections: config.connections.limiter(),
             admission,
             data,
-            coordinator: handle,
+            gateway: handle,
             counters,
             history: SharedHistory::default(),
             throughput: ThroughputMeter::default(),
@@ -168,7 +170,7 @@ impl Server {
         let ended = if let Some(early) = stopped_early {
             early
         } else {
-            state.coordinator.stop().await;
+            state.gateway.stop().await;
             coordinator.await
         };
         _ = state.admission.save_bans().await; // bans added during the shutdown; the log has the error
@@ -191,7 +193,7 @@ async fn evaluate(state: Arc<AppState>, every: u64) {
         every,
         history: state.history.clone(),
     };
-    evaluator.run(state.coordinator.snapshots()).await;
+    evaluator.run(state.gateway.snapshots()).await;
 }
 
 async fn persist_bans(state: Arc<AppState>) {
@@ -204,7 +206,7 @@ async fn sample_throughput(state: Arc<AppState>) {
         let now = second.tick().await;
         state
             .throughput
-            .sample(now.into_std(), state.coordinator.accepted());
+            .sample(now.into_std(), state.gateway.accepted());
         state.admission.egress().sample(now.into_std());
     }
 }

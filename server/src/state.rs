@@ -7,10 +7,10 @@ use farsign::task::RunSettings;
 use tokio::sync::watch;
 
 use crate::admission::Admission;
-use crate::coordinator::CoordinatorHandle;
 use crate::counters::Counters;
 use crate::data::loader::TrainAndHeldOut;
 use crate::evaluation::SharedHistory;
+use crate::gateway::GatewayHandle;
 use crate::net::connection_limiter::ConnectionLimiter;
 use crate::store::writer::WriterCounters;
 use crate::throughput::ThroughputMeter;
@@ -26,8 +26,8 @@ pub struct AppState {
     pub limits: SessionLimits,
     /// The data of the run.
     pub data: TrainAndHeldOut,
-    /// Access to the optimizer and its snapshots.
-    pub coordinator: CoordinatorHandle,
+    /// Access to the gateway and its snapshots.
+    pub gateway: GatewayHandle,
     /// Event counters.
     pub counters: Arc<Counters>,
     /// Past evaluations.

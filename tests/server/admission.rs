@@ -6,7 +6,7 @@ use std::time::Duration;
 use farsign::task::{Goodbye, GoodbyeReason, Secret};
 use farsign::wire::Hello;
 use farsign_server::config::settings::{ModelKind, RuleKind, Settings};
-use farsign_server::coordinator::VolunteerSummary;
+use farsign_server::gateway::VolunteerSummary;
 use farsign_tests::raw_client::RawClient;
 use farsign_tests::test_server::TestServer;
 use farsign_tests::wait;
@@ -58,7 +58,7 @@ fn list_volunteers(server: &TestServer) -> Vec<VolunteerSummary> {
         .build()
         .expect("a runtime");
     runtime
-        .block_on(server.state().coordinator.list())
+        .block_on(server.state().gateway.list())
         .expect("the server runs")
         .volunteers
 }

@@ -77,7 +77,7 @@ impl Follower {
 }
 
 fn published(server: &TestServer) -> VersionHash {
-    server.state().coordinator.snapshot().version.hash()
+    server.state().gateway.snapshot().version.hash()
 }
 
 #[test]

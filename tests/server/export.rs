@@ -62,7 +62,7 @@ fn safetensors_export_matches_snapshot() {
             let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().unwrap()).to_bits();
             x.extend(tensor.data().chunks_exact(4).map(number));
         }
-        let snapshot = server.state().coordinator.snapshot();
+        let snapshot = server.state().gateway.snapshot();
         assert!(snapshot.accepted > 0 && snapshot.parameters().iter().any(|v| *v != 0.0));
         assert_eq!(
             x,
@@ -83,7 +83,7 @@ fn safetensors_metadata_describes_run() {
         .collect();
     let state = server.state();
     let status = server.status();
-    let snapshot = state.coordinator.snapshot();
+    let snapshot = state.gateway.snapshot();
     let accuracy = status["held_out"]["accuracy"].to_string();
     let expected = [
         ("accepted", snapshot.accepted.to_string()),

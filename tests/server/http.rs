@@ -152,7 +152,7 @@ fn snapshot_is_current_model() {
     let x = whole_version(&frame);
     assert_eq!(
         x.parameters()[..],
-        *server.state().coordinator.snapshot().parameters()
+        *server.state().gateway.snapshot().parameters()
     );
 }
 

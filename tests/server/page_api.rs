@@ -96,7 +96,7 @@ fn published_model_has_etag() {
     let frame = response.into_body().read_to_vec().expect("a body");
     assert!(frame.len() < 2 * 7850 + 100, "{} bytes", frame.len());
     let published = whole_version(&frame);
-    let current = server.state().coordinator.snapshot();
+    let current = server.state().gateway.snapshot();
     assert_eq!(published.hash(), current.version.hash());
     let again = ureq::get(server.url("/api/v1/model"))
         .header("if-none-match", tag)

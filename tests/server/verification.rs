@@ -196,7 +196,7 @@ fn assert_attackers_are_rolled_back(
         verify_cpu_fraction: Some(0.05),
         ..softmax()
     });
-    let before = server.state().coordinator.snapshot().parameters().to_vec();
+    let before = server.state().gateway.snapshot().parameters().to_vec();
     for round in 1..=8 {
         let hello = Hello {
             secret: Some(Secret([round as u8; 16])),
@@ -224,8 +224,7 @@ fn assert_attackers_are_rolled_back(
             .fold(0.0, f32::max)
     };
     let after = wait::wait_for_some("the initial parameters", || {
-        Some(server.state().coordinator.snapshot())
-            .filter(|after| distance(after.parameters()) == 0.0)
+        Some(server.state().gateway.snapshot()).filter(|after| distance(after.parameters()) == 0.0)
     });
     assert_eq!(after.accepted, 8);
 }

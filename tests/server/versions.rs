@@ -67,7 +67,7 @@ impl<'a> Publisher<'a> {
 }
 
 fn newest(server: &TestServer) -> VersionHash {
-    server.state().coordinator.snapshot().version.hash()
+    server.state().gateway.snapshot().version.hash()
 }
 
 /// Returns the path of a version, as a relay makes it from the status.
@@ -125,7 +125,7 @@ fn whole_version_has_requested_hash() {
     }
     let status = server.status();
     assert_eq!(status["version_hash"], hashes[2].to_string());
-    let number = server.state().coordinator.snapshot().version.number();
+    let number = server.state().gateway.snapshot().version.number();
     assert_eq!(status["version"], number);
     let model = server.get("/api/v1/model");
     assert_eq!(whole_version(&model).hash(), hashes[2]);
@@ -151,7 +151,7 @@ fn request_and_session_get_same_bytes() {
     let mut publisher = Publisher::join(&server);
     let base = newest(&server);
     let version = publisher.publish();
-    let snapshot = server.state().coordinator.snapshot();
+    let snapshot = server.state().gateway.snapshot();
     for (path, base) in [
         (whole_path(&server, version), None),
         (differences_path(&server, version, base), Some(base)),

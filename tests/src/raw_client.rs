@@ -44,7 +44,7 @@ pub struct Received {
     pub version: Option<Arc<Version>>,
     /// Whether the version came as differences to another.
     pub is_difference: bool,
-    /// Number of accepted updates, from the acknowledgement.
+    /// Number of the message of the log, from the acknowledgement.
     pub accepted: Option<u64>,
     /// The rejected task and the reason.
     pub rejected: Option<(TaskId, RejectReason)>,
@@ -165,7 +165,7 @@ impl RawClient {
                     received.is_difference = body.base.is_some();
                     received.version = Some(self.take_version(&body));
                 }
-                ServerRecord::Accepted { accepted, .. } => received.accepted = Some(accepted),
+                ServerRecord::Accepted { message, .. } => received.accepted = Some(message),
                 ServerRecord::Rejected { task, reason } => received.rejected = Some((task, reason)),
                 ServerRecord::Goodbye(goodbye) => received.goodbye = Some(goodbye),
             }

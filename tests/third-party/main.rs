@@ -34,8 +34,7 @@ fn kernel_predictions(state: &AppState) -> Vec<usize> {
     let mut images = Minibatch::default();
     images.slice(held_out, 0..held_out.len());
     let mut kernel = Kernel::new(&state.run.architecture);
-    let probabilities =
-        kernel.probabilities(state.coordinator.snapshot().parameters(), &images.inputs);
+    let probabilities = kernel.probabilities(state.gateway.snapshot().parameters(), &images.inputs);
     let argmax = |row: &[f32]| {
         (0..row.len()).fold(
             0,

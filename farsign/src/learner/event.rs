@@ -56,8 +56,15 @@ pub struct VerificationJob {
 }
 
 impl VerificationJob {
+    /// Returns the verdict of a verification, from the index of the first mismatch.
+    pub fn verified(&self, mismatch: Option<usize>) -> Verdict {
+        self.verdict(mismatch.map_or(VerdictOutcome::Passed, |index| {
+            VerdictOutcome::Failed(self.segment.updates[index].task.id)
+        }))
+    }
+
     /// Returns a verdict on the updates.
-    pub(super) fn verdict(&self, outcome: VerdictOutcome) -> Verdict {
+    pub fn verdict(&self, outcome: VerdictOutcome) -> Verdict {
         Verdict {
             volunteer: self.volunteer,
             last: self.last_task(),

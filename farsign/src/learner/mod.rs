@@ -9,9 +9,9 @@
 //! ```
 //!
 //! Its state is the fold of its records in their order, and depends on nothing else: there is no clock, no thread, no
-//! generator and no memory limit inside. Numbers of volunteers are positions of records. Which updates are verified follows
-//! from their positions and the sampling key. Versions and momenta are only [attached](crate::attachment::Attached), for
-//! the verifications that need them.
+//! generator and no memory limit inside. Numbers of volunteers are positions in the log. Which updates are verified follows
+//! from their positions and the sampling key. Versions are only [attached](crate::attachment::Attached), for the
+//! verifications that need them.
 //!
 //! The methods of the inputs, such as [`Learner::join`], each take one record, with what is attached to it. The caller that
 //! keeps a log polls the records and appends them in their order.
@@ -19,6 +19,7 @@
 pub mod codec;
 mod event;
 mod horizon;
+mod publisher;
 mod record;
 mod removal;
 mod state;
@@ -29,22 +30,26 @@ mod volunteer;
 
 pub use event::{LearnerEvent, VerificationJob};
 pub use horizon::HORIZON;
-pub use record::{Record, Verdict, VerdictOutcome};
+pub use publisher::VersionPublisher;
+pub use record::{GatewayId, Record, Verdict, VerdictOutcome};
 pub use state::LearnerState;
 pub use trust_store::{MAX_TRUST_RECORDS, TrustRecord};
 pub use update::AcceptedUpdate;
-pub use verdict::{VerificationOutcome, VerificationResult};
+pub use verdict::VerificationOutcome;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::attachment::Attached;
 use crate::identity::VolunteerIdentity;
 use crate::keys::Key;
 use crate::optimizer::FarSign;
 use crate::sign::SignBits;
 use crate::task::{GoodbyeReason, VolunteerId};
+use crate::task_issuer::ClosedTask;
 use crate::trust::TrustMean;
 use crate::verification::recomputed_fraction;
+use crate::version::Version;
 use trust_store::TrustStore;
 use volunteer::VolunteerState;
 
@@ -60,6 +65,17 @@ pub struct LearnerOptions {
     pub horizon: u64,
     /// A fault to inject. `None` in the product.
     pub fault: Option<InjectedFault>,
+}
+
+/// What a record led to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RecordEffect {
+    /// An update that moved the model.
+    Accepted(AcceptedUpdate),
+    /// A verdict.
+    Verdict(VerificationOutcome),
+    /// Another record, or an update that moved nothing.
+    Other,
 }
 
 /// A fault of the learner, injected to check that results show it.
@@ -89,6 +105,8 @@ pub struct Learner {
     trust_mean: TrustMean,
     /// Position of the newest record; 0 before the first.
     position: u64,
+    /// Position of the newest record that moved the model.
+    moved_at: u64,
     /// Records that were taken and not polled.
     records: VecDeque<Record>,
     /// The signs of the newest update.
@@ -102,30 +120,71 @@ pub struct Learner {
 }
 
 impl Learner {
-    /// Takes a record.
+    /// Takes the next record of a log in which each record is a message of its own.
     ///
     /// A record that does not fit the state, such as a second update to a task, changes nothing.
     pub fn take(&mut self, record: &Record) {
-        match record {
-            Record::Join { identity } => _ = self.join(*identity),
-            Record::Update {
-                volunteer,
-                task,
-                signs: Some(signs),
-            } => _ = self.update(*volunteer, &(*task).into(), signs, 1.0),
-            Record::Update {
-                volunteer,
-                task,
-                signs: None,
-            } => self.skip_update(*volunteer, &(*task).into()),
-            Record::Leave(volunteer) => self.leave(*volunteer),
-            Record::Eject { volunteer, reason } => _ = self.eject(*volunteer, *reason),
-            Record::Verdict(verdict) => {
-                _ = self.handle_verification(&VerificationResult::from(*verdict));
+        self.take_message(self.position + 1, record, Attached::default());
+    }
+
+    /// Takes the next record of a log, from the message with this number, and attaches the version of an update's task.
+    ///
+    /// A message with a join has no other record, so that its number is that of the volunteer.
+    pub fn take_message(
+        &mut self,
+        number: u64,
+        record: &Record,
+        version: Attached<Arc<Version>>,
+    ) -> RecordEffect {
+        let effect = match record {
+            Record::Join { identity, gateway } => {
+                self.join_as(VolunteerId(number), *identity, *gateway);
+                RecordEffect::Other
             }
-            Record::VerifyProbability(probability) => self.set_verify_probability(*probability),
-        }
+            Record::Update {
+                volunteer,
+                task,
+                signs,
+            } => {
+                let task = *task;
+                self.take_update(*volunteer, ClosedTask { task, version }, signs.as_ref())
+            }
+            Record::Verdict(verdict) => RecordEffect::Verdict(self.handle_verdict(*verdict)),
+            Record::Leave(volunteer) => {
+                self.leave(*volunteer);
+                RecordEffect::Other
+            }
+            Record::GatewayLost(gateway) => {
+                self.lose_gateway(*gateway);
+                RecordEffect::Other
+            }
+            Record::Eject { volunteer, reason } => {
+                self.eject(*volunteer, *reason);
+                RecordEffect::Other
+            }
+            Record::VerifyProbability(probability) => {
+                self.set_verify_probability(*probability);
+                RecordEffect::Other
+            }
+        };
         self.records.pop_back(); // the caller has it
+        effect
+    }
+
+    fn take_update(
+        &mut self,
+        volunteer: VolunteerId,
+        closed: ClosedTask,
+        signs: Option<&Arc<SignBits>>,
+    ) -> RecordEffect {
+        let Some(signs) = signs else {
+            self.skip_update(volunteer, &closed);
+            return RecordEffect::Other;
+        };
+        match self.update(volunteer, &closed, signs, 1.0) {
+            Ok(update) => RecordEffect::Accepted(update),
+            Err(_) => RecordEffect::Other,
+        }
     }
 
     /// Passes a record over, as if its volunteer had not taken part.
@@ -146,7 +205,7 @@ impl Learner {
         let states = self.volunteers.values().chain(self.departed.values());
         let running: Vec<_> = states.filter_map(|state| state.running.clone()).collect();
         for job in running {
-            self.handle_verification(&VerificationResult::skipped(&job));
+            self.handle_verdict(job.verdict(VerdictOutcome::Skipped));
         }
         let connected: Vec<_> = self.volunteers.keys().copied().collect();
         connected
@@ -181,9 +240,21 @@ impl Learner {
         self.position
     }
 
-    /// Adds a volunteer. A connected volunteer of the same identity is ejected; its trust carries over.
+    /// Adds a volunteer, with the position of the record as its number. A connected volunteer of the same identity is
+    /// ejected; its trust carries over.
     pub fn join(&mut self, identity: Option<VolunteerIdentity>) -> VolunteerId {
-        let volunteer = VolunteerId(self.begin(Record::Join { identity }));
+        let volunteer = VolunteerId(self.position + 1);
+        self.join_as(volunteer, identity, GatewayId::default());
+        volunteer
+    }
+
+    fn join_as(
+        &mut self,
+        volunteer: VolunteerId,
+        identity: Option<VolunteerIdentity>,
+        gateway: GatewayId,
+    ) {
+        self.begin(Record::Join { identity, gateway });
         let mut record = TrustRecord::default();
         if let Some(identity) = identity {
             if let Some(previous) = self.by_identity.get(&identity).copied() {
@@ -196,11 +267,11 @@ impl Learner {
         self.events.push_back(LearnerEvent::Joined(volunteer));
         let state = VolunteerState {
             identity,
+            gateway,
             record,
             ..VolunteerState::default()
         };
         self.volunteers.insert(volunteer, state);
-        volunteer
     }
 
     /// Returns the oldest record that was taken and not polled. `None` if there is none.
@@ -215,7 +286,7 @@ impl Learner {
 
     /// Returns the oldest verification that was not polled. `None` if there is none.
     ///
-    /// The caller recomputes its updates, and reports the result with [`Learner::handle_verification`].
+    /// The caller recomputes its updates, and reports its verdict with [`Learner::handle_verdict`].
     pub fn poll_verification(&mut self) -> Option<Arc<VerificationJob>> {
         self.jobs.pop_front()
     }
@@ -233,6 +304,11 @@ impl Learner {
     /// Returns the position of the newest record; 0 before the first.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Returns the position of the newest record that moved the model; 0 before the first.
+    pub fn moved_at(&self) -> u64 {
+        self.moved_at
     }
 
     /// Returns the signs of the last accepted update.

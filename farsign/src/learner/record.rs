@@ -13,6 +13,8 @@ pub enum Record {
     Join {
         /// Its identity, if it sent one.
         identity: Option<VolunteerIdentity>,
+        /// The gateway of its session.
+        gateway: GatewayId,
     },
     /// A volunteer's update has come.
     Update {
@@ -25,6 +27,8 @@ pub enum Record {
     },
     /// A volunteer has left.
     Leave(VolunteerId),
+    /// A gateway has failed, and with it the sessions of its volunteers.
+    GatewayLost(GatewayId),
     /// A volunteer is ejected, by the operator or by the server of its session.
     Eject {
         /// The volunteer.
@@ -37,6 +41,10 @@ pub enum Record {
     /// The operator has chosen another probability, in `(0, 1]`, that an update of an established volunteer is verified.
     VerifyProbability(f64),
 }
+
+/// The id of a gateway, which holds sessions of volunteers. Each start of one has another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GatewayId(pub u64);
 
 /// What a verification of a volunteer's updates has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Volunteers that leave or are ejected, and the rollback of their updates.
 
-use super::{Learner, LearnerEvent, Record};
+use super::{GatewayId, Learner, LearnerEvent, Record};
 use crate::identity::VolunteerIdentity;
 use crate::learner::volunteer::VolunteerState;
 use crate::task::{GoodbyeReason, TaskId, VolunteerId};
@@ -13,6 +13,23 @@ impl Learner {
         if let Some(state) = self.remove(volunteer) {
             self.retain_for_verification(volunteer, state);
         }
+    }
+
+    /// Removes all volunteers of a gateway that has failed.
+    pub fn lose_gateway(&mut self, gateway: GatewayId) {
+        self.begin(Record::GatewayLost(gateway));
+        for volunteer in self.volunteers_of(gateway) {
+            if let Some(state) = self.remove(volunteer) {
+                self.retain_for_verification(volunteer, state);
+            }
+        }
+    }
+
+    /// Returns the connected volunteers of a gateway.
+    fn volunteers_of(&self, gateway: GatewayId) -> Vec<VolunteerId> {
+        let volunteers = self.volunteers.iter();
+        let of_gateway = volunteers.filter(|(_, state)| state.gateway == gateway);
+        of_gateway.map(|(volunteer, _)| *volunteer).collect()
     }
 
     /// Ejects a volunteer. Returns whether it was connected.
@@ -151,9 +168,64 @@ impl Learner {
     fn roll_back(&mut self, volunteer: VolunteerId, state: &VolunteerState) {
         for step in state.unverified.rollback_steps() {
             if !self.optimizer.is_finished() && self.optimizer.rollback(&step).is_ok() {
+                self.moved_at = self.position;
                 self.events
                     .push_back(LearnerEvent::RolledBack { volunteer, step });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attachment::Attached;
+    use crate::direction::{DirectionFamily, DirectionSpec};
+    use crate::keys::Key;
+    use crate::learner::LearnerOptions;
+    use crate::optimizer::{FarSign, FarSignOptions, Rule};
+    use crate::schedule::{Decay, StepSize};
+
+    fn learner() -> Learner {
+        let directions = DirectionSpec::new(DirectionFamily::Coordinate, 3, 3).unwrap();
+        let step_size = StepSize {
+            initial: 0.01,
+            decay: Decay::Constant,
+        };
+        let optimizer = FarSignOptions::new(&[0.5; 3], directions, step_size, Rule::Plain).unwrap();
+        let options = LearnerOptions {
+            sampling_key: Key::new([2; 32]),
+            verify_probability: None,
+            horizon: 10,
+            fault: None,
+        };
+        Learner::new(FarSign::new(optimizer), options)
+    }
+
+    fn join(learner: &mut Learner, message: u64, gateway: u64) {
+        let record = Record::Join {
+            identity: None,
+            gateway: GatewayId(gateway),
+        };
+        learner.take_message(message, &record, Attached::default());
+    }
+
+    #[test]
+    fn message_number_names_volunteer() {
+        let mut learner = learner();
+        join(&mut learner, 40, 1);
+        assert!(learner.record(VolunteerId(40)).is_some());
+        assert_eq!(learner.position(), 1);
+    }
+
+    #[test]
+    fn lost_gateway_takes_its_volunteers() {
+        let mut learner = learner();
+        for (message, gateway) in [(1, 7), (2, 8), (3, 7)] {
+            join(&mut learner, message, gateway);
+        }
+        learner.take(&Record::GatewayLost(GatewayId(7)));
+        let connected = [1, 2, 3].map(|id| learner.record(VolunteerId(id)).is_some());
+        assert_eq!(connected, [false, true, false]);
     }
 }

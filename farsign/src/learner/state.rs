@@ -15,6 +15,7 @@ use crate::trust::TrustMean;
 pub struct LearnerState {
     pub(super) optimizer: FarSignState,
     pub(super) position: u64,
+    pub(super) moved_at: u64,
     pub(super) verify_probability: Option<f64>,
     pub(super) trust_mean: TrustMean,
     pub(super) volunteers: BTreeMap<VolunteerId, VolunteerState>,
@@ -49,7 +50,11 @@ impl LearnerState {
     /// Returns the state with another model.
     #[must_use]
     pub fn with_optimizer(self, optimizer: FarSignState) -> Self {
-        Self { optimizer, ..self }
+        Self {
+            optimizer,
+            moved_at: self.position,
+            ..self
+        }
     }
 
     /// Returns the state after this many records more, which are lost with all before. Updates that are not verified yet
@@ -57,6 +62,7 @@ impl LearnerState {
     #[must_use]
     pub fn after_lost_records(mut self, records: u64) -> Self {
         self.position += records;
+        self.moved_at = self.position;
         self.departed.clear();
         for volunteer in self.volunteers.values_mut() {
             volunteer.forget_updates();
@@ -78,6 +84,7 @@ impl Learner {
             trust_store: TrustStore::default(),
             trust_mean: TrustMean::default(),
             position: 0,
+            moved_at: 0,
             records: VecDeque::new(),
             signs: Arc::default(),
             events: VecDeque::new(),
@@ -99,6 +106,7 @@ impl Learner {
         LearnerState {
             optimizer: self.optimizer.state(),
             position: self.position,
+            moved_at: self.moved_at,
             verify_probability: self.verify_probability,
             trust_mean: self.trust_mean,
             volunteers: self.volunteers.clone(),
@@ -130,6 +138,7 @@ impl Learner {
             trust_store: state.trust_store,
             trust_mean: state.trust_mean,
             position: state.position,
+            moved_at: state.moved_at,
             verify_probability: state.verify_probability,
             ..Self::new(optimizer, options)
         })

@@ -134,6 +134,7 @@ impl Learner {
                 .rollback(&rest)
                 .expect("the step has as many signs as the one before it");
         }
+        self.moved_at = position;
         self.trust_mean = trust_mean;
         self.signs = Arc::clone(signs);
         state.record.accepted += 1;

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use super::{
     InjectedFault, Learner, LearnerEvent, Record, Verdict, VerdictOutcome, VerificationJob,
 };
-use crate::attachment::Attached;
-use crate::momentum::Momentum;
 use crate::task::VolunteerId;
 
-/// What a verification result led to.
+/// What a verdict led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerificationOutcome {
     /// The sender's trust has grown.
@@ -20,42 +18,6 @@ pub enum VerificationOutcome {
     Skipped,
     /// The verification was not running any more.
     Ignored,
-}
-
-/// The result of a [`VerificationJob`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct VerificationResult {
-    /// What was found.
-    pub verdict: Verdict,
-    /// Momentum after the last update, from which the next verification continues.
-    pub momentum: Attached<Arc<Momentum>>,
-}
-
-impl VerificationResult {
-    /// Creates the result of a job from the position of the first mismatch and the momentum after the last update.
-    pub fn new(job: &VerificationJob, mismatch: Option<usize>, momentum: Momentum) -> Self {
-        let outcome = mismatch.map_or(VerdictOutcome::Passed, |position| {
-            VerdictOutcome::Failed(job.segment.updates[position].task.id)
-        });
-        Self {
-            verdict: job.verdict(outcome),
-            momentum: Arc::new(momentum).into(),
-        }
-    }
-
-    /// Creates the result of a job that was not computed.
-    pub fn skipped(job: &VerificationJob) -> Self {
-        job.verdict(VerdictOutcome::Skipped).into()
-    }
-}
-
-impl From<Verdict> for VerificationResult {
-    fn from(verdict: Verdict) -> Self {
-        Self {
-            verdict,
-            momentum: Attached::default(),
-        }
-    }
 }
 
 impl Learner {
@@ -77,17 +39,17 @@ impl Learner {
         }
     }
 
-    /// Handles the result of a verification. A result of a verification that is not running is ignored.
+    /// Handles the verdict of a verification. A verdict of a verification that is not running is ignored.
     ///
     /// A passed verification adds to the sender's trust. A failed one ejects the sender, bans its identity and rolls its
     /// unverified updates back. After a skipped one, nothing of the volunteer is verified until its next reset.
-    pub fn handle_verification(&mut self, result: &VerificationResult) -> VerificationOutcome {
+    pub fn handle_verdict(&mut self, verdict: Verdict) -> VerificationOutcome {
         let Verdict {
             volunteer,
             last,
             outcome,
-        } = result.verdict;
-        self.begin(Record::Verdict(result.verdict));
+        } = verdict;
+        self.begin(Record::Verdict(verdict));
         let connected = self.volunteers.get_mut(&volunteer);
         let Some(state) = connected.or_else(|| self.departed.get_mut(&volunteer)) else {
             return VerificationOutcome::Ignored;
@@ -108,8 +70,6 @@ impl Learner {
                 VerificationOutcome::Failed
             }
             VerdictOutcome::Failed(_) | VerdictOutcome::Passed => {
-                let momentum = result.momentum.clone();
-                state.chain.set_momentum(job.segment.reset, momentum);
                 self.on_passed(volunteer, job.identity, last);
                 self.queue_verification(volunteer);
                 VerificationOutcome::Passed

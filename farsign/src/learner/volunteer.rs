@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::identity::VolunteerIdentity;
 use crate::learner::event::VerificationJob;
+use crate::learner::record::GatewayId;
 use crate::learner::trust_store::TrustRecord;
 use crate::rollback::UnverifiedUpdates;
 use crate::task::TaskId;
@@ -13,6 +14,7 @@ use crate::verification::VerificationChain;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct VolunteerState {
     pub identity: Option<VolunteerIdentity>,
+    pub gateway: GatewayId,
     pub record: TrustRecord,
     /// Number of the newest task that was closed; 0 before the first.
     pub closed: u64,

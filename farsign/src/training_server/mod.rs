@@ -9,7 +9,7 @@
 //!     further_task              |                 |
 //!     handle_update(bits)       | TrainingServer  | AcceptedUpdate or RejectReason
 //!     publish                   +-----------------+ Version
-//!     handle_verification                           VerificationJob    poll_verification
+//!     handle_verdict                                VerificationJob    poll_verification
 //! ```
 //!
 //! The outcome depends on the sequence of inputs alone. The server of the product and the simulator run the same state
@@ -30,14 +30,14 @@ use crate::assignment::AssignmentOptions;
 use crate::identity::VolunteerIdentity;
 use crate::keys::RunKeys;
 use crate::learner::{
-    AcceptedUpdate, InjectedFault, Learner, LearnerEvent, LearnerOptions, Record, VerificationJob,
-    VerificationOutcome, VerificationResult,
+    AcceptedUpdate, InjectedFault, Learner, LearnerEvent, LearnerOptions, Record, Verdict,
+    VerificationJob, VerificationOutcome, VersionPublisher,
 };
 use crate::optimizer::FarSign;
 use crate::sign::{SignBits, SignBitsError};
 use crate::task::{GoodbyeReason, RejectReason, Task, TaskId, TaskSize, VolunteerId};
 use crate::task_issuer::{ClosedTask, TaskIssuer};
-use crate::version::{GridSchedule, Version};
+use crate::version::Version;
 
 /// Options of a training server, besides those of its optimizer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,7 +74,7 @@ pub struct TrainingServer {
     learner: Learner,
     /// The newest published version, which tasks are issued against.
     version: Arc<Version>,
-    grids: GridSchedule,
+    publisher: VersionPublisher,
 }
 
 impl TrainingOptions {
@@ -96,7 +96,7 @@ impl TrainingOptions {
 impl TrainingServer {
     /// Creates a server of a new run.
     pub fn new(optimizer: FarSign, options: TrainingOptions) -> Self {
-        Self::resume(Learner::new(optimizer, options.learner()), options, 0)
+        Self::resume(Learner::new(optimizer, options.learner()), options)
     }
 
     /// Returns the learner.
@@ -234,26 +234,16 @@ impl TrainingServer {
         Ok(())
     }
 
-    /// Handles the result of a verification, as [`Learner::handle_verification`] does.
-    pub fn handle_verification(&mut self, result: &VerificationResult) -> VerificationOutcome {
-        let outcome = self.learner.handle_verification(result);
+    /// Handles the verdict of a verification, as [`Learner::handle_verdict`] does.
+    pub fn handle_verdict(&mut self, verdict: Verdict) -> VerificationOutcome {
+        let outcome = self.learner.handle_verdict(verdict);
         self.forget_left();
         outcome
     }
 
-    /// Publishes the current parameters on the grid. Tasks are issued against them from now on.
-    ///
-    /// The last version of a run has the finest grid, so nothing of the model is lost.
+    /// Publishes the next version, as [`VersionPublisher::publish`] does. Tasks are issued against it from now on.
     pub fn publish(&mut self) -> &Arc<Version> {
-        let optimizer = self.learner.optimizer();
-        let accepted = optimizer.accepted();
-        let mut shift = self
-            .grids
-            .advance(optimizer.x(), accepted, optimizer.active());
-        if optimizer.is_finished() {
-            shift = 0;
-        }
-        self.version = Arc::new(state::round(optimizer, self.version.number() + 1, shift));
+        self.version = self.publisher.publish(&self.learner);
         &self.version
     }
 
@@ -274,7 +264,7 @@ impl TrainingServer {
 
     /// Returns the oldest verification that was not polled. `None` if there is none.
     ///
-    /// The caller recomputes its updates, and reports the result with [`TrainingServer::handle_verification`].
+    /// The caller recomputes its updates, and reports its verdict with [`TrainingServer::handle_verdict`].
     pub fn poll_verification(&mut self) -> Option<Arc<VerificationJob>> {
         self.learner.poll_verification()
     }

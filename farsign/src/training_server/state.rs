@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{TrainingOptions, TrainingServer};
-use crate::learner::{Learner, LearnerState};
-use crate::optimizer::{FarSign, FarSignOptions, RestoreError};
+use crate::learner::{Learner, LearnerState, VersionPublisher};
+use crate::optimizer::{FarSignOptions, RestoreError};
 use crate::task_issuer::TaskIssuerState;
-use crate::version::{Grid, GridSchedule, Version};
+use crate::version::Version;
 
 /// The whole in-memory state of a training server: with its options, everything that decides further outcomes.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,19 +15,17 @@ pub struct TrainingState {
     issuer: TaskIssuerState,
     /// The newest published version.
     version: Arc<Version>,
-    grids: GridSchedule,
+    publisher: VersionPublisher,
 }
 
 impl TrainingServer {
-    /// Continues a run whose learner has no connected volunteers, and whose newest version has this number.
-    pub fn resume(learner: Learner, options: TrainingOptions, version: u64) -> Self {
-        let optimizer = learner.optimizer();
-        let accepted = optimizer.accepted();
-        let grids = GridSchedule::new(optimizer.x(), accepted, optimizer.step_units());
+    /// Continues a run whose learner has no connected volunteers.
+    pub fn resume(learner: Learner, options: TrainingOptions) -> Self {
+        let publisher = VersionPublisher::new(learner.optimizer());
         Self {
             issuer: options.issuer(),
-            version: Arc::new(round(optimizer, version, grids.shift())),
-            grids,
+            version: publisher.current(&learner),
+            publisher,
             learner,
         }
     }
@@ -38,7 +36,7 @@ impl TrainingServer {
             learner: self.learner.into_state(),
             issuer: self.issuer.into_state(),
             version: self.version,
-            grids: self.grids,
+            publisher: self.publisher,
         }
     }
 
@@ -55,16 +53,7 @@ impl TrainingServer {
             learner: Learner::from_state(optimizer, options.learner(), state.learner)?,
             issuer: options.issuer().with_state(state.issuer),
             version: state.version,
-            grids: state.grids,
+            publisher: state.publisher,
         })
     }
-}
-
-/// Rounds the optimizer's parameters to a grid.
-pub(super) fn round(optimizer: &FarSign, number: u64, shift: u8) -> Version {
-    let grid = Grid {
-        fixed_point: optimizer.fixed_point(),
-        shift,
-    };
-    Version::round(number, optimizer.accepted(), optimizer.x(), grid)
 }

@@ -9,7 +9,7 @@ use crate::assignment::ResetInterval;
 use crate::direction::{DirectionFamily, DirectionSpec};
 use crate::estimate::Order;
 use crate::keys::Key;
-use crate::momentum::Momentum;
+use crate::learner::VerdictOutcome;
 use crate::optimizer::{FarSignOptions, Rule};
 use crate::random::Stream;
 use crate::schedule::{Decay, StepSize};
@@ -33,7 +33,7 @@ enum Input {
         bits: Vec<u8>,
     },
     Publish,
-    Verified(VerificationResult),
+    Verified(Verdict),
     DropVersion(TaskId),
 }
 
@@ -103,8 +103,8 @@ fn handle(server: &mut TrainingServer, input: &Input) -> Output {
         Input::Publish => {
             server.publish();
         }
-        Input::Verified(result) => {
-            server.handle_verification(&result);
+        Input::Verified(verdict) => {
+            server.handle_verdict(verdict);
         }
         Input::DropVersion(task) => server.drop_version(task),
     }
@@ -165,12 +165,10 @@ impl Fleet {
                     .jobs
                     .swap_remove(self.stream.below(self.jobs.len() as u64) as usize);
                 if self.stream.below(8) == 0 {
-                    return Input::Verified(VerificationResult::skipped(&job));
+                    return Input::Verified(job.verdict(VerdictOutcome::Skipped));
                 }
-                let mut momentum = Momentum::default();
-                momentum.update(&[self.stream.unit(); D], 0.5);
                 let mismatch = (self.stream.below(6) == 0).then_some(0);
-                Input::Verified(VerificationResult::new(&job, mismatch, momentum))
+                Input::Verified(job.verified(mismatch))
             }
             6..=12 => {
                 let volunteer = self.volunteer();

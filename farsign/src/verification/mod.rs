@@ -15,18 +15,19 @@
 //! Whether an update is sampled follows from the position of its record and a secret key ([`is_sampled`]), and so is decided after the
 //! update is accepted: every update of a volunteer has the same probability, and none is ever safe to falsify. Verifying
 //! an update verifies all since the reset. A [`VerificationChain`] records tasks and updates with their parameters, and a
-//! [`Recomputer`] continues from where the last verification ended.
+//! [`Recomputer`] continues from where the last verification ended, or begins at the reset if it has not kept that momentum.
+
+mod recomputer;
+
+pub use recomputer::{Recomputer, VerifiedSegment};
 
 use std::sync::Arc;
 
 use crate::assignment::ResetInterval;
 use crate::attachment::Attached;
-use crate::dataset::ShardedDataset;
 use crate::keys::{Key, Purpose};
-use crate::momentum::Momentum;
 use crate::sign::SignBits;
-use crate::sign_update::UpdateComputer;
-use crate::task::{RunSettings, Task, TaskId};
+use crate::task::{Task, TaskId};
 use crate::version::Version;
 
 /// A task with the update that was received for it.
@@ -76,15 +77,15 @@ pub struct VerificationChain {
     last: Option<TaskId>,
     /// Whether the updates before the recorded ones are verified, so that the first continues their momentum.
     continues: bool,
-    /// That momentum.
-    momentum: Attached<Arc<Momentum>>,
+    /// Those updates, from the reset on.
+    verified: Attached<Vec<VerifiableUpdate>>,
     /// Whether updates are recorded until the next reset.
     is_recording: bool,
     /// Whether one of the updates was sampled.
     has_sampled: bool,
 }
 
-/// What a [`VerificationChain`] consists of besides its updates and its momentum.
+/// What a [`VerificationChain`] consists of besides its updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainState {
     /// The task that reset the momentum. `None` before the first task.
@@ -106,8 +107,8 @@ pub struct ChainSegment {
     pub updates: Vec<VerifiableUpdate>,
     /// Whether the first update continues the momentum of updates before it. Otherwise its task resets the momentum.
     pub continues: bool,
-    /// The momentum that it continues.
-    pub momentum: Attached<Arc<Momentum>>,
+    /// Those updates, from the reset on. They are verified, and recomputed only for their momentum.
+    pub verified: Attached<Vec<VerifiableUpdate>>,
     /// The task that began the chain with a reset.
     pub reset: TaskId,
 }
@@ -116,7 +117,9 @@ impl ChainSegment {
     /// Returns whether everything that a verification needs is attached.
     pub fn is_verifiable(&self) -> bool {
         let has_version = |update: &VerifiableUpdate| update.version.get().is_some();
-        self.updates.iter().all(has_version) && (!self.continues || self.momentum.get().is_some())
+        let verified = self.verified.get();
+        let is_known = !self.continues || verified.is_some_and(|all| all.iter().all(has_version));
+        is_known && self.updates.iter().all(has_version)
     }
 }
 
@@ -157,7 +160,7 @@ impl VerificationChain {
         lost
     }
 
-    /// Restores a chain, without the momentum that its first update continues.
+    /// Restores a chain, without the verified updates that its first one continues.
     pub fn restore(state: ChainState, updates: Vec<VerifiableUpdate>) -> Self {
         let ChainState {
             reset,
@@ -172,12 +175,12 @@ impl VerificationChain {
             reset,
             last,
             continues,
-            momentum: Attached::default(),
+            verified: Attached::default(),
             is_recording,
         }
     }
 
-    /// Returns what the chain consists of besides its updates and its momentum.
+    /// Returns what the chain consists of besides its updates.
     pub fn state(&self) -> ChainState {
         ChainState {
             reset: self.reset,
@@ -208,93 +211,28 @@ impl VerificationChain {
     pub fn stop(&mut self) {
         self.updates.clear();
         self.continues = false;
-        self.momentum = Attached::default();
+        self.verified = Attached::default();
         self.is_recording = false;
         self.has_sampled = false;
     }
 
-    /// Sets the momentum that the verification of the chain's last segment ended with. Ignored if the chain has been
-    /// replaced since, that is if it does not begin with the task `reset`.
-    pub fn set_momentum(&mut self, reset: TaskId, momentum: Attached<Arc<Momentum>>) {
-        if self.is_recording && self.reset == Some(reset) {
-            self.momentum = momentum;
-        }
-    }
-
     /// Takes all updates since the last verification, if one of them was sampled.
-    ///
-    /// The momentum after the segment taken before must have been set.
     pub fn take_sampled(&mut self) -> Option<ChainSegment> {
         let reset = self.reset.filter(|_| self.has_sampled)?;
         self.has_sampled = false;
-        Some(ChainSegment {
+        let segment = ChainSegment {
             updates: std::mem::take(&mut self.updates),
             continues: std::mem::replace(&mut self.continues, true),
-            momentum: std::mem::take(&mut self.momentum),
+            verified: self.verified.clone(),
             reset,
-        })
-    }
-}
-
-/// A recomputer of a run's updates.
-#[derive(Debug)]
-pub struct Recomputer {
-    computer: UpdateComputer,
-    data: ShardedDataset,
-    /// Parameters of the last task's version, `[d]`, in a buffer that is reused.
-    x: Vec<f32>,
-}
-
-impl Recomputer {
-    /// Creates a recomputer for a run's settings and training data.
-    pub fn new(settings: RunSettings, data: impl Into<ShardedDataset>) -> Self {
-        Self {
-            computer: UpdateComputer::new(settings),
-            data: data.into(),
-            x: Vec::new(),
+        };
+        if !segment.continues {
+            self.verified = Vec::new().into();
         }
-    }
-
-    /// Recomputes a segment. Returns the position of the first update that differs, `None` if all are correct, and the
-    /// momentum after the last recomputed update.
-    ///
-    /// `None` if the segment [is not verifiable](ChainSegment::is_verifiable).
-    pub fn verify(&mut self, segment: &ChainSegment) -> Option<(Option<usize>, Momentum)> {
-        if !segment.is_verifiable() {
-            return None;
+        if let Some(verified) = &mut self.verified.0 {
+            verified.extend(segment.updates.iter().cloned());
         }
-        let momentum = segment.momentum.get().filter(|_| segment.continues);
-        let mut momentum = momentum
-            .map(|momentum| Momentum::clone(momentum))
-            .unwrap_or_default();
-        let mismatch = self.first_mismatch(&segment.updates, &mut momentum);
-        Some((mismatch, momentum))
-    }
-
-    /// Recomputes the updates and returns the position of the first that differs; `None` if all are correct.
-    ///
-    /// Each task must follow the one before it, and have its version. The first must follow the task that left `momentum`,
-    /// unless it resets the momentum.
-    pub fn first_mismatch(
-        &mut self,
-        updates: &[VerifiableUpdate],
-        momentum: &mut Momentum,
-    ) -> Option<usize> {
-        self.computer.swap_momentum(momentum);
-        let mismatch = updates.iter().position(|update| {
-            let version = update.version.get();
-            version
-                .expect("a verifiable update has its version")
-                .copy_parameters(&mut self.x);
-            let images = self
-                .data
-                .first(update.task.shards.into())
-                .expect("verification has the whole training set, and tasks draw from its shards");
-            let computed = self.computer.compute(&update.task, &self.x, images);
-            update.signs.is_some() && computed != update.signs.as_deref()
-        });
-        self.computer.swap_momentum(momentum);
-        mismatch
+        Some(segment)
     }
 }
 

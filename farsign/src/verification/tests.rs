@@ -185,7 +185,7 @@ fn stop_lasts_until_reset() {
 }
 
 #[test]
-fn segment_needs_versions_and_momentum() {
+fn segment_needs_all_versions() {
     let mut chain = VerificationChain::default();
     _ = push(&mut chain, 1, true, Some(true));
     let mut first = chain.take_sampled().expect("a sampled update");
@@ -194,9 +194,12 @@ fn segment_needs_versions_and_momentum() {
     assert!(!first.is_verifiable());
     _ = push(&mut chain, 2, false, Some(true));
     let mut second = chain.take_sampled().expect("a sampled update");
-    assert!(!second.is_verifiable(), "the momentum was not set");
-    second.momentum = Arc::new(Momentum::default()).into();
     assert!(second.is_verifiable());
+    assert_eq!(second.verified.get().map(Vec::len), Some(1));
+    second.verified.0.as_mut().unwrap()[0].version = Attached::default();
+    assert!(!second.is_verifiable());
+    second.verified = Attached::default();
+    assert!(!second.is_verifiable(), "a restored chain");
 }
 
 #[test]

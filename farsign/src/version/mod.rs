@@ -128,6 +128,12 @@ impl Version {
         &self.k
     }
 
+    /// Returns the parameters in units, `[d]`.
+    pub fn units(&self) -> impl Iterator<Item = i32> {
+        let shift = self.grid.shift;
+        self.k.iter().map(move |k| k << shift)
+    }
+
     /// Returns the parameters as floats, `[d]`: the nearest, and the even one of two. Computed when first needed.
     pub fn parameters(&self) -> &Arc<[f32]> {
         self.parameters.get_or_init(|| self.floats().collect())

@@ -56,8 +56,8 @@ pub enum ServerRecord<'a> {
     Accepted {
         /// The task.
         task: TaskId,
-        /// Number of accepted updates of the run, this one included.
-        accepted: u64,
+        /// Number of the message of the log in which it is durable.
+        message: u64,
     },
     /// An update was rejected.
     Rejected {
@@ -157,7 +157,7 @@ fn read_server_record(
         kind::VERSION => ServerRecord::Version(read_version(&mut body)?),
         kind::ACCEPTED => ServerRecord::Accepted {
             task: TaskId(body.u64()?),
-            accepted: body.u64()?,
+            message: body.u64()?,
         },
         kind::REJECTED => {
             let task = TaskId(body.u64()?);

@@ -107,11 +107,11 @@ impl<'a> ServerFrame<'a> {
         self
     }
 
-    /// Adds the acknowledgement of an update.
-    pub fn accepted(&mut self, task: TaskId, accepted: u64) -> &mut Self {
+    /// Adds the acknowledgement of an update, which is durable in a message of the log.
+    pub fn accepted(&mut self, task: TaskId, message: u64) -> &mut Self {
         self.record(kind::ACCEPTED, |out| {
             out.extend(task.0.to_le_bytes());
-            out.extend(accepted.to_le_bytes());
+            out.extend(message.to_le_bytes());
         })
     }
 

@@ -183,7 +183,7 @@ fn server_frames() {
     }
     let accepted = ServerRecord::Accepted {
         task: TaskId(7),
-        accepted: 1234,
+        message: 1234,
     };
     add(
         "accepted",

@@ -12,7 +12,7 @@ use farsign::estimate;
 use farsign::fixed_point::RangeError;
 use farsign::identity::VolunteerIdentity;
 use farsign::keys::RunKeys;
-use farsign::learner::{HORIZON, LearnerEvent, VerificationOutcome, VerificationResult};
+use farsign::learner::{HORIZON, LearnerEvent, VerificationOutcome};
 use farsign::optimizer::{self, FarSign, FarSignOptions};
 use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
@@ -161,7 +161,7 @@ impl FarSignServer {
         Ok(Self {
             workers: attackers.iter().map(slot).collect(),
             verification: verify_probability.map(|_| Verification {
-                recomputer: Recomputer::new(settings.clone(), Arc::clone(&data.train)),
+                recomputer: Recomputer::new(settings.clone(), Arc::clone(&data.train), workers),
                 stats: VerificationStats::default(),
             }),
             audit: audit(method.rule, data, directions, workers),
@@ -229,13 +229,11 @@ impl FarSignServer {
     fn verify(&mut self) -> bool {
         if let Some(verification) = &mut self.verification {
             while let Some(job) = self.training.poll_verification() {
-                let verified = verification.recomputer.verify(&job.segment);
-                let (mismatch, momentum) = verified.expect("every version is kept");
-                let recomputed =
-                    mismatch.map_or(job.segment.updates.len(), |position| position + 1);
-                verification.stats.recomputed += recomputed as u64;
-                let result = VerificationResult::new(&job, mismatch, momentum);
-                match self.training.handle_verification(&result) {
+                let recomputed = verification.recomputer.verify(&job.segment);
+                let recomputed = recomputed.expect("every version is kept");
+                verification.stats.recomputed += recomputed.updates;
+                let verdict = job.verified(recomputed.mismatch);
+                match self.training.handle_verdict(verdict) {
                     VerificationOutcome::Passed => verification.stats.passed += 1,
                     VerificationOutcome::Failed => verification.stats.failed += 1,
                     VerificationOutcome::Skipped | VerificationOutcome::Ignored => {}

@@ -3,6 +3,7 @@
 mod admission;
 mod net;
 pub mod pinned;
+mod seeds;
 pub mod settings;
 mod toml_value;
 mod training;
@@ -22,10 +23,10 @@ use farsign::schedule::{Decay, StepSize};
 use farsign::task::RunSettings;
 
 use crate::admission::{AdmissionOptions, TokenDigest};
+use crate::config::seeds::{RunSeeds, random_keys};
 use crate::config::settings::Settings;
 use crate::config::validate::Validator;
-use crate::coordinator::seeds::{RunSeeds, random_keys};
-use crate::coordinator::{CoordinatorOptions, VerificationOptions};
+use crate::coordinator::CoordinatorOptions;
 use crate::data::loader::TrainAndHeldOut;
 use crate::http::RouterOptions;
 use crate::net::listen_address::ListenAddress;
@@ -35,6 +36,7 @@ use crate::state::{PublicSettings, SessionLimits};
 use crate::store::StoreOptions;
 use crate::store::replay::ReplayOptions;
 use crate::store::saved_values::{Checkpoint, RunIdentity};
+use crate::verifier::VerificationOptions;
 
 pub use crate::config::validate::ConfigErrors;
 

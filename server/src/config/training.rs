@@ -9,7 +9,7 @@ use farsign::schedule::{Decay, StepSize};
 
 use crate::config::settings::{FamilyKind, ModelKind, OrderKind, RuleKind, ScheduleKind, Settings};
 use crate::config::validate::Validator;
-use crate::coordinator::VerificationOptions;
+use crate::verifier::VerificationOptions;
 
 fn is_zeroth(settings: &Settings) -> bool {
     settings.order == Some(OrderKind::Zeroth)

@@ -71,7 +71,7 @@ impl MetricSet {
     }
 
     fn collect_run(&mut self, state: &AppState, status: &Status) {
-        let snapshot = state.coordinator.snapshot();
+        let snapshot = state.gateway.snapshot();
         let started = state
             .started_at
             .duration_since(SystemTime::UNIX_EPOCH)

@@ -12,7 +12,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use farsign::wire::ServerFrame;
 
-use crate::coordinator::Snapshot;
+use crate::gateway::Snapshot;
 use crate::http::etag::{self, CacheableBody};
 use crate::http::ttl_cache::TtlCache;
 use crate::state::AppState;
@@ -49,7 +49,7 @@ async fn model(
     Extension(cache): Extension<Arc<ModelCache>>,
     headers: HeaderMap,
 ) -> Response {
-    let newest = || encode(&state.coordinator.snapshot());
+    let newest = || encode(&state.gateway.snapshot());
     let (tag, body) = cache.0.get_or_insert_with(Instant::now(), newest);
     let model = CacheableBody {
         tag,
@@ -63,7 +63,7 @@ async fn model(
 /// Handles `GET /api/v1/snapshot`.
 pub(super) async fn snapshot(State(state): State<Arc<AppState>>) -> impl IntoResponse {
     let mut frame = Vec::new();
-    let snapshot = state.coordinator.snapshot();
+    let snapshot = state.gateway.snapshot();
     ServerFrame::new(&mut frame).version(&snapshot.encode_exact());
     ([(header::CONTENT_TYPE, "application/octet-stream")], frame)
 }

@@ -177,7 +177,7 @@ impl From<&Egress> for EgressStatus {
 impl Status {
     /// Collects the current status of the server.
     pub fn collect(state: &AppState) -> Self {
-        let snapshot = state.coordinator.snapshot();
+        let snapshot = state.gateway.snapshot();
         let newest = state.history.read(History::newest);
         let connected = state.session_count();
         Self {
@@ -208,7 +208,7 @@ impl Status {
             },
             version: snapshot.version.number(),
             version_hash: snapshot.version.hash().to_string(),
-            accepted: state.coordinator.accepted(),
+            accepted: state.gateway.accepted(),
             rejected: state.counters.rejected_by_reason(),
             sessions_ended: state.counters.sessions_ended_by_reason(),
             verification: Verification::from(&*state.counters.verification),

@@ -142,7 +142,7 @@ impl Egress {
     /// Returns the load of the limit in all: the used fraction of it, 0 to 1, while nothing waits; then 1 and the seconds
     /// that new bytes wait. 0 without a limit.
     ///
-    /// The coordinator can read it through admission, to issue fewer or larger tasks.
+    /// The gateway can read it through admission, to issue fewer or larger tasks.
     pub fn load(&self, now: Instant) -> f64 {
         let Some(limit) = self.limits.total else {
             return 0.0;

@@ -30,9 +30,9 @@ use farsign::wire::{
 use tokio::sync::{oneshot, watch};
 
 use crate::admission::{Admission, VolunteerKey};
-use crate::coordinator::{CoordinatorHandle, JoinReply, JoinRequest, TaskAssignment};
 use crate::counters::Counters;
 use crate::effort::Effort;
+use crate::gateway::{GatewayHandle, JoinReply, JoinRequest, TaskAssignment};
 use crate::net::client_addr::ClientAddr;
 use crate::net::egress::ConnectionEgress;
 use crate::net::listener::PeerAddr;
@@ -55,7 +55,7 @@ const REMOVED_UPGRADE: &str =
 /// The shared state that sessions use.
 #[derive(Clone, Debug)]
 pub struct SessionContext {
-    coordinator: CoordinatorHandle,
+    gateway: GatewayHandle,
     admission: Arc<Admission>,
     counters: Arc<Counters>,
     run: Arc<RunSettings>,
@@ -68,7 +68,7 @@ pub struct SessionContext {
 impl FromRef<Arc<AppState>> for SessionContext {
     fn from_ref(state: &Arc<AppState>) -> Self {
         Self {
-            coordinator: state.coordinator.clone(),
+            gateway: state.gateway.clone(),
             admission: Arc::clone(&state.admission),
             counters: Arc::clone(&state.counters),
             run: Arc::clone(&state.run),
@@ -204,7 +204,7 @@ impl Session {
             volunteer,
             first,
             ejection,
-        } = match self.context.coordinator.join(request).await {
+        } = match self.context.gateway.join(request).await {
             Ok(Some(reply)) => reply,
             Ok(None) => return SessionEnd::Goodbye(GoodbyeReason::RunFinished),
             Err(_) => return SessionEnd::Goodbye(GoodbyeReason::ShuttingDown),
@@ -215,7 +215,7 @@ impl Session {
         } else {
             self.run_until_closed(volunteer, first, ejection).await
         };
-        self.context.coordinator.leave(volunteer).await;
+        self.context.gateway.leave(volunteer).await;
         let reason = end.name();
         tracing::info!(event = "left", volunteer = volunteer.0, address = %self.client, reason, "session ended");
         end

@@ -8,8 +8,8 @@ use farsign::task_sizing::{MAX_OPEN_TASKS, VolunteerPace};
 use farsign::volunteer::MAX_TASK_DELAY_MS;
 use tokio::time::Instant;
 
-use crate::coordinator::TaskRequest;
 use crate::effort::Effort;
+use crate::gateway::TaskRequest;
 
 /// Age of the newest round trip after which a volunteer with two open tasks gets no further one, until it has none: only
 /// then does it return a ping at once.

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::Session;
 use super::close::SessionEnd;
-use crate::coordinator::{TaskAssignment, TaskRequest, UpdateReply};
 use crate::effort::Effort;
+use crate::gateway::{TaskAssignment, TaskRequest, UpdateReply};
 
 /// Rejected updates in a row after which a session ends.
 const MAX_REJECTED_IN_A_ROW: u32 = 8;
@@ -96,7 +96,7 @@ impl Session {
                 .on_task_bytes(self.task_bytes + bits.len() as u64);
         }
         let request = self.pacing.request(task, received);
-        let coordinator = &self.context.coordinator;
+        let coordinator = &self.context.gateway;
         let reply = coordinator.update(volunteer, task, bits, request).await;
         let reply = reply.map_err(|_| SessionEnd::Goodbye(GoodbyeReason::ShuttingDown))?;
         if reply.closed {
@@ -136,7 +136,7 @@ impl Session {
         volunteer: VolunteerId,
         request: TaskRequest,
     ) -> Result<(), SessionEnd> {
-        let next = self.context.coordinator.resume(volunteer, request).await;
+        let next = self.context.gateway.resume(volunteer, request).await;
         let next = next.map_err(|_| SessionEnd::Goodbye(GoodbyeReason::ShuttingDown))?;
         if next.is_empty() {
             return Err(SessionEnd::Goodbye(GoodbyeReason::RunFinished));

@@ -1,20 +1,21 @@
 //! The saved run: acknowledged updates survive crashes of the process and of the machine.
 //!
 //! ```text
-//!   coordinator -records of a batch-> writer (one thread) --one transaction--> log (redb)     run.redb
-//!        ^                                |                                                    rescue (backup)
-//!        +------- durable, or failed -----+--periodic checkpoint; old records are deleted
+//!   gateway, verifier --records--> writer (one thread) --one transaction--> database (redb)     run.redb
+//!        ^                           ^  |                                                       rescue (backup)
+//!        +-- durable, or failed -----+--+--durable records--> learner
+//!                                    +------periodic checkpoint; old records are deleted
 //! ```
 //!
 //! The log holds every record of the run, in order, and periodic checkpoints of the learner's whole state. A state at any
 //! moment is a checkpoint plus the records since, replayed by the code that ran the first time: bit-identical.
 //!
-//! In reading order: [`saved_values`], [`codec`] (their bytes), [`log`] (the database), [`replay`] (back to a learner), [`state_dir`] (files and locks), [`writer`] (the thread), [`saved_run`] (started or resumed),
+//! In reading order: [`saved_values`], [`codec`] (their bytes), [`run_database`], [`replay`] (back to a learner), [`state_dir`] (files and locks), [`writer`] (the thread), [`saved_run`] (started or resumed),
 //! [`unlearn`] (without one volunteer). docs/durability.md specifies the guarantees.
 
 pub mod codec;
-pub mod log;
 pub mod replay;
+pub mod run_database;
 pub mod saved_run;
 pub mod saved_values;
 pub mod state_dir;
@@ -23,6 +24,7 @@ pub mod writer;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::store::codec::SavedValueError;
 use crate::store::replay::ReplayError;
@@ -67,6 +69,13 @@ pub enum StoreError {
     /// The records do not continue the checkpoint.
     #[error("the saved run is damaged: {0}")]
     Replay(#[from] ReplayError),
+    /// An append failed. All appends of its transaction have this error.
+    #[error("{0}")]
+    Failed(Arc<StoreError>),
+    /// A checkpoint is not of a state between two transactions.
+    #[error("expected a checkpoint after a transaction, found one at position {position}")]
+    #[allow(missing_docs)]
+    NoTransaction { position: u64 },
     /// The writer thread has ended.
     #[error("the thread that saves the run has ended")]
     WriterStopped,
@@ -78,6 +87,7 @@ impl StoreError {
         match self {
             Self::Damaged(_) | Self::Replay(_) => true,
             Self::Value(error) => !error.is_other_version(),
+            Self::Failed(error) => error.is_damage(),
             _ => false,
         }
     }

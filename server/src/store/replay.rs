@@ -4,7 +4,7 @@ use farsign::learner::{Learner, LearnerOptions};
 use farsign::optimizer::{FarSignOptions, RestoreError};
 
 use crate::store::StoreError;
-use crate::store::log::Log;
+use crate::store::run_database::RunDatabase;
 use crate::store::saved_values::Checkpoint;
 
 /// A checkpoint that is impossible under the settings of the run. `sequence` is its position.
@@ -28,7 +28,7 @@ pub struct ReplayOptions {
 impl ReplayOptions {
     /// Returns the options of the run in a log, which has its own keys.
     #[must_use]
-    pub fn for_log(&self, log: &Log) -> Self {
+    pub fn for_log(&self, log: &RunDatabase) -> Self {
         let learner = LearnerOptions {
             sampling_key: log.identity().keys.sampling,
             ..self.learner
@@ -54,7 +54,11 @@ impl ReplayOptions {
 ///
 /// # Errors
 /// Returns an error if the log cannot be read, or does not continue the checkpoint.
-pub fn replay(log: &Log, options: &ReplayOptions, from: Checkpoint) -> Result<Learner, StoreError> {
+pub fn replay(
+    log: &RunDatabase,
+    options: &ReplayOptions,
+    from: Checkpoint,
+) -> Result<Learner, StoreError> {
     let after = from.position.sequence;
     let mut learner = options.for_log(log).restore(from)?;
     log.for_each_record(after, |_, record| {

@@ -1,29 +1,29 @@
 //! A saved run, started or resumed: everything that the coordinator takes over.
 
+use std::sync::Arc;
+
 use farsign::dataset::{ShardedDataset, hexadecimal};
 use farsign::keys::RunKeys;
-use farsign::learner::Learner;
+use farsign::learner::{Learner, Record};
 
-use crate::store::log::Log;
 use crate::store::replay::{ReplayOptions, replay};
+use crate::store::run_database::RunDatabase;
 use crate::store::saved_values::RunIdentity;
 use crate::store::state_dir::StateDir;
-use crate::store::writer::Writer;
+use crate::store::writer::WriterOptions;
 use crate::store::{StoreError, StoreOptions};
 
-/// A run at the end of its log, with the writer of future records.
+/// A run at the end of its log, with the database for future records.
 #[derive(Debug)]
 pub struct SavedRun {
-    /// The learner after the last record, with records that are not saved yet: all sessions have ended.
+    /// The learner after the last record: all sessions have ended.
     pub learner: Learner,
     /// Keys of the run.
     pub keys: RunKeys,
-    /// Number of the newest version.
-    pub version: u64,
-    /// The writer of the log.
-    pub writer: Writer,
     /// Accepted updates between checkpoints.
     pub checkpoint_every: u64,
+    /// What the writer of the run writes to.
+    pub writer: WriterOptions,
 }
 
 /// An error that prevents a run from being resumed.
@@ -39,9 +39,6 @@ pub enum ResumeError {
     )]
     #[allow(missing_docs)]
     DatasetMismatch { expected: String, found: String },
-    /// The writer thread could not be started.
-    #[error("could not start the thread that saves the run: {0}")]
-    Thread(#[from] std::io::Error),
 }
 
 /// Checks that the data is that of the run.
@@ -65,9 +62,9 @@ impl SavedRun {
     /// probability of verification may be another than before. Without a state directory, no backup is written.
     ///
     /// # Errors
-    /// Returns an error if the log cannot be read or the writer thread cannot be started.
+    /// Returns an error if the log cannot be read or written.
     pub fn restore(
-        log: Log,
+        log: RunDatabase,
         dir: Option<StateDir>,
         replay_options: &ReplayOptions,
         options: StoreOptions,
@@ -78,15 +75,22 @@ impl SavedRun {
         if let Some(probability) = current.filter(|_| current != learner.verify_probability()) {
             learner.set_verify_probability(probability);
         }
-        let keys = log.identity().keys;
-        let version = log.version();
-        let writer = Writer::start(log, dir, options.retention_bytes)?;
+        let ended: Vec<Record> = std::iter::from_fn(|| learner.poll_record()).collect();
+        learner.drop_outputs(); // their sessions have ended
+        let mut database = log;
+        if !ended.is_empty() {
+            database.append(&ended)?;
+        }
         Ok(Self {
             learner,
-            keys,
-            version,
-            writer,
+            keys: database.identity().keys,
             checkpoint_every: options.checkpoint_every,
+            writer: WriterOptions {
+                database,
+                dir,
+                retention_bytes: options.retention_bytes,
+                counters: Arc::default(),
+            },
         })
     }
 }

@@ -47,8 +47,6 @@ pub struct LogPosition {
 pub struct Checkpoint {
     /// Position in the log, which is that of the state.
     pub position: LogPosition,
-    /// Number of the newest published version.
-    pub version: u64,
     /// State of the learner.
     pub state: LearnerState,
 }
@@ -59,16 +57,14 @@ impl Checkpoint {
         Self::of(
             &Learner::new(FarSign::new(optimizer), options),
             LogPosition::default(),
-            0,
         )
     }
 
     /// Creates the checkpoint of a learner whose outputs were polled, at the end of a log.
-    pub fn of(learner: &Learner, position: LogPosition, version: u64) -> Self {
+    pub fn of(learner: &Learner, position: LogPosition) -> Self {
         debug_assert_eq!(learner.position(), position.sequence);
         Self {
             position,
-            version,
             state: learner.state(),
         }
     }
@@ -84,7 +80,6 @@ impl Checkpoint {
         };
         Self {
             position,
-            version: self.version + MAX_LOST,
             state: self.state.after_lost_records(MAX_LOST),
         }
     }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use redb::Database;
 
-use crate::store::log::Log;
+use crate::store::run_database::RunDatabase;
 use crate::store::saved_values::{Checkpoint, RunIdentity};
 use crate::store::{StoreError, codec, database_error};
 
@@ -35,7 +35,7 @@ pub struct StateDir {
 #[derive(Debug)]
 pub struct OpenedRun {
     /// The log.
-    pub log: Log,
+    pub log: RunDatabase,
     /// The recovery; `None` if the database was intact.
     pub recovered: Option<RecoveredRun>,
 }
@@ -113,7 +113,7 @@ impl StateDir {
         &self,
         identity: &RunIdentity,
         checkpoint: &Checkpoint,
-    ) -> Result<Log, StoreError> {
+    ) -> Result<RunDatabase, StoreError> {
         let new = self.prepare(identity, checkpoint)?;
         self.write_backup(identity, checkpoint)?;
         self.commit(&new)?;
@@ -125,7 +125,11 @@ impl StateDir {
     ///
     /// # Errors
     /// Returns an error if the new state cannot be written. The run is then unchanged, unless only the backup failed.
-    pub fn replace(&self, log: Log, checkpoint: &Checkpoint) -> Result<PathBuf, StoreError> {
+    pub fn replace(
+        &self,
+        log: RunDatabase,
+        checkpoint: &Checkpoint,
+    ) -> Result<PathBuf, StoreError> {
         let identity = log.identity().clone();
         drop(log);
         let new = self.prepare(&identity, checkpoint)?;
@@ -151,7 +155,7 @@ impl StateDir {
         }
         create_private(&new).map_err(StoreError::io("create", &new))?;
         let database = builder().create(&new).map_err(database_error)?;
-        Log::create(database, identity.clone(), checkpoint)?;
+        RunDatabase::create(database, identity.clone(), checkpoint)?;
         Ok(new)
     }
 
@@ -165,7 +169,7 @@ impl StateDir {
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
-    pub fn open_undamaged(&self) -> Result<Log, StoreError> {
+    pub fn open_undamaged(&self) -> Result<RunDatabase, StoreError> {
         let path = self.database_path();
         if !path.exists() {
             return Err(StoreError::Damaged(format!(
@@ -173,7 +177,7 @@ impl StateDir {
                 path.display()
             )));
         }
-        Log::open(builder().open(&path).map_err(database_error)?)
+        RunDatabase::open(builder().open(&path).map_err(database_error)?)
     }
 
     /// Opens the log of the run. A damaged database is archived, and replaced by one with the checkpoint of the

@@ -14,8 +14,8 @@ use farsign::optimizer::{FarSignState, Rule};
 use farsign::task::VolunteerId;
 
 use crate::store::StoreError;
-use crate::store::log::Log;
 use crate::store::replay::ReplayOptions;
+use crate::store::run_database::RunDatabase;
 
 /// A run with and without one volunteer.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Unlearned {
 /// # Errors
 /// Returns an error if the log cannot be read.
 pub fn unlearn(
-    log: &Log,
+    log: &RunDatabase,
     options: &ReplayOptions,
     volunteer: VolunteerId,
 ) -> Result<Unlearned, StoreError> {
@@ -80,7 +80,7 @@ fn is_of(record: &Record, removed: VolunteerId, position: u64) -> bool {
         | Record::Eject { volunteer, .. }
         | Record::Leave(volunteer) => *volunteer == removed,
         Record::Verdict(verdict) => verdict.volunteer == removed,
-        Record::VerifyProbability(_) => false,
+        Record::VerifyProbability(_) | Record::GatewayLost(_) => false,
     }
 }
 

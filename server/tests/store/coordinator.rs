@@ -1,24 +1,25 @@
 //! The coordinator acknowledges only durable updates, and resumes where it stopped.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use farsign::keys::Purpose;
+use farsign::learner::Record;
 use farsign::random::Stream;
 use farsign::task::{Task, TaskId, VolunteerId};
 use farsign_server::admission::Admission;
 use farsign_server::config::settings::{ModelKind, RuleKind};
-use farsign_server::coordinator::{
-    Coordinator, CoordinatorError, CoordinatorHandle, CoordinatorStopped, JoinRequest, Services,
-    TaskAssignment, TaskRequest,
-};
+use farsign_server::coordinator::{Coordinator, CoordinatorError, Services};
 use farsign_server::counters::Counters;
 use farsign_server::data::loader::{TrainAndHeldOut, built_in};
+use farsign_server::gateway::{
+    GatewayHandle, GatewayStopped, JoinRequest, TaskAssignment, TaskRequest,
+};
 use farsign_server::net::client_addr::ClientAddr;
 use farsign_server::store::StoreError;
-use farsign_server::store::log::Log;
+use farsign_server::store::run_database::RunDatabase;
 use farsign_server::{Config, SavedRun, Settings};
 use tokio::task::JoinHandle;
 
@@ -47,25 +48,36 @@ impl Fixture {
 
     pub fn begin(&self, disk: &Disk) -> Result<SavedRun, StoreError> {
         let database = disk.database().map_err(redb::Error::from)?;
-        Ok(self.saved(Log::create(
+        Ok(self.saved(RunDatabase::create(
             database,
             self.config.run_identity(),
             &self.config.initial_checkpoint(),
         )?))
     }
 
-    fn resume(&self, disk: &Disk) -> SavedRun {
-        self.saved(Log::open(disk.database().unwrap()).unwrap())
+    /// Returns the tasks of the saved updates by position.
+    fn saved_updates(disk: &Disk) -> BTreeMap<u64, TaskId> {
+        let database = RunDatabase::open(disk.database().unwrap()).unwrap();
+        let mut updates = BTreeMap::new();
+        let each = |position, record| {
+            if let Record::Update { task, .. } = record {
+                updates.insert(position, task.id);
+            }
+            Ok(())
+        };
+        database.for_each_record(0, each).unwrap();
+        updates
     }
 
-    fn saved(&self, log: Log) -> SavedRun {
+    fn resume(&self, disk: &Disk) -> SavedRun {
+        self.saved(RunDatabase::open(disk.database().unwrap()).unwrap())
+    }
+
+    fn saved(&self, log: RunDatabase) -> SavedRun {
         SavedRun::restore(log, None, &self.config.replay_options(), self.config.store).unwrap()
     }
 
-    fn start(
-        &self,
-        saved: SavedRun,
-    ) -> (JoinHandle<Result<(), CoordinatorError>>, CoordinatorHandle) {
+    fn start(&self, saved: SavedRun) -> (JoinHandle<Result<(), CoordinatorError>>, GatewayHandle) {
         let counters = Arc::new(Counters::default());
         let admission = Arc::new(Admission::new(self.config.admission.clone()));
         let services = Services {
@@ -94,19 +106,20 @@ fn spare_free(byte: u8) -> u8 {
 /// Everything that volunteers received.
 #[derive(Default)]
 struct Received {
-    accepted: u64,
+    /// Acknowledged updates by their message in the log.
+    accepted: BTreeMap<u64, TaskId>,
     tasks: Vec<Task>,
     volunteers: Vec<VolunteerId>,
-    /// Parameters by number of the version and accepted updates. A rollback publishes a version.
-    models: HashMap<(u64, u64), Vec<u32>>,
+    /// Parameters by number of the version, the position of the record that moved the model last.
+    models: HashMap<u64, Vec<u32>>,
 }
 
 impl Received {
     fn task(&mut self, next: &TaskAssignment) -> Task {
         let snapshot = &next.snapshot;
         let bits = snapshot.parameters().iter().map(|value| value.to_bits());
-        let key = (snapshot.version.number(), snapshot.accepted);
-        self.models.insert(key, bits.collect());
+        self.models
+            .insert(snapshot.version.number(), bits.collect());
         self.tasks.push(next.task);
         next.task
     }
@@ -126,9 +139,9 @@ impl Received {
     async fn work(
         &mut self,
         fixture: &Fixture,
-        handle: &CoordinatorHandle,
+        handle: &GatewayHandle,
         updates: u64,
-    ) -> Result<(), CoordinatorStopped> {
+    ) -> Result<(), GatewayStopped> {
         let mut stream = Stream::new(9);
         let mut open: Vec<(VolunteerId, Task)> = Vec::new();
         for update in 0..updates {
@@ -153,7 +166,9 @@ impl Received {
                     TaskRequest::default(),
                 )
                 .await?;
-            self.accepted += u64::from(reply.verdict.is_ok());
+            if let Ok(message) = reply.verdict {
+                self.accepted.insert(message, task.id);
+            }
             if let [next] = &reply.next[..] {
                 open.push((volunteer, self.task(next)));
             }
@@ -184,28 +199,24 @@ async fn acknowledged_updates_survive_disk_failure() {
         let (running, handle) = fixture.start(saved);
         let mut received = Received::default();
         let worked = received.work(&fixture, &handle, 10_000).await;
-        assert_eq!(
-            worked,
-            Err(CoordinatorStopped),
-            "after {operations} operations"
-        );
+        assert_eq!(worked, Err(GatewayStopped), "after {operations} operations");
         let error = running.await.unwrap().unwrap_err().to_string();
         assert!(error.contains("no space left on this disk"), "{error}");
         assert_eq!(
             handle.join(join_request()).await.unwrap_err(),
-            CoordinatorStopped,
+            GatewayStopped,
             "joins fail too"
         );
 
         let disk = disk.after_power_cut(&mut Stream::new(operations));
+        let updates = Fixture::saved_updates(&disk);
         let resumed = fixture.resume(&disk);
-        let accepted = resumed.learner.optimizer().accepted();
-        assert!(
-            accepted >= received.accepted,
-            "{accepted} of {} after {operations} operations",
-            received.accepted
-        );
-        if let Some(x) = received.models.get(&(resumed.version, accepted)) {
+        let moved_at = resumed.learner.moved_at();
+        for (message, task) in &received.accepted {
+            let found = updates.get(message);
+            assert_eq!(found, Some(task), "update {message} after {operations}");
+        }
+        if let Some(x) = received.models.get(&moved_at) {
             let found: Vec<u32> = resumed
                 .learner
                 .optimizer()
@@ -255,7 +266,8 @@ async fn resumed_run_keeps_keys() {
         handle.stop().await;
         running.await.unwrap().unwrap();
         saved = fixture.resume(&disk);
-        assert_eq!(saved.learner.optimizer().accepted(), received.accepted);
+        let accepted = saved.learner.optimizer().accepted();
+        assert_eq!(accepted, received.accepted.len() as u64);
         assert!(
             saved.learner.optimizer().state().senders.is_empty(),
             "all volunteers have left"

@@ -3,8 +3,8 @@
 
 use farsign::learner::LearnerState;
 use farsign::random::Stream;
-use farsign_server::store::log::Log;
 use farsign_server::store::replay::replay;
+use farsign_server::store::run_database::RunDatabase;
 
 use crate::disk::Disk;
 use crate::records::{Live, RULES, identity, initial, options};
@@ -31,7 +31,8 @@ fn run(disk: &Disk, seed: u64) -> Attempt {
         .database()
         .map_err(|error| error.to_string())
         .and_then(|database| {
-            Log::create(database, identity(), &initial(rule)).map_err(|error| error.to_string())
+            RunDatabase::create(database, identity(), &initial(rule))
+                .map_err(|error| error.to_string())
         });
     let mut log = match log {
         Ok(log) => log,
@@ -48,7 +49,7 @@ fn run(disk: &Disk, seed: u64) -> Attempt {
             records.push(live.record());
             attempt.states.push(live.state());
         }
-        let mut saved = log.append(&records, batch);
+        let mut saved = log.append(&records);
         if saved.is_ok() {
             attempt.saved += records.len() as u64;
             if batch % 3 == 0 {
@@ -70,7 +71,7 @@ fn check(disk: &Disk, attempt: &Attempt, seed: u64, what: &str) {
     let mut stream = Stream::new(!seed);
     for cut in 0..4 {
         let disk = disk.after_power_cut(&mut stream);
-        let log = match disk.database().map(Log::open) {
+        let log = match disk.database().map(RunDatabase::open) {
             Ok(Ok(log)) => log,
             _ if attempt.saved == 0 => continue, // the run was not created
             failed => panic!(

@@ -34,21 +34,14 @@ async fn write_failure_makes_server_unready() {
     let state = server.state();
     let socket = listen_sockets::bind(&([127, 0, 0, 1], 0).into()).unwrap();
     let running = tokio::spawn(server.run(socket, std::future::pending()));
-    assert!(
-        state
-            .coordinator
-            .join(join_request())
-            .await
-            .unwrap()
-            .is_some()
-    );
+    assert!(state.gateway.join(join_request()).await.unwrap().is_some());
     assert_eq!(readiness(&state), Ok(()));
     assert_eq!(metric(&state, "farsign_journal_commits_total"), 1.0);
     let bytes = metric(&state, "farsign_journal_bytes");
     assert!(bytes > 0.0);
 
     disk.fail_after(0);
-    assert!(state.coordinator.join(join_request()).await.is_err());
+    assert!(state.gateway.join(join_request()).await.is_err());
     assert!(running.await.unwrap().is_err(), "it ends with the error");
     assert_eq!(readiness(&state), Err(NotReady::Unsaved));
     assert_eq!(

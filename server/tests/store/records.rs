@@ -5,8 +5,8 @@ use std::sync::Arc;
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::keys::{Key, RunKeys};
 use farsign::learner::{
-    Learner, LearnerEvent, LearnerOptions, LearnerState, Record, Verdict, VerdictOutcome,
-    VerificationJob,
+    GatewayId, Learner, LearnerEvent, LearnerOptions, LearnerState, Record, Verdict,
+    VerdictOutcome, VerificationJob,
 };
 use farsign::optimizer::{FarSign, FarSignOptions, Rule};
 use farsign::random::Stream;
@@ -14,8 +14,8 @@ use farsign::schedule::{Decay, StepSize};
 use farsign::sign::SignBits;
 use farsign::task::{Task, TaskId, VolunteerId};
 use farsign::version::VersionHash;
-use farsign_server::store::log::Log;
 use farsign_server::store::replay::ReplayOptions;
+use farsign_server::store::run_database::RunDatabase;
 use farsign_server::store::saved_values::{Checkpoint, RunIdentity};
 
 /// Parameters of the model.
@@ -114,7 +114,8 @@ impl Live {
         if count == 0 || kind == 0 {
             let number = u128::from(self.stream.below(9));
             let identity = (number > 0).then(|| number.into());
-            return Record::Join { identity };
+            let gateway = GatewayId::default();
+            return Record::Join { identity, gateway };
         }
         let (volunteer, number) = &mut self.connected[self.stream.below(count) as usize];
         match kind {
@@ -174,7 +175,7 @@ impl Live {
     }
 
     /// Returns the checkpoint at the end of a log.
-    pub fn checkpoint(&self, log: &Log) -> Checkpoint {
-        Checkpoint::of(&self.learner, log.position(), log.version())
+    pub fn checkpoint(&self, log: &RunDatabase) -> Checkpoint {
+        Checkpoint::of(&self.learner, log.position())
     }
 }

@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use farsign::learner::LearnerState;
 use farsign::optimizer::Rule;
 use farsign::random::Stream;
 use farsign_server::store::StoreError;
-use farsign_server::store::log::Log;
 use farsign_server::store::replay::replay;
+use farsign_server::store::run_database::RunDatabase;
 use farsign_server::store::saved_values::{Checkpoint, LogPosition};
 use farsign_server::store::state_dir::{OpenedRun, StateDir};
-use farsign_server::store::writer::Writer;
+use farsign_server::store::writer::{Writer, WriterOptions};
 use tempfile::TempDir;
 
 use crate::records::{Live, identity, initial, options};
@@ -35,17 +36,22 @@ impl Run {
         let mut live = Live::new(RULE, 3);
         let mut checkpoint = 0;
         tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let writer = Writer::start(log, Some(dir), u64::MAX).unwrap();
+            let options = WriterOptions {
+                database: log,
+                dir: Some(dir),
+                retention_bytes: u64::MAX,
+                counters: Arc::default(),
+            };
+            let writer = Writer::start(options, Box::new(|_, _| {})).unwrap();
             for batch in 1..=50 {
                 let records = live.records(20);
-                let is_due = batch % 15 == 0;
-                let due = is_due.then(|| live.state());
-                if is_due {
+                let positions = writer.append(records).await.unwrap();
+                if batch % 15 == 0 {
+                    writer.checkpoint(*positions.end(), live.state()).unwrap();
                     checkpoint = live.learner.optimizer().accepted();
                     let refers = live.state().oldest_reference() <= live.learner.position();
                     assert!(refers, "an update is not verified yet");
                 }
-                writer.save(records, batch, due).await.unwrap();
             }
             writer.close().await;
         });
@@ -65,7 +71,7 @@ impl Run {
     }
 }
 
-fn end_of(log: &Log) -> LearnerState {
+fn end_of(log: &RunDatabase) -> LearnerState {
     let newest = log.newest_checkpoint().unwrap();
     replay(log, &options(RULE), newest).unwrap().state()
 }
@@ -250,7 +256,7 @@ fn replaced_run_is_archived() {
         sequence: learner.position(),
         ..log.position()
     };
-    let checkpoint = Checkpoint::of(&learner, position, log.version());
+    let checkpoint = Checkpoint::of(&learner, position);
     let archived = dir.replace(log, &checkpoint).unwrap();
 
     let log = dir.open_undamaged().unwrap();

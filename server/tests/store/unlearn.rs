@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use farsign::learner::{Record, Verdict, VerdictOutcome};
+use farsign::learner::{GatewayId, Record, Verdict, VerdictOutcome};
 use farsign::optimizer::FarSign;
 use farsign::random::Stream;
 use farsign::sign::SignBits;
 use farsign::task::VolunteerId;
-use farsign_server::store::log::Log;
+use farsign_server::store::run_database::RunDatabase;
 use farsign_server::store::unlearn::{Unlearned, unlearn};
 
 use crate::disk::Disk;
 use crate::records::{D, Live, RULES, identity, initial, options, signs, task};
 
-fn log_of(rule: farsign::optimizer::Rule, disk: &Disk, records: &[Record]) -> Log {
-    let mut log = Log::create(disk.database().unwrap(), identity(), &initial(rule)).unwrap();
-    log.append(records, 1).unwrap();
+fn log_of(rule: farsign::optimizer::Rule, disk: &Disk, records: &[Record]) -> RunDatabase {
+    let mut log =
+        RunDatabase::create(disk.database().unwrap(), identity(), &initial(rule)).unwrap();
+    log.append(records).unwrap();
     log
 }
 
@@ -71,7 +72,7 @@ fn both_methods_remove_attack() {
     let rule = RULES[0];
     let disk = Disk::default();
     let mut live = Live::new(rule, 0);
-    let mut records: Vec<Record> = (0..10).map(|_| Record::Join { identity: None }).collect();
+    let mut records: Vec<Record> = (0..10).map(|_| join()).collect();
     records.iter().for_each(|record| live.take(record));
     let attacker = VolunteerId(4);
     for n in 0..400 {
@@ -119,9 +120,9 @@ fn rolled_back_steps_are_not_subtracted() {
     let rule = RULES[0];
     let disk = Disk::default();
     let mut live = Live::new(rule, 6);
-    live.take(&Record::Join { identity: None });
+    live.take(&join());
     let volunteer = VolunteerId(1);
-    let mut records = vec![Record::Join { identity: None }];
+    let mut records = vec![join()];
     let mut stream = Stream::new(6);
     let job = (1..).find_map(|number| {
         let update = Record::Update {
@@ -150,4 +151,11 @@ fn rolled_back_steps_are_not_subtracted() {
         subtracted.x,
         "older updates stay in part"
     );
+}
+
+fn join() -> Record {
+    Record::Join {
+        identity: None,
+        gateway: GatewayId::default(),
+    }
 }

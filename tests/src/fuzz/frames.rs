@@ -75,7 +75,7 @@ fn check_round_trip(record: &ServerRecord<'_>) {
     match record {
         ServerRecord::Welcome(welcome) => frame.welcome(welcome.volunteer, &welcome.settings),
         ServerRecord::Task(task) => frame.task(task),
-        ServerRecord::Accepted { task, accepted } => frame.accepted(*task, *accepted),
+        ServerRecord::Accepted { task, message } => frame.accepted(*task, *message),
         ServerRecord::Rejected { task, reason } => frame.rejected(*task, *reason),
         ServerRecord::Goodbye(goodbye) => frame.goodbye(*goodbye),
         ServerRecord::Version(_) => return,

@@ -10,7 +10,7 @@ use farsign::delta_coding;
 use farsign::direction::{DirectionFamily, DirectionSpec};
 use farsign::keys::{Key, RunKeys};
 use farsign::learner::codec::write_record;
-use farsign::learner::{Learner, LearnerOptions, Record, Verdict, VerdictOutcome};
+use farsign::learner::{GatewayId, Learner, LearnerOptions, Record, Verdict, VerdictOutcome};
 use farsign::optimizer::{FarSign, FarSignOptions, Rule};
 use farsign::random::Stream;
 use farsign::schedule::{Decay, StepSize};
@@ -241,15 +241,21 @@ fn saved_records() -> BTreeMap<String, Vec<u8>> {
     backup.truncate(backup.len() - 32); // the target appends the checksum
     let join = Record::Join {
         identity: Some(258.into()),
+        gateway: GatewayId(7),
     };
     let eject = Record::Eject {
         volunteer,
         reason: GoodbyeReason::EjectedByOperator,
     };
-    let position = codec::write_position(checkpoint.position, checkpoint.version);
+    let position = codec::write_position(checkpoint.position);
     let files = [
         ("join", 0, write_record(&join)),
         ("leave", 0, write_record(&Record::Leave(volunteer))),
+        (
+            "gateway_lost",
+            0,
+            write_record(&Record::GatewayLost(GatewayId(7))),
+        ),
         ("update", 0, write_record(&update)),
         ("eject", 0, write_record(&eject)),
         ("verdict", 0, write_record(&verdict)),
@@ -321,5 +327,5 @@ fn checkpoint() -> Checkpoint {
         sequence: learner.position(),
         bytes: 300,
     };
-    Checkpoint::of(&learner, position, 4)
+    Checkpoint::of(&learner, position)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::decoder::{Decoder, unknown};
 use super::{FOLD_VERSION, RecordError};
 use crate::identity::VolunteerIdentity;
-use crate::learner::{Record, Verdict, VerdictOutcome};
+use crate::learner::{GatewayId, Record, Verdict, VerdictOutcome};
 use crate::sign::SignBits;
 use crate::task::{GoodbyeReason, Task};
 
@@ -17,6 +17,7 @@ mod kind {
     pub const EJECT: u8 = 4;
     pub const VERDICT: u8 = 5;
     pub const VERIFY_PROBABILITY: u8 = 6;
+    pub const GATEWAY_LOST: u8 = 7;
 }
 
 /// The codes of outcomes.
@@ -30,9 +31,10 @@ mod outcome {
 pub fn write_record(record: &Record) -> Vec<u8> {
     let mut out = vec![FOLD_VERSION];
     match record {
-        Record::Join { identity } => {
+        Record::Join { identity, gateway } => {
             out.push(kind::JOIN);
             write_identity(*identity, &mut out);
+            out.extend(gateway.0.to_le_bytes());
         }
         Record::Update { task, signs, .. } => {
             out.push(kind::UPDATE);
@@ -45,6 +47,10 @@ pub fn write_record(record: &Record) -> Vec<u8> {
         Record::Leave(volunteer) => {
             out.push(kind::LEAVE);
             out.extend(volunteer.0.to_le_bytes());
+        }
+        Record::GatewayLost(gateway) => {
+            out.push(kind::GATEWAY_LOST);
+            out.extend(gateway.0.to_le_bytes());
         }
         Record::Eject { volunteer, reason } => {
             out.push(kind::EJECT);
@@ -72,6 +78,7 @@ pub fn read_record(bytes: &[u8]) -> Result<Record, RecordError> {
     let record = match decoder.u8()? {
         kind::JOIN => Record::Join {
             identity: decoder.optional(Decoder::identity)?,
+            gateway: GatewayId(decoder.u64()?),
         },
         kind::UPDATE => {
             let task = decoder.task()?;
@@ -91,7 +98,8 @@ pub fn read_record(bytes: &[u8]) -> Result<Record, RecordError> {
         }
         kind::VERDICT => Record::Verdict(read_verdict(&mut decoder)?),
         kind::VERIFY_PROBABILITY => Record::VerifyProbability(decoder.probability()?),
-        found => return Err(unknown("a record of kind 1 to 6", found)),
+        kind::GATEWAY_LOST => Record::GatewayLost(GatewayId(decoder.u64()?)),
+        found => return Err(unknown("a record of kind 1 to 7", found)),
     };
     decoder.end().map(|()| record)
 }

@@ -9,7 +9,7 @@ use super::{FOLD_VERSION, RecordError};
 use crate::attachment::Attached;
 use crate::learner::trust_store::TrustStore;
 use crate::learner::volunteer::VolunteerState;
-use crate::learner::{LearnerState, TrustRecord, VerificationJob};
+use crate::learner::{GatewayId, LearnerState, TrustRecord, VerificationJob};
 use crate::optimizer::FarSignState;
 use crate::rollback::{UnverifiedUpdate, UnverifiedUpdates};
 use crate::sign::SignBits;
@@ -37,6 +37,7 @@ pub enum ReadStateError {
 pub fn write_state(state: &LearnerState) -> Vec<u8> {
     let mut out = vec![FOLD_VERSION];
     out.extend(state.position.to_le_bytes());
+    out.extend(state.moved_at.to_le_bytes());
     out.push(state.verify_probability.is_some().into());
     if let Some(probability) = state.verify_probability {
         out.extend(probability.to_le_bytes());
@@ -72,6 +73,7 @@ pub fn read_state(
     };
     let mut decoder = Decoder::new(bytes)?;
     let position = decoder.u64()?;
+    let moved_at = decoder.u64()?;
     let verify_probability = decoder.optional(Decoder::probability)?;
     let trust_mean = TrustMean(decoder.f32()?);
     let optimizer = read_optimizer(&mut decoder)?;
@@ -89,6 +91,7 @@ pub fn read_state(
     Ok(LearnerState {
         optimizer,
         position,
+        moved_at,
         verify_probability,
         trust_mean,
         volunteers,
@@ -172,6 +175,7 @@ fn read_volunteers(
 fn write_volunteer(volunteer: &VolunteerState, out: &mut Vec<u8>) {
     let VolunteerState {
         identity,
+        gateway,
         record,
         closed,
         chain,
@@ -179,6 +183,7 @@ fn write_volunteer(volunteer: &VolunteerState, out: &mut Vec<u8>) {
         unverified,
     } = volunteer;
     write_identity(*identity, out);
+    out.extend(gateway.0.to_le_bytes());
     write_trust(*record, out);
     out.extend(closed.to_le_bytes());
     write_chain(chain, out);
@@ -203,6 +208,7 @@ fn read_volunteer(
     signs: FindSigns<'_>,
 ) -> Result<VolunteerState, RecordError> {
     let identity = decoder.optional(Decoder::identity)?;
+    let gateway = GatewayId(decoder.u64()?);
     let record = read_trust(decoder)?;
     let closed = decoder.u64()?;
     let chain = read_chain(decoder, signs)?;
@@ -224,6 +230,7 @@ fn read_volunteer(
     })?;
     Ok(VolunteerState {
         identity,
+        gateway,
         record,
         closed,
         chain,
@@ -245,7 +252,7 @@ fn read_segment(
     Ok(ChainSegment {
         updates,
         continues,
-        momentum: Attached::default(),
+        verified: Attached::default(),
         reset,
     })
 }

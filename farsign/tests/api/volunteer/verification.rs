@@ -11,8 +11,8 @@ use farsign::momentum::Momentum;
 use farsign::optimizer::Rule;
 use farsign::random::Stream;
 use farsign::sign::SignBits;
-use farsign::task::{Task, VolunteerId};
-use farsign::verification::{Recomputer, VerifiableUpdate};
+use farsign::task::{Task, TaskId, VolunteerId};
+use farsign::verification::{ChainSegment, Recomputer, VerifiableUpdate};
 use farsign::volunteer::{Event, Volunteer};
 
 use super::images;
@@ -107,7 +107,7 @@ fn single_wrong_bit_fails_verification() {
     let data = Arc::new(images(1, 300));
     let mut stream = Stream::new(9);
     for run in runs() {
-        let mut recomputer = Recomputer::new(run.settings(&data), Arc::clone(&data));
+        let mut recomputer = Recomputer::new(run.settings(&data), Arc::clone(&data), 1);
         let chains = chains(&run, &data);
         assert!(chains.len() >= 15, "{} chains: {run:?}", chains.len());
         for (number, mut chain) in chains.into_iter().enumerate() {
@@ -134,4 +134,45 @@ fn flip_one(signs: &mut SignBits, bits: u64) {
     let bit = (bits % signs.count() as u64) as usize;
     bytes[bit / 8] ^= 1 << (bit % 8);
     *signs = SignBits::from_bytes(&bytes, signs.count()).unwrap();
+}
+
+#[test]
+fn continued_segment_passes_without_momentum() {
+    let data = Arc::new(images(1, 300));
+    for run in runs() {
+        let settings = run.settings(&data);
+        let mut recomputer = Recomputer::new(settings.clone(), Arc::clone(&data), 1);
+        let mut other = Recomputer::new(settings, Arc::clone(&data), 1);
+        for (number, mut chain) in chains(&run, &data).into_iter().enumerate() {
+            for (index, update) in chain.iter_mut().enumerate() {
+                update.task.id = TaskId::new(VolunteerId(number as u64), 1 + index as u64);
+            }
+            let split = chain.len() / 2;
+            let (first, second) = (
+                segment(&chain, 0, split),
+                segment(&chain, split, chain.len()),
+            );
+            if split == 0 {
+                continue;
+            }
+            let count = |recomputer: &mut Recomputer, segment| {
+                let found = recomputer.verify(segment).expect("a verifiable segment");
+                assert_eq!(found.mismatch, None, "chain {number} of {run:?}");
+                found.updates as usize
+            };
+            assert_eq!(count(&mut recomputer, &first), split);
+            let rest = chain.len() - split;
+            assert_eq!(count(&mut recomputer, &second), rest, "from its momentum");
+            assert_eq!(count(&mut other, &second), chain.len(), "from the reset");
+        }
+    }
+}
+
+fn segment(chain: &[VerifiableUpdate], first: usize, end: usize) -> ChainSegment {
+    ChainSegment {
+        updates: chain[first..end].to_vec(),
+        continues: first > 0,
+        verified: chain[..first].to_vec().into(),
+        reset: chain[0].task.id,
+    }
 }

@@ -258,12 +258,12 @@ proptest! {
     fn small_records_round_trip_in_order(
         task in tasks(), ids: [u64; 2], reason in select(RejectReason::ALL), goodbye in goodbyes(),
     ) {
-        let [id, accepted] = ids;
+        let [id, message] = ids;
         let frame = server_frame(|frame| {
-            frame.accepted(TaskId(id), accepted).rejected(TaskId(id), reason).task(&task).goodbye(goodbye);
+            frame.accepted(TaskId(id), message).rejected(TaskId(id), reason).task(&task).goodbye(goodbye);
         });
         prop_assert_eq!(read_all(&frame).unwrap(), [
-            ServerRecord::Accepted { task: TaskId(id), accepted },
+            ServerRecord::Accepted { task: TaskId(id), message },
             ServerRecord::Rejected { task: TaskId(id), reason },
             ServerRecord::Task(task),
             ServerRecord::Goodbye(goodbye),

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::coordinator::{Ejection, VolunteerSummary};
+use crate::gateway::{Ejection, VolunteerSummary};
 
 /// A connected volunteer.
 #[derive(Clone, Debug, Serialize)]

@@ -24,7 +24,7 @@ use crate::http::admin::pagination::{Page, PageRequest};
 use crate::shutdown::cancelled;
 use crate::state::AppState;
 
-/// Concurrent streams. Each event requests all volunteers from the coordinator.
+/// Concurrent streams. Each event requests all volunteers from the gateway.
 const MAX_STREAMS: usize = 8;
 
 /// Newest ejections in an event; `/ejections` lists more.
@@ -75,8 +75,8 @@ struct JournalInfo {
 impl DashboardEvent {
     /// Collects an event; `None` if the server is shutting down.
     async fn collect(state: &AppState, request: &PageRequest) -> Option<Self> {
-        let listing = state.coordinator.list().await.ok()?;
-        let snapshot = state.coordinator.snapshot();
+        let listing = state.gateway.list().await.ok()?;
+        let snapshot = state.gateway.snapshot();
         Some(Self {
             volunteers: request.page(
                 listing

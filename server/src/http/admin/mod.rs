@@ -16,8 +16,8 @@ use farsign::task::{GoodbyeReason, VolunteerId};
 use crate::admission::TokenDigest;
 use crate::admission::ban_file::BanFileError;
 use crate::admission::bans::{Ban, ParseBanError};
-use crate::coordinator::{CoordinatorStopped, EjectTarget};
 use crate::effort::{Effort, ParseEffortError};
+use crate::gateway::{EjectTarget, GatewayStopped};
 use crate::state::AppState;
 
 mod dto;
@@ -85,7 +85,7 @@ fn bearer_token(value: &[u8]) -> Option<&[u8]> {
 #[derive(Debug, thiserror::Error)]
 enum AdminError {
     #[error(transparent)]
-    Stopping(#[from] CoordinatorStopped),
+    Stopping(#[from] GatewayStopped),
     #[error("")]
     NotFound,
     #[error(transparent)]
@@ -113,7 +113,7 @@ impl IntoResponse for AdminError {
 async fn volunteers(
     State(state): State<Arc<AppState>>,
 ) -> Result<Json<Vec<VolunteerRow>>, AdminError> {
-    let listing = state.coordinator.list().await?;
+    let listing = state.gateway.list().await?;
     Ok(Json(
         listing
             .volunteers
@@ -126,7 +126,7 @@ async fn volunteers(
 async fn ejections(
     State(state): State<Arc<AppState>>,
 ) -> Result<Json<Vec<EjectionRow>>, AdminError> {
-    let listing = state.coordinator.list().await?;
+    let listing = state.gateway.list().await?;
     Ok(Json(
         listing
             .ejections
@@ -142,7 +142,7 @@ async fn eject(
 ) -> Result<StatusCode, AdminError> {
     let target = EjectTarget::Volunteer(VolunteerId(id));
     match state
-        .coordinator
+        .gateway
         .eject(target, GoodbyeReason::EjectedByOperator)
         .await?
     {
@@ -157,7 +157,7 @@ async fn set_volunteer_effort(
     text: String,
 ) -> Result<StatusCode, AdminError> {
     match state
-        .coordinator
+        .gateway
         .set_effort(Some(VolunteerId(id)), text.trim().parse()?)
         .await?
     {
@@ -171,7 +171,7 @@ async fn set_effort(
     text: String,
 ) -> Result<StatusCode, AdminError> {
     let effort: Effort = text.trim().parse()?;
-    state.coordinator.set_effort(None, effort).await?;
+    state.gateway.set_effort(None, effort).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -194,10 +194,7 @@ async fn ban(State(state): State<Arc<AppState>>, text: String) -> Result<StatusC
         Ban::Address(client) => EjectTarget::Address(client),
         Ban::Identity(identity) => EjectTarget::Identity(identity),
     };
-    state
-        .coordinator
-        .eject(target, GoodbyeReason::Banned)
-        .await?;
+    state.gateway.eject(target, GoodbyeReason::Banned).await?;
     state.admission.save_bans().await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -82,7 +82,7 @@ async fn model(
 }
 
 fn encode_newest(state: &AppState) -> ModelFile {
-    let snapshot = state.coordinator.snapshot();
+    let snapshot = state.gateway.snapshot();
     let model = TrainedModel {
         run: &state.run,
         data_name: &state.data.name,

@@ -28,7 +28,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tower_http::timeout::TimeoutLayer;
 
-use crate::coordinator::CoordinatorStopped;
+use crate::gateway::GatewayStopped;
 use crate::http::leaderboard::name::{Name, NameError};
 use crate::http::leaderboard::registry::{MAX_VOLUNTEERS, NameRegistry};
 use crate::http::ttl_cache::TtlCache;
@@ -48,7 +48,7 @@ const MAX_BODY_BYTES: usize = 4096;
 struct Leaderboard {
     registry: Mutex<NameRegistry>,
     list: TtlCache<List>,
-    /// Held while a list is computed, so that concurrent requests query the coordinator once.
+    /// Held while a list is computed, so that concurrent requests query the learner once.
     computing: tokio::sync::Mutex<()>,
 }
 
@@ -119,7 +119,7 @@ enum LeaderboardError {
     #[error("expected at most {MAX_VOLUNTEERS} volunteers, found {0}")]
     TooManyVolunteers(usize),
     #[error(transparent)]
-    Stopping(#[from] CoordinatorStopped),
+    Stopping(#[from] GatewayStopped),
 }
 
 impl IntoResponse for LeaderboardError {
@@ -164,7 +164,7 @@ async fn list(
         .iter()
         .flat_map(|(.., volunteers)| volunteers.clone())
         .collect();
-    let accepted = state.coordinator.accepted_counts(all).await?;
+    let accepted = state.gateway.accepted_counts(all).await?;
     Ok(Json(leaderboard.update_list(
         Instant::now(),
         &people,
@@ -195,7 +195,7 @@ async fn set_name(
         .iter()
         .map(|text| identity(text))
         .collect::<Result<_, _>>()?;
-    let accepted = state.coordinator.accepted_counts(volunteers).await?;
+    let accepted = state.gateway.accepted_counts(volunteers).await?;
     let credited = accepted.into_iter().filter(|(_, accepted)| *accepted > 0);
     let volunteers: Vec<VolunteerIdentity> = credited.map(|(volunteer, _)| volunteer).collect();
     let kept = !volunteers.is_empty();

@@ -75,8 +75,8 @@ async fn respond(
     pair: VersionPair,
     headers: &HeaderMap,
 ) -> Result<Response, VersionUnavailable> {
-    pair.check(&state.coordinator.snapshot())?;
-    let coordinator = state.coordinator.clone();
+    pair.check(&state.gateway.snapshot())?;
+    let coordinator = state.gateway.clone();
     // Reads the snapshot when its turn comes, so that requests in the queue keep no old snapshot in memory.
     let encode = move || pair.encode(&coordinator.snapshot());
     let frame = encoder.frame(pair, encode).await?;

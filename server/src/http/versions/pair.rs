@@ -6,7 +6,7 @@ use farsign::version::{Version, VersionHash};
 use farsign::wire::EncodedVersion;
 
 use super::unavailable::VersionUnavailable;
-use crate::coordinator::Snapshot;
+use crate::gateway::Snapshot;
 
 /// The names of a version and its base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

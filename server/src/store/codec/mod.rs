@@ -1,11 +1,11 @@
-//! The binary encoding of saved values, format 3.
+//! The binary encoding of saved values, format 4.
 //!
 //! ```text
 //!   identity     format 4 | seed 8 | keys of tasks and sampling 32 each | run id 8 | digest 32 | settings, TOML to the end
 //!
-//!   position     sequence 8 | log bytes 8 | version 8                all integers little-endian
+//!   position     sequence 8 | log bytes 8                            all integers little-endian
 //!
-//!   checkpoint   position 24 | begin of the log that it needs: sequence 8, bytes 8 | state of the learner
+//!   checkpoint   position 16 | begin of the log that it needs: sequence 8, bytes 8 | state of the learner
 //!
 //!   backup       length of identity 4 | identity | checkpoint | SHA-256 of all that 32
 //! ```
@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use crate::store::saved_values::{Checkpoint, LogPosition, RunIdentity};
 
 /// The format this program writes and reads.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 const DIGEST_BYTES: usize = 32;
 
@@ -109,17 +109,17 @@ pub fn read_identity(bytes: &[u8]) -> Result<RunIdentity, SavedValueError> {
     })
 }
 
-/// Encodes a position, and the number of the newest version there.
-pub fn write_position(position: LogPosition, version: u64) -> Vec<u8> {
-    let numbers = [position.sequence, position.bytes, version];
+/// Encodes a position.
+pub fn write_position(position: LogPosition) -> Vec<u8> {
+    let numbers = [position.sequence, position.bytes];
     numbers.map(u64::to_le_bytes).concat()
 }
 
-/// Decodes a position and the number of the version.
+/// Decodes a position.
 ///
 /// # Errors
 /// Returns an error if the bytes are invalid.
-pub fn read_position(bytes: &[u8]) -> Result<(LogPosition, u64), SavedValueError> {
+pub fn read_position(bytes: &[u8]) -> Result<LogPosition, SavedValueError> {
     let bytes = &mut &*bytes;
     let position = take_position(bytes)?;
     match bytes.len() {
@@ -133,17 +133,14 @@ pub fn read_position(bytes: &[u8]) -> Result<(LogPosition, u64), SavedValueError
 pub struct CheckpointHeader {
     /// Position in the log.
     pub position: LogPosition,
-    /// Number of the newest published version.
-    pub version: u64,
     /// Where the log begins that the state needs.
     pub begin: LogPosition,
 }
 
 /// Encodes a checkpoint, with the place where the log begins that its state needs.
 pub fn write_checkpoint(checkpoint: &Checkpoint, begin: LogPosition) -> Vec<u8> {
-    let mut out = write_position(checkpoint.position, checkpoint.version);
-    out.extend(begin.sequence.to_le_bytes());
-    out.extend(begin.bytes.to_le_bytes());
+    let mut out = write_position(checkpoint.position);
+    out.extend(write_position(begin));
     out.extend(write_state(&checkpoint.state));
     out
 }
@@ -154,11 +151,9 @@ pub fn write_checkpoint(checkpoint: &Checkpoint, begin: LogPosition) -> Vec<u8> 
 /// Returns an error if the bytes are invalid.
 pub fn read_header(bytes: &[u8]) -> Result<(CheckpointHeader, &[u8]), SavedValueError> {
     let mut rest = bytes;
-    let (position, version) = take_position(&mut rest)?;
     let header = CheckpointHeader {
-        position,
-        version,
-        begin: take_log_position(&mut rest)?,
+        position: take_position(&mut rest)?,
+        begin: take_position(&mut rest)?,
     };
     Ok((header, rest))
 }
@@ -174,7 +169,6 @@ pub fn read_checkpoint(
     let (header, state) = read_header(bytes)?;
     Ok(Checkpoint {
         position: header.position,
-        version: header.version,
         state: read_state(state, signs)?,
     })
 }
@@ -212,11 +206,7 @@ pub fn read_backup(bytes: &[u8]) -> Result<(RunIdentity, Checkpoint), SavedValue
     Ok((identity, checkpoint))
 }
 
-fn take_position(bytes: &mut &[u8]) -> Result<(LogPosition, u64), SavedValueError> {
-    Ok((take_log_position(bytes)?, take_u64(bytes)?))
-}
-
-fn take_log_position(bytes: &mut &[u8]) -> Result<LogPosition, SavedValueError> {
+fn take_position(bytes: &mut &[u8]) -> Result<LogPosition, SavedValueError> {
     Ok(LogPosition {
         sequence: take_u64(bytes)?,
         bytes: take_u64(bytes)?,

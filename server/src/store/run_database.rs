@@ -33,14 +33,12 @@ const CHECKPOINTS: TableDefinition<u64, &[u8]> = TableDefinition::new("checkpoin
 /// Checkpoints that always stay: if the newest is unusable, the one before is available.
 const MIN_CHECKPOINTS: usize = 2;
 
-/// An open log. A run has one at a time.
+/// The database of a run, open. A run has one at a time.
 #[derive(Debug)]
-pub struct Log {
+pub struct RunDatabase {
     database: Database,
     identity: RunIdentity,
     position: LogPosition,
-    /// Number of the newest published version.
-    version: u64,
     /// Checkpoints, the oldest first.
     checkpoints: VecDeque<CheckpointEntry>,
 }
@@ -56,7 +54,7 @@ struct CheckpointEntry {
     bytes: u64,
 }
 
-impl Log {
+impl RunDatabase {
     /// Creates the log of a run in an empty database.
     ///
     /// # Errors
@@ -66,9 +64,7 @@ impl Log {
         identity: RunIdentity,
         checkpoint: &Checkpoint,
     ) -> Result<Self, StoreError> {
-        let Checkpoint {
-            position, version, ..
-        } = *checkpoint;
+        let position = checkpoint.position;
         let bytes = codec::write_checkpoint(checkpoint, position);
         let write = database.begin_write().map_err(database_error)?;
         {
@@ -78,7 +74,7 @@ impl Log {
                 .map_err(database_error)?;
             let mut table = write.open_table(POSITION).map_err(database_error)?;
             table
-                .insert((), &*codec::write_position(position, version))
+                .insert((), &*codec::write_position(position))
                 .map_err(database_error)?;
             let mut table = write.open_table(CHECKPOINTS).map_err(database_error)?;
             table
@@ -96,7 +92,6 @@ impl Log {
             database,
             identity,
             position,
-            version,
             checkpoints,
         })
     }
@@ -116,7 +111,7 @@ impl Log {
                 .to_vec())
         };
         let identity = codec::read_identity(&only(IDENTITY)?)?;
-        let (position, version) = codec::read_position(&only(POSITION)?)?;
+        let position = codec::read_position(&only(POSITION)?)?;
         let mut checkpoints = VecDeque::new();
         let table = read.open_table(CHECKPOINTS).map_err(database_error)?;
         for entry in table.iter().map_err(database_error)? {
@@ -138,7 +133,6 @@ impl Log {
             database,
             identity,
             position,
-            version,
             checkpoints,
         })
     }
@@ -148,22 +142,19 @@ impl Log {
         &self.identity
     }
 
-    /// Returns the position of the last event.
+    /// Returns the position of the last record.
     pub fn position(&self) -> LogPosition {
         self.position
     }
 
-    /// Returns the number of the newest published version.
-    pub fn version(&self) -> u64 {
-        self.version
-    }
-
-    /// Appends records in order, with the number of the newest version after them. When this returns `Ok`, they survive
-    /// crashes and, if the disk honours `fsync`, power loss.
+    /// Appends records in order. When this returns `Ok`, they survive crashes and, if the disk honours `fsync`, power loss.
     ///
     /// # Errors
     /// Returns an error if they may not be durable. Nothing more can then be written until the log is reopened.
-    pub fn append(&mut self, records: &[Record], version: u64) -> Result<(), StoreError> {
+    pub fn append<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<(), StoreError> {
         let mut position = self.position;
         let write = self.database.begin_write().map_err(database_error)?;
         {
@@ -180,16 +171,15 @@ impl Log {
             }
             let mut table = write.open_table(POSITION).map_err(database_error)?;
             table
-                .insert((), &*codec::write_position(position, version))
+                .insert((), &*codec::write_position(position))
                 .map_err(database_error)?;
         }
         write.commit().map_err(database_error)?;
         self.position = position;
-        self.version = version;
         Ok(())
     }
 
-    /// Writes the state after the last record, and deletes old records beyond `retention_bytes`.
+    /// Writes the state after a record, and deletes old records beyond `retention_bytes`.
     ///
     /// # Errors
     /// Returns an error if the checkpoint may not be durable.

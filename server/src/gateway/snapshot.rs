@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use farsign::tolerance::Tolerance;
-use farsign::training_server::TrainingServer;
 use farsign::version::{Grid, Version, VersionHash};
 use farsign::wire::EncodedVersion;
 use parking_lot::Mutex;
+
+use crate::run::board::{Progress, PublishedVersion};
 
 /// Earlier versions that are kept. A volunteer with an older one receives the newest as a whole.
 const MAX_BASES: usize = 64;
@@ -25,7 +26,7 @@ pub struct Snapshot {
     /// The version of the model that tasks are issued against.
     pub version: Arc<Version>,
     /// The exact parameters in units, `[d]`, of which the version is a rounding.
-    x: Vec<i32>,
+    x: Arc<[i32]>,
     /// The same as floats, computed when first needed.
     parameters: OnceLock<Vec<f32>>,
     /// Time of creation.
@@ -46,34 +47,29 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Creates the first snapshot of this process.
-    pub(super) fn initial(training: &TrainingServer) -> Self {
-        Self::new(training, None, Vec::new())
+    pub(super) fn initial(published: PublishedVersion, progress: &Progress) -> Self {
+        Self::new(published, progress, Vec::new())
     }
 
     /// Creates the snapshot of the newest version.
-    pub(super) fn advance(&self, training: &TrainingServer, tolerance: Option<Tolerance>) -> Self {
+    pub(super) fn advance(&self, published: PublishedVersion, progress: &Progress) -> Self {
         let mut bases = self.bases.clone();
         bases.push(Arc::clone(&self.version));
         let version_bytes = size_of_val(self.version.k());
         let capacity = MAX_BASES.min(MAX_BASE_BYTES / version_bytes).max(1);
         bases.drain(..bases.len().saturating_sub(capacity));
-        Self::new(training, tolerance, bases)
+        Self::new(published, progress, bases)
     }
 
-    fn new(
-        training: &TrainingServer,
-        tolerance: Option<Tolerance>,
-        bases: Vec<Arc<Version>>,
-    ) -> Self {
-        let optimizer = training.optimizer();
-        let version = Arc::clone(training.version());
+    fn new(published: PublishedVersion, progress: &Progress, bases: Vec<Arc<Version>>) -> Self {
+        let PublishedVersion { version, exact } = published;
         Self {
             made: Instant::now(),
             accepted: version.accepted(),
-            active: optimizer.active(),
-            progress: optimizer.progress(),
-            tolerance,
-            x: optimizer.x().to_vec(),
+            active: progress.active,
+            progress: progress.fraction,
+            tolerance: progress.tolerance,
+            x: exact.unwrap_or_else(|| version.units().collect()),
             parameters: OnceLock::new(),
             version,
             bases,

@@ -1,4 +1,4 @@
-//! The handle of the coordinator: commands into its queue, and their replies.
+//! The handle of the gateway: commands into its queue, and their replies.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Bytes;
 use farsign::identity::VolunteerIdentity;
-use farsign::learner::VerificationResult;
 use farsign::task::{GoodbyeReason, RejectReason, Task, TaskId, VolunteerId};
 use farsign::task_sizing::VolunteerPace;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::registry::{EjectTarget, JoinRequest};
 use super::snapshot::Snapshot;
-use super::telemetry::VolunteerListing;
+use super::{Sessions, VolunteerListing};
 use crate::effort::Effort;
+use crate::run::reports::{NoLearner, Reports};
 
 /// A task with the snapshot that it was issued against.
 #[derive(Debug)]
@@ -64,20 +64,41 @@ impl Default for TaskRequest {
 /// The reply to an update.
 #[derive(Debug)]
 pub struct UpdateReply {
-    /// Number of accepted updates including this one, or the reason for its rejection.
+    /// Number of its message in the log, or the reason for its rejection.
     pub verdict: Result<u64, RejectReason>,
     /// Whether the update closed its task.
     pub closed: bool,
     /// The next tasks, in order: up to two, if the update closed a task and the run continues.
     pub next: Vec<TaskAssignment>,
-    /// The volunteer's effort, if it rests before its next task or that task is held. [`CoordinatorHandle::resume`] issues
+    /// The volunteer's effort, if it rests before its next task or that task is held. [`GatewayHandle::resume`] issues
     /// that task.
     pub rest: Option<Effort>,
     /// Whether the run is finished.
     pub finished: bool,
 }
 
-/// A command for the coordinator.
+impl UpdateReply {
+    /// Creates the reply to an update that closed no task.
+    pub(super) fn rejected(reason: RejectReason) -> Self {
+        Self {
+            verdict: Err(reason),
+            closed: false,
+            next: Vec::new(),
+            rest: None,
+            finished: false,
+        }
+    }
+
+    /// Creates the reply to an update after the end of the run.
+    pub(super) fn finished() -> Self {
+        Self {
+            finished: true,
+            ..Self::rejected(RejectReason::RunFinished)
+        }
+    }
+}
+
+/// A command for the gateway.
 #[derive(Debug)]
 pub(super) enum Command {
     Join {
@@ -99,13 +120,8 @@ pub(super) enum Command {
     Leave {
         volunteer: VolunteerId,
     },
-    Verified(VerificationResult),
-    AcceptedCounts {
-        identities: Vec<VolunteerIdentity>,
-        reply: oneshot::Sender<HashMap<VolunteerIdentity, u64>>,
-    },
-    List {
-        reply: oneshot::Sender<VolunteerListing>,
+    Sessions {
+        reply: oneshot::Sender<Sessions>,
     },
     Eject {
         target: EjectTarget,
@@ -120,39 +136,43 @@ pub(super) enum Command {
     Stop,
 }
 
-/// A handle of the coordinator.
+/// A handle of the gateway.
 #[derive(Clone, Debug)]
-pub struct CoordinatorHandle {
+pub struct GatewayHandle {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) accepted: Arc<AtomicU64>,
+    pub(super) reports: Arc<dyn Reports>,
 }
 
-/// The error of every request after the coordinator has stopped.
+/// The error of every request after the gateway has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server is stopping")]
-pub struct CoordinatorStopped;
+pub struct GatewayStopped;
 
-/// Every method with a `Result` returns an error if the coordinator has stopped.
+impl From<NoLearner> for GatewayStopped {
+    fn from(_: NoLearner) -> Self {
+        Self
+    }
+}
+
+/// Every method with a `Result` returns an error if the gateway has stopped.
 #[allow(clippy::missing_errors_doc)]
-impl CoordinatorHandle {
+impl GatewayHandle {
     /// Adds a volunteer and returns its first task. `None` if the run is finished. Another session of the same identity is
     /// ejected.
-    pub async fn join(
-        &self,
-        request: JoinRequest,
-    ) -> Result<Option<JoinReply>, CoordinatorStopped> {
+    pub async fn join(&self, request: JoinRequest) -> Result<Option<JoinReply>, GatewayStopped> {
         self.request(|reply| Command::Join { request, reply }).await
     }
 
-    /// Applies an update, `bits` being one sign bit per direction, and issues the requested tasks.
+    /// Adds an update to the log, `bits` being one sign bit per direction, and issues the requested tasks.
     pub async fn update(
         &self,
         volunteer: VolunteerId,
         task: TaskId,
         bits: Bytes,
         request: TaskRequest,
-    ) -> Result<UpdateReply, CoordinatorStopped> {
+    ) -> Result<UpdateReply, GatewayStopped> {
         self.request(|reply| Command::Update {
             volunteer,
             task,
@@ -168,7 +188,7 @@ impl CoordinatorHandle {
         &self,
         volunteer: VolunteerId,
         request: TaskRequest,
-    ) -> Result<Vec<TaskAssignment>, CoordinatorStopped> {
+    ) -> Result<Vec<TaskAssignment>, GatewayStopped> {
         self.request(|reply| Command::Resume {
             volunteer,
             request,
@@ -178,17 +198,18 @@ impl CoordinatorHandle {
     }
 
     /// Lists connected volunteers and recent ejections.
-    pub async fn list(&self) -> Result<VolunteerListing, CoordinatorStopped> {
-        self.request(|reply| Command::List { reply }).await
+    pub async fn list(&self) -> Result<VolunteerListing, GatewayStopped> {
+        let sessions = self.request(|reply| Command::Sessions { reply }).await?;
+        let reports = self.reports.volunteers().await?;
+        Ok(sessions.with_reports(&reports))
     }
 
     /// Returns the accepted updates of each identity over all its sessions.
     pub async fn accepted_counts(
         &self,
         identities: Vec<VolunteerIdentity>,
-    ) -> Result<HashMap<VolunteerIdentity, u64>, CoordinatorStopped> {
-        self.request(|reply| Command::AcceptedCounts { identities, reply })
-            .await
+    ) -> Result<HashMap<VolunteerIdentity, u64>, GatewayStopped> {
+        Ok(self.reports.accepted_counts(identities).await?)
     }
 
     /// Ejects volunteers with a reason and returns how many.
@@ -196,7 +217,7 @@ impl CoordinatorHandle {
         &self,
         target: EjectTarget,
         reason: GoodbyeReason,
-    ) -> Result<usize, CoordinatorStopped> {
+    ) -> Result<usize, GatewayStopped> {
         self.request(|reply| Command::Eject {
             target,
             reason,
@@ -210,7 +231,7 @@ impl CoordinatorHandle {
         &self,
         volunteer: Option<VolunteerId>,
         effort: Effort,
-    ) -> Result<usize, CoordinatorStopped> {
+    ) -> Result<usize, GatewayStopped> {
         self.request(|reply| Command::SetEffort {
             volunteer,
             effort,
@@ -222,21 +243,21 @@ impl CoordinatorHandle {
     async fn request<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
-    ) -> Result<T, CoordinatorStopped> {
+    ) -> Result<T, GatewayStopped> {
         let (sender, reply) = oneshot::channel();
         self.commands
             .send(command(sender))
             .await
-            .map_err(|_| CoordinatorStopped)?;
-        reply.await.map_err(|_| CoordinatorStopped)
+            .map_err(|_| GatewayStopped)?;
+        reply.await.map_err(|_| GatewayStopped)
     }
 
-    /// Removes a volunteer. A stopped coordinator has none.
+    /// Removes a volunteer. A stopped gateway has none.
     pub async fn leave(&self, volunteer: VolunteerId) {
         _ = self.commands.send(Command::Leave { volunteer }).await;
     }
 
-    /// Stops the coordinator and waits until it has handled all earlier commands.
+    /// Stops the gateway and waits until it has handled all earlier commands.
     pub async fn stop(&self) {
         _ = self.commands.send(Command::Stop).await; // fails if it has stopped already
         let mut snapshots = self.snapshots.clone();

@@ -7,7 +7,7 @@ use farsign::identity::VolunteerIdentity;
 use farsign::learner::TrustRecord;
 use farsign::task::{GoodbyeReason, VolunteerId};
 
-use crate::coordinator::registry::JoinRequest;
+use super::registry::JoinRequest;
 use crate::net::client_addr::ClientAddr;
 
 /// Ejections that are remembered.
@@ -34,7 +34,7 @@ pub struct Ejection {
 
 /// The newest ejections.
 #[derive(Clone, Debug, Default)]
-pub(in crate::coordinator) struct EjectionLog {
+pub(super) struct EjectionLog {
     newest_first: VecDeque<Ejection>,
     /// All ejections since the server started.
     count: u64,

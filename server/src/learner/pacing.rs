@@ -1,14 +1,11 @@
-//! The pace of the server: how many updates it takes a second, and how many images it can verify.
+//! The pace of the learner: how many updates it takes a second, and how many images it can verify.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use farsign::dataset::ShardList;
-use farsign::task::RunSettings;
-use farsign::task_sizing::TaskLimits;
-
 use crate::counters::VerificationCounters;
+use crate::run::board::Capacity;
 
 /// Factor by which earlier batches count less with each further one.
 const DECAY: f64 = 0.99;
@@ -22,12 +19,9 @@ const VERIFICATION_INTERVAL: Duration = Duration::from_secs(1);
 /// CPU time of verification before its pace is known, in seconds.
 const MIN_VERIFICATION_S: f64 = 0.01;
 
-/// The measured pace of the server.
-#[derive(Debug)]
-pub(super) struct ServerPace {
-    limits: TaskLimits,
-    /// The shards of the training data.
-    shards: Arc<ShardList>,
+/// The measured pace of a learner and its verifiers.
+#[derive(Debug, Default)]
+pub(super) struct LearnerPace {
     /// Decaying sum of the updates of batches.
     updates: f64,
     /// Decaying sum of the CPU time of batches, in seconds.
@@ -47,44 +41,28 @@ struct VerificationPace {
     accepted: u64,
     /// Accepted updates a second, averaged. `None` before the first measurement.
     updates_per_s: Option<f64>,
+    /// Images of an average task that it can afford.
+    images: f64,
 }
 
-impl ServerPace {
-    /// Creates the pace of a run with these settings and training data.
-    pub fn new(run: &RunSettings, shards: Arc<ShardList>) -> Self {
-        let limits = TaskLimits {
-            minibatch: run.batch,
-            training_images: 0,
-            timeout_ms: run.task_timeout_ms,
-            active: 0,
-            updates_per_s: None,
-            verifiable_images: None,
-        };
-        Self {
-            limits,
-            shards,
-            updates: 0.0,
-            busy_s: 0.0,
-            verification: None,
-        }
-    }
-
-    /// Measures verification too, which may use `cpu_fraction` of a core. The run has `accepted` updates.
+impl LearnerPace {
+    /// Measures verification too, which may use `cpu_fraction` of a core, and before it is measured can afford `images`.
+    /// The run has `accepted` updates.
     pub fn with_verification(
         mut self,
         cpu_fraction: f64,
+        images: u32,
         counters: Arc<VerificationCounters>,
         accepted: u64,
         now: Instant,
     ) -> Self {
-        // Before the pace of verification is known, it can afford the minibatch that the operator chose.
-        self.limits.verifiable_images = Some(self.limits.minibatch.into());
         self.verification = Some(VerificationPace {
             cpu_fraction,
             counters,
             measured: now,
             accepted,
             updates_per_s: None,
+            images: images.into(),
         });
         self
     }
@@ -109,18 +87,16 @@ impl ServerPace {
             return;
         };
         if let Some(images) = verification.measure(now, accepted, recomputed_fraction) {
-            self.limits.verifiable_images = Some(images);
+            verification.images = images;
         }
     }
 
-    /// Returns the limits of a task's size with this many active volunteers, for one with this many shards.
-    pub fn limits(&self, active: usize, shards: u16) -> TaskLimits {
+    /// Returns what the learner and its verifiers can take.
+    pub fn capacity(&self) -> Capacity {
         let is_known = self.updates >= MIN_UPDATES && self.busy_s > 0.0;
-        TaskLimits {
-            active,
-            training_images: self.shards.images_of_first(shards.into()) as u32,
+        Capacity {
             updates_per_s: is_known.then(|| self.updates / self.busy_s),
-            ..self.limits
+            verifiable_images: self.verification.as_ref().map(|pace| pace.images),
         }
     }
 }
@@ -155,77 +131,51 @@ impl VerificationPace {
 
 #[cfg(test)]
 mod tests {
-    use farsign::dataset::ShardEntry;
-    use farsign::direction::{DirectionFamily, DirectionSpec};
-    use farsign::estimate::Order;
-    use farsign::model::Architecture;
-
     use super::*;
-
-    fn pace() -> ServerPace {
-        let architecture = Architecture::new(vec![4, 2]).expect("a valid architecture");
-        let d = architecture.parameters();
-        let run = RunSettings {
-            run_id: 1,
-            architecture,
-            order: Order::First,
-            directions: DirectionSpec::new(DirectionFamily::Coordinate, d, d).expect("valid"),
-            batch: 128,
-            beta: 0.3,
-            task_timeout_ms: 60_000,
-            train_digest: [0; 32],
-        };
-        let entry = |images| ShardEntry {
-            digest: [0; 32],
-            images,
-        };
-        let shards = ShardList::new(2, 2, 2, vec![entry(1_000), entry(2_000), entry(5_000)]);
-        ServerPace::new(&run, Arc::new(shards.expect("a valid list")))
-    }
 
     #[test]
     fn busy_time_gives_update_rate() {
-        let mut pace = pace();
-        assert_eq!(pace.limits(7, 2).updates_per_s, None);
+        let mut pace = LearnerPace::default();
+        assert_eq!(pace.capacity(), Capacity::default());
         for _ in 0..1000 {
             pace.record_batch(4, Duration::from_millis(2));
             pace.record_batch(0, Duration::from_secs(1)); // a batch without updates
         }
-        let limits = pace.limits(7, 2);
-        assert!((limits.updates_per_s.expect("known") - 2000.0).abs() < 1.0);
-        assert_eq!((limits.active, limits.training_images), (7, 3_000));
+        let found = pace.capacity().updates_per_s.expect("known");
+        assert!((found - 2000.0).abs() < 1.0, "{found}");
     }
 
     #[test]
     fn affordable_images_follow_budget() {
         let counters = Arc::new(VerificationCounters::default());
         let start = Instant::now();
-        let mut pace = pace().with_verification(0.25, Arc::clone(&counters), 100, start);
+        let shared = Arc::clone(&counters);
+        let mut pace = LearnerPace::default().with_verification(0.25, 128, shared, 100, start);
         assert_eq!(
-            pace.limits(1, 2).verifiable_images,
+            pace.capacity().verifiable_images,
             Some(128.0),
             "at first the minibatch"
         );
         let after = |s| start + Duration::from_secs(s);
         pace.measure_verification(after(1), 200, || 0.1);
         assert_eq!(
-            pace.limits(1, 2).verifiable_images,
+            pace.capacity().verifiable_images,
             Some(128.0),
             "nothing was verified yet"
         );
         counters.cpu_us.store(500_000, Ordering::Relaxed);
         counters.images.store(100_000, Ordering::Relaxed); // 200,000 a second
         pace.measure_verification(after(2), 300, || 0.1); // 100 updates a second, 10 recomputed
-        let found = pace.limits(1, 2).verifiable_images.expect("a limit");
+        let found = pace.capacity().verifiable_images.expect("a limit");
         assert!((found - 5_000.0).abs() < 1e-6, "{found}");
         pace.measure_verification(after(2), 900, || 0.5);
         assert_eq!(
-            pace.limits(1, 2).verifiable_images,
+            pace.capacity().verifiable_images,
             Some(found),
             "once a second"
         );
         (3..20).for_each(|s| pace.measure_verification(after(s), 300, || 0.1));
-        let idle = pace.limits(1, 2).verifiable_images.expect("a limit");
+        let idle = pace.capacity().verifiable_images.expect("a limit");
         assert!(
             idle > 100.0 * found,
             "fewer updates allow larger tasks: {idle}"

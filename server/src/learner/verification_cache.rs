@@ -3,18 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use farsign::momentum::Momentum;
 use farsign::version::Version;
 
-/// Weak references to the versions and momenta that pending verifications need, shared between volunteers. Entries are
-/// dropped when nothing refers to them. A momentum counts as much as a version, which is its largest size.
+/// Weak references to the versions that pending verifications need, shared between volunteers. Entries are dropped when
+/// nothing refers to them.
 #[derive(Debug)]
 pub(super) struct VerificationCache {
     /// Limit of entries.
     capacity: usize,
     /// By their address.
     versions: HashMap<usize, Weak<Version>>,
-    momenta: Vec<Weak<Momentum>>,
 }
 
 impl VerificationCache {
@@ -24,7 +22,6 @@ impl VerificationCache {
         Self {
             capacity,
             versions: HashMap::new(),
-            momenta: Vec::new(),
         }
     }
 
@@ -41,19 +38,9 @@ impl VerificationCache {
         true
     }
 
-    /// Tracks a momentum. Returns false, and does not track it, if the limit is reached.
-    pub fn admit_momentum(&mut self, momentum: &Arc<Momentum>) -> bool {
-        if !self.has_capacity() {
-            return false;
-        }
-        self.momenta.push(Arc::downgrade(momentum));
-        true
-    }
-
     fn has_capacity(&mut self) -> bool {
         self.versions.retain(|_, entry| entry.strong_count() > 0);
-        self.momenta.retain(|entry| entry.strong_count() > 0);
-        self.versions.len() + self.momenta.len() < self.capacity
+        self.versions.len() < self.capacity
     }
 }
 
@@ -95,18 +82,6 @@ mod tests {
         let first = version();
         assert!(cache.admit(&first) && !cache.admit(&version()));
         drop(first);
-        assert!(cache.admit(&version()));
-    }
-
-    #[test]
-    fn momenta_count_towards_limit() {
-        let mut cache = cache(1);
-        let momentum = Arc::new(Momentum::default());
-        assert!(cache.admit_momentum(&momentum));
-        assert!(!cache.admit(&version()));
-        let other = Arc::new(Momentum::default());
-        assert!(!cache.admit_momentum(&other), "a second exceeds the limit");
-        drop(momentum);
         assert!(cache.admit(&version()));
     }
 }
