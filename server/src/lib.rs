@@ -37,15 +37,13 @@ pub mod admission;
 pub mod config;
 #[doc(hidden)] // for tests
 pub mod coordinator;
-#[doc(hidden)] // for tests
 pub mod counters;
 pub mod data;
 mod effort;
 mod evaluation;
-#[doc(hidden)] // for tests
 pub mod gateway;
 pub mod http;
-mod learner;
+pub mod learner;
 pub mod net;
 pub mod run;
 mod server;
@@ -54,9 +52,9 @@ mod shutdown;
 pub mod state;
 pub mod store;
 mod throughput;
-mod verifier;
+pub mod verifier;
 
 pub use crate::config::settings::Settings;
 pub use crate::config::{Config, ConfigErrors};
-pub use crate::server::Server;
+pub use crate::server::{Server, Training, TrainingError};
 pub use crate::store::saved_run::SavedRun;

@@ -1,34 +1,50 @@
 //! The life of a server: wiring, background tasks and graceful shutdown.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use crate::admission::Admission;
 use crate::config::Config;
-use crate::coordinator::{Coordinator, CoordinatorError, Services};
+use crate::coordinator::{Coordinator, Services};
 use crate::counters::Counters;
 use crate::data::loader::TrainAndHeldOut;
 use crate::evaluation::{Evaluator, SharedHistory};
+use crate::gateway::GatewayHandle;
 use crate::http::{self, RouterOptions};
 use crate::net::listen_sockets::ListenSockets;
 use crate::net::listener::{Listener, ListenerOptions};
 use crate::state::AppState;
 use crate::store::saved_run::SavedRun;
+use crate::store::writer::WriterCounters;
 use crate::throughput::ThroughputMeter;
 
+/// The error that ended training.
+pub type TrainingError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The parts behind the sessions of a server.
+pub type Training = BoxFuture<'static, Result<(), TrainingError>>;
+
 /// A server that is set up and does not listen yet.
-#[derive(Debug)]
 pub struct Server {
     state: Arc<AppState>,
-    coordinator: Coordinator,
+    /// The parts behind the sessions.
+    training: Training,
     listener: ListenerOptions,
     router: RouterOptions,
     evaluate_every: u64,
     drain_timeout: Duration,
     stop: watch::Sender<bool>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
 }
 
 impl Server {
@@ -49,19 +65,37 @@ impl Server {
         data: TrainAndHeldOut,
         saved: Option<SavedRun>,
     ) -> std::io::Result<Self> {
-        let counters = Arc::new(Counters::default());
-        let admission = Arc::new(Admission::new(config.admission.clone()));
         let journal = saved
             .as_ref()
             .map(|saved| Arc::clone(&saved.writer.counters));
+        let options = config.coordinator_options();
+        Self::with_training(config, data, journal, |services| {
+            let (coordinator, handle) = Coordinator::start(options, services, saved)?;
+            let training = async { coordinator.run().await.map_err(Into::into) };
+            Ok((Box::pin(training) as Training, handle))
+        })
+    }
+
+    /// Creates a server with the parts behind its sessions, which end after their gateway is stopped. `journal` are the
+    /// counters of a saved run.
+    ///
+    /// # Errors
+    /// Returns an error if these parts cannot be started.
+    pub fn with_training(
+        config: Config,
+        data: TrainAndHeldOut,
+        journal: Option<Arc<WriterCounters>>,
+        start: impl FnOnce(Services) -> std::io::Result<(Training, GatewayHandle)>,
+    ) -> std::io::Result<Self> {
+        let counters = Arc::new(Counters::default());
+        let admission = Arc::new(Admission::new(config.admission.clone()));
         data.shards.packed();
         let services = Services {
             train: data.shards.data().clone(),
             counters: Arc::clone(&counters),
             admission: Arc::clone(&admission),
         };
-        let (coordinator, handle) =
-            Coordinator::start(config.coordinator_options(), services, saved)?;
+        let (training, handle) = start(services)?;
         let (stop, shutdown) = watch::channel(false);
         let state = AppState {
             run: Arc::new(config.run.clone()),
@@ -81,7 +115,7 @@ impl Server {
         };
         Ok(Self {
             state: Arc::new(state),
-            coordinator,
+            training,
             listener: config.listener_options(),
             router: config.router_options(),
             evaluate_every: config.evaluate_every,
@@ -109,14 +143,14 @@ impl Server {
     ) -> std::io::Result<()> {
         let Self {
             state,
-            coordinator,
+            training,
             listener,
             router,
             evaluate_every,
             drain_timeout,
             stop,
         } = self;
-        let mut coordinator = tokio::spawn(coordinator.run());
+        let mut training = tokio::spawn(training);
         let background = [
             tokio::spawn(evaluate(Arc::clone(&state), evaluate_every)),
             tokio::spawn(sample_throughput(Arc::clone(&state))),
@@ -134,7 +168,7 @@ impl Server {
         let result = tokio::select! {
             ended = &mut serve => ended.map_err(std::io::Error::other),
             () = shutdown => Ok(()),
-            early = &mut coordinator => {
+            early = &mut training => {
                 stopped_early = Some(early);
                 Ok(())
             }
@@ -171,7 +205,7 @@ impl Server {
             early
         } else {
             state.gateway.stop().await;
-            coordinator.await
+            training.await
         };
         _ = state.admission.save_bans().await; // bans added during the shutdown; the log has the error
         ended
@@ -181,7 +215,7 @@ impl Server {
     }
 }
 
-fn training_stopped(error: CoordinatorError) -> std::io::Error {
+fn training_stopped(error: TrainingError) -> std::io::Error {
     tracing::error!(event = "training_stopped", %error, "training stopped");
     std::io::Error::other(error)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use farsign::assignment::AssignmentOptions;
 use farsign::dataset::ShardedDataset;
 use farsign::keys::RunKeys;
-use farsign::learner::{GatewayId, HORIZON, Learner, LearnerOptions, Record, Verdict};
+use farsign::learner::{self, GatewayId, HORIZON, Learner, Record, Verdict};
 use farsign::optimizer::{FarSign, FarSignOptions};
 use farsign::task::RunSettings;
 use tokio::sync::{mpsc, watch};
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use crate::admission::Admission;
 use crate::counters::Counters;
 use crate::gateway::{Gateway, GatewayError, GatewayHandle, GatewayLinks, GatewayOptions};
-use crate::learner::{LearnerError, LearnerLinks, LearnerTask, LearnerTaskOptions};
+use crate::learner::{LearnerError, LearnerLinks, LearnerOptions, LearnerTask, LiveLearner};
 use crate::run::embedded::{self, EmbeddedReader, SavedLog, memory_log};
 use crate::run::jobs::Jobs;
 use crate::run::log::{Log, LogError};
@@ -136,15 +136,17 @@ impl Coordinator {
             reports: requests,
             stop: stopped,
         };
-        let learner_options = LearnerTaskOptions {
+        let learner_options = LearnerOptions {
             run: options.run.clone(),
             assignment: options.assignment,
             verification: options.verification,
-            checkpoint_every,
-            message: learner.position(),
+            kept_versions: 0, // the gateway keeps those of its tasks
         };
-        let (learner, first) =
-            LearnerTask::new(learner, &learner_options, links, Arc::clone(&counters));
+        let message = learner.position();
+        let mut live = LiveLearner::new(learner, message, &learner_options, Arc::clone(&counters));
+        let version = live.current_version();
+        let first = live.bulletin(Some(version), Vec::new());
+        let learner = LearnerTask::new(live, checkpoint_every, links);
         let gateway_options = GatewayOptions {
             id: GatewayId::default(),
             run: options.run,
@@ -213,7 +215,7 @@ struct Opened {
 /// Opens the log of a saved run, or begins a new run in memory.
 fn open(options: &CoordinatorOptions, saved: Option<SavedRun>) -> std::io::Result<Opened> {
     let Some(saved) = saved else {
-        let learner_options = LearnerOptions {
+        let learner_options = learner::LearnerOptions {
             sampling_key: options.keys.sampling,
             verify_probability: options.verification.map(|options| options.probability),
             horizon: HORIZON,

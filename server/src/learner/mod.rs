@@ -1,61 +1,52 @@
 //! The learner: takes the entries of the log in their order, and publishes what follows.
 //!
 //! ```text
-//!   log --entries--> Learner --events--> notices ----+
-//!                      |  \--jobs------> verifiers   +--> bulletin --> board
-//!                      +--model, when due--> version +
-//!                      +--state, when due--> checkpoint of the log
+//!   log --entries--> LiveLearner --events--> notices ----+
+//!                      |     \------jobs---> verifiers   +--> bulletin --> board
+//!                      +------model, when due-> version -+
+//!                      +------state, when due-> checkpoint of the log
 //! ```
 //!
 //! What it computes follows from the entries alone. Clocks decide only when it publishes a version, and what the operator
 //! sees.
 
-mod fold;
+mod live;
 mod pacing;
 mod publication;
 mod published_versions;
-mod report;
 mod telemetry;
 mod verification_cache;
 
+pub use live::LiveLearner;
+
 use std::sync::Arc;
-use std::time::Instant;
 
 use farsign::assignment::AssignmentOptions;
-use farsign::learner::{Learner, VersionPublisher};
+use farsign::learner::{Record, VerdictOutcome, VerificationJob};
 use farsign::task::RunSettings;
-use farsign::version::Version;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 
-use crate::counters::Counters;
-use crate::run::board::{Board, BoardError, Bulletin, PublishedVersion};
+use crate::run::board::{Board, BoardError, Notice};
 use crate::run::embedded::ReportRequest;
 use crate::run::jobs::{Jobs, OfferError};
-use crate::run::log::{Log, LogError, LogReader};
+use crate::run::log::{Entry, Log, LogError, LogReader};
 use crate::shutdown::cancelled;
 use crate::verifier::VerificationOptions;
-use pacing::LearnerPace;
-use publication::PublicationSchedule;
-use published_versions::PublishedVersions;
-use telemetry::Telemetry;
-use verification_cache::VerificationCache;
 
-/// Options of a learner, besides those of the fold.
+/// Options of a learner, besides those of its fold.
 #[derive(Clone, Debug)]
-pub struct LearnerTaskOptions {
+pub struct LearnerOptions {
     /// Settings of the run.
     pub run: RunSettings,
     /// Assignment of tasks.
     pub assignment: AssignmentOptions,
     /// Verification of updates. `None` if updates are not verified.
     pub verification: Option<VerificationOptions>,
-    /// Accepted updates between checkpoints, at least 1.
-    pub checkpoint_every: u64,
-    /// Number of the last message that the learner has taken.
-    pub message: u64,
+    /// Published versions that it keeps for verification, besides those that others in this process use.
+    pub kept_versions: usize,
 }
 
 /// What a learner is connected to.
@@ -89,69 +80,30 @@ pub enum LearnerError {
     Jobs(#[from] OfferError),
 }
 
-/// A learner with its log.
+/// The task of a learner that publishes.
 #[derive(Debug)]
 pub struct LearnerTask {
-    learner: Learner,
-    publisher: VersionPublisher,
+    live: LiveLearner,
     links: LearnerLinks,
     /// Appends of verdicts on updates that are not verified.
     appends: FuturesUnordered<BoxFuture<'static, Result<Vec<u64>, LogError>>>,
-    versions: PublishedVersions,
-    cache: VerificationCache,
-    telemetry: Telemetry,
-    schedule: PublicationSchedule,
-    pace: LearnerPace,
-    counters: Arc<Counters>,
-    /// Whether the model has changed since the newest version.
-    has_changed: bool,
-    /// Number of the last message that was taken.
-    message: u64,
     checkpoint_every: u64,
     /// Accepted updates at which the next checkpoint is due.
     checkpoint_due_at: u64,
 }
 
 impl LearnerTask {
-    /// Creates the task of a learner that has taken everything up to a message, and returns it with its first bulletin.
-    pub fn new(
-        learner: Learner,
-        options: &LearnerTaskOptions,
-        links: LearnerLinks,
-        counters: Arc<Counters>,
-    ) -> (Self, Bulletin) {
-        let now = Instant::now();
-        let accepted = learner.optimizer().accepted();
-        let mut pace = LearnerPace::default();
-        let mut cache_bytes = 0;
-        if let Some(verification) = options.verification {
-            let counters = Arc::clone(&counters.verification);
-            let images = options.run.batch;
-            let fraction = verification.cpu_fraction;
-            pace = pace.with_verification(fraction, images, counters, accepted, now);
-            cache_bytes = verification.version_bytes();
-        }
-        let run = &options.run;
-        let mut task = Self {
-            publisher: VersionPublisher::new(learner.optimizer()),
+    /// Creates the task of a learner whose current version is published. It saves a checkpoint every `checkpoint_every`
+    /// accepted updates.
+    pub fn new(live: LiveLearner, checkpoint_every: u64, links: LearnerLinks) -> Self {
+        let accepted = live.learner().optimizer().accepted();
+        Self {
+            live,
             links,
             appends: FuturesUnordered::new(),
-            versions: PublishedVersions::default(),
-            cache: VerificationCache::new(cache_bytes, run.directions.parameters()),
-            telemetry: Telemetry::new(run.directions, run.order, options.assignment.rule, now),
-            schedule: PublicationSchedule::new(now),
-            pace,
-            counters,
-            has_changed: false,
-            message: options.message,
-            checkpoint_every: options.checkpoint_every,
-            checkpoint_due_at: accepted + options.checkpoint_every,
-            learner,
-        };
-        let version = task.publisher.current(&task.learner);
-        let version = task.publish(version);
-        let bulletin = task.bulletin(Some(version), Vec::new());
-        (task, bulletin)
+            checkpoint_every,
+            checkpoint_due_at: accepted.saturating_add(checkpoint_every),
+        }
     }
 
     /// Takes entries until it is to stop.
@@ -166,7 +118,7 @@ impl LearnerTask {
             tokio::select! {
                 biased; // a report shows what has been taken
                 entries = self.links.entries.next() => match entries? {
-                    Some(entries) => match self.take(entries).await {
+                    Some(entries) => match self.take(&entries).await {
                         Err(LearnerError::Board(_)) if *self.links.stop.borrow() => return Ok(()),
                         taken => taken?,
                     },
@@ -175,7 +127,7 @@ impl LearnerTask {
                 Some(appended) = self.appends.next() => {
                     appended?;
                 }
-                Some(request) = self.links.reports.recv() => self.report(request),
+                Some(request) = self.links.reports.recv() => self.live.report(request),
                 () = &mut stopped => return Ok(()),
             }
         }
@@ -189,12 +141,51 @@ impl LearnerTask {
         Ok(())
     }
 
-    /// Returns a version with the exact parameters that it was rounded from, and remembers it.
-    fn publish(&mut self, version: Arc<Version>) -> PublishedVersion {
-        self.versions.insert(&version);
-        PublishedVersion {
-            version,
-            exact: Some(self.learner.optimizer().x().into()),
+    /// Takes entries, publishes what follows, and saves a checkpoint if one is due.
+    async fn take(&mut self, entries: &[Entry]) -> Result<(), LearnerError> {
+        let mut notices: Vec<Notice> = Vec::new();
+        self.live.take(entries, &mut notices);
+        self.offer_jobs()?;
+        let version = self.live.next_version();
+        let bulletin = self.live.bulletin(version, notices);
+        self.links.board.publish(bulletin).await?;
+        let accepted = self.live.learner().optimizer().accepted();
+        if accepted >= self.checkpoint_due_at {
+            self.checkpoint_due_at = accepted + self.checkpoint_every;
+            let state = self.live.learner().state();
+            let message = self.live.message();
+            self.links.log.checkpoint(message, state).await?;
+        }
+        Ok(())
+    }
+
+    /// Offers queued verifications to the verifiers. A verdict in the log says which of them are skipped, because they lack
+    /// something or no verifier has a place.
+    fn offer_jobs(&mut self) -> Result<(), OfferError> {
+        let mut skipped = Vec::new();
+        while let Some(job) = self.live.poll_job() {
+            if !self.offer(&job)? {
+                skipped.push(Record::Verdict(job.verdict(VerdictOutcome::Skipped)));
+            }
+        }
+        if !skipped.is_empty() {
+            self.appends.push(self.links.log.append(skipped));
+        }
+        Ok(())
+    }
+
+    /// Offers a verification. Returns whether a verifier takes it.
+    fn offer(&mut self, job: &Arc<VerificationJob>) -> Result<bool, OfferError> {
+        let Some(jobs) = &mut self.links.jobs else {
+            return Ok(false);
+        };
+        if !job.segment.is_verifiable() {
+            return Ok(false);
+        }
+        match jobs.offer(job) {
+            Ok(()) => Ok(true),
+            Err(OfferError::Full) => Ok(false),
+            Err(stopped @ OfferError::Stopped) => Err(stopped),
         }
     }
 }

@@ -12,6 +12,10 @@ const MAX_VERSIONS: usize = 16_384;
 /// known.
 #[derive(Debug, Default)]
 pub(super) struct PublishedVersions {
+    /// Number of versions to keep.
+    capacity: usize,
+    /// The newest, the oldest first.
+    kept: VecDeque<Arc<Version>>,
     by_hash: HashMap<VersionHash, PublishedEntry>,
     /// The oldest first.
     hashes: VecDeque<VersionHash>,
@@ -26,6 +30,14 @@ struct PublishedEntry {
 }
 
 impl PublishedVersions {
+    /// Creates an empty set that keeps the newest `capacity` versions.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            ..Self::default()
+        }
+    }
+
     /// Remembers a version.
     pub fn insert(&mut self, version: &Arc<Version>) {
         if self.hashes.len() == MAX_VERSIONS {
@@ -40,6 +52,10 @@ impl PublishedVersions {
             count: count + 1,
         };
         self.by_hash.insert(hash, entry);
+        self.kept.push_back(Arc::clone(version));
+        if self.kept.len() > self.capacity {
+            self.kept.pop_front();
+        }
     }
 
     fn forget_oldest(&mut self) {
@@ -90,6 +106,18 @@ mod tests {
         drop(first);
         assert!(versions.get(hash).is_none(), "it is not in use");
         assert_eq!(versions.accepted(hash), Some(1));
+    }
+
+    #[test]
+    fn newest_versions_are_kept() {
+        let mut versions = PublishedVersions::new(2);
+        let hashes = [1, 2, 3].map(|x| {
+            let version = version(1, x);
+            versions.insert(&version);
+            version.hash()
+        });
+        let found = hashes.map(|hash| versions.get(hash).is_some());
+        assert_eq!(found, [false, true, true]);
     }
 
     #[test]

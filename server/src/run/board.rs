@@ -91,6 +91,12 @@ pub enum BoardError {
     /// Nothing more is published, or no gateway follows any more.
     #[error("expected an open board, found it closed")]
     Closed,
+    /// Another learner publishes.
+    #[error("expected to be the only learner that publishes, found a publication of another one")]
+    Fenced,
+    /// The board of a cluster cannot be read or written.
+    #[error("{0}")]
+    Remote(String),
 }
 
 /// The learner's side of the board.

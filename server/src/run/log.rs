@@ -20,6 +20,9 @@ pub enum LogError {
     /// The saved run cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The log of a cluster cannot be read or written.
+    #[error("{0}")]
+    Remote(String),
     /// The log has been closed.
     #[error("expected an open log, found it closed")]
     Closed,
