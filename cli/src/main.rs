@@ -1,6 +1,8 @@
 //! The `farsign` program: the server, native volunteers and the lab.
 
 mod byte_budget;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod data;
 mod failure;
 mod input;
@@ -36,6 +38,15 @@ struct Cli {
 enum Command {
     /// Serve the page and train a model with volunteers
     Serve(Box<serve::Serve>),
+    /// Serve volunteers of a run over several machines
+    #[cfg(feature = "cluster")]
+    Gateway(Box<cluster::GatewayCommand>),
+    /// Train the model of a run over several machines, or stand by
+    #[cfg(feature = "cluster")]
+    Learner(Box<cluster::LearnerCommand>),
+    /// Verify updates of a run over several machines
+    #[cfg(feature = "cluster")]
+    Verifier(Box<cluster::VerifierCommand>),
     /// Train for a server on this machine
     Volunteer(volunteer::Volunteer),
     /// Manage training data
@@ -64,6 +75,12 @@ impl Command {
     fn log_format(&self) -> LogFormat {
         match self {
             Self::Serve(serve) => serve.log_format,
+            #[cfg(feature = "cluster")]
+            Self::Gateway(gateway) => gateway.cluster.log_format,
+            #[cfg(feature = "cluster")]
+            Self::Learner(learner) => learner.cluster.log_format,
+            #[cfg(feature = "cluster")]
+            Self::Verifier(verifier) => verifier.cluster.log_format,
             _ => LogFormat::Text,
         }
     }
@@ -82,7 +99,12 @@ impl Command {
 
     /// Returns whether the command handles signals, and ends on the first of them with a summary.
     fn handles_signals(&self) -> bool {
-        matches!(self, Self::Serve(_) | Self::Volunteer(_))
+        match self {
+            Self::Serve(_) | Self::Volunteer(_) => true,
+            #[cfg(feature = "cluster")]
+            Self::Gateway(_) | Self::Learner(_) | Self::Verifier(_) => true,
+            _ => false,
+        }
     }
 
     fn run(self) -> anyhow::Result<()> {
@@ -91,6 +113,12 @@ impl Command {
         }
         match self {
             Self::Serve(serve) => serve.run(),
+            #[cfg(feature = "cluster")]
+            Self::Gateway(gateway) => gateway.run(),
+            #[cfg(feature = "cluster")]
+            Self::Learner(learner) => learner.run(),
+            #[cfg(feature = "cluster")]
+            Self::Verifier(verifier) => verifier.run(),
             Self::Volunteer(volunteer) => volunteer.run(),
             Self::Data(data) => data.run(),
             Self::Run(run) => run.run(),

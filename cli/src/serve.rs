@@ -54,10 +54,7 @@ pub struct Serve {
 impl Serve {
     pub fn run(self) -> anyhow::Result<()> {
         let started = Instant::now();
-        let settings = match &self.config {
-            Some(path) => self.settings.or(read(path)?),
-            None => self.settings,
-        };
+        let settings = read_settings(self.config.as_deref(), self.settings)?;
         if self.print_config {
             return streams::print(settings.to_toml());
         }
@@ -77,10 +74,18 @@ impl Serve {
                 let loaded =
                     load_data::load_for_volunteers(&settings.data_source(), self.log_format)?;
                 let config = config(&settings, &loaded.data)?;
-                Prepared::new(config, loaded, None)?
+                Prepared::new(config, loaded, Server::new)?
             }
         };
         tokio::runtime::Runtime::new()?.block_on(serve(prepared, self.log_format, started))
+    }
+}
+
+/// Returns the given settings, and those of a file where none are given.
+pub fn read_settings(file: Option<&Path>, given: Settings) -> anyhow::Result<Settings> {
+    match file {
+        Some(path) => Ok(given.or(read(path)?)),
+        None => Ok(given),
     }
 }
 
@@ -96,7 +101,8 @@ fn read(path: &Path) -> anyhow::Result<Settings> {
     }
 }
 
-fn config(settings: &Settings, data: &TrainAndHeldOut) -> anyhow::Result<Config> {
+/// Validates settings, and fits the limit of connections to that of the system.
+pub fn config(settings: &Settings, data: &TrainAndHeldOut) -> anyhow::Result<Config> {
     let mut config = Config::new(settings, data, rand::random())?;
     fit_connection_limit(&mut config.connections, settings.max_connections.is_some())?;
     Ok(config)
@@ -122,7 +128,7 @@ fn fit_connection_limit(limits: &mut ConnectionLimits, is_requested: bool) -> an
 }
 
 /// A server, with the settings that are printed when it starts.
-struct Prepared {
+pub struct Prepared {
     server: Server,
     listen: ListenAddress,
     scheme: &'static str,
@@ -132,7 +138,12 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(config: Config, loaded: LoadedData, saved: Option<SavedRun>) -> anyhow::Result<Self> {
+    /// Prepares the server that `create` makes of its configuration and data.
+    pub fn new(
+        config: Config,
+        loaded: LoadedData,
+        create: impl FnOnce(Config, TrainAndHeldOut) -> std::io::Result<Server>,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             listen: config.listen.clone(),
             scheme: if config.tls.is_some() {
@@ -141,7 +152,7 @@ impl Prepared {
                 "http"
             },
             seed: config.seed,
-            server: Server::resume(config, loaded.data, saved)?,
+            server: create(config, loaded.data)?,
             data_took: loaded.took,
         })
     }
@@ -193,7 +204,9 @@ fn prepare_saved(
             path.display()
         ));
     }
-    Prepared::new(config, loaded, Some(run))
+    Prepared::new(config, loaded, |config, data| {
+        Server::resume(config, data, Some(run))
+    })
 }
 
 /// Opens the log of a state directory, from the backup if the log is damaged.
@@ -220,7 +233,12 @@ fn open(state_dir: &StateDir) -> anyhow::Result<RunDatabase> {
     Ok(log)
 }
 
-async fn serve(prepared: Prepared, log_format: LogFormat, started: Instant) -> anyhow::Result<()> {
+/// Serves until a signal stops the server.
+pub async fn serve(
+    prepared: Prepared,
+    log_format: LogFormat,
+    started: Instant,
+) -> anyhow::Result<()> {
     let Prepared {
         server,
         listen,

@@ -48,7 +48,7 @@ pub mod net;
 pub mod run;
 mod server;
 mod session;
-mod shutdown;
+pub mod shutdown;
 pub mod state;
 pub mod store;
 mod throughput;

@@ -14,6 +14,7 @@ pub mod fuzz;
 pub mod hostile_cache;
 pub mod http_tunnel;
 pub mod load_clients;
+pub mod nats_servers;
 pub mod raw_client;
 pub mod reverse_proxy;
 pub mod server_process;

@@ -152,8 +152,23 @@ impl RawClient {
     /// Receives the next frame and decodes it.
     pub fn recv(&mut self) -> Received {
         let frame = self.recv_frame();
+        self.decode(&frame)
+    }
+
+    /// Receives the next frame and decodes it. `None` if the connection has ended.
+    pub fn try_recv(&mut self) -> Option<Received> {
+        loop {
+            match self.next()? {
+                Ok(Message::Binary(frame)) => return Some(self.decode(&frame)),
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                Ok(_) | Err(_) => return None,
+            }
+        }
+    }
+
+    fn decode(&mut self, frame: &[u8]) -> Received {
         let mut received = Received::default();
-        for record in read_server_frame(&frame).expect("a frame of this version") {
+        for record in read_server_frame(frame).expect("a frame of this version") {
             match record.expect("a valid record") {
                 ServerRecord::Welcome(welcome) => {
                     self.parameters = welcome.settings.architecture.parameters();

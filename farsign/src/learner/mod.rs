@@ -37,7 +37,7 @@ pub use trust_store::{MAX_TRUST_RECORDS, TrustRecord};
 pub use update::AcceptedUpdate;
 pub use verdict::VerificationOutcome;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::attachment::Attached;
@@ -294,6 +294,20 @@ impl Learner {
     /// Takes the volunteers that were removed since the last call.
     pub fn take_left(&mut self) -> impl Iterator<Item = VolunteerId> {
         self.left.drain(..)
+    }
+
+    /// Returns the running verifications.
+    pub fn running(&self) -> impl Iterator<Item = &Arc<VerificationJob>> {
+        let states = self.volunteers.values().chain(self.departed.values());
+        states.filter_map(|state| state.running.as_ref())
+    }
+
+    /// Returns the gateways of the connected volunteers.
+    pub fn gateways(&self) -> BTreeSet<GatewayId> {
+        self.volunteers
+            .values()
+            .map(|state| state.gateway)
+            .collect()
     }
 
     /// Returns the optimizer.

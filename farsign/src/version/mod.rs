@@ -128,6 +128,12 @@ impl Version {
         &self.k
     }
 
+    /// Returns the version with another number of accepted updates, which is not part of its hash.
+    #[must_use]
+    pub fn with_accepted(self, accepted: u64) -> Self {
+        Self { accepted, ..self }
+    }
+
     /// Returns the parameters in units, `[d]`.
     pub fn units(&self) -> impl Iterator<Item = i32> {
         let shift = self.grid.shift;

@@ -85,7 +85,9 @@ impl CoordinatorError {
             Self::Gateway(GatewayError::Log(log))
             | Self::Learner(LearnerError::Log(log))
             | Self::Verdict(log) => log,
-            Self::Learner(LearnerError::Jobs(_)) => return false,
+            Self::Learner(LearnerError::Jobs(_)) | Self::Gateway(GatewayError::Lost) => {
+                return false;
+            }
         };
         matches!(
             log,

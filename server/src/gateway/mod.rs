@@ -109,6 +109,9 @@ pub enum GatewayError {
     /// Nothing more is published.
     #[error(transparent)]
     Board(#[from] BoardError),
+    /// The learner counts it as failed.
+    #[error("expected to be a gateway of the run, found that it was out of reach for too long")]
+    Lost,
 }
 
 /// The gateway. It shares no state.
@@ -130,6 +133,8 @@ pub struct Gateway {
     appended: u64,
     /// Accepted updates, for readers.
     accepted: Arc<AtomicU64>,
+    /// Whether the learner counts it as failed.
+    is_lost: bool,
     /// Records for the next batch, besides those of its commands.
     records: Vec<Record>,
     /// The batch that is being appended.
@@ -188,6 +193,7 @@ impl Gateway {
             taken: first.message,
             appended: first.message,
             accepted,
+            is_lost: false,
             records: Vec::new(),
             appending: None,
             waiting: VecDeque::new(),
@@ -209,6 +215,9 @@ impl Gateway {
         tokio::pin!(deadline);
         while is_open || self.is_busy() {
             self.release(&mut deadline.as_mut());
+            if self.is_lost {
+                return Err(GatewayError::Lost);
+            }
             if self.appending.is_none() && !self.records.is_empty() {
                 self.handle_batch(&mut commands); // records without a command
             }

@@ -12,6 +12,7 @@ impl Gateway {
         match notice {
             Notice::Banned(identity) => self.links.admission.ban(Ban::Identity(identity)),
             Notice::VerificationFailed { volunteer, task } => self.log_failed(volunteer, task),
+            Notice::GatewayLost(gateway) => self.is_lost |= gateway == self.options.id,
             Notice::Ejected {
                 volunteer,
                 reason,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use cpu_time::ThreadTime;
 use farsign::attachment::Attached;
 use farsign::learner::{
-    AcceptedUpdate, Learner, LearnerEvent, Record, RecordEffect, VerificationJob,
+    AcceptedUpdate, Learner, LearnerEvent, Record, RecordEffect, VerdictOutcome, VerificationJob,
     VerificationOutcome, VersionPublisher,
 };
 use farsign::task::Task;
@@ -98,6 +98,9 @@ impl LiveLearner {
         for entry in entries {
             updates += usize::from(self.take_entry(entry));
             self.handle_events(notices);
+            if let Record::GatewayLost(gateway) = entry.record {
+                notices.push(Notice::GatewayLost(gateway));
+            }
         }
         self.pace.record_batch(updates, start.elapsed());
         let accepted = self.learner.optimizer().accepted();
@@ -249,6 +252,11 @@ impl LiveLearner {
             ReportRequest::Volunteers(reply) => {
                 let record = |volunteer| self.learner.record(volunteer).unwrap_or_default();
                 _ = reply.send(self.telemetry.reports(Instant::now(), record));
+            }
+            ReportRequest::Gateways(reply) => _ = reply.send(self.learner.gateways()),
+            ReportRequest::Running(reply) => {
+                let skipped = |job: &Arc<VerificationJob>| job.verdict(VerdictOutcome::Skipped);
+                _ = reply.send(self.learner.running().map(skipped).collect());
             }
             ReportRequest::AcceptedCounts(identities, reply) => {
                 let count = |identity| (identity, self.learner.accepted(identity));

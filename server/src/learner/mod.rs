@@ -111,6 +111,7 @@ impl LearnerTask {
     /// # Errors
     /// Returns an error if the log or the board fails, or updates would no longer be verified.
     pub async fn run(mut self) -> Result<(), LearnerError> {
+        self.offer_running()?;
         let mut stop = self.links.stop.clone();
         let stopped = cancelled(&mut stop);
         tokio::pin!(stopped);
@@ -159,11 +160,22 @@ impl LearnerTask {
         Ok(())
     }
 
+    /// Offers the verifications again that another learner of the run may have offered.
+    fn offer_running(&mut self) -> Result<(), OfferError> {
+        let running: Vec<_> = self.live.learner().running().cloned().collect();
+        self.offer_all(running)
+    }
+
     /// Offers queued verifications to the verifiers. A verdict in the log says which of them are skipped, because they lack
     /// something or no verifier has a place.
     fn offer_jobs(&mut self) -> Result<(), OfferError> {
+        let jobs: Vec<_> = std::iter::from_fn(|| self.live.poll_job()).collect();
+        self.offer_all(jobs)
+    }
+
+    fn offer_all(&mut self, jobs: Vec<Arc<VerificationJob>>) -> Result<(), OfferError> {
         let mut skipped = Vec::new();
-        while let Some(job) = self.live.poll_job() {
+        for job in jobs {
             if !self.offer(&job)? {
                 skipped.push(Record::Verdict(job.verdict(VerdictOutcome::Skipped)));
             }

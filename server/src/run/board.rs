@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use farsign::identity::VolunteerIdentity;
-use farsign::learner::TrustRecord;
+use farsign::learner::{GatewayId, TrustRecord};
 use farsign::task::{GoodbyeReason, TaskId, VolunteerId};
 use farsign::tolerance::Tolerance;
 use farsign::version::Version;
@@ -62,7 +62,7 @@ impl Progress {
     }
 }
 
-/// Something that happened to a volunteer.
+/// Something that happened to a volunteer or a gateway.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Notice {
     /// A volunteer is ejected: its session ends, unless it has ended already.
@@ -83,6 +83,8 @@ pub enum Notice {
         /// The task of the update.
         task: TaskId,
     },
+    /// A gateway has failed, and its volunteers have left.
+    GatewayLost(GatewayId),
 }
 
 /// An error of the board.

@@ -1,8 +1,9 @@
 //! Reports of a learner in this process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use farsign::identity::VolunteerIdentity;
+use farsign::learner::{GatewayId, Verdict};
 use farsign::task::VolunteerId;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +18,10 @@ const MAX_REQUESTS: usize = 64;
 pub enum ReportRequest {
     /// All connected volunteers.
     Volunteers(oneshot::Sender<HashMap<VolunteerId, VolunteerReport>>),
+    /// The gateways of the connected volunteers.
+    Gateways(oneshot::Sender<BTreeSet<GatewayId>>),
+    /// The running verifications, each with the verdict that skips it.
+    Running(oneshot::Sender<Vec<Verdict>>),
     /// The accepted updates of these identities.
     AcceptedCounts(
         Vec<VolunteerIdentity>,
@@ -35,6 +40,22 @@ pub fn reports() -> (ReportSender, mpsc::Receiver<ReportRequest>) {
 }
 
 impl ReportSender {
+    /// Returns the gateways of the connected volunteers.
+    ///
+    /// # Errors
+    /// Returns an error if the learner has ended.
+    pub fn gateways(&self) -> BoxFuture<'static, Result<BTreeSet<GatewayId>, NoLearner>> {
+        self.request(ReportRequest::Gateways)
+    }
+
+    /// Returns the running verifications, each with the verdict that skips it.
+    ///
+    /// # Errors
+    /// Returns an error if the learner has ended.
+    pub fn running(&self) -> BoxFuture<'static, Result<Vec<Verdict>, NoLearner>> {
+        self.request(ReportRequest::Running)
+    }
+
     fn request<T: Send + 'static>(
         &self,
         request: impl FnOnce(oneshot::Sender<T>) -> ReportRequest,

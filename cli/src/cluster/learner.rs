@@ -1,0 +1,87 @@
+//! `farsign learner`
+
+use anyhow::Context;
+use clap::Args;
+use farsign_cluster::learner::LearnerRole;
+use farsign_cluster::run::{ClusterRun, StreamOptions};
+use farsign_server::config::pinned::resume;
+use farsign_server::store::saved_run::verify_dataset;
+use farsign_server::store::saved_values::RunIdentity;
+use farsign_server::{Config, Settings};
+
+use super::options::ClusterArgs;
+use super::stop_flag;
+use crate::load_data;
+
+#[derive(Debug, Args)]
+pub struct LearnerCommand {
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    /// Servers that store each message of a new run: 1, 3 or 5
+    #[arg(long, default_value_t = 3, value_parser = parse_replicas)]
+    replicas: usize,
+
+    /// Bytes of the log of a new run, at most
+    #[arg(long, default_value_t = 17_179_869_184)]
+    max_log_bytes: u64,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+fn parse_replicas(text: &str) -> Result<usize, String> {
+    match text {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        "5" => Ok(5),
+        found => Err(format!("expected 1, 3 or 5, found {found}")),
+    }
+}
+
+impl LearnerCommand {
+    pub fn run(self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(self.learn())
+    }
+
+    async fn learn(self) -> anyhow::Result<()> {
+        let stop = stop_flag()?;
+        let run = self.cluster.connect("learner").await?;
+        let given = self.cluster.settings(self.settings.clone())?;
+        let (config, identity) = self.open(&run, given).await?;
+        let role = LearnerRole::new(run, config, identity, self.cluster.name("learner"));
+        role.run(stop).await.context("the learner failed")?;
+        tracing::info!(event = "stopped", "learner stopped");
+        Ok(())
+    }
+
+    /// Opens the run, or begins it.
+    async fn open(
+        &self,
+        run: &ClusterRun,
+        given: Settings,
+    ) -> anyhow::Result<(Config, RunIdentity)> {
+        loop {
+            let identity = run.secret_identity().await?;
+            let settings = match &identity {
+                Some(identity) => resume(given.clone(), identity)?,
+                None => given.clone(),
+            };
+            let loaded = load_data::load(&settings.data_source(), self.cluster.log_format)?;
+            let config = Config::new(&settings, &loaded.data, rand::random())?;
+            if let Some(identity) = identity {
+                verify_dataset(&identity, loaded.data.shards.data())?;
+                return Ok((config, identity));
+            }
+            let options = StreamOptions {
+                replicas: self.replicas,
+                max_log_bytes: self.max_log_bytes,
+            };
+            if run.create(&config.run_identity(), options, 0).await? {
+                let name = run.names().run();
+                tracing::info!(event = "run_created", name, "run created");
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Options of all roles.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use farsign_cluster::ClusterError;
+use farsign_cluster::connection::{NatsOptions, connect};
+use farsign_cluster::names::RunNames;
+use farsign_cluster::run::ClusterRun;
+use farsign_server::Settings;
+
+use crate::logging::LogFormat;
+use crate::serve::read_settings;
+
+#[derive(Debug, Args)]
+pub struct ClusterArgs {
+    /// Addresses of the nats-servers, with commas in between
+    #[arg(long, env = "FARSIGN_NATS", default_value = "nats://127.0.0.1:4222")]
+    nats: String,
+
+    /// Name of the run in NATS
+    #[arg(long, env = "FARSIGN_RUN", default_value = "farsign")]
+    run: String,
+
+    /// File with the NATS credentials of this role
+    #[arg(long, env = "FARSIGN_NATS_CREDENTIALS")]
+    nats_credentials: Option<PathBuf>,
+
+    /// File with the seed of the nkey of this role
+    #[arg(long, env = "FARSIGN_NATS_NKEY", conflicts_with = "nats_credentials")]
+    nats_nkey: Option<PathBuf>,
+
+    /// File with the certificate authority of the nats-servers; requires TLS
+    #[arg(long, env = "FARSIGN_NATS_CA")]
+    nats_ca: Option<PathBuf>,
+
+    /// Name of this process in logs and in NATS [default: role and process id]
+    #[arg(long, env = "FARSIGN_NAME")]
+    name: Option<String>,
+
+    /// TOML file with settings, or `-` for standard input; flags and environment variables take precedence
+    #[arg(long, env = "FARSIGN_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Format of the log on standard error; FARSIGN_LOG sets its level
+    #[arg(long, value_enum, default_value_t, env = "FARSIGN_LOG_FORMAT")]
+    pub log_format: LogFormat,
+}
+
+impl ClusterArgs {
+    /// Returns the name of this process.
+    pub fn name(&self, role: &str) -> String {
+        let default = || format!("{role}-{}", std::process::id());
+        self.name.clone().unwrap_or_else(default)
+    }
+
+    /// Connects to the run, which need not exist.
+    pub async fn connect(&self, role: &str) -> Result<ClusterRun, ClusterError> {
+        let names = RunNames::new(&self.run)?;
+        let options = NatsOptions {
+            servers: self.nats.clone(),
+            credentials: self.nats_credentials.clone(),
+            nkey: self.nats_nkey.clone(),
+            authority: self.nats_ca.clone(),
+        };
+        let context = connect(&options, &self.name(role)).await?;
+        Ok(ClusterRun::new(context, names))
+    }
+
+    /// Returns the settings of flags, environment and file.
+    pub fn settings(&self, given: Settings) -> anyhow::Result<Settings> {
+        read_settings(self.config.as_deref(), given)
+    }
+}
