@@ -267,17 +267,17 @@ pub async fn serve(
             std::process::exit(STOPPED_AT_ONCE); // a second signal ends the process at once
         });
     };
-    server
-        .run(sockets, stop_requested)
-        .await
-        .context("the server failed")?;
+    let ended = server.run(sockets, stop_requested).await;
+    if let Some(status_task) = &status_task {
+        status_task.abort();
+    }
+    ended.context("the server failed")?;
     tracing::info!(
         event = "stopped",
         accepted = state.gateway.accepted(),
         "server stopped"
     );
-    if let Some(status_task) = status_task {
-        status_task.abort();
+    if status_task.is_some() {
         StatusLine::default().finish(&format!("Stopped. {}", status_text(&state)));
     }
     Ok(())

@@ -232,7 +232,7 @@ pub fn decode_version(
         let name = |hash: Option<VersionHash>| {
             hash.map_or("no version".to_owned(), |hash| hash.to_string())
         };
-        let (needed, held) = (name(body.base), name(held));
+        let [needed, held] = [body.base, held].map(name);
         return Err(invalid(format!("one that continues {needed} after {held}")));
     }
     if body.parameters as usize != parameters {
@@ -299,7 +299,8 @@ mod tests {
 
     #[test]
     fn bulletins_round_trip() {
-        let (first, second) = (version(1, &[1, -2, 300]), version(2, &[1, -3, 200]));
+        let first = version(1, &[1, -2, 300]);
+        let second = version(2, &[1, -3, 200]);
         for (published, base) in [
             (None, None),
             (Some(&second), None),
@@ -320,7 +321,8 @@ mod tests {
 
     #[test]
     fn damaged_bulletins_are_errors() {
-        let (first, second) = (version(1, &[1, -2, 300]), version(2, &[1, -3, 200]));
+        let first = version(1, &[1, -2, 300]);
+        let second = version(2, &[1, -3, 200]);
         let bytes = write_bulletin(&bulletin(Some(&second)), Some(&first));
         for length in 0..bytes.len() {
             assert!(

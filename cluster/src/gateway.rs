@@ -15,8 +15,8 @@ use farsign_server::{Config, Server, Training};
 use crate::ClusterError;
 use crate::board::NatsFollower;
 use crate::error::retry;
-use crate::leases::Lease;
 use crate::log::NatsLog;
+use crate::presence::Presence;
 use crate::reports::NatsReports;
 use crate::run::ClusterRun;
 
@@ -34,7 +34,7 @@ const STALL_INTERVAL: Duration = Duration::from_millis(500);
 pub struct ConnectedGateway {
     run: ClusterRun,
     id: GatewayId,
-    lease: Lease,
+    presence: Presence,
     follower: NatsFollower,
     first: Bulletin,
 }
@@ -65,11 +65,11 @@ impl ConnectedGateway {
         };
         let id = GatewayId(rand::random());
         let store = run.bucket(run.names().gateways()).await?;
-        let lease = retry(|| Lease::take(store.clone(), id)).await?;
+        let presence = retry(|| Presence::begin(store.clone(), id)).await?;
         Ok(Self {
             run,
             id,
-            lease,
+            presence,
             follower,
             first,
         })
@@ -88,7 +88,7 @@ impl ConnectedGateway {
         let Self {
             run,
             id,
-            lease,
+            presence,
             follower,
             first,
         } = self;
@@ -116,7 +116,7 @@ impl ConnectedGateway {
             let training = async move {
                 let ended = tokio::select! {
                     ended = gateway.run() => ended,
-                    never = lease.hold() => match never {},
+                    never = presence.hold() => match never {},
                     never = pause_while_stalled(&log, &admission) => match never {},
                 };
                 log.close().await;

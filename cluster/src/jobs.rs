@@ -20,7 +20,7 @@ use crate::names::RunNames;
 pub const MAX_JOBS: usize = 1024;
 
 /// Time after which a job that a verifier has taken is given to another.
-const ACK_TIMEOUT: Duration = Duration::from_secs(60);
+const ACK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The learner's side of the queue.
 #[derive(Debug)]

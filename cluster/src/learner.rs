@@ -24,23 +24,23 @@ use crate::board::NatsBoard;
 use crate::checkpoints::Checkpoints;
 use crate::error::CheckpointError;
 use crate::jobs::NatsJobs;
-use crate::leases;
 use crate::log::NatsLog;
+use crate::presence;
 use crate::run::ClusterRun;
 use crate::seat::Seat;
 use crate::standby::{Standby, Successor};
 
-/// Time between two looks at the leases of gateways.
-const LEASE_INTERVAL: Duration = Duration::from_secs(2);
+/// Time between two looks at the presence of gateways.
+const PRESENCE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Looks in a row without a lease, after which a gateway has failed.
+/// Looks in a row at which it is absent, after which a gateway has failed.
 const MAX_MISSING: u32 = 3;
 
 /// Time before a learner that has failed begins anew.
 const RESTART_DELAY: Duration = Duration::from_millis(200);
 
 /// Time after which a verification that no verifier has done is skipped.
-const JOB_TIMEOUT: Duration = Duration::from_secs(120);
+const JOB_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A learner of a run.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl LearnerRole {
     pub async fn run(&self, stop: watch::Receiver<bool>) -> Result<(), ClusterError> {
         let mut is_restored = false;
         while !*stop.borrow() {
-            match self.restore_and_learn(&mut is_restored, &stop).await {
+            match Box::pin(self.restore_and_learn(&mut is_restored, &stop)).await {
                 Ok(()) => {}
                 Err(error) if is_restored && is_passing(&error) => {
                     tracing::warn!(event = "learner_restarted", %error, "learner begins anew");
@@ -87,10 +87,10 @@ impl LearnerRole {
         is_restored: &mut bool,
         stop: &watch::Receiver<bool>,
     ) -> Result<(), ClusterError> {
-        let standby = self.restore().await?;
+        let standby = Box::pin(self.restore()).await?;
         *is_restored = true;
-        match self.stand_by(standby, stop.clone()).await? {
-            Some((successor, seat)) => self.lead(successor, seat, stop.clone()).await,
+        match Box::pin(self.stand_by(standby, stop.clone())).await? {
+            Some((successor, seat)) => Box::pin(self.lead(successor, seat, stop.clone())).await,
             None => Ok(()),
         }
     }
@@ -198,7 +198,8 @@ impl LearnerRole {
             last_bulletin,
             first,
         } = successor;
-        let (context, names) = (self.run.context().clone(), self.run.names().clone());
+        let context = self.run.context().clone();
+        let names = self.run.names().clone();
         let board = self.run.stream(names.board()).await?;
         let mut board = NatsBoard::new(context.clone(), board, names.clone(), last_bulletin);
         board.publish(first).await?;
@@ -223,12 +224,12 @@ impl LearnerRole {
             stop: ended.subscribe(),
         };
         let task = LearnerTask::new(live, self.config.store.checkpoint_every, links);
-        let leases = self.run.bucket(names.gateways()).await?;
+        let presence = self.run.bucket(names.gateways()).await?;
         let served = crate::reports::serve(context.client(), names.reports(), sender.clone());
         let ended = tokio::select! {
             ended = task.run() => ended.map_err(ClusterError::from),
             served = served => served,
-            () = watch_gateways(leases, sender.clone(), Arc::clone(&log)) => Ok(()),
+            () = watch_gateways(presence, sender.clone(), Arc::clone(&log)) => Ok(()),
             () = skip_lost_jobs(sender, Arc::clone(&log)) => Ok(()),
         };
         log.close().await;
@@ -246,7 +247,7 @@ fn is_passing(error: &ClusterError) -> bool {
     )
 }
 
-/// Removes the volunteers of gateways whose leases have run out, by records in the log. Ends with the learner.
+/// Removes the volunteers of gateways that are absent, by records in the log. Ends with the learner.
 async fn watch_gateways(
     store: async_nats::jetstream::kv::Store,
     reports: ReportSender,
@@ -254,16 +255,16 @@ async fn watch_gateways(
 ) {
     let mut missing = HashMap::new();
     loop {
-        tokio::time::sleep(LEASE_INTERVAL).await;
-        let Ok(leases) = leases::gateways(&store).await else {
+        tokio::time::sleep(PRESENCE_INTERVAL).await;
+        let Ok(present) = presence::gateways(&store).await else {
             continue;
         };
         let Ok(gateways) = reports.gateways().await else {
             return;
         };
-        missing.retain(|gateway, _| gateways.contains(gateway) && !leases.contains(gateway));
+        missing.retain(|gateway, _| gateways.contains(gateway) && !present.contains(gateway));
         let mut lost = Vec::new();
-        for gateway in gateways.difference(&leases) {
+        for gateway in gateways.difference(&present) {
             let looks = missing.entry(*gateway).or_insert(0);
             *looks += 1;
             if *looks == MAX_MISSING {

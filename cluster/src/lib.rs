@@ -11,7 +11,7 @@
 //! takes the same entries and publishes nothing. docs/cluster.md describes the set-up.
 //!
 //! In reading order: [`connection`], [`names`], [`run`] (its identity and its streams), [`message`], [`log`], [`reader`],
-//! [`bulletin`], [`board`], [`job`], [`jobs`], [`checkpoints`], [`seat`], [`leases`], and the roles [`gateway`],
+//! [`bulletin`], [`board`], [`job`], [`jobs`], [`checkpoints`], [`seat`], [`presence`], and the roles [`gateway`],
 //! [`learner`] and [`verifier`]. [`audit`] folds the whole log anew.
 
 pub mod audit;
@@ -24,10 +24,10 @@ pub mod gateway;
 pub mod job;
 pub mod jobs;
 pub mod learner;
-pub mod leases;
 pub mod log;
 pub mod message;
 pub mod names;
+pub mod presence;
 pub mod reader;
 pub mod reports;
 pub mod run;

@@ -28,7 +28,7 @@ struct Inner {
     context: Context,
     subject: String,
     run_id: u64,
-    /// Prefix of the ids of messages.
+    /// Prefix of the id of each message.
     writer: String,
     next_id: AtomicU64,
     is_closed: AtomicBool,

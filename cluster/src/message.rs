@@ -85,21 +85,19 @@ impl OutgoingMessage {
 /// # Errors
 /// Returns an error if the bytes are not a message of this run.
 pub fn read_message(run_id: u64, payload: &[u8]) -> Result<Vec<Record>, MessageError> {
-    let split = payload.split_at_checked(HEADER_BYTES);
+    let split = payload.split_first_chunk::<HEADER_BYTES>();
     let (header, mut rest) = split.ok_or(MessageError::Truncated {
         expected: HEADER_BYTES,
         found: payload.len(),
     })?;
-    if header[0] != FORMAT {
+    let [format, found @ ..] = *header;
+    if format != FORMAT {
         return Err(MessageError::Format {
             expected: FORMAT,
-            found: header[0],
+            found: format,
         });
     }
-    let found = header[1..]
-        .iter()
-        .rev()
-        .fold(0, |id, byte| id << 8 | u64::from(*byte));
+    let found = u64::from_le_bytes(found);
     if found != run_id {
         return Err(MessageError::OtherRun {
             expected: run_id,
@@ -108,12 +106,16 @@ pub fn read_message(run_id: u64, payload: &[u8]) -> Result<Vec<Record>, MessageE
     }
     let mut records = Vec::new();
     while !rest.is_empty() {
-        let (length, after) = take(rest, 4)?;
-        let length = length
-            .iter()
-            .rev()
-            .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-        let (record, after) = take(after, length)?;
+        let (length, after) = rest.split_first_chunk().ok_or(MessageError::Truncated {
+            expected: 4,
+            found: rest.len(),
+        })?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let split = after.split_at_checked(length);
+        let (record, after) = split.ok_or(MessageError::Truncated {
+            expected: length,
+            found: after.len(),
+        })?;
         records.push(read_record(record)?);
         rest = after;
     }
@@ -125,15 +127,6 @@ pub fn read_message(run_id: u64, payload: &[u8]) -> Result<Vec<Record>, MessageE
         }
         _ => Ok(records),
     }
-}
-
-fn take(bytes: &[u8], count: usize) -> Result<(&[u8], &[u8]), MessageError> {
-    bytes
-        .split_at_checked(count)
-        .ok_or(MessageError::Truncated {
-            expected: count,
-            found: bytes.len(),
-        })
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl RunNames {
         format!("{}_seat", self.run)
     }
 
-    /// Returns the bucket of the leases of gateways.
+    /// Returns the bucket of the presence of gateways.
     pub fn gateways(&self) -> String {
         format!("{}_gateways", self.run)
     }

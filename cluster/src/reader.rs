@@ -61,14 +61,11 @@ impl NatsReader {
     /// Returns an error if a message is missing or not of this run.
     pub async fn next_message(&mut self) -> Result<Vec<Entry>, ClusterError> {
         loop {
-            let received = match &mut self.messages {
-                Some(messages) => messages.next().await,
-                None => {
-                    self.subscribe().await?;
-                    continue;
-                }
+            let Some(messages) = &mut self.messages else {
+                self.subscribe().await?;
+                continue;
             };
-            match received {
+            match messages.next().await {
                 Some(Ok(message)) => {
                     if let Some(entries) = self.read(&message)? {
                         return Ok(entries);

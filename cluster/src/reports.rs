@@ -100,7 +100,8 @@ impl NatsReports {
         request: &Request,
     ) -> BoxFuture<'static, Result<T, NoLearner>> {
         let payload = serde_json::to_vec(request).expect("a request is valid JSON");
-        let (client, subject) = (self.client.clone(), self.subject.clone());
+        let client = self.client.clone();
+        let subject = self.subject.clone();
         Box::pin(async move {
             let reply = client.request(subject, payload.into()).await;
             let reply = reply.map_err(|_| NoLearner)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::kv::{self, CreateErrorKind, Store};
-use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, Stream};
 use async_nats::jetstream::{Context, object_store};
 use farsign::keys::{Key, RunKeys};
 use farsign_server::store::codec::{read_identity, write_identity};
@@ -15,8 +15,8 @@ use crate::ClusterError;
 use crate::board::MAX_BULLETINS;
 use crate::error::{failed, retry};
 use crate::jobs::MAX_JOBS;
-use crate::leases::LEASE_TTL;
 use crate::names::RunNames;
+use crate::presence::PRESENCE_TTL;
 use crate::seat::SEAT_TTL;
 
 /// The key of the identity, and that of the sampling key.
@@ -29,7 +29,7 @@ const MAX_BOARD_BYTES: i64 = 256 << 20;
 const MAX_JOB_BYTES: i64 = 256 << 20;
 
 /// Time in which a message of the log is not stored twice.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 
 /// Returns whether a stream does not exist.
 fn is_missing(error: &GetStreamError) -> bool {
@@ -169,10 +169,10 @@ impl ClusterRun {
             replicas,
             max_log_bytes,
         } = options;
+        // All are on disk: a stream in memory on three servers can be left without a leader when all of them restart.
         let log = stream::Config {
             name: self.names.log(),
             subjects: vec![self.names.log_subjects()],
-            storage: StorageType::File,
             discard: DiscardPolicy::New,
             max_bytes: max_log_bytes as i64,
             duplicate_window: DUPLICATE_WINDOW,
@@ -184,7 +184,6 @@ impl ClusterRun {
         let board = stream::Config {
             name: self.names.board(),
             subjects: vec![self.names.board_subjects()],
-            storage: StorageType::Memory,
             discard: DiscardPolicy::Old,
             max_messages: MAX_BULLETINS,
             max_bytes: MAX_BOARD_BYTES,
@@ -194,7 +193,6 @@ impl ClusterRun {
         let jobs = stream::Config {
             name: self.names.jobs(),
             subjects: vec![self.names.job_subject()],
-            storage: StorageType::Memory,
             retention: RetentionPolicy::WorkQueue,
             discard: DiscardPolicy::New,
             max_messages: MAX_JOBS as i64,
@@ -210,7 +208,7 @@ impl ClusterRun {
             (self.names.identity(), Duration::ZERO),
             (self.names.secret(), Duration::ZERO),
             (self.names.seat(), SEAT_TTL),
-            (self.names.gateways(), LEASE_TTL),
+            (self.names.gateways(), PRESENCE_TTL),
         ] {
             let config = kv::Config {
                 bucket,

@@ -104,7 +104,7 @@ impl VerifierRole {
             }
             // The learner skips it after a while.
             Err(error) => {
-                tracing::warn!(event = "job_invalid", %error, "verification cannot be read")
+                tracing::warn!(event = "job_invalid", %error, "verification cannot be read");
             }
         }
         if let Err(error) = message.ack().await {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use farsign::learner::{Learner, Record};
 use farsign::task::TaskId;
 use farsign::version::Version;
 use farsign_cluster::audit::Audit;
@@ -13,6 +15,7 @@ use farsign_cluster::checkpoints::Checkpoints;
 use farsign_cluster::connection::{NatsOptions, connect};
 use farsign_cluster::names::RunNames;
 use farsign_cluster::run::ClusterRun;
+use farsign_cluster::seat;
 use farsign_server::config::pinned::resume;
 use farsign_server::data::loader::built_in;
 use farsign_server::run::board::PublishedVersion;
@@ -59,10 +62,10 @@ impl Cluster {
     }
 
     pub fn launch_learner(&mut self, learner: usize) {
-        let replicas = self.nats.count().to_string();
         let mut command = self.command("learner");
         command
-            .args(["--replicas", &replicas, "--max-log-bytes", "1000000000"])
+            .args(["--name", &learner_name(learner)])
+            .args(["--max-log-bytes", "1000000000"])
             .args(&self.settings);
         let mut process = ChildProcess::start(&mut command);
         process.wait_for_lines(&["learner restored"]);
@@ -84,11 +87,37 @@ impl Cluster {
         self.gateways[gateway] = Some(process);
     }
 
+    /// Returns the name of the learner that publishes. `None` if there is none.
+    pub fn seat_holder(&self) -> Option<String> {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async {
+            let run = connect_to_run(self.nats.addresses()).await;
+            let seat = run.bucket(run.names().seat()).await.ok()?;
+            seat::holder(&seat).await.ok()?
+        })
+    }
+
     /// Compares everything that the run has published with an independent fold of its log.
     pub fn audit(&self) -> RunAudit {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(audit(self.nats.addresses()))
     }
+}
+
+/// Returns the name of a learner.
+pub fn learner_name(learner: usize) -> String {
+    format!("learner-{learner}")
+}
+
+/// Connects to the run of the cluster.
+async fn connect_to_run(servers: String) -> ClusterRun {
+    let options = NatsOptions {
+        servers,
+        ..NatsOptions::default()
+    };
+    let context = connect(&options, "test").await.expect("the servers run");
+    let names = RunNames::new("farsign").expect("a valid name");
+    ClusterRun::new(context, names)
 }
 
 /// What an independent fold of the log has found.
@@ -106,13 +135,7 @@ pub struct RunAudit {
 }
 
 async fn audit(servers: String) -> RunAudit {
-    let options = NatsOptions {
-        servers,
-        ..NatsOptions::default()
-    };
-    let context = connect(&options, "audit").await.expect("the servers run");
-    let names = RunNames::new("farsign").expect("a valid name");
-    let run = ClusterRun::new(context, names);
+    let run = connect_to_run(servers).await;
     let identity = run.secret_identity().await.expect("a readable run");
     let identity = identity.expect("a run");
     let settings = resume(Settings::default(), &identity).expect("the settings of the run");
@@ -137,10 +160,11 @@ async fn audit(servers: String) -> RunAudit {
         versions: published.values().map(Vec::len).sum(),
         is_checkpoint_equal: checkpoint.message == 0,
     };
+    found.equal_versions += equal_versions(audit.learner(), published.get(&0));
     while let Some(entries) = audit.next().await.expect("a log without gaps") {
         let message = entries[0].message;
         for entry in &entries {
-            if let farsign::learner::Record::Update { task, .. } = entry.record {
+            if let Record::Update { task, .. } = entry.record {
                 found.updates.entry(message).or_default().push(task.id);
             }
         }
@@ -148,25 +172,28 @@ async fn audit(servers: String) -> RunAudit {
         if message == checkpoint.message {
             found.is_checkpoint_equal = learner.state() == checkpoint.state;
         }
-        for version in published.get(&message).into_iter().flatten() {
-            let expected = Version::round(
-                learner.moved_at(),
-                learner.optimizer().accepted(),
-                learner.optimizer().x(),
-                version.grid(),
-            );
-            found.equal_versions += usize::from(expected == **version);
-        }
+        found.equal_versions += equal_versions(learner, published.get(&message));
     }
     found.accepted = audit.learner().optimizer().accepted();
     found
+}
+
+/// Returns how many versions have the bits of the learner's model.
+fn equal_versions(learner: &Learner, published: Option<&Vec<Arc<Version>>>) -> usize {
+    let optimizer = learner.optimizer();
+    let is_equal = |version: &&Arc<Version>| {
+        let number = learner.moved_at();
+        let accepted = optimizer.accepted();
+        Version::round(number, accepted, optimizer.x(), version.grid()) == ***version
+    };
+    published.into_iter().flatten().filter(is_equal).count()
 }
 
 /// Returns the versions on the board by the last message in each.
 async fn published_versions(
     run: &ClusterRun,
     parameters: usize,
-) -> BTreeMap<u64, Vec<std::sync::Arc<Version>>> {
+) -> BTreeMap<u64, Vec<Arc<Version>>> {
     let board = run.stream(run.names().board()).await.expect("a board");
     let oldest = NatsFollower::begin_at_oldest(board, run.names(), parameters).await;
     let (mut follower, first) = oldest.expect("a readable board").expect("a version");

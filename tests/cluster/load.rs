@@ -33,7 +33,8 @@ impl Load {
     pub fn start(addresses: &[SocketAddr], volunteers: u64, parameters: usize) -> Self {
         let shared = Arc::new(Shared::default());
         let start = |seed| {
-            let (shared, addresses) = (Arc::clone(&shared), addresses.to_vec());
+            let shared = Arc::clone(&shared);
+            let addresses = addresses.to_vec();
             std::thread::spawn(move || {
                 let mut stream = Stream::new(seed);
                 while !shared.stops.load(Ordering::Relaxed) {
@@ -83,7 +84,7 @@ fn train(
         let mut bits: Vec<u8> = (0..parameters.div_ceil(8))
             .map(|_| stream.bits() as u8)
             .collect();
-        if let Some(last) = bits.last_mut().filter(|_| parameters % 8 > 0) {
+        if let Some(last) = bits.last_mut().filter(|_| !parameters.is_multiple_of(8)) {
             *last &= (1 << (parameters % 8)) - 1;
         }
         client.send_update(task.id, &bits);

@@ -91,7 +91,7 @@ async fn nats_log_keeps_contract() {
         println!("skipped: FARSIGN_NATS_SERVER does not name nats-server");
         return;
     };
-    let servers = NatsServers::start(program, 1);
+    let servers = NatsServers::start(program);
     let options = NatsOptions {
         servers: servers.addresses(),
         ..NatsOptions::default()

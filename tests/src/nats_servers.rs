@@ -1,6 +1,5 @@
 //! Servers of NATS for tests.
 
-use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,13 +9,20 @@ use tempfile::TempDir;
 use crate::child_process::ChildProcess;
 use crate::wait::wait_for_some;
 
-/// Servers of NATS on this machine: one, or three that replicate.
+/// Servers.
+pub const SERVERS: usize = 3;
+
+/// The configuration of every server.
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cluster/nats/server.conf");
+
+/// Three servers of NATS on this machine, which replicate.
 #[derive(Debug)]
 pub struct NatsServers {
     program: PathBuf,
     dir: TempDir,
-    ports: Vec<u16>,
-    processes: Vec<Option<ChildProcess>>,
+    ports: [u16; SERVERS],
+    routes: [u16; SERVERS],
+    processes: [Option<ChildProcess>; SERVERS],
 }
 
 /// Returns the program of the server. `None` if it is not installed.
@@ -32,56 +38,43 @@ pub fn free_port() -> u16 {
 }
 
 impl NatsServers {
-    /// Starts servers with this program.
+    /// Starts the servers with this program.
     ///
     /// # Panics
     /// Panics if they do not start.
-    pub fn start(program: PathBuf, count: usize) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let ports: Vec<u16> = (0..count).map(|_| free_port()).collect();
-        let routes: Vec<u16> = (0..count).map(|_| free_port()).collect();
-        let addresses: Vec<String> = routes
-            .iter()
-            .map(|port| format!("nats://127.0.0.1:{port}"))
-            .collect();
-        for server in 0..count {
-            let (port, route) = (ports[server], routes[server]);
-            let log = dir
-                .path()
-                .join(format!("{server}.log"))
-                .display()
-                .to_string();
-            let store = dir.path().join(format!("store-{server}"));
-            let mut config = format!(
-                "server_name: n{server}\nlisten: 127.0.0.1:{port}\nmax_payload: 8MB\nlog_file: {log:?}\n\
-                 jetstream {{ store_dir: {:?}, sync_interval: always, max_memory_store: 1G, max_file_store: 4G }}\n",
-                store.display()
-            );
-            if count > 1 {
-                config += &format!(
-                    "cluster {{ name: tests, listen: 127.0.0.1:{route}, routes: [{}] }}\n",
-                    addresses.join(", ")
-                );
-            }
-            let path = dir.path().join(format!("{server}.conf"));
-            fs::write(path, config).expect("a writable folder");
-        }
+    pub fn start(program: PathBuf) -> Self {
         let mut servers = Self {
             program,
-            dir,
-            ports,
-            processes: (0..count).map(|_| None).collect(),
+            dir: tempfile::tempdir().expect("a temporary folder"),
+            ports: [(); SERVERS].map(|()| free_port()),
+            routes: [(); SERVERS].map(|()| free_port()),
+            processes: [const { None }; SERVERS],
         };
-        (0..count).for_each(|server| servers.launch(server));
+        (0..SERVERS).for_each(|server| servers.launch(server));
         servers
     }
 
     /// Starts a server that was killed.
+    ///
+    /// # Panics
+    /// Panics if it does not start.
     pub fn launch(&mut self, server: usize) {
-        let config = self.dir.path().join(format!("{server}.conf"));
-        let process = ChildProcess::start(Command::new(&self.program).arg("-c").arg(config));
-        self.processes[server] = Some(process);
         let port = self.ports[server];
+        let address = |port: u16| format!("127.0.0.1:{port}");
+        let routes = self
+            .routes
+            .map(|port| format!("\"nats://{}\"", address(port)));
+        let store = self.dir.path().join(format!("store-{server}"));
+        let mut command = Command::new(&self.program);
+        command
+            .args(["-c", CONFIG, "-l"])
+            .arg(self.dir.path().join(format!("{server}.log")))
+            .env("FARSIGN_NATS_NAME", format!("n{server}"))
+            .env("FARSIGN_NATS_LISTEN", address(port))
+            .env("FARSIGN_NATS_ROUTE", address(self.routes[server]))
+            .env("FARSIGN_NATS_ROUTES", format!("[{}]", routes.join(", ")))
+            .env("FARSIGN_NATS_STORE", store);
+        self.processes[server] = Some(ChildProcess::start(&mut command));
         wait_for_some("nats-server", || {
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
@@ -92,17 +85,9 @@ impl NatsServers {
         self.processes[server] = None;
     }
 
-    /// Returns the number of servers.
-    pub fn count(&self) -> usize {
-        self.processes.len()
-    }
-
     /// Returns the addresses for clients.
     pub fn addresses(&self) -> String {
-        let addresses = self
-            .ports
-            .iter()
-            .map(|port| format!("nats://127.0.0.1:{port}"));
-        addresses.collect::<Vec<_>>().join(",")
+        let addresses = self.ports.map(|port| format!("nats://127.0.0.1:{port}"));
+        addresses.join(",")
     }
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
 
-use commands::{bench, mnist_subset, results, screenshots, serve};
+use commands::{bench, cluster, mnist_subset, results, screenshots, serve};
 use prerequisites::{firefox, tools};
 use shell::Shell;
 
@@ -21,6 +21,9 @@ Usage: cargo xtask <command>
 
   serve [ARGUMENTS]  build the page and the server, then start the server
                      (the arguments go to `farsign serve`; try `cargo xtask serve --help`)
+  cluster [SETTING...]
+                     build the page and the program, then start a cluster on this machine:
+                     three nats-servers, two gateways, a learner, a standby, a verifier
   web                build only the page's WebAssembly part, into www/pkg
   test [STEP...]     run every check and test, installing what that needs;
                      with names of steps, run those and the steps they need
@@ -66,7 +69,7 @@ fn dispatch(command: &str, rest: Vec<OsString>) -> Result<ExitCode> {
             .map_err(|argument| anyhow!("expected text in UTF-8, found {}", argument.display()))
     };
     let rest: &[String] = &rest.into_iter().map(text).collect::<Result<Vec<_>>>()?;
-    let takes_arguments = matches!(command, "bench" | "limits" | "results" | "test");
+    let takes_arguments = matches!(command, "bench" | "cluster" | "limits" | "results" | "test");
     if !takes_arguments && let Some(extra) = rest.first() {
         bail!("`cargo xtask {command}` takes no arguments, but got `{extra}`");
     }
@@ -78,6 +81,7 @@ fn dispatch(command: &str, rest: Vec<OsString>) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         "bench" => bench::run(&Shell::open()?, rest),
+        "cluster" => cluster::start(&Shell::open()?, rest),
         "data-subset" => done(mnist_subset::run(&Shell::open()?)),
         "firefox" => done(firefox::install(&Shell::open()?)),
         "limits" => done(lint::limits::run(&Shell::open()?, rest)),

@@ -31,8 +31,10 @@ impl VersionPublisher {
     /// The last version of a run has the finest grid, so nothing of the model is lost.
     pub fn publish(&mut self, learner: &Learner) -> Arc<Version> {
         let optimizer = learner.optimizer();
-        let (accepted, active) = (optimizer.accepted(), optimizer.active());
-        let shift = self.grids.advance(optimizer.x(), accepted, active);
+        let accepted = optimizer.accepted();
+        let shift = self
+            .grids
+            .advance(optimizer.x(), accepted, optimizer.active());
         round(learner, if optimizer.is_finished() { 0 } else { shift })
     }
 }
@@ -44,6 +46,7 @@ fn round(learner: &Learner, shift: u8) -> Arc<Version> {
         fixed_point: optimizer.fixed_point(),
         shift,
     };
-    let (number, accepted) = (learner.moved_at(), optimizer.accepted());
+    let number = learner.moved_at();
+    let accepted = optimizer.accepted();
     Arc::new(Version::round(number, accepted, optimizer.x(), grid))
 }

@@ -43,7 +43,8 @@ impl Recomputer {
 
     /// Recomputes a segment. `None` if it [is not verifiable](ChainSegment::is_verifiable).
     pub fn verify(&mut self, segment: &ChainSegment) -> Option<VerifiedSegment> {
-        let (first, last) = (segment.updates.first()?, segment.updates.last()?);
+        let first = segment.updates.first()?;
+        let last = segment.updates.last()?;
         if !segment.is_verifiable() {
             return None;
         }

@@ -168,7 +168,9 @@ impl Gateway {
     /// Counts a rejected update.
     fn reject(&self, volunteer: VolunteerId, task: TaskId, reason: RejectReason) {
         self.links.counters.update_rejected(reason);
-        let (volunteer, task, reason) = (volunteer.0, task.0, reason.name());
+        let volunteer = volunteer.0;
+        let task = task.0;
+        let reason = reason.name();
         tracing::debug!(
             event = "rejected",
             volunteer,

@@ -197,7 +197,8 @@ impl LiveLearner {
     /// Returns the next version, if one is due.
     pub fn next_version(&mut self) -> Option<PublishedVersion> {
         let optimizer = self.learner.optimizer();
-        let (accepted, active) = (optimizer.accepted(), optimizer.active());
+        let accepted = optimizer.accepted();
+        let active = optimizer.active();
         let is_finished = optimizer.is_finished();
         let now = Instant::now();
         if !self.has_changed || !(self.schedule.is_due(accepted, now) || is_finished) {

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn old_versions_are_forgotten() {
         let mut versions = PublishedVersions::default();
-        let (same, first) = (version(1, -1), version(1, 0));
+        let [same, first] = [-1, 0].map(|x| version(1, x));
         versions.insert(&same);
         versions.insert(&first);
         for number in 2..MAX_VERSIONS as u64 {

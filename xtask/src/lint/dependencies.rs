@@ -6,12 +6,13 @@ use super::Findings;
 use super::tree::Tree;
 
 /// The project's crates that a crate may depend on, by folder.
-const OWN: [(&str, &[&str]); 8] = [
+const OWN: [(&str, &[&str]); 9] = [
     ("farsign", &[]),
     ("attacks", &["farsign"]),
     ("files", &[]),
     ("lab", &["farsign", "farsign-attacks", "farsign-files"]),
     ("server", &["farsign", "farsign-files"]),
+    ("cluster", &["farsign", "farsign-server"]),
     (
         "volunteer",
         &["farsign", "farsign-attacks", "farsign-files"],

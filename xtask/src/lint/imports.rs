@@ -8,11 +8,12 @@ use super::Findings;
 use super::tree::{File, Tree};
 
 /// The crates whose modules are compared, by source folder.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "attacks/src/",
     "bench/check/src/",
     "bench/src/",
     "cli/src/",
+    "cluster/src/",
     "farsign/src/",
     "files/src/",
     "lab/src/",

@@ -12,7 +12,7 @@ struct Layers {
     layers: &'static [&'static [&'static str]],
 }
 
-const CRATES: [Layers; 5] = [
+const CRATES: [Layers; 6] = [
     Layers {
         source: "farsign/src/",
         layers: &[
@@ -80,6 +80,26 @@ const CRATES: [Layers; 5] = [
             &["http"],
             &["config"],
             &["server"],
+        ],
+    },
+    Layers {
+        source: "cluster/src/",
+        layers: &[
+            &["error", "names"],
+            &[
+                "bulletin",
+                "connection",
+                "message",
+                "presence",
+                "reports",
+                "seat",
+            ],
+            &["board", "job", "reader"],
+            &["checkpoints", "jobs"],
+            &["log"],
+            &["run"],
+            &["audit", "gateway", "standby", "verifier"],
+            &["learner"],
         ],
     },
     Layers {

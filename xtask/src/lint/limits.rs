@@ -14,8 +14,9 @@ const DOCUMENT: &str = "docs/limits.md";
 const SETTINGS: &str = "server/src/config/settings.rs";
 
 /// Sections of the document, with the source folder of each.
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("Server", "server/src/"),
+    ("Cluster", "cluster/src/"),
     ("Algorithm and protocol", "farsign/src/"),
     ("Native volunteers", "volunteer/src/"),
     ("The program", "cli/src/"),

@@ -6,7 +6,7 @@ use super::Findings;
 use super::tree::{File, Tree};
 
 const DOCUMENT: &str = "docs/reference/log-events.md";
-const FOLDERS: [&str; 3] = ["server/src/", "volunteer/src/", "cli/src/"];
+const FOLDERS: [&str; 4] = ["server/src/", "cluster/src/", "volunteer/src/", "cli/src/"];
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
 pub fn check(tree: &Tree, findings: &mut Findings) {

@@ -20,7 +20,7 @@ struct Ban {
     reason: &'static str,
 }
 
-const BANS: [Ban; 8] = [
+const BANS: [Ban; 9] = [
     Ban {
         folder: "farsign/src/",
         except: &[],
@@ -85,6 +85,17 @@ const BANS: [Ban; 8] = [
         ],
         words: &["_le_bytes"],
         reason: "only `store::codec` determines saved bytes",
+    },
+    Ban {
+        folder: "cluster/src/",
+        except: &[
+            "cluster/src/bulletin",
+            "cluster/src/checkpoints",
+            "cluster/src/job",
+            "cluster/src/message",
+        ],
+        words: &["_le_bytes"],
+        reason: "only these determine the bytes of a cluster",
     },
     Ban {
         folder: "cli/src/",

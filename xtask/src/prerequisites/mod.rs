@@ -4,6 +4,7 @@ pub mod chromium;
 pub mod clock;
 mod debian;
 pub mod firefox;
+pub mod nats;
 pub mod npm;
 pub mod python;
 pub mod qemu;

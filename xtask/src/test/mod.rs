@@ -37,7 +37,7 @@ struct Step {
 }
 
 /// All steps: cheap ones first, and early those whose failure needs a person, such as a missing browser.
-const STEPS: [Step; 23] = [
+const STEPS: [Step; 24] = [
     Step {
         name: "environment",
         about: "the Rust toolchain is complete, and there is a browser",
@@ -109,6 +109,12 @@ const STEPS: [Step; 23] = [
         about: "tests on this machine",
         needs: &["program"],
         run: rust::native_tests,
+    },
+    Step {
+        name: "cluster",
+        about: "a run over several processes, with faults (needs Python or nats-server)",
+        needs: &["program"],
+        run: rust::cluster,
     },
     Step {
         name: "lab",

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context as _, Result};
 
 use super::{Outcome, with_program};
-use crate::prerequisites::{clock, python, toolchain};
+use crate::prerequisites::{clock, nats, python, toolchain};
 use crate::shell::{Shell, executable, run};
 
 /// The variable that names the interpreter to the tests of the programs in Python.
@@ -39,6 +39,19 @@ pub fn docs(shell: &Shell) -> Result<Outcome> {
 pub fn native_tests(shell: &Shell) -> Result<Outcome> {
     clock::prepare(shell);
     run(with_program(shell, &mut shell.cargo_workspace("test")))?;
+    Ok(Outcome::Passed)
+}
+
+/// Runs the tests of clusters, with their own nats-servers.
+pub fn cluster(shell: &Shell) -> Result<Outcome> {
+    let Some(server) = nats::server(shell)? else {
+        return Ok(Outcome::Skipped(nats::missing()));
+    };
+    let mut command = shell.cargo_workspace("test");
+    command
+        .args(["--test", "cluster"])
+        .env(nats::SERVER_VARIABLE, server);
+    run(with_program(shell, &mut command))?;
     Ok(Outcome::Passed)
 }
 

@@ -61,7 +61,8 @@ impl ReportSender {
         request: impl FnOnce(oneshot::Sender<T>) -> ReportRequest,
     ) -> BoxFuture<'static, Result<T, NoLearner>> {
         let (sender, reply) = oneshot::channel();
-        let (requests, request) = (self.0.clone(), request(sender));
+        let request = request(sender);
+        let requests = self.0.clone();
         Box::pin(async move {
             requests.send(request).await.map_err(|_| NoLearner)?;
             reply.await.map_err(|_| NoLearner)

@@ -1,4 +1,4 @@
-//! Leases of gateways: a gateway that renews none has failed, and its volunteers leave.
+//! The presence of gateways: one that no longer renews it has failed, and its volunteers leave.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::ClusterError;
 use crate::error::failed;
 
 /// Time without a renewal after which a gateway has failed. It is longer than an election of the servers.
-pub const LEASE_TTL: Duration = Duration::from_secs(20);
+pub const PRESENCE_TTL: Duration = Duration::from_secs(20);
 
 /// Time between two renewals.
 const RENEW_INTERVAL: Duration = Duration::from_secs(3);
@@ -20,29 +20,29 @@ fn key(gateway: GatewayId) -> String {
     format!("{:016x}", gateway.0)
 }
 
-/// The lease of a gateway.
+/// The presence of a gateway, a key with a time to live.
 #[derive(Debug)]
-pub struct Lease {
+pub struct Presence {
     store: Store,
     gateway: GatewayId,
     revision: u64,
 }
 
-impl Lease {
-    /// Takes the lease of a new gateway.
+impl Presence {
+    /// Begins the presence of a new gateway.
     ///
     /// # Errors
     /// Returns an error if it cannot be written.
-    pub async fn take(store: Store, gateway: GatewayId) -> Result<Self, ClusterError> {
+    pub async fn begin(store: Store, gateway: GatewayId) -> Result<Self, ClusterError> {
         let revision = store.create(key(gateway), "".into()).await;
         Ok(Self {
-            revision: revision.map_err(failed("take a lease"))?,
+            revision: revision.map_err(failed("begin the presence of a gateway"))?,
             store,
             gateway,
         })
     }
 
-    /// Renews the lease for ever. One that has run out is taken again: whether the gateway has failed is decided by the
+    /// Renews the presence for ever. One that has run out begins again: whether the gateway has failed is decided by the
     /// learner, in the log.
     pub async fn hold(mut self) -> std::convert::Infallible {
         loop {
@@ -56,21 +56,26 @@ impl Lease {
                     let again = self.store.create(key(self.gateway), "".into()).await;
                     self.revision = again.unwrap_or(self.revision);
                 }
-                Err(error) => tracing::debug!(event = "lease_retried", %error, "lease not renewed"),
+                Err(error) => {
+                    tracing::debug!(event = "presence_retried", %error, "presence not renewed");
+                }
             }
         }
     }
 }
 
-/// Returns the gateways with a lease.
+/// Returns the gateways that are present.
 ///
 /// # Errors
-/// Returns an error if the leases cannot be read.
+/// Returns an error if they cannot be read.
 pub async fn gateways(store: &Store) -> Result<BTreeSet<GatewayId>, ClusterError> {
-    let mut keys = store.keys().await.map_err(failed("read the leases"))?;
+    let mut keys = store
+        .keys()
+        .await
+        .map_err(failed("read the presence of gateways"))?;
     let mut gateways = BTreeSet::new();
     while let Some(key) = keys.next().await {
-        let key = key.map_err(failed("read the leases"))?;
+        let key = key.map_err(failed("read the presence of gateways"))?;
         gateways.extend(u64::from_str_radix(&key, 16).map(GatewayId));
     }
     Ok(gateways)
