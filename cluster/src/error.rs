@@ -118,8 +118,8 @@ pub enum CheckpointError {
     Restore(#[from] RestoreError),
 }
 
-/// Time for which a request is made again before it has failed: twice that of an election of the servers.
-const REQUEST_RETRY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for which a request is made again before it has failed. Servers that have just started need up to half a minute.
+const REQUEST_RETRY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Time before a failed request is made again.
 const RETRY_DELAY: Duration = Duration::from_millis(500);

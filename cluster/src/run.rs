@@ -80,11 +80,11 @@ impl ClusterRun {
     }
 
     async fn try_identity(&self) -> Result<Option<RunIdentity>, ClusterError> {
-        let stream = format!("KV_{}", self.names.identity());
-        match self.context.get_stream(stream).await {
-            Ok(_) => {}
-            Err(error) if is_missing(&error) => return Ok(None),
-            Err(error) => return Err(failed("read the run")(error)),
+        if self
+            .is_missing(&format!("KV_{}", self.names.identity()))
+            .await?
+        {
+            return Ok(None);
         }
         let store = self.bucket(self.names.identity()).await?;
         let bytes = store.get(KEY).await.map_err(failed("read the run"))?;
@@ -217,8 +217,11 @@ impl ClusterRun {
                 num_replicas: replicas,
                 ..kv::Config::default()
             };
-            let created = self.context.create_or_update_key_value(config).await;
-            created.map_err(failed("create the buckets of the run"))?;
+            // Learners that begin a run at once create the same buckets; one that exists stays unchanged.
+            if self.is_missing(&format!("KV_{}", config.bucket)).await? {
+                let created = self.context.create_key_value(config).await;
+                created.map_err(failed("create the buckets of the run"))?;
+            }
         }
         let config = object_store::Config {
             bucket: self.names.checkpoints(),
@@ -235,6 +238,15 @@ impl ClusterRun {
             created.map_err(failed("create the checkpoints of the run"))?;
         }
         Ok(())
+    }
+
+    /// Returns whether a stream does not exist.
+    async fn is_missing(&self, stream: &str) -> Result<bool, ClusterError> {
+        match self.context.get_stream(stream).await {
+            Ok(_) => Ok(false),
+            Err(error) if is_missing(&error) => Ok(true),
+            Err(error) => Err(failed("read the run")(error)),
+        }
     }
 
     /// Opens a stream of the run.

@@ -27,8 +27,8 @@ const PAGE_PORT: u16 = 8443;
 /// Gateways behind the balancer.
 const GATEWAYS: u16 = 2;
 
-/// Time for a server to listen.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for a process to listen. Gateways wait for elections of the servers, and for a learner.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Time between two looks at the processes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -135,7 +135,10 @@ fn role_command(shell: &Shell, name: &str, arguments: &[&str], settings: &[Strin
     command
         .arg(role)
         .args(["--nats", &servers.join(","), "--name", name]);
-    command.args(arguments).args(settings);
+    command
+        .args(arguments)
+        .args(settings)
+        .env("FARSIGN_LOG", "info,async_nats=warn");
     command
 }
 
