@@ -11,6 +11,8 @@ use farsign_server::store::replay::replay;
 use farsign_server::store::saved_values::{Checkpoint, LogPosition};
 use farsign_server::store::unlearn::{Unlearned, unlearn};
 
+#[cfg(feature = "cluster")]
+use crate::cluster::{PullCommand, PushCommand};
 use crate::open_run::{OpenRun, StateArgs};
 use crate::streams;
 
@@ -18,6 +20,12 @@ use crate::streams;
 pub enum Run {
     /// Replay the journal of a saved run and print its progress
     Show(StateArgs),
+    /// Move a saved run into NATS, where `farsign learner` continues it
+    #[cfg(feature = "cluster")]
+    Push(PushCommand),
+    /// Save a run from NATS that no process uses, so that `farsign serve` continues it
+    #[cfg(feature = "cluster")]
+    Pull(PullCommand),
     /// Compare a saved run with and without one volunteer, and optionally unlearn the volunteer
     Unlearn {
         #[command(flatten)]
@@ -44,6 +52,10 @@ impl Run {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Show(state) => state.open()?.show(),
+            #[cfg(feature = "cluster")]
+            Self::Push(push) => push.run(),
+            #[cfg(feature = "cluster")]
+            Self::Pull(pull) => pull.run(),
             Self::Unlearn {
                 state,
                 volunteer,

@@ -146,6 +146,14 @@ impl Checkpoints {
         self.shorten().await
     }
 
+    /// Saves the first state of a run that was moved here: its log begins after a message.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be saved.
+    pub async fn save_first(&self, after: u64, state: &LearnerState) -> Result<(), ClusterError> {
+        self.put(after, [0; 32], state).await
+    }
+
     async fn put(
         &self,
         message: u64,

@@ -33,6 +33,14 @@ pub enum ClusterError {
     /// There is no run of this name.
     #[error("expected a run named {name} in NATS, found none; `farsign learner` begins one")]
     NoRun { name: String },
+    /// There is a run of this name.
+    #[error("expected no run named {name} in NATS, found one; `--run` chooses another name")]
+    RunExists { name: String },
+    /// Another process uses the run.
+    #[error(
+        "expected that no process uses the run {name}, found a learner or a gateway; stop all roles, and wait 20 s"
+    )]
+    InUse { name: String },
     /// The saved identity cannot be read.
     #[error("the identity of the run {name} is damaged: {source}")]
     Identity {

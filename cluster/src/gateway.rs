@@ -88,7 +88,7 @@ impl ConnectedGateway {
         let Self {
             run,
             id,
-            presence,
+            mut presence,
             follower,
             first,
         } = self;
@@ -119,6 +119,7 @@ impl ConnectedGateway {
                     never = presence.hold() => match never {},
                     never = pause_while_stalled(&log, &admission) => match never {},
                 };
+                presence.end().await;
                 log.close().await;
                 ended.map_err(Into::into)
             };

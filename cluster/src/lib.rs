@@ -12,7 +12,8 @@
 //!
 //! In reading order: [`connection`], [`names`], [`run`] (its identity and its streams), [`message`], [`log`], [`reader`],
 //! [`bulletin`], [`board`], [`job`], [`jobs`], [`checkpoints`], [`seat`], [`presence`], and the roles [`gateway`],
-//! [`learner`] and [`verifier`]. [`audit`] folds the whole log anew.
+//! [`learner`] and [`verifier`]. [`audit`] folds the whole log anew, [`moving`] moves a run between a
+//! state directory and NATS.
 
 pub mod audit;
 pub mod board;
@@ -26,6 +27,7 @@ pub mod jobs;
 pub mod learner;
 pub mod log;
 pub mod message;
+pub mod moving;
 pub mod names;
 pub mod presence;
 pub mod reader;

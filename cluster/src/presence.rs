@@ -42,9 +42,16 @@ impl Presence {
         })
     }
 
+    /// Ends the presence of a gateway that stops.
+    pub async fn end(self) {
+        if let Err(error) = self.store.purge(key(self.gateway)).await {
+            tracing::debug!(event = "presence_retried", %error, "presence not ended");
+        }
+    }
+
     /// Renews the presence for ever. One that has run out begins again: whether the gateway has failed is decided by the
     /// learner, in the log.
-    pub async fn hold(mut self) -> std::convert::Infallible {
+    pub async fn hold(&mut self) -> std::convert::Infallible {
         loop {
             tokio::time::sleep(RENEW_INTERVAL).await;
             let renewed = self

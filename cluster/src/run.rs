@@ -133,11 +133,19 @@ impl ClusterRun {
         options: StreamOptions,
         after: u64,
     ) -> Result<bool, ClusterError> {
-        retry(|| self.create_streams(options, after)).await?;
-        retry(|| self.create_identity(identity)).await
+        self.create_streams(options, after).await?;
+        self.create_identity(identity).await
     }
 
-    async fn create_identity(&self, identity: &RunIdentity) -> Result<bool, ClusterError> {
+    /// Creates the identity of a run whose streams and buckets exist. False if there is one already.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be created.
+    pub async fn create_identity(&self, identity: &RunIdentity) -> Result<bool, ClusterError> {
+        retry(|| self.try_create_identity(identity)).await
+    }
+
+    async fn try_create_identity(&self, identity: &RunIdentity) -> Result<bool, ClusterError> {
         if self.try_identity().await?.is_some() {
             return Ok(false);
         }
@@ -164,7 +172,23 @@ impl ClusterRun {
         }
     }
 
-    async fn create_streams(&self, options: StreamOptions, after: u64) -> Result<(), ClusterError> {
+    /// Creates the streams and buckets of a run whose log begins after a message.
+    ///
+    /// # Errors
+    /// Returns an error if they cannot be created.
+    pub async fn create_streams(
+        &self,
+        options: StreamOptions,
+        after: u64,
+    ) -> Result<(), ClusterError> {
+        retry(|| self.try_create_streams(options, after)).await
+    }
+
+    async fn try_create_streams(
+        &self,
+        options: StreamOptions,
+        after: u64,
+    ) -> Result<(), ClusterError> {
         let StreamOptions {
             replicas,
             max_log_bytes,

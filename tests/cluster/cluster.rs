@@ -23,6 +23,7 @@ use farsign_server::{Config, Settings};
 use farsign_tests::child_process::ChildProcess;
 use farsign_tests::nats_servers::{NatsServers, free_port};
 use farsign_tests::server_process::server_program;
+use farsign_tests::wait::TEST_TIMEOUT;
 
 /// Time in which no further bulletin means that the board has been read.
 const BOARD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -87,6 +88,14 @@ impl Cluster {
         self.gateways[gateway] = Some(process);
     }
 
+    /// Stops all roles, so that no process uses the run.
+    pub fn stop(&mut self) {
+        let processes = self.gateways.iter_mut().chain(&mut self.learners);
+        for process in processes.filter_map(Option::take) {
+            terminate(process);
+        }
+    }
+
     /// Returns the name of the learner that publishes. `None` if there is none.
     pub fn seat_holder(&self) -> Option<String> {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -102,6 +111,13 @@ impl Cluster {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(audit(self.nats.addresses()))
     }
+}
+
+/// Ends a process by a signal, as an operator does.
+pub fn terminate(mut process: ChildProcess) {
+    let sent = Command::new("kill").arg(process.id().to_string()).status();
+    assert!(sent.expect("kill runs").success());
+    assert!(process.exits_within(TEST_TIMEOUT), "it stops");
 }
 
 /// Returns the name of a learner.

@@ -6,3 +6,4 @@ mod cluster;
 mod drills;
 mod load;
 mod log_contract;
+mod moving;

@@ -13,8 +13,17 @@ use crate::server_process::server_program;
 /// # Panics
 /// If the run cannot be read.
 pub fn show_run(state: &str) -> (u64, String) {
+    run_command(&["show", "--state", state])
+}
+
+/// Runs a command of `farsign run`, and returns the accepted updates and the digest of the parameters that it prints.
+///
+/// # Panics
+/// If the command fails.
+pub fn run_command(arguments: &[&str]) -> (u64, String) {
     let output = Command::new(server_program())
-        .args(["run", "show", "--state", state])
+        .arg("run")
+        .args(arguments)
         .output()
         .unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);

@@ -9,7 +9,7 @@ use farsign_server::store::saved_run::verify_dataset;
 use farsign_server::store::saved_values::RunIdentity;
 use farsign_server::{Config, Settings};
 
-use super::options::ClusterArgs;
+use super::options::{ClusterArgs, StreamArgs};
 use super::stop_flag;
 use crate::load_data;
 
@@ -18,25 +18,11 @@ pub struct LearnerCommand {
     #[command(flatten)]
     pub cluster: ClusterArgs,
 
-    /// Servers that store each message of a new run: 1, 3 or 5
-    #[arg(long, default_value_t = 3, value_parser = parse_replicas)]
-    replicas: usize,
-
-    /// Bytes of the log of a new run, at most
-    #[arg(long, default_value_t = 17_179_869_184)]
-    max_log_bytes: u64,
+    #[command(flatten)]
+    streams: StreamArgs,
 
     #[command(flatten)]
     settings: Settings,
-}
-
-fn parse_replicas(text: &str) -> Result<usize, String> {
-    match text {
-        "1" => Ok(1),
-        "3" => Ok(3),
-        "5" => Ok(5),
-        found => Err(format!("expected 1, 3 or 5, found {found}")),
-    }
 }
 
 impl LearnerCommand {
@@ -74,10 +60,7 @@ impl LearnerCommand {
                 verify_dataset(&identity, loaded.data.shards.data())?;
                 return Ok((config, identity));
             }
-            let options = StreamOptions {
-                replicas: self.replicas,
-                max_log_bytes: self.max_log_bytes,
-            };
+            let options = StreamOptions::from(&self.streams);
             if run.create(&config.run_identity(), options, 0).await? {
                 let name = run.names().run();
                 tracing::info!(event = "run_created", name, "run created");

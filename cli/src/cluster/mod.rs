@@ -2,11 +2,13 @@
 
 mod gateway;
 mod learner;
+mod moving;
 mod options;
 mod verifier;
 
 pub use gateway::GatewayCommand;
 pub use learner::LearnerCommand;
+pub use moving::{PullCommand, PushCommand};
 pub use verifier::VerifierCommand;
 
 use std::time::Duration;

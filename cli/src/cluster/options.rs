@@ -6,14 +6,15 @@ use clap::Args;
 use farsign_cluster::ClusterError;
 use farsign_cluster::connection::{NatsOptions, connect};
 use farsign_cluster::names::RunNames;
-use farsign_cluster::run::ClusterRun;
+use farsign_cluster::run::{ClusterRun, StreamOptions};
 use farsign_server::Settings;
 
 use crate::logging::LogFormat;
 use crate::serve::read_settings;
 
+/// Options of the connection.
 #[derive(Debug, Args)]
-pub struct ClusterArgs {
+pub struct NatsArgs {
     /// Addresses of the nats-servers, with commas in between
     #[arg(long, env = "FARSIGN_NATS", default_value = "nats://127.0.0.1:4222")]
     nats: String,
@@ -33,6 +34,43 @@ pub struct ClusterArgs {
     /// File with the certificate authority of the nats-servers; requires TLS
     #[arg(long, env = "FARSIGN_NATS_CA")]
     nats_ca: Option<PathBuf>,
+}
+
+/// Options of the streams of a new run.
+#[derive(Debug, Args)]
+pub struct StreamArgs {
+    /// Servers that store each message of a new run: 1, 3 or 5
+    #[arg(long, default_value_t = 3, value_parser = parse_replicas)]
+    replicas: usize,
+
+    /// Bytes of the log of a new run, at most
+    #[arg(long, default_value_t = 17_179_869_184)]
+    max_log_bytes: u64,
+}
+
+impl From<&StreamArgs> for StreamOptions {
+    fn from(arguments: &StreamArgs) -> Self {
+        Self {
+            replicas: arguments.replicas,
+            max_log_bytes: arguments.max_log_bytes,
+        }
+    }
+}
+
+fn parse_replicas(text: &str) -> Result<usize, String> {
+    match text {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        "5" => Ok(5),
+        found => Err(format!("expected 1, 3 or 5, found {found}")),
+    }
+}
+
+/// Options of a role.
+#[derive(Debug, Args)]
+pub struct ClusterArgs {
+    #[command(flatten)]
+    nats: NatsArgs,
 
     /// Name of this process in logs and in NATS [default: role and process id]
     #[arg(long, env = "FARSIGN_NAME")]
@@ -47,6 +85,21 @@ pub struct ClusterArgs {
     pub log_format: LogFormat,
 }
 
+impl NatsArgs {
+    /// Connects to the run, which need not exist. `name` is that of the connection.
+    pub async fn connect(&self, name: &str) -> Result<ClusterRun, ClusterError> {
+        let names = RunNames::new(&self.run)?;
+        let options = NatsOptions {
+            servers: self.nats.clone(),
+            credentials: self.nats_credentials.clone(),
+            nkey: self.nats_nkey.clone(),
+            authority: self.nats_ca.clone(),
+        };
+        let context = connect(&options, name).await?;
+        Ok(ClusterRun::new(context, names))
+    }
+}
+
 impl ClusterArgs {
     /// Returns the name of this process.
     pub fn name(&self, role: &str) -> String {
@@ -56,15 +109,7 @@ impl ClusterArgs {
 
     /// Connects to the run, which need not exist.
     pub async fn connect(&self, role: &str) -> Result<ClusterRun, ClusterError> {
-        let names = RunNames::new(&self.run)?;
-        let options = NatsOptions {
-            servers: self.nats.clone(),
-            credentials: self.nats_credentials.clone(),
-            nkey: self.nats_nkey.clone(),
-            authority: self.nats_ca.clone(),
-        };
-        let context = connect(&options, &self.name(role)).await?;
-        Ok(ClusterRun::new(context, names))
+        self.nats.connect(&self.name(role)).await
     }
 
     /// Returns the settings of flags, environment and file.

@@ -98,7 +98,7 @@ const CRATES: [Layers; 6] = [
             &["checkpoints", "jobs"],
             &["log"],
             &["run"],
-            &["audit", "gateway", "standby", "verifier"],
+            &["audit", "gateway", "moving", "standby", "verifier"],
             &["learner"],
         ],
     },
