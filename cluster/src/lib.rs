@@ -10,31 +10,17 @@
 //! The log is the run: its fold is the same on every machine. A learner that does not have the seat is a standby, which
 //! takes the same entries and publishes nothing. docs/cluster.md describes the set-up.
 //!
-//! In reading order: [`connection`], [`names`], [`run`] (its identity and its streams), [`message`], [`log`], [`reader`],
-//! [`bulletin`], [`board`], [`job`], [`jobs`], [`checkpoints`], [`seat`], [`presence`], and the roles [`gateway`],
-//! [`learner`] and [`verifier`]. [`audit`] folds the whole log anew, [`moving`] moves a run between a
-//! state directory and NATS.
+//! In reading order: [`connection`], [`names`], [`log`], [`board`], [`jobs`], [`reports`], [`run`] (its identity and its
+//! streams, and who is there), and the roles of the program: [`roles`].
 
-pub mod audit;
 pub mod board;
-pub mod bulletin;
-pub mod checkpoints;
 pub mod connection;
 mod error;
-pub mod gateway;
-pub mod job;
 pub mod jobs;
-pub mod learner;
 pub mod log;
-pub mod message;
-pub mod moving;
 pub mod names;
-pub mod presence;
-pub mod reader;
 pub mod reports;
+pub mod roles;
 pub mod run;
-pub mod seat;
-pub mod standby;
-pub mod verifier;
 
 pub use error::ClusterError;

@@ -78,11 +78,38 @@ pub struct VerificationCounters {
     pub cpu_us: AtomicU64,
 }
 
+/// Numbers of verdicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerdictCounts {
+    /// Verifications that found every update correct.
+    pub passed: u64,
+    /// Verifications that found a false update.
+    pub failed: u64,
+    /// Verifications that were not done.
+    pub skipped: u64,
+}
+
 impl VerificationCounters {
     /// Counts a verification whose consequences are done.
     pub fn record_outcome(&self, passed: bool) {
         let counter = if passed { &self.passed } else { &self.failed };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the numbers of verdicts.
+    pub fn verdicts(&self) -> VerdictCounts {
+        VerdictCounts {
+            passed: self.passed.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            skipped: self.skipped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Takes over the numbers of verdicts that the learner of another process has counted.
+    pub fn set_verdicts(&self, verdicts: VerdictCounts) {
+        self.passed.store(verdicts.passed, Ordering::Relaxed);
+        self.failed.store(verdicts.failed, Ordering::Relaxed);
+        self.skipped.store(verdicts.skipped, Ordering::Relaxed);
     }
 
     /// Counts a skipped verification.

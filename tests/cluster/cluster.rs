@@ -9,13 +9,13 @@ use std::time::Duration;
 use farsign::learner::{Learner, Record};
 use farsign::task::TaskId;
 use farsign::version::Version;
-use farsign_cluster::audit::Audit;
 use farsign_cluster::board::NatsFollower;
-use farsign_cluster::checkpoints::Checkpoints;
 use farsign_cluster::connection::{NatsOptions, connect};
+use farsign_cluster::log::checkpoints::Checkpoints;
 use farsign_cluster::names::RunNames;
 use farsign_cluster::run::ClusterRun;
-use farsign_cluster::seat;
+use farsign_cluster::run::audit::Audit;
+use farsign_cluster::run::seat;
 use farsign_server::config::pinned::resume;
 use farsign_server::data::loader::built_in;
 use farsign_server::run::board::PublishedVersion;
@@ -86,6 +86,14 @@ impl Cluster {
         let mut process = ChildProcess::start(&mut command);
         process.wait_for_lines(&["server started"]);
         self.gateways[gateway] = Some(process);
+    }
+
+    /// Starts a verifier.
+    pub fn start_verifier(&self) -> ChildProcess {
+        let mut command = self.command("verifier");
+        let mut process = ChildProcess::start(&mut command);
+        process.wait_for_lines(&["verifier started"]);
+        process
     }
 
     /// Stops all roles, so that no process uses the run.

@@ -7,3 +7,4 @@ mod drills;
 mod load;
 mod log_contract;
 mod moving;
+mod verification;

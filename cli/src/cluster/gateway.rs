@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use farsign_cluster::gateway::ConnectedGateway;
+use farsign_cluster::roles::gateway::ConnectedGateway;
 use farsign_server::Settings;
 use farsign_server::config::pinned::resume;
 use farsign_server::gateway::GatewayError;

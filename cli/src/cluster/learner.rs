@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use clap::Args;
-use farsign_cluster::learner::LearnerRole;
+use farsign_cluster::roles::learner::LearnerRole;
 use farsign_cluster::run::{ClusterRun, StreamOptions};
 use farsign_server::config::pinned::resume;
 use farsign_server::store::saved_run::verify_dataset;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use farsign_cluster::verifier::VerifierRole;
+use farsign_cluster::roles::verifier::VerifierRole;
 use farsign_server::config::pinned::resume;
 use farsign_server::store::saved_run::verify_dataset;
 use farsign_server::{Config, Settings};

@@ -241,6 +241,7 @@ impl LiveLearner {
                 fraction: optimizer.progress(),
                 tolerance: self.telemetry.tolerance(),
                 capacity: self.pace.capacity(),
+                verdicts: self.counters.verification.verdicts(),
             },
             version,
             notices,

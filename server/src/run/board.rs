@@ -9,6 +9,8 @@ use farsign::tolerance::Tolerance;
 use farsign::version::Version;
 use futures_util::future::BoxFuture;
 
+use crate::counters::VerdictCounts;
+
 /// What the learner publishes after it has taken entries of the log.
 #[derive(Clone, Debug)]
 pub struct Bulletin {
@@ -44,6 +46,8 @@ pub struct Progress {
     pub tolerance: Option<Tolerance>,
     /// What the learner and verification can take.
     pub capacity: Capacity,
+    /// Verdicts since the learner began.
+    pub verdicts: VerdictCounts,
 }
 
 /// Measured limits of a run, for the sizes of tasks.

@@ -86,20 +86,10 @@ const CRATES: [Layers; 6] = [
         source: "cluster/src/",
         layers: &[
             &["error", "names"],
-            &[
-                "bulletin",
-                "connection",
-                "message",
-                "presence",
-                "reports",
-                "seat",
-            ],
-            &["board", "job", "reader"],
-            &["checkpoints", "jobs"],
-            &["log"],
+            &["board", "connection", "log", "reports"],
+            &["jobs"],
             &["run"],
-            &["audit", "gateway", "moving", "standby", "verifier"],
-            &["learner"],
+            &["roles"],
         ],
     },
     Layers {

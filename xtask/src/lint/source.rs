@@ -89,10 +89,10 @@ const BANS: [Ban; 9] = [
     Ban {
         folder: "cluster/src/",
         except: &[
-            "cluster/src/bulletin",
-            "cluster/src/checkpoints",
-            "cluster/src/job",
-            "cluster/src/message",
+            "cluster/src/board/bulletin",
+            "cluster/src/jobs/job",
+            "cluster/src/log/checkpoints",
+            "cluster/src/log/message",
         ],
         words: &["_le_bytes"],
         reason: "only these determine the bytes of a cluster",

@@ -1,5 +1,9 @@
 //! The log in a stream.
 
+pub mod checkpoints;
+pub mod message;
+pub mod reader;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,8 +16,8 @@ use farsign_server::run::log::{Log, LogError};
 use futures_util::future::{BoxFuture, try_join_all};
 use parking_lot::Mutex;
 
-use crate::checkpoints::Checkpoints;
-use crate::message::{OutgoingMessage, write_messages};
+use crate::log::checkpoints::Checkpoints;
+use crate::log::message::{OutgoingMessage, write_messages};
 
 /// Time before a failed append is sent again, at first and at most.
 const RETRY_DELAYS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];

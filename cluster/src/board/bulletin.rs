@@ -12,6 +12,7 @@ use farsign::tolerance::Tolerance;
 use farsign::trust::Trust;
 use farsign::version::{Version, VersionHash};
 use farsign::wire::{EncodedVersion, ServerFrame, ServerRecord, VersionBody, read_server_frame};
+use farsign_server::counters::VerdictCounts;
 use farsign_server::run::board::{
     BoardError, Bulletin, Capacity, Notice, Progress, PublishedVersion,
 };
@@ -31,6 +32,8 @@ struct Head {
     tolerance: Option<(f64, f64)>,
     updates_per_s: Option<f64>,
     verifiable_images: Option<f64>,
+    /// Passed, failed and skipped.
+    verdicts: [u64; 3],
     /// Accepted updates in the version.
     version_accepted: Option<u64>,
     notices: Vec<NoticeDto>,
@@ -115,6 +118,7 @@ pub fn write_bulletin(bulletin: &Bulletin, base: Option<&Version>) -> Vec<u8> {
         fraction,
         tolerance,
         capacity,
+        verdicts,
     } = bulletin.progress;
     let published = bulletin
         .version
@@ -128,6 +132,7 @@ pub fn write_bulletin(bulletin: &Bulletin, base: Option<&Version>) -> Vec<u8> {
         tolerance: tolerance.map(|tolerance| (tolerance.sign_error, tolerance.tolerated_fraction)),
         updates_per_s: capacity.updates_per_s,
         verifiable_images: capacity.verifiable_images,
+        verdicts: [verdicts.passed, verdicts.failed, verdicts.skipped],
         version_accepted: published.map(|version| version.accepted()),
         notices: bulletin.notices.iter().map(NoticeDto::from).collect(),
     };
@@ -157,6 +162,7 @@ pub fn read_bulletin(
         Some(accepted) => Some(read_version(frame, parameters, base)?.with_accepted(accepted)),
         None => None,
     };
+    let [passed, failed, skipped] = head.verdicts;
     let notices = head.notices.into_iter().map(NoticeDto::notice);
     Ok(Bulletin {
         message: head.message,
@@ -173,6 +179,11 @@ pub fn read_bulletin(
             capacity: Capacity {
                 updates_per_s: head.updates_per_s,
                 verifiable_images: head.verifiable_images,
+            },
+            verdicts: VerdictCounts {
+                passed,
+                failed,
+                skipped,
             },
         },
         version: version.map(|version| PublishedVersion {
@@ -277,6 +288,11 @@ mod tests {
                 capacity: Capacity {
                     updates_per_s: Some(0.1 + 0.2),
                     verifiable_images: None,
+                },
+                verdicts: VerdictCounts {
+                    passed: 5,
+                    failed: 6,
+                    skipped: 7,
                 },
             },
             version: published.map(|version| PublishedVersion {

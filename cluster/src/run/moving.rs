@@ -7,11 +7,11 @@ use farsign_server::store::replay::ReplayOptions;
 use farsign_server::store::saved_values::RunIdentity;
 
 use crate::ClusterError;
-use crate::checkpoints::Checkpoints;
 use crate::error::{CheckpointError, failed};
-use crate::presence;
+use crate::log::checkpoints::Checkpoints;
+use crate::run::presence;
+use crate::run::seat;
 use crate::run::{ClusterRun, StreamOptions};
-use crate::seat;
 
 /// Begins a run in NATS that continues a state without sessions. Its log begins after the state's position, so that no number
 /// is used twice.

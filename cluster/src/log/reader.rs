@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
 use crate::ClusterError;
-use crate::message::read_message;
+use crate::log::message::read_message;
 
 /// Bytes that the server sends ahead, at most. Above 64 MB it disconnects a slow reader.
 const MAX_AHEAD_BYTES: usize = 16 << 20;

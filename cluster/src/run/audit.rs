@@ -8,7 +8,7 @@ use farsign_server::store::replay::ReplayOptions;
 
 use crate::ClusterError;
 use crate::error::failed;
-use crate::reader::NatsReader;
+use crate::log::reader::NatsReader;
 use crate::run::ClusterRun;
 
 /// A fold of a log from its first message to the one that was the last when it began.

@@ -22,7 +22,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::ClusterError;
 use crate::error::{CheckpointError, failed};
-use crate::reader::NatsReader;
+use crate::log::reader::NatsReader;
 
 /// The format that this program writes and reads.
 const FORMAT: u8 = 1;

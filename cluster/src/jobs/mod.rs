@@ -1,5 +1,7 @@
 //! Jobs in a work queue.
 
+pub mod job;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::ClusterError;
 use crate::error::failed;
-use crate::job::write_job;
+use crate::jobs::job::write_job;
 use crate::names::RunNames;
 
 /// Jobs that wait to be sent, and jobs in the queue. Further ones are skipped.

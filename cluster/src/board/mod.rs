@@ -1,5 +1,7 @@
 //! The board in a stream.
 
+pub mod bulletin;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use farsign_server::run::board::{Board, BoardError, BoardFollower, Bulletin};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
-use crate::bulletin::{read_bulletin, write_bulletin};
+use crate::board::bulletin::{read_bulletin, write_bulletin};
 use crate::names::RunNames;
 
 /// Versions after which one is published as a whole, for gateways that begin to follow.

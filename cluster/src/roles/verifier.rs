@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::ClusterError;
 use crate::error::failed;
-use crate::job::read_job;
 use crate::jobs;
+use crate::jobs::job::read_job;
 use crate::log::NatsLog;
 use crate::run::ClusterRun;
 

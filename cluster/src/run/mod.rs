@@ -1,5 +1,10 @@
 //! A run in NATS: its identity, and its streams and buckets.
 
+pub mod audit;
+pub mod moving;
+pub mod presence;
+pub mod seat;
+
 use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
@@ -16,8 +21,8 @@ use crate::board::MAX_BULLETINS;
 use crate::error::{failed, retry};
 use crate::jobs::MAX_JOBS;
 use crate::names::RunNames;
-use crate::presence::PRESENCE_TTL;
-use crate::seat::SEAT_TTL;
+use crate::run::presence::PRESENCE_TTL;
+use crate::run::seat::SEAT_TTL;
 
 /// The key of the identity, and that of the sampling key.
 const KEY: &str = "identity";

@@ -12,11 +12,11 @@ use tokio::time::MissedTickBehavior;
 
 use crate::ClusterError;
 use crate::board::NatsFollower;
-use crate::bulletin::read_message_number;
+use crate::board::bulletin::read_message_number;
 use crate::error::failed;
+use crate::log::reader::NatsReader;
 use crate::names::RunNames;
-use crate::reader::NatsReader;
-use crate::seat::Seat;
+use crate::run::seat::Seat;
 
 /// Time between two attempts to follow the board.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);

@@ -5,20 +5,23 @@ use std::time::Duration;
 
 use farsign::learner::GatewayId;
 use farsign_server::admission::Admission;
+use farsign_server::counters::Counters;
 use farsign_server::data::loader::TrainAndHeldOut;
 use farsign_server::gateway::{Gateway, GatewayLinks, GatewayOptions};
-use farsign_server::run::board::Bulletin;
+use farsign_server::run::board::{BoardError, BoardFollower, Bulletin};
 use farsign_server::run::log::Log;
 use farsign_server::store::saved_values::RunIdentity;
 use farsign_server::{Config, Server, Training};
+
+use futures_util::future::BoxFuture;
 
 use crate::ClusterError;
 use crate::board::NatsFollower;
 use crate::error::retry;
 use crate::log::NatsLog;
-use crate::presence::Presence;
 use crate::reports::NatsReports;
 use crate::run::ClusterRun;
+use crate::run::presence::Presence;
 
 /// Time between two looks for a learner.
 const WAIT_INTERVAL: Duration = Duration::from_millis(500);
@@ -107,7 +110,10 @@ impl ConnectedGateway {
             let admission = Arc::clone(&services.admission);
             let links = GatewayLinks {
                 log: Arc::new(log.clone()),
-                board: Box::new(follower),
+                board: Box::new(CountingFollower {
+                    follower,
+                    counters: Arc::clone(&services.counters),
+                }),
                 reports: Arc::new(reports),
                 admission: services.admission,
                 counters: services.counters,
@@ -124,6 +130,24 @@ impl ConnectedGateway {
                 ended.map_err(Into::into)
             };
             Ok((Box::pin(training) as Training, handle))
+        })
+    }
+}
+
+/// A follower that passes the learner's counts on to the status of its gateway.
+#[derive(Debug)]
+struct CountingFollower {
+    follower: NatsFollower,
+    counters: Arc<Counters>,
+}
+
+impl BoardFollower for CountingFollower {
+    fn next(&mut self) -> BoxFuture<'_, Result<Bulletin, BoardError>> {
+        Box::pin(async {
+            let bulletin = self.follower.next().await?;
+            let verdicts = bulletin.progress.verdicts;
+            self.counters.verification.set_verdicts(verdicts);
+            Ok(bulletin)
         })
     }
 }

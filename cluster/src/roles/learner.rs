@@ -21,14 +21,14 @@ use tokio::sync::watch;
 
 use crate::ClusterError;
 use crate::board::NatsBoard;
-use crate::checkpoints::Checkpoints;
 use crate::error::CheckpointError;
 use crate::jobs::NatsJobs;
 use crate::log::NatsLog;
-use crate::presence;
+use crate::log::checkpoints::Checkpoints;
+use crate::roles::standby::{Standby, Successor};
 use crate::run::ClusterRun;
-use crate::seat::Seat;
-use crate::standby::{Standby, Successor};
+use crate::run::presence;
+use crate::run::seat::Seat;
 
 /// Time between two looks at the presence of gateways.
 const PRESENCE_INTERVAL: Duration = Duration::from_secs(2);

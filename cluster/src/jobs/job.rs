@@ -15,7 +15,7 @@ use farsign::version::Version;
 use farsign::wire::{EncodedVersion, ServerFrame, ServerRecord, read_server_frame};
 use serde::{Deserialize, Serialize};
 
-use crate::bulletin::decode_version;
+use crate::board::bulletin::decode_version;
 
 /// The format that this program writes and reads.
 const FORMAT: u8 = 1;
