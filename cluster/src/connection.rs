@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use async_nats::ConnectOptions;
 use async_nats::jetstream::{self, Context};
+use async_nats::{ConnectOptions, ServerAddr};
 
 use crate::ClusterError;
 
@@ -15,7 +15,7 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const MIN_SERVER_VERSION: (u32, u32) = (2, 14);
 
 /// How to reach NATS.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NatsOptions {
     /// Addresses of the servers, with commas in between.
     pub servers: String,
@@ -25,6 +25,8 @@ pub struct NatsOptions {
     pub nkey: Option<PathBuf>,
     /// File with the certificate authority of the servers. `None` for those of the system.
     pub authority: Option<PathBuf>,
+    /// The role, which receives replies at subjects of its own.
+    pub role: &'static str,
 }
 
 /// Connects, and checks the version of the server. Lost connections are made again, without end.
@@ -32,15 +34,23 @@ pub struct NatsOptions {
 /// # Errors
 /// Returns an error if no server can be reached, or one is too old.
 pub async fn connect(options: &NatsOptions, name: &str) -> Result<Context, ClusterError> {
-    let servers: Vec<&str> = options.servers.split(',').map(str::trim).collect();
+    let servers = parse_servers(&options.servers)?;
     let failed = |cause: String| ClusterError::Connect {
-        servers: options.servers.clone(),
+        servers: display(&servers),
         cause,
     };
     let mut connect = ConnectOptions::new()
         .name(name)
+        .custom_inbox_prefix(format!("_INBOX.{}", options.role))
         .request_timeout(Some(REQUEST_TIMEOUT))
         .ping_interval(Duration::from_secs(2));
+    let account = servers.iter().find_map(|server| {
+        let password = server.password().unwrap_or_default();
+        Some((server.username()?.to_owned(), password.to_owned()))
+    });
+    if let Some((user, password)) = account {
+        connect = connect.user_and_password(user, password);
+    }
     if let Some(path) = &options.credentials {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|error| failed(format!("{}: {error}", path.display())))?;
@@ -59,7 +69,7 @@ pub async fn connect(options: &NatsOptions, name: &str) -> Result<Context, Clust
             .require_tls(true);
     }
     let client = connect
-        .connect(&servers[..])
+        .connect(servers.clone())
         .await
         .map_err(|error| failed(error.to_string()))?;
     let found = client.server_info().version;
@@ -69,6 +79,19 @@ pub async fn connect(options: &NatsOptions, name: &str) -> Result<Context, Clust
     let mut context = jetstream::new(client);
     context.set_timeout(REQUEST_TIMEOUT);
     Ok(context)
+}
+
+/// Parses addresses with commas in between.
+fn parse_servers(text: &str) -> Result<Vec<ServerAddr>, ClusterError> {
+    let addresses = text.split(',').map(str::trim);
+    let parsed: Result<Vec<ServerAddr>, _> = addresses.map(str::parse).collect();
+    parsed.map_err(|_| ClusterError::Servers) // the cause could contain a password
+}
+
+/// Returns the addresses without names and passwords.
+fn display(servers: &[ServerAddr]) -> String {
+    let address = |server: &ServerAddr| format!("{}:{}", server.host(), server.port());
+    servers.iter().map(address).collect::<Vec<_>>().join(",")
 }
 
 /// Returns whether a server of this version is supported.
@@ -83,6 +106,14 @@ fn is_supported(version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn displayed_servers_hide_passwords() {
+        let servers = parse_servers("nats://gateway:secret@a:4222, nats://b").unwrap();
+        assert_eq!(display(&servers), "a:4222,b:4222");
+        let error = parse_servers("nats://gateway:secret@a:b").unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
 
     #[test]
     fn old_servers_are_rejected() {

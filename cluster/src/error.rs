@@ -14,6 +14,9 @@ use farsign_server::store::codec::SavedValueError;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages name the fields")]
 pub enum ClusterError {
+    /// An address of a server is invalid.
+    #[error("expected addresses such as nats://HOST:4222 with commas in between, found others")]
+    Servers,
     /// No server can be reached.
     #[error("could not connect to NATS at {servers}: {cause}")]
     Connect { servers: String, cause: String },

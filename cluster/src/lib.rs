@@ -10,8 +10,8 @@
 //! The log is the run: its fold is the same on every machine. A learner that does not have the seat is a standby, which
 //! takes the same entries and publishes nothing. docs/cluster.md describes the set-up.
 //!
-//! In reading order: [`connection`], [`names`], [`log`], [`board`], [`jobs`], [`reports`], [`run`] (its identity and its
-//! streams, and who is there), and the roles of the program: [`roles`].
+//! In reading order: [`connection`], [`names`], [`log`], [`board`], [`jobs`], [`reports`], [`run`] (its identity, its
+//! streams, and which processes are there), and the roles of the program: [`roles`].
 
 pub mod board;
 pub mod connection;

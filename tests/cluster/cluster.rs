@@ -57,7 +57,7 @@ impl Cluster {
     fn command(&self, role: &str) -> Command {
         let mut command = Command::new(server_program());
         command
-            .args([role, "--nats", &self.nats.addresses()])
+            .args([role, "--nats", &self.nats.addresses(role)])
             .env("FARSIGN_LOG", "info,async_nats=error");
         command
     }
@@ -108,7 +108,7 @@ impl Cluster {
     pub fn seat_holder(&self) -> Option<String> {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
-            let run = connect_to_run(self.nats.addresses()).await;
+            let run = connect_to_run(self.nats.addresses("learner")).await;
             let seat = run.bucket(run.names().seat()).await.ok()?;
             seat::holder(&seat).await.ok()?
         })
@@ -117,7 +117,7 @@ impl Cluster {
     /// Compares everything that the run has published with an independent fold of its log.
     pub fn audit(&self) -> RunAudit {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(audit(self.nats.addresses()))
+        runtime.block_on(audit(self.nats.addresses("learner")))
     }
 }
 
@@ -137,7 +137,10 @@ pub fn learner_name(learner: usize) -> String {
 async fn connect_to_run(servers: String) -> ClusterRun {
     let options = NatsOptions {
         servers,
-        ..NatsOptions::default()
+        credentials: None,
+        nkey: None,
+        authority: None,
+        role: "learner",
     };
     let context = connect(&options, "test").await.expect("the servers run");
     let names = RunNames::new("farsign").expect("a valid name");

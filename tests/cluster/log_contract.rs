@@ -93,11 +93,14 @@ async fn nats_log_keeps_contract() {
     };
     let servers = NatsServers::start(program);
     let options = NatsOptions {
-        servers: servers.addresses(),
-        ..NatsOptions::default()
+        servers: servers.addresses("learner"),
+        credentials: None,
+        nkey: None,
+        authority: None,
+        role: "learner",
     };
     let context = connect(&options, "test").await.expect("a server");
-    let names = RunNames::new("contract").expect("a valid name");
+    let names = RunNames::new("farsign").expect("a valid name");
     let run = ClusterRun::new(context.clone(), names.clone());
     assert!(run.identity().await.expect("a reply").is_none());
     let identity = RunIdentity {

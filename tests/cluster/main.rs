@@ -7,4 +7,5 @@ mod drills;
 mod load;
 mod log_contract;
 mod moving;
+mod permissions;
 mod verification;

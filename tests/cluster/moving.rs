@@ -49,7 +49,7 @@ fn moved_run_keeps_its_parameters() {
     let before = show_run(&original);
 
     let nats = NatsServers::start(program);
-    let servers = nats.addresses();
+    let servers = nats.addresses("learner");
     let push = ["push", "--state", &original, "--nats", &servers];
     assert_eq!(run_command(&push), before, "into the cluster");
     let mut cluster = Cluster::start(nats, &[]);
@@ -57,6 +57,7 @@ fn moved_run_keeps_its_parameters() {
     await_updates(&load);
     let acknowledged = load.stop().len() as u64;
     cluster.stop();
+    assert_eq!(cluster.nats.violations(), Vec::<String>::new());
 
     let pull = ["pull", "--state", &moved, "--nats", &servers];
     let after = run_command(&pull);

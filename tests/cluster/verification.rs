@@ -58,6 +58,7 @@ fn cluster_verifies_and_ejects() {
         }
         next = received.task;
     };
+    assert_eq!(cluster.nats.violations(), Vec::<String>::new());
     assert_eq!(goodbye.reason, GoodbyeReason::FailedVerification);
     wait_for_some("the failed verification", || {
         status(&cluster, "/verification/failed").filter(|failed| *failed == 1)

@@ -74,6 +74,10 @@ impl NatsServers {
             .env("FARSIGN_NATS_ROUTE", address(self.routes[server]))
             .env("FARSIGN_NATS_ROUTES", format!("[{}]", routes.join(", ")))
             .env("FARSIGN_NATS_STORE", store);
+        for role in ["gateway", "learner", "verifier"] {
+            let variable = format!("FARSIGN_NATS_{}_PASSWORD", role.to_uppercase());
+            command.env(variable, format!("{role}-password"));
+        }
         self.processes[server] = Some(ChildProcess::start(&mut command));
         wait_for_some("nats-server", || {
             TcpStream::connect(("127.0.0.1", port)).ok()
@@ -85,9 +89,18 @@ impl NatsServers {
         self.processes[server] = None;
     }
 
-    /// Returns the addresses for clients.
-    pub fn addresses(&self) -> String {
-        let addresses = self.ports.map(|port| format!("nats://127.0.0.1:{port}"));
+    /// Returns the lines of the logs about requests for which a role has no right.
+    pub fn violations(&self) -> Vec<String> {
+        let log = |server| self.dir.path().join(format!("{server}.log"));
+        let logs = (0..SERVERS).filter_map(|server| std::fs::read_to_string(log(server)).ok());
+        let lines = logs.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+        lines.filter(|line| line.contains("Violation")).collect()
+    }
+
+    /// Returns the addresses for a role.
+    pub fn addresses(&self, role: &str) -> String {
+        let address = |port| format!("nats://{role}:{role}-password@127.0.0.1:{port}");
+        let addresses = self.ports.map(address);
         addresses.join(",")
     }
 }

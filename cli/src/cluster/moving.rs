@@ -46,7 +46,7 @@ impl PushCommand {
         let options = StreamOptions::from(&self.streams);
         let runtime = tokio::runtime::Runtime::new()?;
         runtime.block_on(async {
-            let run = self.nats.connect("push").await?;
+            let run = self.nats.connect("learner", "push").await?;
             push(&run, identity, &learner.state(), options).await
         })?;
         print_moved(&learner)
@@ -76,7 +76,7 @@ impl PullCommand {
         }
         let runtime = tokio::runtime::Runtime::new()?;
         let (identity, learner) = runtime.block_on(async {
-            let run = self.nats.connect("pull").await?;
+            let run = self.nats.connect("learner", "pull").await?;
             let no_run = || ClusterError::NoRun {
                 name: run.names().run().to_owned(),
             };

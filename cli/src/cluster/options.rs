@@ -86,14 +86,19 @@ pub struct ClusterArgs {
 }
 
 impl NatsArgs {
-    /// Connects to the run, which need not exist. `name` is that of the connection.
-    pub async fn connect(&self, name: &str) -> Result<ClusterRun, ClusterError> {
+    /// Connects to the run, which need not exist, in a role. `name` is that of the connection.
+    pub async fn connect(
+        &self,
+        role: &'static str,
+        name: &str,
+    ) -> Result<ClusterRun, ClusterError> {
         let names = RunNames::new(&self.run)?;
         let options = NatsOptions {
             servers: self.nats.clone(),
             credentials: self.nats_credentials.clone(),
             nkey: self.nats_nkey.clone(),
             authority: self.nats_ca.clone(),
+            role,
         };
         let context = connect(&options, name).await?;
         Ok(ClusterRun::new(context, names))
@@ -108,8 +113,8 @@ impl ClusterArgs {
     }
 
     /// Connects to the run, which need not exist.
-    pub async fn connect(&self, role: &str) -> Result<ClusterRun, ClusterError> {
-        self.nats.connect(&self.name(role)).await
+    pub async fn connect(&self, role: &'static str) -> Result<ClusterRun, ClusterError> {
+        self.nats.connect(role, &self.name(role)).await
     }
 
     /// Returns the settings of flags, environment and file.

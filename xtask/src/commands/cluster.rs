@@ -24,6 +24,9 @@ const ROUTE_PORT: u16 = 6322;
 const GATEWAY_PORT: u16 = 8451;
 const PAGE_PORT: u16 = 8443;
 
+/// Password of every role, on this machine only.
+const PASSWORD: &str = "farsign";
+
 /// Gateways behind the balancer.
 const GATEWAYS: u16 = 2;
 
@@ -120,6 +123,9 @@ fn server_command(shell: &Shell, server: &Path, folder: &Path, number: u16) -> C
         )
         .env("FARSIGN_NATS_ROUTES", format!("[{}]", routes.join(", ")))
         .env("FARSIGN_NATS_STORE", folder.join(format!("nats-{number}")));
+    for role in ["GATEWAY", "LEARNER", "VERIFIER"] {
+        command.env(format!("FARSIGN_NATS_{role}_PASSWORD"), PASSWORD);
+    }
     command
 }
 
@@ -129,7 +135,12 @@ fn role_command(shell: &Shell, name: &str, arguments: &[&str], settings: &[Strin
         Some(role) => role,
     };
     let servers: Vec<String> = (0..SERVERS)
-        .map(|number| format!("nats://127.0.0.1:{}", SERVER_PORT + number))
+        .map(|number| {
+            format!(
+                "nats://{role}:{PASSWORD}@127.0.0.1:{}",
+                SERVER_PORT + number
+            )
+        })
         .collect();
     let mut command = shell.command(shell.local_program());
     command
