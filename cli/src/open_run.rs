@@ -9,6 +9,7 @@ use farsign_server::config::pinned::resume;
 use farsign_server::data::loader::TrainAndHeldOut;
 use farsign_server::store::run_database::RunDatabase;
 use farsign_server::store::saved_run::verify_dataset;
+use farsign_server::store::saved_values::RunIdentity;
 use farsign_server::store::state_dir::StateDir;
 use farsign_server::{Config, Settings};
 
@@ -41,16 +42,11 @@ impl StateArgs {
     pub fn open(self) -> anyhow::Result<OpenRun> {
         let state_dir = StateDir::lock_existing(&self.state)?;
         let log = state_dir.open_undamaged()?;
-        let settings = resume(
-            Settings {
-                data: self.data,
-                ..Settings::default()
-            },
-            log.identity(),
-        )?;
-        let data = load_data::load(&settings.data_source(), LogFormat::Text)?.data;
-        verify_dataset(log.identity(), data.shards.data())?;
-        let config = Config::new(&settings, &data, log.identity().seed)?;
+        let given = Settings {
+            data: self.data,
+            ..Settings::default()
+        };
+        let (config, data) = configure(log.identity(), given, LogFormat::Text)?;
         Ok(OpenRun {
             state_dir,
             log,
@@ -58,6 +54,23 @@ impl StateArgs {
             data,
         })
     }
+}
+
+/// Loads the data of a run, and returns it with the configuration of the run: the pinned settings, and `given` ones that do
+/// not contradict them.
+///
+/// # Errors
+/// Returns an error if a setting contradicts a pinned one, or the data cannot be read or is not that of the run.
+pub fn configure(
+    identity: &RunIdentity,
+    given: Settings,
+    log_format: LogFormat,
+) -> anyhow::Result<(Config, TrainAndHeldOut)> {
+    let settings = resume(given, identity)?;
+    let data = load_data::load(&settings.data_source(), log_format)?.data;
+    verify_dataset(identity, data.shards.data())?;
+    let config = Config::new(&settings, &data, identity.seed)?;
+    Ok((config, data))
 }
 
 impl OpenRun {

@@ -22,5 +22,6 @@ pub mod names;
 pub mod reports;
 pub mod roles;
 pub mod run;
+mod stream_reader;
 
 pub use error::ClusterError;

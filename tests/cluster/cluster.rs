@@ -18,7 +18,7 @@ use farsign_cluster::run::audit::Audit;
 use farsign_cluster::run::seat;
 use farsign_server::config::pinned::resume;
 use farsign_server::data::loader::built_in;
-use farsign_server::run::board::PublishedVersion;
+use farsign_server::run::board::{BoardFollower, PublishedVersion};
 use farsign_server::{Config, Settings};
 use farsign_tests::child_process::ChildProcess;
 use farsign_tests::nats_servers::{NatsServers, free_port};
@@ -168,8 +168,9 @@ async fn audit(servers: String) -> RunAudit {
     let settings = resume(Settings::default(), &identity).expect("the settings of the run");
     let data = built_in().expect("the built-in digits");
     let config = Config::new(&settings, &data, 0).expect("valid settings");
-    let mut replay = config.replay_options();
-    replay.learner.sampling_key = identity.keys.sampling;
+    let replay = config
+        .replay_options()
+        .with_sampling_key(identity.keys.sampling);
     let published = published_versions(&run, config.run.directions.parameters()).await;
     let store = run.object_store().await.expect("checkpoints");
     let log = run.stream(run.names().log()).await.expect("a log");
@@ -230,8 +231,8 @@ async fn published_versions(
         published.entry(message).or_default().extend(version);
     };
     add(first.message, first.version);
-    while let Ok(next) = tokio::time::timeout(BOARD_TIMEOUT, follower.next_numbered()).await {
-        let bulletin = next.expect("a board without gaps").bulletin;
+    while let Ok(next) = tokio::time::timeout(BOARD_TIMEOUT, follower.next()).await {
+        let bulletin = next.expect("a board without gaps");
         add(bulletin.message, bulletin.version);
     }
     published

@@ -69,8 +69,8 @@ pub fn release(shell: &Shell) -> Result<()> {
     run(&mut shell.cargo(&["build", "--release", "-p", "farsign-cli"]))
 }
 
-/// Builds the program `farsign` for this machine as [`local`] does, with the roles of a cluster.
-pub fn local_cluster(shell: &Shell) -> Result<()> {
+/// Builds the program `farsign` for this machine: with these features only and with few optimizations, which takes less time.
+pub fn local(shell: &Shell, features: &str) -> Result<()> {
     run(&mut shell.cargo(&[
         "build",
         "--profile",
@@ -79,18 +79,6 @@ pub fn local_cluster(shell: &Shell) -> Result<()> {
         "farsign-cli",
         "--no-default-features",
         "--features",
-        "cluster",
-    ]))
-}
-
-/// Builds the program `farsign` for this machine: without the lab and with few optimizations, which takes less time.
-pub fn local(shell: &Shell) -> Result<()> {
-    run(&mut shell.cargo(&[
-        "build",
-        "--profile",
-        "local",
-        "-p",
-        "farsign-cli",
-        "--no-default-features",
+        features,
     ]))
 }

@@ -4,14 +4,13 @@ use anyhow::Context;
 use clap::Args;
 use farsign_cluster::roles::learner::LearnerRole;
 use farsign_cluster::run::{ClusterRun, StreamOptions};
-use farsign_server::config::pinned::resume;
-use farsign_server::store::saved_run::verify_dataset;
 use farsign_server::store::saved_values::RunIdentity;
 use farsign_server::{Config, Settings};
 
 use super::options::{ClusterArgs, StreamArgs};
 use super::stop_flag;
 use crate::load_data;
+use crate::open_run::configure;
 
 #[derive(Debug, Args)]
 pub struct LearnerCommand {
@@ -49,22 +48,20 @@ impl LearnerCommand {
         given: Settings,
     ) -> anyhow::Result<(Config, RunIdentity)> {
         loop {
-            let identity = run.secret_identity().await?;
-            let settings = match &identity {
-                Some(identity) => resume(given.clone(), identity)?,
-                None => given.clone(),
-            };
-            let loaded = load_data::load(&settings.data_source(), self.cluster.log_format)?;
-            let config = Config::new(&settings, &loaded.data, rand::random())?;
-            if let Some(identity) = identity {
-                verify_dataset(&identity, loaded.data.shards.data())?;
+            if let Some(identity) = run.secret_identity().await? {
+                let (config, _) = configure(&identity, given, self.cluster.log_format)?;
                 return Ok((config, identity));
             }
+            let data = load_data::load(&given.data_source(), self.cluster.log_format)?.data;
+            let config = Config::new(&given, &data, rand::random())?;
             let options = StreamOptions::from(&self.streams);
-            if run.create(&config.run_identity(), options, 0).await? {
+            if run.create(&config.run_identity(), options, 0).await?
+                && let Some(identity) = run.secret_identity().await?
+            {
                 let name = run.names().run();
                 tracing::info!(event = "run_created", name, "run created");
-            }
+                return Ok((config, identity));
+            } // else another learner has begun the run
         }
     }
 }

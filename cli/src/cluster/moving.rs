@@ -9,18 +9,15 @@ use farsign::learner::Learner;
 use farsign_cluster::ClusterError;
 use farsign_cluster::run::StreamOptions;
 use farsign_cluster::run::moving::{pull, push};
-use farsign_server::config::pinned::resume;
+use farsign_server::Settings;
 use farsign_server::store::codec::parameters_digest;
 use farsign_server::store::replay::replay;
-use farsign_server::store::saved_run::verify_dataset;
 use farsign_server::store::saved_values::{Checkpoint, LogPosition};
 use farsign_server::store::state_dir::StateDir;
-use farsign_server::{Config, Settings};
 
 use super::options::{NatsArgs, StreamArgs};
-use crate::load_data;
 use crate::logging::LogFormat;
-use crate::open_run::StateArgs;
+use crate::open_run::{StateArgs, configure};
 use crate::streams;
 
 #[derive(Debug, Args)]
@@ -85,12 +82,9 @@ impl PullCommand {
                 data: self.data,
                 ..Settings::default()
             };
-            let settings = resume(given, &identity)?;
-            let data = load_data::load(&settings.data_source(), LogFormat::Text)?.data;
-            verify_dataset(&identity, data.shards.data())?;
-            let config = Config::new(&settings, &data, identity.seed)?;
-            let mut options = config.replay_options();
-            options.learner.sampling_key = identity.keys.sampling;
+            let (config, _) = configure(&identity, given, LogFormat::Text)?;
+            let options = config.replay_options();
+            let options = options.with_sampling_key(identity.keys.sampling);
             let initial = config.initial_checkpoint().state;
             let learner = Box::pin(pull(&run, &identity, options, initial)).await?;
             anyhow::Ok((identity, learner))

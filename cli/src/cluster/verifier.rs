@@ -5,13 +5,11 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use clap::Args;
 use farsign_cluster::roles::verifier::VerifierRole;
-use farsign_server::config::pinned::resume;
-use farsign_server::store::saved_run::verify_dataset;
-use farsign_server::{Config, Settings};
+use farsign_server::Settings;
 
 use super::options::ClusterArgs;
 use super::{stop_flag, wait_for_run};
-use crate::load_data;
+use crate::open_run::configure;
 
 #[derive(Debug, Args)]
 pub struct VerifierCommand {
@@ -32,11 +30,9 @@ impl VerifierCommand {
         let stop = stop_flag()?;
         let run = self.cluster.connect("verifier").await?;
         let identity = wait_for_run(&run).await?;
-        let settings = resume(self.cluster.settings(self.settings.clone())?, &identity)?;
-        let loaded = load_data::load(&settings.data_source(), self.cluster.log_format)?;
-        let train = loaded.data.shards.data();
-        verify_dataset(&identity, train)?;
-        let config = Config::new(&settings, &loaded.data, 0)?;
+        let given = self.cluster.settings(self.settings.clone())?;
+        let (config, data) = configure(&identity, given, self.cluster.log_format)?;
+        let train = data.shards.data();
         let Some(options) = config.verification else {
             bail!(
                 "expected a run with the rule verified, found one whose updates are not verified"

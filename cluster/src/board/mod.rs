@@ -5,19 +5,17 @@ pub mod bulletin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::Context;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::context::PublishErrorKind;
-use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, RawMessageErrorKind, Stream};
+use async_nats::jetstream::{Context, Message};
 use farsign::version::Version;
 use farsign_server::run::board::{Board, BoardError, BoardFollower, Bulletin};
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
 use crate::board::bulletin::{read_bulletin, write_bulletin};
 use crate::names::RunNames;
+use crate::stream_reader::{StreamError, StreamReader};
 
 /// Versions after which one is published as a whole, for gateways that begin to follow.
 const WHOLE_VERSION_INTERVAL: u32 = 32;
@@ -153,32 +151,13 @@ impl Board for NatsBoard {
     }
 }
 
-/// A bulletin with its number on the board.
-#[derive(Clone, Debug)]
-pub struct NumberedBulletin {
-    /// Its number.
-    pub number: u64,
-    /// The bulletin.
-    pub bulletin: Bulletin,
-}
-
 /// The side of a gateway or of a standby.
+#[derive(Debug)]
 pub struct NatsFollower {
-    stream: Stream,
+    messages: StreamReader,
     parameters: usize,
-    /// Number of the last bulletin.
-    last: u64,
     /// The last version.
     version: Option<Arc<Version>>,
-    messages: Option<pull::Stream>,
-}
-
-impl std::fmt::Debug for NatsFollower {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NatsFollower")
-            .field("last", &self.last)
-            .finish_non_exhaustive()
-    }
 }
 
 impl NatsFollower {
@@ -224,57 +203,23 @@ impl NatsFollower {
         let bulletin = read_bulletin(&newest.payload, parameters, None)?;
         let version = bulletin.version.as_ref();
         let follower = Self {
-            stream,
+            messages: StreamReader::new(stream, newest.sequence),
             parameters,
-            last: newest.sequence,
             version: version.map(|published| Arc::clone(&published.version)),
-            messages: None,
         };
         Ok((follower, bulletin))
     }
 
-    /// Returns the next bulletin with its number.
-    ///
-    /// # Errors
-    /// Returns an error if the next bulletin is no longer on the board.
-    pub async fn next_numbered(&mut self) -> Result<NumberedBulletin, BoardError> {
-        loop {
-            let Some(messages) = &mut self.messages else {
-                self.subscribe().await?;
-                continue;
-            };
-            let Some(Ok(message)) = messages.next().await else {
-                self.messages = None;
-                continue;
-            };
-            let Ok(number) = message.info().map(|info| info.stream_sequence) else {
-                continue;
-            };
-            if number != self.last + 1 {
-                if number > self.last {
-                    self.messages = None; // some were dropped on the way
-                }
-                continue;
-            }
-            let base = self.version.as_deref();
-            let bulletin = read_bulletin(&message.payload, self.parameters, base)?;
-            self.last = number;
-            if let Some(published) = &bulletin.version {
-                self.version = Some(Arc::clone(&published.version));
-            }
-            return Ok(NumberedBulletin { number, bulletin });
-        }
-    }
-
-    async fn subscribe(&mut self) -> Result<(), BoardError> {
+    /// Returns the next message, as soon as the server can be reached.
+    async fn next_message(&mut self) -> Result<Message, BoardError> {
         for _ in 0..MAX_RETRIES {
-            match self.try_subscribe().await {
-                Ok(messages) => {
-                    self.messages = Some(messages);
-                    return Ok(());
+            match self.messages.next().await {
+                Ok((_, message)) => return Ok(message),
+                // A board that was emptied, or that is ahead by more than it keeps, cannot be continued.
+                Err(StreamError::Missing { .. } | StreamError::Behind { .. }) => {
+                    return Err(BoardError::Closed);
                 }
-                Err(error @ BoardError::Closed) => return Err(error),
-                Err(error) => {
+                Err(error @ StreamError::Unreachable(_)) => {
                     tracing::debug!(event = "board_read_again", %error, "the board is read again");
                     tokio::time::sleep(RETRY_DELAY).await;
                 }
@@ -283,36 +228,19 @@ impl NatsFollower {
         Err(remote("no request succeeded"))
     }
 
-    async fn try_subscribe(&self) -> Result<pull::Stream, BoardError> {
-        let state = self.stream.get_info().await.map_err(remote)?.state;
-        // A board that was emptied, or that is ahead by more than it keeps, cannot be continued.
-        if state.first_sequence > self.last + 1 || state.last_sequence < self.last {
-            return Err(BoardError::Closed);
+    async fn next_bulletin(&mut self) -> Result<Bulletin, BoardError> {
+        let message = self.next_message().await?;
+        let base = self.version.as_deref();
+        let bulletin = read_bulletin(&message.payload, self.parameters, base)?;
+        if let Some(published) = &bulletin.version {
+            self.version = Some(Arc::clone(&published.version));
         }
-        let config = pull::Config {
-            deliver_policy: DeliverPolicy::ByStartSequence {
-                start_sequence: self.last + 1,
-            },
-            ack_policy: AckPolicy::None,
-            inactive_threshold: Duration::from_secs(30),
-            memory_storage: true,
-            num_replicas: 1,
-            ..pull::Config::default()
-        };
-        let consumer = self.stream.create_consumer(config).await.map_err(remote)?;
-        let messages = consumer
-            .stream()
-            .max_bytes_per_batch(16 << 20)
-            .heartbeat(Duration::from_secs(1))
-            .expires(Duration::from_secs(10))
-            .messages()
-            .await;
-        messages.map_err(remote)
+        Ok(bulletin)
     }
 }
 
 impl BoardFollower for NatsFollower {
     fn next(&mut self) -> BoxFuture<'_, Result<Bulletin, BoardError>> {
-        Box::pin(async { Ok(self.next_numbered().await?.bulletin) })
+        Box::pin(self.next_bulletin())
     }
 }

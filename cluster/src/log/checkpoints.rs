@@ -13,8 +13,9 @@ use std::sync::Arc;
 use async_nats::jetstream::object_store::ObjectStore;
 use async_nats::jetstream::stream::Stream;
 use farsign::learner::codec::{read_state, write_state};
-use farsign::learner::{LearnerState, Record};
+use farsign::learner::{Learner, LearnerState, Record};
 use farsign::sign::SignBits;
+use farsign_server::store::replay::ReplayOptions;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -86,6 +87,23 @@ pub struct Restored {
     pub message: u64,
     /// A reader of the messages after it.
     pub reader: NatsReader,
+}
+
+impl Restored {
+    /// Returns the learner of the state, with the number of its last message and the reader.
+    ///
+    /// # Errors
+    /// Returns an error if the state is impossible under these options.
+    pub fn into_learner(
+        self,
+        options: ReplayOptions,
+    ) -> Result<(Learner, u64, NatsReader), ClusterError> {
+        let learner = Learner::from_state(options.optimizer, options.learner, self.state);
+        let learner = learner.map_err(|error| ClusterError::NoCheckpoint {
+            cause: CheckpointError::from(error).to_string(),
+        })?;
+        Ok((learner, self.message, self.reader))
+    }
 }
 
 impl Checkpoints {
@@ -176,7 +194,7 @@ impl Checkpoints {
         places.insert(place, begin.or(first).unwrap_or(place));
         tracing::info!(
             event = "saved",
-            message,
+            log_message = message,
             bytes = bytes.len(),
             "checkpoint saved"
         );
@@ -273,12 +291,9 @@ impl Checkpoints {
             Some(Arc::default())
         })
         .map_err(CheckpointError::from)?;
+        let begin = if needed.is_empty() { place } else { begin };
         let mut reader = NatsReader::new(self.log.clone(), self.run_id, begin.message);
-        if needed.is_empty() {
-            reader = NatsReader::new(self.log.clone(), self.run_id, message);
-        } else {
-            find_signs(&mut reader, begin, message, &mut needed).await?;
-        }
+        find_signs(&mut reader, begin, message, &mut needed).await?;
         let state = read_state(state, &mut |position| needed.get(&position).cloned())
             .map_err(CheckpointError::from)?;
         Ok(Restored {

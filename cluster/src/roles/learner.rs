@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use farsign::learner::{Learner, Record, Verdict};
+use farsign::learner::{Record, Verdict};
 use farsign_server::Config;
 use farsign_server::counters::Counters;
 use farsign_server::learner::{
@@ -21,7 +21,6 @@ use tokio::sync::watch;
 
 use crate::ClusterError;
 use crate::board::NatsBoard;
-use crate::error::CheckpointError;
 use crate::jobs::NatsJobs;
 use crate::log::NatsLog;
 use crate::log::checkpoints::Checkpoints;
@@ -96,9 +95,8 @@ impl LearnerRole {
     }
 
     fn replay_options(&self) -> ReplayOptions {
-        let mut options = self.config.replay_options();
-        options.learner.sampling_key = self.identity.keys.sampling;
-        options
+        let key = self.identity.keys.sampling;
+        self.config.replay_options().with_sampling_key(key)
     }
 
     fn learner_options(&self) -> LearnerOptions {
@@ -124,14 +122,9 @@ impl LearnerRole {
 
     async fn restore(&self) -> Result<Standby, ClusterError> {
         let started = Instant::now();
-        let ReplayOptions { optimizer, learner } = self.replay_options();
         let initial = self.config.initial_checkpoint().state;
         let restored = self.checkpoints().await?.restore(initial).await?;
-        let message = restored.message;
-        let learner = Learner::from_state(optimizer, learner, restored.state);
-        let learner = learner.map_err(|error| ClusterError::NoCheckpoint {
-            cause: CheckpointError::from(error).to_string(),
-        })?;
+        let (learner, message, reader) = restored.into_learner(self.replay_options())?;
         let options = self.learner_options();
         let live = LiveLearner::new(learner, message, &options, Arc::new(Counters::default()));
         let took_ms = started.elapsed().as_millis() as u64;
@@ -142,12 +135,7 @@ impl LearnerRole {
             "learner restored"
         );
         let board = self.run.stream(self.run.names().board()).await?;
-        Ok(Standby::new(
-            live,
-            restored.reader,
-            board,
-            self.run.names().clone(),
-        ))
+        Ok(Standby::new(live, reader, board, self.run.names().clone()))
     }
 
     /// Waits for the seat. `None` if it is to stop before.

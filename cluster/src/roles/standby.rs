@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use farsign_server::learner::LiveLearner;
-use farsign_server::run::board::{Bulletin, Notice};
+use farsign_server::run::board::{BoardFollower, Bulletin, Notice};
 use farsign_server::run::log::{Entry, LogReader};
 use futures_util::future::OptionFuture;
 use tokio::time::MissedTickBehavior;
@@ -70,11 +70,7 @@ impl Standby {
         tokio::pin!(seat);
         loop {
             let is_following = self.follower.is_some();
-            let followed: OptionFuture<_> = self
-                .follower
-                .as_mut()
-                .map(NatsFollower::next_numbered)
-                .into();
+            let followed: OptionFuture<_> = self.follower.as_mut().map(BoardFollower::next).into();
             tokio::select! {
                 seat = &mut seat => return Ok(seat),
                 entries = self.reader.next() => {
@@ -82,7 +78,7 @@ impl Standby {
                     self.take(&entries);
                 }
                 Some(followed) = followed => match followed {
-                    Ok(followed) => self.observe(&followed.bulletin),
+                    Ok(bulletin) => self.observe(&bulletin),
                     Err(error) => {
                         tracing::debug!(event = "board_read_again", %error, "the board is read again");
                         self.follower = None;
@@ -103,10 +99,11 @@ impl Standby {
     }
 
     fn take(&mut self, entries: &[Entry]) {
-        for entry in entries {
+        for message in entries.chunk_by(|entry, next| entry.message == next.message) {
             let mut notices = Vec::new();
-            self.live.take(std::slice::from_ref(entry), &mut notices);
-            let numbered = notices.into_iter().map(|notice| (entry.message, notice));
+            self.live.take(message, &mut notices);
+            let number = self.live.message();
+            let numbered = notices.into_iter().map(|notice| (number, notice));
             self.notices.extend(numbered);
         }
         while self.live.poll_job().is_some() {} // offered by the learner that has the seat

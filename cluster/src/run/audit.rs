@@ -1,5 +1,6 @@
-//! An independent fold of a run's whole log.
+//! Folds of a run's log, by a learner that publishes nothing.
 
+use async_nats::jetstream::stream::Stream;
 use farsign::attachment::Attached;
 use farsign::learner::Learner;
 use farsign::optimizer::FarSign;
@@ -11,7 +12,7 @@ use crate::error::failed;
 use crate::log::reader::NatsReader;
 use crate::run::ClusterRun;
 
-/// A fold of a log from its first message to the one that was the last when it began.
+/// A fold of a log, to the message that was the last when it began.
 #[derive(Debug)]
 pub struct Audit {
     learner: Learner,
@@ -32,13 +33,37 @@ impl Audit {
         options: ReplayOptions,
     ) -> Result<Self, ClusterError> {
         let log = run.stream(run.names().log()).await?;
+        let learner = Learner::new(FarSign::new(options.optimizer), options.learner);
+        let reader = NatsReader::new(log.clone(), run_id, 0);
+        Self::resume(&log, learner, 0, reader).await
+    }
+
+    /// Continues with a learner that has taken everything up to a message, and the reader of what comes after it.
+    ///
+    /// # Errors
+    /// Returns an error if the log cannot be read.
+    pub async fn resume(
+        log: &Stream,
+        learner: Learner,
+        message: u64,
+        reader: NatsReader,
+    ) -> Result<Self, ClusterError> {
         let info = log.get_info().await.map_err(failed("read the log"))?;
         Ok(Self {
-            learner: Learner::new(FarSign::new(options.optimizer), options.learner),
-            reader: NatsReader::new(log, run_id, 0),
-            message: 0,
+            learner,
+            reader,
+            message,
             last: info.state.last_sequence,
         })
+    }
+
+    /// Takes all messages, and returns the learner after the last one.
+    ///
+    /// # Errors
+    /// Returns an error if a message is missing or not of this run.
+    pub async fn finish(mut self) -> Result<Learner, ClusterError> {
+        while self.next().await?.is_some() {}
+        Ok(self.learner)
     }
 
     /// Returns the learner after the last message that was taken.
@@ -51,7 +76,7 @@ impl Audit {
     /// # Errors
     /// Returns an error if a message is missing or not of this run.
     pub async fn next(&mut self) -> Result<Option<Vec<Entry>>, ClusterError> {
-        if self.message == self.last {
+        if self.message >= self.last {
             return Ok(None);
         }
         let entries = self.reader.next_message().await?;

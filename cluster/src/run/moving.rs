@@ -1,14 +1,13 @@
 //! Moves a run between a state directory and NATS.
 
-use farsign::attachment::Attached;
 use farsign::learner::{Learner, LearnerState};
-use farsign_server::run::log::Entry;
 use farsign_server::store::replay::ReplayOptions;
 use farsign_server::store::saved_values::RunIdentity;
 
 use crate::ClusterError;
-use crate::error::{CheckpointError, failed};
+use crate::error::failed;
 use crate::log::checkpoints::Checkpoints;
+use crate::run::audit::Audit;
 use crate::run::presence;
 use crate::run::seat;
 use crate::run::{ClusterRun, StreamOptions};
@@ -66,24 +65,12 @@ pub async fn pull(
         });
     }
     let log = run.stream(run.names().log()).await?;
-    let info = log.get_info().await.map_err(failed("read the log"))?;
     let store = run.object_store().await?;
-    let checkpoints = Checkpoints::open(store, log, identity.run_id, u64::MAX).await?;
-    let mut restored = checkpoints.restore(initial).await?;
-    let ReplayOptions { optimizer, learner } = options;
-    let mut learner = Learner::from_state(optimizer, learner, restored.state).map_err(|error| {
-        ClusterError::NoCheckpoint {
-            cause: CheckpointError::from(error).to_string(),
-        }
-    })?;
-    let mut last = restored.message;
-    while last < info.state.last_sequence {
-        for Entry { message, record } in restored.reader.next_message().await? {
-            learner.take_message(message, &record, Attached::default());
-            last = message;
-        }
-        learner.drop_outputs(); // what follows was done when the records came
-    }
+    let checkpoints = Checkpoints::open(store, log.clone(), identity.run_id, u64::MAX).await?;
+    let restored = checkpoints.restore(initial).await?;
+    let (learner, message, reader) = restored.into_learner(options)?;
+    let fold = Audit::resume(&log, learner, message, reader).await?;
+    let mut learner = fold.finish().await?;
     learner.end_sessions();
     learner.drop_outputs();
     Ok(learner)

@@ -115,7 +115,7 @@ pub struct Learner {
     jobs: VecDeque<Arc<VerificationJob>>,
     /// Positions of updates within the horizon, in order, with their senders. Those that are verified are among them.
     references: VecDeque<(u64, VolunteerId)>,
-    /// Volunteers that were removed since [`Learner::take_left`].
+    /// Volunteers that an input without a record has removed since [`Learner::take_left`].
     left: Vec<VolunteerId>,
 }
 
@@ -168,6 +168,7 @@ impl Learner {
             }
         };
         self.records.pop_back(); // the caller has it
+        self.left.clear(); // each is an event, too
         effect
     }
 

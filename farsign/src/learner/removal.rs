@@ -227,5 +227,6 @@ mod tests {
         learner.take(&Record::GatewayLost(GatewayId(7)));
         let connected = [1, 2, 3].map(|id| learner.record(VolunteerId(id)).is_some());
         assert_eq!(connected, [false, true, false]);
+        assert_eq!(learner.take_left().count(), 0, "they are events");
     }
 }

@@ -1,5 +1,6 @@
 //! Replay of saved records, through the code that ran the first time.
 
+use farsign::keys::Key;
 use farsign::learner::{Learner, LearnerOptions};
 use farsign::optimizer::{FarSignOptions, RestoreError};
 
@@ -29,14 +30,15 @@ impl ReplayOptions {
     /// Returns the options of the run in a log, which has its own keys.
     #[must_use]
     pub fn for_log(&self, log: &RunDatabase) -> Self {
-        let learner = LearnerOptions {
-            sampling_key: log.identity().keys.sampling,
-            ..self.learner
-        };
-        Self {
-            learner,
-            ..self.clone()
-        }
+        let key = log.identity().keys.sampling;
+        self.clone().with_sampling_key(key)
+    }
+
+    /// Returns the options of a run with this key.
+    #[must_use]
+    pub fn with_sampling_key(mut self, key: Key) -> Self {
+        self.learner.sampling_key = key;
+        self
     }
 
     /// Restores the learner of a checkpoint.

@@ -56,7 +56,7 @@ pub fn start(shell: &Shell, settings: &[String]) -> Result<ExitCode> {
         bail!(nats::missing());
     };
     build::web(shell)?;
-    build::local_cluster(shell)?;
+    build::local(shell, "cluster")?;
     let folder = shell.target().join("cluster");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let mut processes = Vec::new();

@@ -11,7 +11,7 @@ use crate::shell::Shell;
 /// Builds the page and the server, and becomes that server.
 pub fn run(shell: &Shell, arguments: &[OsString]) -> Result<ExitCode> {
     build::web(shell)?;
-    build::local(shell)?;
+    build::local(shell, "")?;
     // In the caller's folder, so that relative file names among the arguments stay valid.
     let mut server = Command::new(shell.local_program());
     server.arg("serve").args(arguments);

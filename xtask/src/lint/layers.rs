@@ -85,7 +85,7 @@ const CRATES: [Layers; 6] = [
     Layers {
         source: "cluster/src/",
         layers: &[
-            &["error", "names"],
+            &["error", "names", "stream_reader"],
             &["board", "connection", "log", "reports"],
             &["jobs"],
             &["run"],
